@@ -540,8 +540,9 @@ func (ErrorKind) EnumDescriptor() ([]byte, []int) {
 // ServiceRule describes a service on the wire, in policies and in events.
 type ServiceRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The prefix of the X-Amz-Target header before the dot, e.g. "TrentService".
-	// Empty: the service is not served over the AWS JSON protocol.
+	// The X-Amz-Target header before the dot, e.g. "TrentService". It is the
+	// service's name in the AWS model too, which RPC v2 CBOR has in its path.
+	// Empty: the service is not served over the AWS protocols.
 	TargetPrefix *string `protobuf:"bytes,1,opt,name=target_prefix,json=targetPrefix" json:"target_prefix,omitempty"`
 	// The JSON protocol version of that endpoint, e.g. "1.1".
 	JsonVersion *string `protobuf:"bytes,2,opt,name=json_version,json=jsonVersion" json:"json_version,omitempty"`
@@ -635,17 +636,19 @@ type MethodRule struct {
 	// The operation's name in the AWS protocol, in IAM actions and in events.
 	// Empty: the name of the rpc.
 	WireName *string `protobuf:"bytes,1,opt,name=wire_name,json=wireName" json:"wire_name,omitempty"`
-	// What an answer without members looks like on the AWS wire.
+	// What an answer without members looks like on the AWS wire; set for such
+	// answers of a service with a target prefix, and for no other.
 	EmptyOutput *EmptyOutput `protobuf:"varint,2,opt,name=empty_output,json=emptyOutput,enum=strongroom.annotations.v1.EmptyOutput" json:"empty_output,omitempty"`
-	// The kinds of error that AWS's model declares for the operation. Kinds that
-	// every operation may answer (ErrorRule.common) are not repeated here.
+	// The kinds of error that AWS's model declares for the operation. Every
+	// operation may answer the common kinds (ErrorRule.common) as well, declared
+	// or not.
 	Errors []ErrorKind `protobuf:"varint,3,rep,packed,name=errors,enum=strongroom.annotations.v1.ErrorKind" json:"errors,omitempty"`
-	// What the operation acts on, as IAM sees it.
+	// What the operation acts on, as IAM sees it. Mandatory.
 	Resource *ResourceKind `protobuf:"varint,4,opt,name=resource,enum=strongroom.annotations.v1.ResourceKind" json:"resource,omitempty"`
 	// The IAM actions that must all be allowed, without prefix. Empty: the wire
 	// name alone. (ReEncrypt needs ReEncryptFrom and ReEncryptTo.)
 	IamActions []string `protobuf:"bytes,5,rep,name=iam_actions,json=iamActions" json:"iam_actions,omitempty"`
-	// The request-rate quota that the operation draws on.
+	// The request-rate quota that the operation draws on. Mandatory.
 	Quota *QuotaClass `protobuf:"varint,6,opt,name=quota,enum=strongroom.annotations.v1.QuotaClass" json:"quota,omitempty"`
 	// The event's requestParameters is null whatever the request held
 	// (CloudTrail shows GenerateRandom so).
@@ -757,10 +760,17 @@ type MessageRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The message's name in the AWS model. Empty: the message's own name.
 	WireName *string `protobuf:"bytes,1,opt,name=wire_name,json=wireName" json:"wire_name,omitempty"`
-	// Exactly one of these fields (by proto name) must be present.
-	ExactlyOneOf  []string `protobuf:"bytes,2,rep,name=exactly_one_of,json=exactlyOneOf" json:"exactly_one_of,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Exactly one of these fields (by proto name) must be present. It is checked
+	// when every member is good on its own.
+	ExactlyOneOf []string `protobuf:"bytes,2,rep,name=exactly_one_of,json=exactlyOneOf" json:"exactly_one_of,omitempty"`
+	// AWS's message when that is not so. Mandatory beside exactly_one_of.
+	ExactlyOneOfText *string `protobuf:"bytes,3,opt,name=exactly_one_of_text,json=exactlyOneOfText" json:"exactly_one_of_text,omitempty"`
+	// At most one of these fields (by proto name) may be present, likewise.
+	AtMostOneOf []string `protobuf:"bytes,4,rep,name=at_most_one_of,json=atMostOneOf" json:"at_most_one_of,omitempty"`
+	// AWS's message when that is not so. Mandatory beside at_most_one_of.
+	AtMostOneOfText *string `protobuf:"bytes,5,opt,name=at_most_one_of_text,json=atMostOneOfText" json:"at_most_one_of_text,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *MessageRule) Reset() {
@@ -807,6 +817,27 @@ func (x *MessageRule) GetExactlyOneOf() []string {
 	return nil
 }
 
+func (x *MessageRule) GetExactlyOneOfText() string {
+	if x != nil && x.ExactlyOneOfText != nil {
+		return *x.ExactlyOneOfText
+	}
+	return ""
+}
+
+func (x *MessageRule) GetAtMostOneOf() []string {
+	if x != nil {
+		return x.AtMostOneOf
+	}
+	return nil
+}
+
+func (x *MessageRule) GetAtMostOneOfText() string {
+	if x != nil && x.AtMostOneOfText != nil {
+		return *x.AtMostOneOfText
+	}
+	return ""
+}
+
 // FieldRule describes a member of a request, an answer or a structure.
 type FieldRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -819,7 +850,9 @@ type FieldRule struct {
 	// Limits of a string (characters), bytes (octets), a list or map (items) or
 	// an integer (its value), both ends included.
 	Size *Range `protobuf:"bytes,3,opt,name=size" json:"size,omitempty"`
-	// The whole string must match this regular expression (RE2 syntax).
+	// The whole string must match this regular expression. It stands here as in
+	// AWS's model, which the messages of failed validation quote: anchors or none,
+	// \uXXXX for a character, otherwise RE2 syntax.
 	Pattern *string `protobuf:"bytes,4,opt,name=pattern" json:"pattern,omitempty"`
 	// Limits and pattern of each item of a list, or of each value of a map.
 	ItemSize    *Range  `protobuf:"bytes,5,opt,name=item_size,json=itemSize" json:"item_size,omitempty"`
@@ -829,7 +862,12 @@ type FieldRule struct {
 	// How API events show the field.
 	Event *EventRule `protobuf:"bytes,8,opt,name=event" json:"event,omitempty"`
 	// What the field names, for the resolving of keys and aliases.
-	Reference     *ReferenceKind `protobuf:"varint,9,opt,name=reference,enum=strongroom.annotations.v1.ReferenceKind" json:"reference,omitempty"`
+	Reference *ReferenceKind `protobuf:"varint,9,opt,name=reference,enum=strongroom.annotations.v1.ReferenceKind" json:"reference,omitempty"`
+	// The IAM condition keys that the field feeds.
+	Condition *ConditionRule `protobuf:"bytes,10,opt,name=condition" json:"condition,omitempty"`
+	// The octets are no secret: a ciphertext, a signature, a public key. A bytes
+	// field must have either this or debug_redact, so that none is forgotten.
+	Public        *bool `protobuf:"varint,11,opt,name=public" json:"public,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -927,6 +965,90 @@ func (x *FieldRule) GetReference() ReferenceKind {
 	return ReferenceKind_REFERENCE_KIND_UNSPECIFIED
 }
 
+func (x *FieldRule) GetCondition() *ConditionRule {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+func (x *FieldRule) GetPublic() bool {
+	if x != nil && x.Public != nil {
+		return *x.Public
+	}
+	return false
+}
+
+// ConditionRule names the IAM condition keys, prefix included, that a field of
+// a request feeds. An absent field has the value that the event would show
+// (EventRule.default_from, EventRule.default_json), if it has one. A key spec,
+// usage or origin that belongs to an existing key is the key's, not a field's.
+type ConditionRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The condition key with the field's value, e.g. "kms:EncryptionAlgorithm". A
+	// list makes it multivalued.
+	Key *string `protobuf:"bytes,1,opt,name=key" json:"key,omitempty"`
+	// For a map, or a list of tags: what comes before an entry's name in the
+	// condition key that has the entry's value, e.g. "kms:EncryptionContext:".
+	EntryPrefix *string `protobuf:"bytes,2,opt,name=entry_prefix,json=entryPrefix" json:"entry_prefix,omitempty"`
+	// For a map, or a list of tags: the multivalued condition key with the names
+	// of the entries, e.g. "kms:EncryptionContextKeys".
+	Names         *string `protobuf:"bytes,3,opt,name=names" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionRule) Reset() {
+	*x = ConditionRule{}
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionRule) ProtoMessage() {}
+
+func (x *ConditionRule) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
+func (*ConditionRule) Descriptor() ([]byte, []int) {
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ConditionRule) GetKey() string {
+	if x != nil && x.Key != nil {
+		return *x.Key
+	}
+	return ""
+}
+
+func (x *ConditionRule) GetEntryPrefix() string {
+	if x != nil && x.EntryPrefix != nil {
+		return *x.EntryPrefix
+	}
+	return ""
+}
+
+func (x *ConditionRule) GetNames() string {
+	if x != nil && x.Names != nil {
+		return *x.Names
+	}
+	return ""
+}
+
 // Range is a closed interval.
 type Range struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -938,7 +1060,7 @@ type Range struct {
 
 func (x *Range) Reset() {
 	*x = Range{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[4]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1072,7 @@ func (x *Range) String() string {
 func (*Range) ProtoMessage() {}
 
 func (x *Range) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[4]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1085,7 @@ func (x *Range) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Range.ProtoReflect.Descriptor instead.
 func (*Range) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{4}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Range) GetMin() int64 {
@@ -990,14 +1112,18 @@ type EventRule struct {
 	Name *string `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
 	// The JSON value it appears with when the request does not have it, e.g.
 	// "\"SYMMETRIC_DEFAULT\"" or "false".
-	DefaultJson   *string `protobuf:"bytes,3,opt,name=default_json,json=defaultJson" json:"default_json,omitempty"`
+	DefaultJson *string `protobuf:"bytes,3,opt,name=default_json,json=defaultJson" json:"default_json,omitempty"`
+	// The field (by proto name) whose value it appears with when the request does
+	// not have it but has that one: CreateKey's two names of the key spec. Comes
+	// before default_json.
+	DefaultFrom   *string `protobuf:"bytes,4,opt,name=default_from,json=defaultFrom" json:"default_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EventRule) Reset() {
 	*x = EventRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[5]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +1135,7 @@ func (x *EventRule) String() string {
 func (*EventRule) ProtoMessage() {}
 
 func (x *EventRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[5]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +1148,7 @@ func (x *EventRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventRule.ProtoReflect.Descriptor instead.
 func (*EventRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{5}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *EventRule) GetOmit() bool {
@@ -1046,6 +1172,13 @@ func (x *EventRule) GetDefaultJson() string {
 	return ""
 }
 
+func (x *EventRule) GetDefaultFrom() string {
+	if x != nil && x.DefaultFrom != nil {
+		return *x.DefaultFrom
+	}
+	return ""
+}
+
 // EnumValueRule describes an enum value.
 type EnumValueRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1058,7 +1191,7 @@ type EnumValueRule struct {
 
 func (x *EnumValueRule) Reset() {
 	*x = EnumValueRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[6]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1203,7 @@ func (x *EnumValueRule) String() string {
 func (*EnumValueRule) ProtoMessage() {}
 
 func (x *EnumValueRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[6]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1216,7 @@ func (x *EnumValueRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnumValueRule.ProtoReflect.Descriptor instead.
 func (*EnumValueRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{6}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EnumValueRule) GetWireName() string {
@@ -1112,7 +1245,7 @@ type ErrorRule struct {
 
 func (x *ErrorRule) Reset() {
 	*x = ErrorRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[7]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1257,7 @@ func (x *ErrorRule) String() string {
 func (*ErrorRule) ProtoMessage() {}
 
 func (x *ErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[7]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1270,7 @@ func (x *ErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRule.ProtoReflect.Descriptor instead.
 func (*ErrorRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{7}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ErrorRule) GetName() string {
@@ -1283,10 +1416,13 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\x05quota\x18\x06 \x01(\x0e2%.strongroom.annotations.v1.QuotaClassR\x05quota\x12,\n" +
 	"\x12event_omit_request\x18\a \x01(\bR\x10eventOmitRequest\x12%\n" +
 	"\x0eevent_response\x18\b \x01(\bR\reventResponse\x12#\n" +
-	"\rcross_account\x18\t \x01(\bR\fcrossAccount\"P\n" +
+	"\rcross_account\x18\t \x01(\bR\fcrossAccount\"\xd2\x01\n" +
 	"\vMessageRule\x12\x1b\n" +
 	"\twire_name\x18\x01 \x01(\tR\bwireName\x12$\n" +
-	"\x0eexactly_one_of\x18\x02 \x03(\tR\fexactlyOneOf\"\xbe\x03\n" +
+	"\x0eexactly_one_of\x18\x02 \x03(\tR\fexactlyOneOf\x12-\n" +
+	"\x13exactly_one_of_text\x18\x03 \x01(\tR\x10exactlyOneOfText\x12#\n" +
+	"\x0eat_most_one_of\x18\x04 \x03(\tR\vatMostOneOf\x12,\n" +
+	"\x13at_most_one_of_text\x18\x05 \x01(\tR\x0fatMostOneOfText\"\x9e\x04\n" +
 	"\tFieldRule\x12\x1b\n" +
 	"\twire_name\x18\x01 \x01(\tR\bwireName\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x124\n" +
@@ -1297,14 +1433,22 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\fmap_key_size\x18\a \x01(\v2 .strongroom.annotations.v1.RangeR\n" +
 	"mapKeySize\x12:\n" +
 	"\x05event\x18\b \x01(\v2$.strongroom.annotations.v1.EventRuleR\x05event\x12F\n" +
-	"\treference\x18\t \x01(\x0e2(.strongroom.annotations.v1.ReferenceKindR\treference\"+\n" +
+	"\treference\x18\t \x01(\x0e2(.strongroom.annotations.v1.ReferenceKindR\treference\x12F\n" +
+	"\tcondition\x18\n" +
+	" \x01(\v2(.strongroom.annotations.v1.ConditionRuleR\tcondition\x12\x16\n" +
+	"\x06public\x18\v \x01(\bR\x06public\"Z\n" +
+	"\rConditionRule\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12!\n" +
+	"\fentry_prefix\x18\x02 \x01(\tR\ventryPrefix\x12\x14\n" +
+	"\x05names\x18\x03 \x01(\tR\x05names\"+\n" +
 	"\x05Range\x12\x10\n" +
 	"\x03min\x18\x01 \x01(\x03R\x03min\x12\x10\n" +
-	"\x03max\x18\x02 \x01(\x03R\x03max\"V\n" +
+	"\x03max\x18\x02 \x01(\x03R\x03max\"y\n" +
 	"\tEventRule\x12\x12\n" +
 	"\x04omit\x18\x01 \x01(\bR\x04omit\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12!\n" +
-	"\fdefault_json\x18\x03 \x01(\tR\vdefaultJson\",\n" +
+	"\fdefault_json\x18\x03 \x01(\tR\vdefaultJson\x12!\n" +
+	"\fdefault_from\x18\x04 \x01(\tR\vdefaultFrom\",\n" +
 	"\rEnumValueRule\x12\x1b\n" +
 	"\twire_name\x18\x01 \x01(\tR\bwireName\"\x99\x01\n" +
 	"\tErrorRule\x12\x12\n" +
@@ -1499,7 +1643,7 @@ func file_strongroom_annotations_v1_annotations_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_annotations_v1_annotations_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_strongroom_annotations_v1_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_strongroom_annotations_v1_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_strongroom_annotations_v1_annotations_proto_goTypes = []any{
 	(EmptyOutput)(0),                      // 0: strongroom.annotations.v1.EmptyOutput
 	(ResourceKind)(0),                     // 1: strongroom.annotations.v1.ResourceKind
@@ -1510,43 +1654,45 @@ var file_strongroom_annotations_v1_annotations_proto_goTypes = []any{
 	(*MethodRule)(nil),                    // 6: strongroom.annotations.v1.MethodRule
 	(*MessageRule)(nil),                   // 7: strongroom.annotations.v1.MessageRule
 	(*FieldRule)(nil),                     // 8: strongroom.annotations.v1.FieldRule
-	(*Range)(nil),                         // 9: strongroom.annotations.v1.Range
-	(*EventRule)(nil),                     // 10: strongroom.annotations.v1.EventRule
-	(*EnumValueRule)(nil),                 // 11: strongroom.annotations.v1.EnumValueRule
-	(*ErrorRule)(nil),                     // 12: strongroom.annotations.v1.ErrorRule
-	(*descriptorpb.ServiceOptions)(nil),   // 13: google.protobuf.ServiceOptions
-	(*descriptorpb.MethodOptions)(nil),    // 14: google.protobuf.MethodOptions
-	(*descriptorpb.MessageOptions)(nil),   // 15: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),     // 16: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 17: google.protobuf.EnumValueOptions
+	(*ConditionRule)(nil),                 // 9: strongroom.annotations.v1.ConditionRule
+	(*Range)(nil),                         // 10: strongroom.annotations.v1.Range
+	(*EventRule)(nil),                     // 11: strongroom.annotations.v1.EventRule
+	(*EnumValueRule)(nil),                 // 12: strongroom.annotations.v1.EnumValueRule
+	(*ErrorRule)(nil),                     // 13: strongroom.annotations.v1.ErrorRule
+	(*descriptorpb.ServiceOptions)(nil),   // 14: google.protobuf.ServiceOptions
+	(*descriptorpb.MethodOptions)(nil),    // 15: google.protobuf.MethodOptions
+	(*descriptorpb.MessageOptions)(nil),   // 16: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),     // 17: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 18: google.protobuf.EnumValueOptions
 }
 var file_strongroom_annotations_v1_annotations_proto_depIdxs = []int32{
 	0,  // 0: strongroom.annotations.v1.MethodRule.empty_output:type_name -> strongroom.annotations.v1.EmptyOutput
 	4,  // 1: strongroom.annotations.v1.MethodRule.errors:type_name -> strongroom.annotations.v1.ErrorKind
 	1,  // 2: strongroom.annotations.v1.MethodRule.resource:type_name -> strongroom.annotations.v1.ResourceKind
 	3,  // 3: strongroom.annotations.v1.MethodRule.quota:type_name -> strongroom.annotations.v1.QuotaClass
-	9,  // 4: strongroom.annotations.v1.FieldRule.size:type_name -> strongroom.annotations.v1.Range
-	9,  // 5: strongroom.annotations.v1.FieldRule.item_size:type_name -> strongroom.annotations.v1.Range
-	9,  // 6: strongroom.annotations.v1.FieldRule.map_key_size:type_name -> strongroom.annotations.v1.Range
-	10, // 7: strongroom.annotations.v1.FieldRule.event:type_name -> strongroom.annotations.v1.EventRule
+	10, // 4: strongroom.annotations.v1.FieldRule.size:type_name -> strongroom.annotations.v1.Range
+	10, // 5: strongroom.annotations.v1.FieldRule.item_size:type_name -> strongroom.annotations.v1.Range
+	10, // 6: strongroom.annotations.v1.FieldRule.map_key_size:type_name -> strongroom.annotations.v1.Range
+	11, // 7: strongroom.annotations.v1.FieldRule.event:type_name -> strongroom.annotations.v1.EventRule
 	2,  // 8: strongroom.annotations.v1.FieldRule.reference:type_name -> strongroom.annotations.v1.ReferenceKind
-	13, // 9: strongroom.annotations.v1.service:extendee -> google.protobuf.ServiceOptions
-	14, // 10: strongroom.annotations.v1.method:extendee -> google.protobuf.MethodOptions
-	15, // 11: strongroom.annotations.v1.message:extendee -> google.protobuf.MessageOptions
-	16, // 12: strongroom.annotations.v1.field:extendee -> google.protobuf.FieldOptions
-	17, // 13: strongroom.annotations.v1.value:extendee -> google.protobuf.EnumValueOptions
-	17, // 14: strongroom.annotations.v1.error:extendee -> google.protobuf.EnumValueOptions
-	5,  // 15: strongroom.annotations.v1.service:type_name -> strongroom.annotations.v1.ServiceRule
-	6,  // 16: strongroom.annotations.v1.method:type_name -> strongroom.annotations.v1.MethodRule
-	7,  // 17: strongroom.annotations.v1.message:type_name -> strongroom.annotations.v1.MessageRule
-	8,  // 18: strongroom.annotations.v1.field:type_name -> strongroom.annotations.v1.FieldRule
-	11, // 19: strongroom.annotations.v1.value:type_name -> strongroom.annotations.v1.EnumValueRule
-	12, // 20: strongroom.annotations.v1.error:type_name -> strongroom.annotations.v1.ErrorRule
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	15, // [15:21] is the sub-list for extension type_name
-	9,  // [9:15] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	9,  // 9: strongroom.annotations.v1.FieldRule.condition:type_name -> strongroom.annotations.v1.ConditionRule
+	14, // 10: strongroom.annotations.v1.service:extendee -> google.protobuf.ServiceOptions
+	15, // 11: strongroom.annotations.v1.method:extendee -> google.protobuf.MethodOptions
+	16, // 12: strongroom.annotations.v1.message:extendee -> google.protobuf.MessageOptions
+	17, // 13: strongroom.annotations.v1.field:extendee -> google.protobuf.FieldOptions
+	18, // 14: strongroom.annotations.v1.value:extendee -> google.protobuf.EnumValueOptions
+	18, // 15: strongroom.annotations.v1.error:extendee -> google.protobuf.EnumValueOptions
+	5,  // 16: strongroom.annotations.v1.service:type_name -> strongroom.annotations.v1.ServiceRule
+	6,  // 17: strongroom.annotations.v1.method:type_name -> strongroom.annotations.v1.MethodRule
+	7,  // 18: strongroom.annotations.v1.message:type_name -> strongroom.annotations.v1.MessageRule
+	8,  // 19: strongroom.annotations.v1.field:type_name -> strongroom.annotations.v1.FieldRule
+	12, // 20: strongroom.annotations.v1.value:type_name -> strongroom.annotations.v1.EnumValueRule
+	13, // 21: strongroom.annotations.v1.error:type_name -> strongroom.annotations.v1.ErrorRule
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	16, // [16:22] is the sub-list for extension type_name
+	10, // [10:16] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_annotations_v1_annotations_proto_init() }
@@ -1560,7 +1706,7 @@ func file_strongroom_annotations_v1_annotations_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_annotations_v1_annotations_proto_rawDesc), len(file_strongroom_annotations_v1_annotations_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 6,
 			NumServices:   0,
 		},

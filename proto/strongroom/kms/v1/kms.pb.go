@@ -1991,9 +1991,8 @@ func (x *GenerateDataKeyWithoutPlaintextResponse) GetKeyMaterialId() string {
 
 // GenerateRandomRequest is the input of GenerateRandom.
 type GenerateRandomRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Mandatory in practice: AWS has no default.
-	NumberOfBytes *int32 `protobuf:"varint,1,opt,name=number_of_bytes,json=numberOfBytes" json:"number_of_bytes,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NumberOfBytes *int32                 `protobuf:"varint,1,opt,name=number_of_bytes,json=numberOfBytes" json:"number_of_bytes,omitempty"`
 	// The custom key store whose HSMs make the bytes.
 	CustomKeyStoreId *string `protobuf:"bytes,2,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
 	// Not supported: refused with UnsupportedOperationException.
@@ -2676,21 +2675,27 @@ var File_strongroom_kms_v1_kms_proto protoreflect.FileDescriptor
 
 const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\n" +
-	"\x1bstrongroom/kms/v1/kms.proto\x12\x11strongroom.kms.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+strongroom/annotations/v1/annotations.proto\"\xbe\x06\n" +
-	"\x10CreateKeyRequest\x12R\n" +
-	"\x06policy\x18\x01 \x01(\tB:\xea\xe0\x186\x1a\x06\b\x01\x10\x80\x80\b\",[\\x{0009}\\x{000A}\\x{000D}\\x{0020}-\\x{00FF}]+R\x06policy\x12-\n" +
-	"\vdescription\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x00\x10\x80@R\vdescription\x12W\n" +
-	"\tkey_usage\x18\x03 \x01(\x0e2\x1f.strongroom.kms.v1.KeyUsageTypeB\x19\xea\xe0\x18\x15B\x13\x1a\x11\"ENCRYPT_DECRYPT\"R\bkeyUsage\x12~\n" +
-	"\x18customer_master_key_spec\x18\x04 \x01(\x0e2(.strongroom.kms.v1.CustomerMasterKeySpecB\x1b\xea\xe0\x18\x17B\x15\x1a\x13\"SYMMETRIC_DEFAULT\"R\x15customerMasterKeySpec\x12R\n" +
-	"\bkey_spec\x18\x05 \x01(\x0e2\x1a.strongroom.kms.v1.KeySpecB\x1b\xea\xe0\x18\x17B\x15\x1a\x13\"SYMMETRIC_DEFAULT\"R\akeySpec\x12H\n" +
-	"\x06origin\x18\x06 \x01(\x0e2\x1d.strongroom.kms.v1.OriginTypeB\x11\xea\xe0\x18\rB\v\x1a\t\"AWS_KMS\"R\x06origin\x12;\n" +
-	"\x13custom_key_store_id\x18\a \x01(\tB\f\xea\xe0\x18\b\x1a\x04\b\x01\x10@H\x05R\x10customKeyStoreId\x12Y\n" +
-	"\"bypass_policy_lockout_safety_check\x18\b \x01(\bB\r\xea\xe0\x18\tB\a\x1a\x05falseR\x1ebypassPolicyLockoutSafetyCheck\x12*\n" +
-	"\x04tags\x18\t \x03(\v2\x16.strongroom.kms.v1.TagR\x04tags\x120\n" +
+	"\x1bstrongroom/kms/v1/kms.proto\x12\x11strongroom.kms.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+strongroom/annotations/v1/annotations.proto\"\xa0\t\n" +
+	"\x10CreateKeyRequest\x12H\n" +
+	"\x06policy\x18\x01 \x01(\tB0\xea\xe0\x18,\x1a\x06\b\x01\x10\x80\x80\b\"\"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+R\x06policy\x123\n" +
+	"\vdescription\x18\x02 \x01(\tB\x11\xea\xe0\x18\r\x1a\x05\b\x00\x10\x80@B\x04\x1a\x02\"\"R\vdescription\x12g\n" +
+	"\tkey_usage\x18\x03 \x01(\x0e2\x1f.strongroom.kms.v1.KeyUsageTypeB)\xea\xe0\x18%B\x13\x1a\x11\"ENCRYPT_DECRYPT\"R\x0e\n" +
+	"\fkms:KeyUsageR\bkeyUsage\x12\xa5\x01\n" +
+	"\x18customer_master_key_spec\x18\x04 \x01(\x0e2(.strongroom.kms.v1.CustomerMasterKeySpecBB\xea\xe0\x18>B\x1f\x1a\x13\"SYMMETRIC_DEFAULT\"\"\bkey_specR\x1b\n" +
+	"\x19kms:CustomerMasterKeySpecR\x15customerMasterKeySpec\x12{\n" +
+	"\bkey_spec\x18\x05 \x01(\x0e2\x1a.strongroom.kms.v1.KeySpecBD\xea\xe0\x18@B/\x1a\x13\"SYMMETRIC_DEFAULT\"\"\x18customer_master_key_specR\r\n" +
+	"\vkms:KeySpecR\akeySpec\x12Y\n" +
+	"\x06origin\x18\x06 \x01(\x0e2\x1d.strongroom.kms.v1.OriginTypeB\"\xea\xe0\x18\x1eB\v\x1a\t\"AWS_KMS\"R\x0f\n" +
+	"\rkms:KeyOriginR\x06origin\x12;\n" +
+	"\x13custom_key_store_id\x18\a \x01(\tB\f\xea\xe0\x18\b\x1a\x04\b\x01\x10@H\x05R\x10customKeyStoreId\x12\x7f\n" +
+	"\"bypass_policy_lockout_safety_check\x18\b \x01(\bB3\xea\xe0\x18/B\a\x1a\x05falseR$\n" +
+	"\"kms:BypassPolicyLockoutSafetyCheckR\x1ebypassPolicyLockoutSafetyCheck\x12P\n" +
+	"\x04tags\x18\t \x03(\v2\x16.strongroom.kms.v1.TagB$\xea\xe0\x18 R\x1e\x12\x0faws:RequestTag/\x1a\vaws:TagKeysR\x04tags\x12:\n" +
 	"\fmulti_region\x18\n" +
-	" \x01(\bB\r\xea\xe0\x18\tB\a\x1a\x05falseR\vmultiRegion\x12:\n" +
+	" \x01(\bB\x17\xea\xe0\x18\x13R\x11\n" +
+	"\x0fkms:MultiRegionR\vmultiRegion\x12<\n" +
 	"\n" +
-	"xks_key_id\x18\v \x01(\tB\x1c\xea\xe0\x18\x18\x1a\x05\b\x01\x10\x80\x01\"\x0f[a-zA-Z0-9-_.]+R\bxksKeyId\"V\n" +
+	"xks_key_id\x18\v \x01(\tB\x1e\xea\xe0\x18\x1a\x1a\x05\b\x01\x10\x80\x01\"\x11^[a-zA-Z0-9-_.]+$R\bxksKeyId:\x99\x01\xea\xe0\x18\x94\x01\"\bkey_spec\"\x18customer_master_key_spec*nYou cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.\"V\n" +
 	"\x11CreateKeyResponse\x12A\n" +
 	"\fkey_metadata\x18\x01 \x01(\v2\x1e.strongroom.kms.v1.KeyMetadataR\vkeyMetadata\"v\n" +
 	"\x12DescribeKeyRequest\x12&\n" +
@@ -2698,52 +2703,54 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\fgrant_tokens\x18\x02 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
 	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\"X\n" +
 	"\x13DescribeKeyResponse\x12A\n" +
-	"\fkey_metadata\x18\x01 \x01(\v2\x1e.strongroom.kms.v1.KeyMetadataR\vkeyMetadata\"o\n" +
+	"\fkey_metadata\x18\x01 \x01(\v2\x1e.strongroom.kms.v1.KeyMetadataR\vkeyMetadata\"k\n" +
 	"\x0fListKeysRequest\x12!\n" +
-	"\x05limit\x18\x01 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x129\n" +
-	"\x06marker\x18\x02 \x01(\tB!\xea\xe0\x18\x1d\x1a\x05\b\x01\x10\x80\b\"\x14[\\x{0020}-\\x{00FF}]*R\x06marker\"\x93\x01\n" +
+	"\x05limit\x18\x01 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
+	"\x06marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\"\xa5\x01\n" +
 	"\x10ListKeysResponse\x123\n" +
-	"\x04keys\x18\x01 \x03(\v2\x1f.strongroom.kms.v1.KeyListEntryR\x04keys\x12,\n" +
-	"\vnext_marker\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\bR\n" +
+	"\x04keys\x18\x01 \x03(\v2\x1f.strongroom.kms.v1.KeyListEntryR\x04keys\x12>\n" +
+	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
 	"nextMarker\x12\x1c\n" +
-	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xe6\x03\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xbe\x04\n" +
 	"\x0eEncryptRequest\x12&\n" +
 	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12.\n" +
-	"\tplaintext\x18\x02 \x01(\fB\x10\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\tplaintext\x12g\n" +
-	"\x12encryption_context\x18\x03 \x03(\v28.strongroom.kms.v1.EncryptRequest.EncryptionContextEntryR\x11encryptionContext\x128\n" +
+	"\tplaintext\x18\x02 \x01(\fB\x10\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\tplaintext\x12\xa2\x01\n" +
+	"\x12encryption_context\x18\x03 \x03(\v28.strongroom.kms.v1.EncryptRequest.EncryptionContextEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x11encryptionContext\x128\n" +
 	"\fgrant_tokens\x18\x04 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
-	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12z\n" +
-	"\x14encryption_algorithm\x18\x05 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecB\x1b\xea\xe0\x18\x17B\x15\x1a\x13\"SYMMETRIC_DEFAULT\"R\x13encryptionAlgorithm\x12\x17\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12\x95\x01\n" +
+	"\x14encryption_algorithm\x18\x05 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecB6\xea\xe0\x182B\x15\x1a\x13\"SYMMETRIC_DEFAULT\"R\x19\n" +
+	"\x17kms:EncryptionAlgorithmR\x13encryptionAlgorithm\x12\x17\n" +
 	"\adry_run\x18\x06 \x01(\bR\x06dryRun\x1aD\n" +
 	"\x16EncryptionContextEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xca\x01\n" +
-	"\x0fEncryptResponse\x124\n" +
-	"\x0fciphertext_blob\x18\x01 \x01(\fB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x800R\x0eciphertextBlob\x12\"\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcc\x01\n" +
+	"\x0fEncryptResponse\x126\n" +
+	"\x0fciphertext_blob\x18\x01 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x0eciphertextBlob\x12\"\n" +
 	"\x06key_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12]\n" +
-	"\x14encryption_algorithm\x18\x03 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x13encryptionAlgorithm\"\x8f\x05\n" +
-	"\x0eDecryptRequest\x12<\n" +
-	"\x0fciphertext_blob\x18\x01 \x01(\fB\x13\xea\xe0\x18\x0f\x10\x01\x1a\x05\b\x01\x10\x800B\x02\b\x01H\x04R\x0eciphertextBlob\x12g\n" +
-	"\x12encryption_context\x18\x02 \x03(\v28.strongroom.kms.v1.DecryptRequest.EncryptionContextEntryR\x11encryptionContext\x128\n" +
+	"\x14encryption_algorithm\x18\x03 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x13encryptionAlgorithm\"\xe9\x05\n" +
+	"\x0eDecryptRequest\x12>\n" +
+	"\x0fciphertext_blob\x18\x01 \x01(\fB\x15\xea\xe0\x18\x11\x10\x01\x1a\x05\b\x01\x10\x800B\x02\b\x01H\x04X\x01R\x0eciphertextBlob\x12\xa2\x01\n" +
+	"\x12encryption_context\x18\x02 \x03(\v28.strongroom.kms.v1.DecryptRequest.EncryptionContextEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x11encryptionContext\x128\n" +
 	"\fgrant_tokens\x18\x03 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
 	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12$\n" +
-	"\x06key_id\x18\x04 \x01(\tB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12z\n" +
-	"\x14encryption_algorithm\x18\x05 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecB\x1b\xea\xe0\x18\x17B\x15\x1a\x13\"SYMMETRIC_DEFAULT\"R\x13encryptionAlgorithm\x12H\n" +
+	"\x06key_id\x18\x04 \x01(\tB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12\x95\x01\n" +
+	"\x14encryption_algorithm\x18\x05 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecB6\xea\xe0\x182B\x15\x1a\x13\"SYMMETRIC_DEFAULT\"R\x19\n" +
+	"\x17kms:EncryptionAlgorithmR\x13encryptionAlgorithm\x12H\n" +
 	"\trecipient\x18\x06 \x01(\v2 .strongroom.kms.v1.RecipientInfoB\b\xea\xe0\x18\x04B\x02\b\x01R\trecipient\x12\x17\n" +
 	"\adry_run\x18\a \x01(\bR\x06dryRun\x12Q\n" +
 	"\x11dry_run_modifiers\x18\b \x03(\x0e2%.strongroom.kms.v1.DryRunModifierTypeR\x0fdryRunModifiers\x1aD\n" +
 	"\x16EncryptionContextEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc8\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcc\x02\n" +
 	"\x0fDecryptResponse\x12\"\n" +
 	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12,\n" +
 	"\tplaintext\x18\x02 \x01(\fB\x0e\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\tplaintext\x12]\n" +
-	"\x14encryption_algorithm\x18\x03 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x13encryptionAlgorithm\x12E\n" +
-	"\x18ciphertext_for_recipient\x18\x04 \x01(\fB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x800R\x16ciphertextForRecipient\x12=\n" +
-	"\x0fkey_material_id\x18\x05 \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b@\x10@\"\t[a-f0-9]+R\rkeyMaterialId\"\xa5\x04\n" +
+	"\x14encryption_algorithm\x18\x03 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x13encryptionAlgorithm\x12G\n" +
+	"\x18ciphertext_for_recipient\x18\x04 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x16ciphertextForRecipient\x12?\n" +
+	"\x0fkey_material_id\x18\x05 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\x95\x05\n" +
 	"\x16GenerateDataKeyRequest\x12&\n" +
-	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12o\n" +
-	"\x12encryption_context\x18\x02 \x03(\v2@.strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntryR\x11encryptionContext\x123\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12\xaa\x01\n" +
+	"\x12encryption_context\x18\x02 \x03(\v2@.strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x11encryptionContext\x123\n" +
 	"\x0fnumber_of_bytes\x18\x03 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\bR\rnumberOfBytes\x129\n" +
 	"\bkey_spec\x18\x04 \x01(\x0e2\x1e.strongroom.kms.v1.DataKeySpecR\akeySpec\x128\n" +
 	"\fgrant_tokens\x18\x05 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
@@ -2752,16 +2759,16 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\adry_run\x18\a \x01(\bR\x06dryRun\x1aD\n" +
 	"\x16EncryptionContextEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x1f\xea\xe0\x18\x1b\x12\bkey_spec\x12\x0fnumber_of_bytes\"\xa7\x02\n" +
-	"\x17GenerateDataKeyResponse\x124\n" +
-	"\x0fciphertext_blob\x18\x01 \x01(\fB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x800R\x0eciphertextBlob\x12,\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:S\xea\xe0\x18O\x12\bkey_spec\x12\x0fnumber_of_bytes\x1a2Please specify either number of bytes or key spec.\"\xad\x02\n" +
+	"\x17GenerateDataKeyResponse\x126\n" +
+	"\x0fciphertext_blob\x18\x01 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x0eciphertextBlob\x12,\n" +
 	"\tplaintext\x18\x02 \x01(\fB\x0e\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\tplaintext\x12\"\n" +
-	"\x06key_id\x18\x03 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12E\n" +
-	"\x18ciphertext_for_recipient\x18\x04 \x01(\fB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x800R\x16ciphertextForRecipient\x12=\n" +
-	"\x0fkey_material_id\x18\x05 \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b@\x10@\"\t[a-f0-9]+R\rkeyMaterialId\"\xfb\x03\n" +
+	"\x06key_id\x18\x03 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12G\n" +
+	"\x18ciphertext_for_recipient\x18\x04 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x16ciphertextForRecipient\x12?\n" +
+	"\x0fkey_material_id\x18\x05 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\xeb\x04\n" +
 	"&GenerateDataKeyWithoutPlaintextRequest\x12&\n" +
-	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12\x7f\n" +
-	"\x12encryption_context\x18\x02 \x03(\v2P.strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntryR\x11encryptionContext\x129\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12\xba\x01\n" +
+	"\x12encryption_context\x18\x02 \x03(\v2P.strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x11encryptionContext\x129\n" +
 	"\bkey_spec\x18\x03 \x01(\x0e2\x1e.strongroom.kms.v1.DataKeySpecR\akeySpec\x123\n" +
 	"\x0fnumber_of_bytes\x18\x04 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\bR\rnumberOfBytes\x128\n" +
 	"\fgrant_tokens\x18\x05 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
@@ -2769,18 +2776,18 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\adry_run\x18\x06 \x01(\bR\x06dryRun\x1aD\n" +
 	"\x16EncryptionContextEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x1f\xea\xe0\x18\x1b\x12\bkey_spec\x12\x0fnumber_of_bytes\"\xc2\x01\n" +
-	"'GenerateDataKeyWithoutPlaintextResponse\x124\n" +
-	"\x0fciphertext_blob\x18\x01 \x01(\fB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x800R\x0eciphertextBlob\x12\"\n" +
-	"\x06key_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12=\n" +
-	"\x0fkey_material_id\x18\x03 \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b@\x10@\"\t[a-f0-9]+R\rkeyMaterialId\"\xd5\x01\n" +
-	"\x15GenerateRandomRequest\x125\n" +
-	"\x0fnumber_of_bytes\x18\x01 \x01(\x05B\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80\bR\rnumberOfBytes\x12;\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:S\xea\xe0\x18O\x12\bkey_spec\x12\x0fnumber_of_bytes\x1a2Please specify either number of bytes or key spec.\"\xc6\x01\n" +
+	"'GenerateDataKeyWithoutPlaintextResponse\x126\n" +
+	"\x0fciphertext_blob\x18\x01 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x0eciphertextBlob\x12\"\n" +
+	"\x06key_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12?\n" +
+	"\x0fkey_material_id\x18\x03 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\x9e\x02\n" +
+	"\x15GenerateRandomRequest\x123\n" +
+	"\x0fnumber_of_bytes\x18\x01 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\bR\rnumberOfBytes\x12;\n" +
 	"\x13custom_key_store_id\x18\x02 \x01(\tB\f\xea\xe0\x18\b\x1a\x04\b\x01\x10@H\x05R\x10customKeyStoreId\x12H\n" +
-	"\trecipient\x18\x03 \x01(\v2 .strongroom.kms.v1.RecipientInfoB\b\xea\xe0\x18\x04B\x02\b\x01R\trecipient\"\x8d\x01\n" +
+	"\trecipient\x18\x03 \x01(\v2 .strongroom.kms.v1.RecipientInfoB\b\xea\xe0\x18\x04B\x02\b\x01R\trecipient:I\xea\xe0\x18E\x12\x0fnumber_of_bytes\x1a2Please specify either number of bytes or key spec.\"\x8f\x01\n" +
 	"\x16GenerateRandomResponse\x12,\n" +
-	"\tplaintext\x18\x01 \x01(\fB\x0e\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\tplaintext\x12E\n" +
-	"\x18ciphertext_for_recipient\x18\x02 \x01(\fB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x800R\x16ciphertextForRecipient\"\xf8\r\n" +
+	"\tplaintext\x18\x01 \x01(\fB\x0e\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\tplaintext\x12G\n" +
+	"\x18ciphertext_for_recipient\x18\x02 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x16ciphertextForRecipient\"\xfa\r\n" +
 	"\vKeyMetadata\x128\n" +
 	"\x0eaws_account_id\x18\x01 \x01(\tB\x12\xea\xe0\x18\x0e\n" +
 	"\fAWSAccountIdR\fawsAccountId\x12\"\n" +
@@ -2810,27 +2817,28 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\x1amulti_region_configuration\x18\x16 \x01(\v2+.strongroom.kms.v1.MultiRegionConfigurationR\x18multiRegionConfiguration\x12Q\n" +
 	"\x1fpending_deletion_window_in_days\x18\x17 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xed\x02R\x1bpendingDeletionWindowInDays\x12J\n" +
 	"\x0emac_algorithms\x18\x18 \x03(\x0e2#.strongroom.kms.v1.MacAlgorithmSpecR\rmacAlgorithms\x12Z\n" +
-	"\x15xks_key_configuration\x18\x19 \x01(\v2&.strongroom.kms.v1.XksKeyConfigurationR\x13xksKeyConfiguration\x12L\n" +
-	"\x17current_key_material_id\x18\x1a \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b@\x10@\"\t[a-f0-9]+R\x14currentKeyMaterialId\"X\n" +
+	"\x15xks_key_configuration\x18\x19 \x01(\v2&.strongroom.kms.v1.XksKeyConfigurationR\x13xksKeyConfiguration\x12N\n" +
+	"\x17current_key_material_id\x18\x1a \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\x14currentKeyMaterialId\"X\n" +
 	"\fKeyListEntry\x12\"\n" +
 	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12$\n" +
 	"\akey_arn\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x10R\x06keyArn\"Y\n" +
 	"\x03Tag\x12&\n" +
 	"\atag_key\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80\x01R\x06tagKey\x12*\n" +
-	"\ttag_value\x18\x02 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x00\x10\x80\x02R\btagValue\"\xb5\x01\n" +
+	"\ttag_value\x18\x02 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x00\x10\x80\x02R\btagValue\"\xb7\x01\n" +
 	"\rRecipientInfo\x12c\n" +
-	"\x18key_encryption_algorithm\x18\x01 \x01(\x0e2).strongroom.kms.v1.KeyEncryptionMechanismR\x16keyEncryptionAlgorithm\x12?\n" +
-	"\x14attestation_document\x18\x02 \x01(\fB\f\xea\xe0\x18\b\x1a\x06\b\x01\x10\x80\x80\x10R\x13attestationDocument\"\xfe\x01\n" +
+	"\x18key_encryption_algorithm\x18\x01 \x01(\x0e2).strongroom.kms.v1.KeyEncryptionMechanismR\x16keyEncryptionAlgorithm\x12A\n" +
+	"\x14attestation_document\x18\x02 \x01(\fB\x0e\xea\xe0\x18\n" +
+	"\x1a\x06\b\x01\x10\x80\x80\x10X\x01R\x13attestationDocument\"\xfe\x01\n" +
 	"\x18MultiRegionConfiguration\x12X\n" +
 	"\x15multi_region_key_type\x18\x01 \x01(\x0e2%.strongroom.kms.v1.MultiRegionKeyTypeR\x12multiRegionKeyType\x12B\n" +
 	"\vprimary_key\x18\x02 \x01(\v2!.strongroom.kms.v1.MultiRegionKeyR\n" +
 	"primaryKey\x12D\n" +
-	"\freplica_keys\x18\x03 \x03(\v2!.strongroom.kms.v1.MultiRegionKeyR\vreplicaKeys\"f\n" +
+	"\freplica_keys\x18\x03 \x03(\v2!.strongroom.kms.v1.MultiRegionKeyR\vreplicaKeys\"h\n" +
 	"\x0eMultiRegionKey\x12\x1d\n" +
-	"\x03arn\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x10R\x03arn\x125\n" +
-	"\x06region\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x04\b\x01\x10 \"\x11([a-z]+-){2,3}\\d+R\x06region\"b\n" +
-	"\x13XksKeyConfiguration\x12,\n" +
-	"\x02id\x18\x01 \x01(\tB\x1c\xea\xe0\x18\x18\x1a\x05\b\x01\x10\x80\x01\"\x0f[a-zA-Z0-9-_.]+R\x02id:\x1d\xea\xe0\x18\x19\n" +
+	"\x03arn\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x10R\x03arn\x127\n" +
+	"\x06region\x18\x02 \x01(\tB\x1f\xea\xe0\x18\x1b\x1a\x04\b\x01\x10 \"\x13^([a-z]+-){2,3}\\d+$R\x06region\"d\n" +
+	"\x13XksKeyConfiguration\x12.\n" +
+	"\x02id\x18\x01 \x01(\tB\x1e\xea\xe0\x18\x1a\x1a\x05\b\x01\x10\x80\x01\"\x11^[a-zA-Z0-9-_.]+$R\x02id:\x1d\xea\xe0\x18\x19\n" +
 	"\x17XksKeyConfigurationType*\xec\x03\n" +
 	"\aKeySpec\x12\x18\n" +
 	"\x14KEY_SPEC_UNSPECIFIED\x10\x00\x12\x15\n" +

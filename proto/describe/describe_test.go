@@ -1,0 +1,68 @@
+package describe_test
+
+import (
+	"testing"
+
+	"github.com/strongroom-kms/strongroom/proto/describe"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+const (
+	kmsService      = "/strongroom.kms.v1.KeyManagementService/"
+	operatorService = "/strongroom.operator.v1.OperatorService/"
+)
+
+func kmsDescriptor() protoreflect.ServiceDescriptor {
+	return kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService")
+}
+
+func operatorDescriptor() protoreflect.ServiceDescriptor {
+	return operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService")
+}
+
+// compiled returns the plans of the real services.
+func compiled(t testing.TB) *describe.API {
+	t.Helper()
+	api, err := describe.Compile(kmsDescriptor(), operatorDescriptor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api
+}
+
+// planOf returns the plan of a message's type.
+func planOf(t testing.TB, api *describe.API, msg proto.Message) *describe.Message {
+	t.Helper()
+	plan := api.Message(msg.ProtoReflect().Descriptor().FullName())
+	if plan == nil {
+		t.Fatalf("no plan of %T", msg)
+	}
+	return plan
+}
+
+// reachable calls visit with the plan of every message that a method uses.
+func reachable(api *describe.API, visit func(*describe.Message)) {
+	seen := make(map[*describe.Message]bool)
+	var walk func(*describe.Message)
+	walk = func(m *describe.Message) {
+		if seen[m] {
+			return
+		}
+		seen[m] = true
+		visit(m)
+		for _, f := range m.Fields {
+			if f.Message != nil {
+				walk(f.Message)
+			}
+		}
+	}
+	for _, s := range api.Services() {
+		for _, m := range s.Methods {
+			walk(m.Request)
+			walk(m.Response)
+		}
+	}
+}
