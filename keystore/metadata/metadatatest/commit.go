@@ -91,7 +91,7 @@ func testTxnsAreChecked(t *testing.T, k kit) {
 		"two conditions on one": {Conditions: []metadata.Condition{{Key: a}, {Key: a}}, Puts: put(b)},
 		"bad condition":         {Conditions: []metadata.Condition{{Key: "a"}}, Puts: put(b)},
 		"long key":              {Puts: put(scope + strings.Repeat("k", metadata.MaxKeySize-len(scope)+1))},
-		"long value":            {Puts: []metadata.KeyValue{{Key: a, Value: append(big, 0)}}},
+		"long value":            {Puts: []metadata.KeyValue{{Key: a, Value: make([]byte, metadata.MaxValueSize+1)}}},
 		"large in all":          {Puts: []metadata.KeyValue{{Key: a, Value: big}, {Key: b, Value: big}}},
 		"too many changes":      {Puts: many(metadata.MaxTxnKeys + 1)},
 	}

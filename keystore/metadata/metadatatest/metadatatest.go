@@ -71,7 +71,7 @@ func openClosed(t *testing.T, open func(t *testing.T) metadata.Store) metadata.S
 
 // kit is a store under test with what a test needs to speak briefly.
 type kit struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // a kit lives as long as its test
 	t     *testing.T
 	store metadata.Store
 }

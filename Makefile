@@ -1,0 +1,131 @@
+# `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# A checkout by another user, or an export without .git, has no version to stamp.
+export GOFLAGS ?= -buildvcs=false
+
+GO ?= go
+ARGS ?=
+BUF := .tools/buf
+LINT := .tools/golangci-lint
+FUZZTIME ?= 1m
+# What `buf breaking` compares with.
+BASE ?= main
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##### Build and run
+
+.PHONY: build
+build: deps ## build bin/strongroom
+	$(GO) build -o bin/strongroom ./cmd/strongroom
+
+.PHONY: run
+run: build ## start a server for development and show a first round trip; options in ARGS=
+	bin/strongroom dev --tour $(ARGS)
+
+.PHONY: deps
+deps: ## install the C compiler and SoftHSM, if missing
+	@deploy/install-deps.sh
+
+##### Test
+
+.PHONY: test-deps
+test-deps: ## install what the tests use beside that, if missing
+	@deploy/install-deps.sh --test
+
+.PHONY: test
+test: test-deps ## run every test
+	$(GO) test ./...
+
+.PHONY: race
+race: test-deps ## run the tests of the packages with the race detector
+	$(GO) test -race -short $$($(GO) list ./... | grep -v /integration)
+
+.PHONY: bench
+bench: test-deps ## measure the whole path against its floors; options in ARGS=
+	$(GO) run ./integration/bench $(ARGS)
+
+.PHONY: long
+long: long-fuzz long-race ## run what takes minutes: each fuzz target for FUZZTIME, the race detector on everything
+
+.PHONY: long-fuzz
+long-fuzz: ## run each fuzz target for FUZZTIME
+	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		grep -o '^func Fuzz[A-Za-z0-9_]*' "$$file" | cut -d' ' -f2 | while read -r target; do \
+			echo "$$(dirname "$$file") $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+		done; \
+	done
+
+.PHONY: long-race
+long-race: test-deps ## run every test with the race detector, three times
+	$(GO) test -race -count=3 -timeout 60m ./...
+
+##### Check
+
+.PHONY: lint
+lint: vet format-check lint-go lint-proto breaking ## run every static check
+
+.PHONY: vet
+vet: deps ## go vet, and that the client commands build without cgo
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/...
+
+.PHONY: format-check
+format-check: ## fail on files that gofmt would change
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: lint-go
+lint-go: $(LINT) ## golangci-lint
+	$(LINT) run ./...
+
+.PHONY: lint-proto
+lint-proto: $(BUF) ## buf's lint and format
+	$(BUF) lint
+	$(BUF) format --diff --exit-code
+
+# Without the base, in a shallow clone or a first commit, there is nothing to
+# compare with.
+.PHONY: breaking
+breaking: $(BUF) ## fail on changes of the API that break its clients, against BASE
+	@if git cat-file -e $(BASE):buf.yaml 2>/dev/null; then \
+		$(BUF) breaking --against '.git#ref='$$(git rev-parse $(BASE)); \
+	else echo "buf breaking: no $(BASE) to compare with"; fi
+
+##### Generate
+
+.PHONY: generate
+generate: $(BUF) ## generate Go from the proto files
+	$(BUF) generate
+
+# Generates beside what is there, so that a failure changes nothing.
+.PHONY: check-generated
+check-generated: $(BUF) ## fail if the generated Go is not what the proto files give
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	$(BUF) generate -o "$$dir"; \
+	(cd "$$dir" && find . -name '*.pb.go') | while read -r file; do \
+		cmp -s "$$dir/$$file" "$$file" || { echo "$$file is not up to date: run make generate"; exit 1; }; \
+	done; \
+	for file in $$(git ls-files -co --exclude-standard '*.pb.go'); do \
+		[ ! -e "$$file" ] || [ -e "$$dir/$$file" ] || { echo "$$file has no proto file"; exit 1; }; \
+	done
+
+##### Tools, pinned in tools/*.mod and built once
+
+$(BUF): tools/buf.mod tools/buf.sum
+	$(GO) build -modfile=tools/buf.mod -o $@ github.com/bufbuild/buf/cmd/buf
+
+$(LINT): tools/lint.mod tools/lint.sum
+	$(GO) build -modfile=tools/lint.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: clean
+clean: ## remove what make has built
+	rm -rf bin .tools

@@ -1,0 +1,175 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math"
+	"slices"
+	"sort"
+)
+
+// Follow yields the durable records from number from on and then new ones as
+// they become durable, until ctx ends or the journal is closed; it yields that
+// error last.
+func (j *Journal) Follow(ctx context.Context, from uint64) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		c := j.cursor(from, math.MaxUint64, yield)
+		defer c.close()
+		for {
+			changed, ended := j.watch()
+			err := c.drain()
+			if err == nil && ended {
+				err = ErrClosed
+			}
+			if err == nil {
+				select {
+				case <-changed:
+				case <-ctx.Done():
+					err = ctx.Err()
+				}
+			}
+			if err != nil {
+				c.fail(err)
+				return
+			}
+		}
+	}
+}
+
+// Scan yields the durable records from number from on and ends after those
+// that were durable when the iteration began. An error is yielded last.
+func (j *Journal) Scan(from uint64) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		c := j.cursor(from, j.Head().Seq, yield)
+		defer c.close()
+		if err := c.drain(); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+// Starts returns the number of the first record of each segment, in order, for
+// readers that look for something from the end.
+func (j *Journal) Starts() []uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	starts := make([]uint64, len(j.extents))
+	for i, e := range j.extents {
+		starts[i] = e.first
+	}
+	return starts
+}
+
+// watch returns a channel that is closed at the next change, and whether there
+// will be none.
+func (j *Journal) watch() (<-chan struct{}, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.changed == nil {
+		j.changed = make(chan struct{})
+	}
+	return j.changed, j.ended
+}
+
+// endFollowers tells those who wait that nothing comes any more.
+func (j *Journal) endFollowers() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = true
+	j.broadcast()
+}
+
+// extend adds the segment that is written from now on. It replaces one of its
+// number, which took no record.
+func (j *Journal) extend(e extent, head Head) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if n := len(j.extents); n > 0 && j.extents[n-1].number == e.number {
+		j.extents = j.extents[:n-1]
+	}
+	j.extents = append(j.extents, e)
+	j.head = head
+	j.broadcast()
+}
+
+// cursor reads the durable records of a live journal in order.
+type cursor struct {
+	j        *Journal
+	from, to uint64
+	yield    func(Record, error) bool
+	stopped  bool
+	index    int     // into j.extents
+	w        *walker // nil until the segment has a batch
+}
+
+func (j *Journal) cursor(from, to uint64, yield func(Record, error) bool) *cursor {
+	starts := j.Starts()
+	later := sort.Search(len(starts), func(i int) bool { return starts[i] > from })
+	return &cursor{j: j, from: from, to: to, yield: yield, index: max(later-1, 0)}
+}
+
+// drain yields what is durable. It ends early when the consumer does or at
+// record c.to, both with errStopped.
+func (c *cursor) drain() error {
+	for {
+		e, newest := c.extent()
+		if err := c.segment(e); err != nil || newest {
+			return err
+		}
+		c.close()
+		c.index++
+	}
+}
+
+func (c *cursor) extent() (e extent, newest bool) {
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	return c.j.extents[c.index], c.index == len(c.j.extents)-1
+}
+
+// segment yields what is durable of one segment. It opens a segment only when
+// it has a batch: one without may yet be replaced by another file.
+func (c *cursor) segment(e extent) error {
+	if e.end == headerSize {
+		return nil
+	}
+	if c.w == nil {
+		s, err := openSegment(c.j.dir, e.number)
+		if err != nil {
+			return err
+		}
+		c.w = newWalker(s)
+	}
+	err := c.w.walkTo(e.end, c.take)
+	if c.stopped {
+		return errStopped
+	}
+	return err
+}
+
+func (c *cursor) take(r Record) error {
+	if r.Seq < c.from {
+		return nil
+	}
+	r.Body = slices.Clone(r.Body)
+	if r.Seq > c.to || !c.yield(r, nil) {
+		c.stopped = true
+		return errStopped
+	}
+	return nil
+}
+
+// fail yields err, unless it only says that the consumer stopped.
+func (c *cursor) fail(err error) {
+	if !errors.Is(err, errStopped) {
+		c.yield(Record{}, err)
+	}
+}
+
+func (c *cursor) close() {
+	if c.w != nil {
+		c.w.seg.release()
+		c.w = nil
+	}
+}

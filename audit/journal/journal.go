@@ -1,0 +1,254 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+)
+
+// Head names a point of the journal.
+type Head struct {
+	// Seq is the number of the newest durable record; 0 if there is none.
+	Seq uint64
+	// Hash is the chain's value after it and after the header of the segment
+	// being written: it stands for all that the journal holds.
+	Hash Hash
+}
+
+// Journal is an open journal. Its methods may be called from many goroutines.
+type Journal struct {
+	dir      string
+	lock     *os.File
+	maxBatch int // encoded bytes of one batch
+	requests sync.Pool
+
+	// wake tells the writer that queue or closed changed.
+	wake chan struct{}
+	// done is closed when the writer has ended; closeErr is set before.
+	done     chan struct{}
+	closeErr error
+
+	mu      sync.Mutex
+	queue   []*group
+	free    []*group
+	closed  bool          // no more appends
+	ended   bool          // no more records
+	fault   error         // why nothing can be appended
+	head    Head          // durable
+	extents []extent      // every segment, oldest first
+	changed chan struct{} // closed at the next change of head, if anybody waits
+}
+
+// extent is what readers of a live journal know of a segment.
+type extent struct {
+	number uint64
+	first  uint64 // sequence number of its first record
+	end    int64  // of its durable batches
+}
+
+// group is what becomes one batch.
+type group struct {
+	buf     []byte // room for the batch header, then records
+	records int
+	callers []*request
+}
+
+// request is one Append that waits.
+type request struct {
+	before int // records of the group before this caller's
+	first  uint64
+	done   chan error // holds one
+}
+
+// Append writes the entries as consecutive records of one batch and returns
+// the number of the first one when all are durable. Callers share writes.
+//
+// If ctx ends first, Append returns its error, and the entries may be written
+// or not. Other errors are ErrTooLarge, ErrClosed and ErrUnavailable.
+func (j *Journal) Append(ctx context.Context, entries ...Entry) (uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, fmt.Errorf("appending to the journal: %w", err)
+	}
+	size, err := j.encodedSize(entries)
+	if err != nil {
+		return 0, err
+	}
+	r, err := j.enqueue(entries, size)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case err := <-r.done:
+		first := r.first
+		j.requests.Put(r)
+		if err != nil {
+			return 0, err
+		}
+		return first, nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("waiting for the journal: %w", ctx.Err())
+	}
+}
+
+func (j *Journal) encodedSize(entries []Entry) (int, error) {
+	if len(entries) == 0 {
+		return 0, errors.New("nothing to append to the journal")
+	}
+	size := 0
+	for _, e := range entries {
+		size += recordOverhead + len(e.Body)
+	}
+	if size > j.maxBatch-batchHeaderSize {
+		return 0, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, j.maxBatch-batchHeaderSize)
+	}
+	return size, nil
+}
+
+// enqueue adds the entries to the group that is gathering.
+func (j *Journal) enqueue(entries []Entry, size int) (*request, error) {
+	r, ok := j.requests.Get().(*request)
+	if !ok {
+		r = &request{done: make(chan error, 1)}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return nil, ErrClosed
+	}
+	g := j.gathering(size)
+	r.before = g.records
+	for _, e := range entries {
+		g.buf = appendRecord(g.buf, e)
+	}
+	g.records += len(entries)
+	g.callers = append(g.callers, r)
+	j.signal()
+	return r, nil
+}
+
+// gathering returns the newest group of the queue, or a new one if size more
+// bytes do not fit. j.mu is held.
+func (j *Journal) gathering(size int) *group {
+	if n := len(j.queue); n > 0 && len(j.queue[n-1].buf)+size <= j.maxBatch {
+		return j.queue[n-1]
+	}
+	var g *group
+	if n := len(j.free); n > 0 {
+		g, j.free = j.free[n-1], j.free[:n-1]
+	} else {
+		g = &group{buf: make([]byte, batchHeaderSize)}
+	}
+	j.queue = append(j.queue, g)
+	return g
+}
+
+// signal wakes the writer; it need not be waiting.
+func (j *Journal) signal() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next takes the oldest group off the queue, or nil, and says whether Close
+// was called.
+func (j *Journal) next() (*group, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.queue) == 0 {
+		return nil, j.closed
+	}
+	g := j.queue[0]
+	j.queue[0] = nil
+	j.queue = j.queue[1:]
+	return g, j.closed
+}
+
+// maxKept bounds the buffers that are kept for reuse, in bytes.
+const maxKept = 1 << 20
+
+// settle answers the callers of g and keeps its memory.
+func (j *Journal) settle(g *group, first uint64, err error) {
+	for _, r := range g.callers {
+		r.first = first + uint64(r.before)
+		r.done <- err
+	}
+	if cap(g.buf) > maxKept {
+		return
+	}
+	clear(g.callers)
+	g.buf, g.records, g.callers = g.buf[:batchHeaderSize], 0, g.callers[:0]
+	clear(g.buf)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.free) < 2 {
+		j.free = append(j.free, g)
+	}
+}
+
+// Healthy returns nil, or why nothing can be appended: ErrClosed, or
+// ErrUnavailable with its cause.
+func (j *Journal) Healthy() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return ErrClosed
+	}
+	return j.fault
+}
+
+// Head returns the newest durable point.
+func (j *Journal) Head() Head {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.head
+}
+
+// Close writes what is queued, marks the end of the journal and frees the
+// directory. If ctx ends before, it returns the error of ctx and closing goes
+// on. Appends that begin after it fail with ErrClosed. Closing again waits for
+// the same end and returns the same result.
+func (j *Journal) Close(ctx context.Context) error {
+	j.mu.Lock()
+	j.closed = true
+	j.signal()
+	j.mu.Unlock()
+	select {
+	case <-j.done:
+		return j.closeErr
+	case <-ctx.Done():
+		return fmt.Errorf("closing the journal: %w", ctx.Err())
+	}
+}
+
+// publish makes everything up to head and the end of the newest segment
+// visible to readers.
+func (j *Journal) publish(head Head, end int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.head = head
+	j.extents[len(j.extents)-1].end = end
+	j.broadcast()
+}
+
+// broadcast wakes those who wait for a change. j.mu is held.
+func (j *Journal) broadcast() {
+	if j.changed != nil {
+		close(j.changed)
+		j.changed = nil
+	}
+}
+
+func (j *Journal) currentFault() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.fault
+}
+
+func (j *Journal) setFault(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.fault = err
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/audit/journal"
+	"github.com/strongroom-kms/strongroom/cmd/internal/daemon"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+)
+
+type auditCmd struct {
+	Verify auditVerifyCmd `cmd:"" help:"Check every record of the journal, without a server."`
+}
+
+type auditVerifyCmd struct {
+	DataDir string `arg:"" help:"The server's data directory."`
+}
+
+// Help is part of kong's HelpProvider.
+func (*auditVerifyCmd) Help() string {
+	return `Recomputes the hash chain over all records and checks that the HSM entries have
+no gap. Names the first bad record, and why it is bad; then the exit status is 1.
+It may run beside the server.
+
+Note the head hash and keep it elsewhere: whoever can write the directory could
+replace the whole journal, but not so that a head you know is still in its chain.
+
+Example:
+
+    strongroom audit verify ./strongroom-dev`
+}
+
+// Run checks the journal.
+func (c *auditVerifyCmd) Run(p *Process) error {
+	report, err := audit.Verify(daemon.JournalDir(c.DataDir))
+	var bad *journal.Corruption
+	if errors.As(err, &bad) {
+		return fmt.Errorf("first bad record: number %d, in segment %d at offset %d: %s (%d records before it are good)",
+			bad.Seq, bad.Segment, bad.Offset, bad.Reason, report.Records)
+	}
+	if err != nil {
+		return err
+	}
+	return auditReport(p.Stdout, report)
+}
+
+func auditReport(w io.Writer, r audit.Report) error {
+	fields := []present.Field{
+		{Name: "Journal", Value: fmt.Sprint(r.Journal)},
+		{Name: "Records", Value: fmt.Sprintf("%d good, in %d segments", r.Records, r.Segments)},
+		{Name: "Of these", Value: fmt.Sprintf("%d API events, %d intents, %d HSM entries", r.Events, r.Intents, r.HSMEntries)},
+		{Name: "Head", Value: fmt.Sprint(r.Head)},
+	}
+	if r.Records > 0 {
+		fields = append(fields,
+			present.Field{Name: "First", Value: fmt.Sprintf("number %d, %s", r.First, r.FirstTime.Format(time.RFC3339Nano))},
+			present.Field{Name: "Last", Value: fmt.Sprintf("number %d, %s", r.Last, r.LastTime.Format(time.RFC3339Nano))})
+	}
+	if r.Torn != nil {
+		fields = append(fields, present.Field{Name: "Unfinished",
+			Value: fmt.Sprintf("%d bytes after the last record, in segment %d: a write in progress, or one cut off by a crash", r.Torn.Bytes, r.Torn.Segment)})
+	}
+	return present.Fields(w, fields)
+}

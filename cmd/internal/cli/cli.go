@@ -1,0 +1,147 @@
+// Package cli is the command line of strongroom.
+//
+// Each command is a struct whose fields are its flags and arguments and whose
+// Run method does the work. What a command prints for people is a table, and
+// with --json it is JSON. An error is one line on standard error, beginning
+// "strongroom: <command>: " (a configuration file has a line for each fault).
+// The exit status is 0 for success, 1 for an error and 2 for a command line
+// that was not understood.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+)
+
+// Exit statuses.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// Process is what a command has of the process that it runs in.
+type Process struct {
+	// Stdin, Stdout and Stderr are the standard streams. A progress bar and
+	// columns appear only where the stream is a terminal.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Getenv returns the value of an environment variable, or "".
+	Getenv func(string) string
+}
+
+// grammar is the whole command line.
+type grammar struct {
+	Serve       serveCmd       `cmd:"" group:"server" help:"Run the server."`
+	Dev         devCmd         `cmd:"" group:"server" help:"Run a server on a SoftHSM token of its own, for development."`
+	CheckConfig checkConfigCmd `cmd:"" group:"server" help:"Check a configuration file."`
+	Audit       auditCmd       `cmd:"" group:"server" help:"Check the audit journal of a data directory."`
+
+	Key     keyCmd     `cmd:"" group:"use" help:"Create, list and describe keys."`
+	Encrypt encryptCmd `cmd:"" group:"use" help:"Encrypt up to 4,096 bytes."`
+	Decrypt decryptCmd `cmd:"" group:"use" help:"Decrypt what encrypt, datakey or a KMS client made."`
+	Datakey datakeyCmd `cmd:"" group:"use" help:"Make a data key, in the clear and encrypted."`
+	Random  randomCmd  `cmd:"" group:"use" help:"Get random bytes from the HSM."`
+	File    fileCmd    `cmd:"" group:"use" help:"Seal and open files of any size."`
+
+	Events eventsCmd `cmd:"" group:"watch" help:"Read the API events."`
+	HSMLog hsmLogCmd `cmd:"" name:"hsm-log" group:"watch" help:"Read the audit log of the HSMs."`
+	HSM    hsmCmd    `cmd:"" name:"hsm" group:"watch" help:"See the state of the HSMs."`
+
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	HSMWorker hsmWorkerCmd `cmd:"" name:"hsm-worker" hidden:"" help:"Serve one HSM to the server that started this process."`
+}
+
+const description = `Strongroom is a key management service on PKCS#11 HSMs.
+
+Commands that call a server need its address and three files, from flags or from the environment:
+STRONGROOM_ADDRESS, STRONGROOM_CA_CERT, STRONGROOM_CLIENT_CERT, STRONGROOM_CLIENT_KEY.
+
+Exit status: 0 success, 1 error, 2 wrong usage.`
+
+// Main runs one command and returns the process's exit status. It returns soon
+// after ctx ends. It may be called many times in a process.
+func Main(ctx context.Context, args []string, p Process) int {
+	var g grammar
+	helped := false
+	parser, err := kong.New(&g,
+		kong.Name("strongroom"),
+		kong.Description(description),
+		kong.Writers(p.Stdout, p.Stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "server", Title: "Server:"},
+			{Key: "use", Title: "Keys and data:"},
+			{Key: "watch", Title: "Audit and state:"},
+			{Key: "connection", Title: "Connection:"},
+		}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(&p),
+	)
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "strongroom: %v\n", err)
+		return exitError
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	switch {
+	case helped:
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(p.Stderr, "strongroom: %v (see strongroom --help)\n", err)
+		return exitUsage
+	}
+	return status(commandName(k.Command()), k.Run(), p.Stderr)
+}
+
+// status reports an error and returns the exit status that it deserves.
+func status(command string, err error, stderr io.Writer) int {
+	var code exitCode
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &code):
+		return int(code)
+	case connect.Interrupted(err):
+		err = errors.New("interrupted")
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(stderr, "strongroom: %s: %s\n", command, present.Printable(strings.TrimSuffix(line, "\n")))
+	}
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitError
+}
+
+// commandName strips the arguments off kong's name of a command.
+func commandName(full string) string {
+	name, _, _ := strings.Cut(full, " <")
+	return name
+}
+
+// exitCode is an exit status that needs no words any more.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) }
+
+// usageError is a command line that kong accepts but that makes no sense.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func usagef(format string, args ...any) error {
+	return usageError(fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/strongroom-kms/strongroom/cmd/internal/atomicfile"
+	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+)
+
+// connection is the flags of every command that calls a server.
+type connection struct {
+	Address    string        `group:"connection" placeholder:"HOST:PORT" help:"The server ($$STRONGROOM_ADDRESS)."`
+	CACert     string        `group:"connection" name:"ca-cert" placeholder:"FILE" help:"Who may have issued the server's certificate, in PEM ($$STRONGROOM_CA_CERT)."`
+	ClientCert string        `group:"connection" placeholder:"FILE" help:"Your certificate, in PEM ($$STRONGROOM_CLIENT_CERT)."`
+	ClientKey  string        `group:"connection" placeholder:"FILE" help:"Its private key, in PEM ($$STRONGROOM_CLIENT_KEY)."`
+	Timeout    time.Duration `group:"connection" default:"30s" help:"How long to wait for an answer (${default})."`
+}
+
+// open connects; the caller closes the client.
+func (c *connection) open(p *Process) (*connect.Client, error) {
+	o := connect.Options{UserAgent: "strongroom/" + version()}
+	for _, setting := range []struct {
+		to                   *string
+		flag, name, variable string
+	}{
+		{&o.Address, c.Address, "--address", "STRONGROOM_ADDRESS"},
+		{&o.CACert, c.CACert, "--ca-cert", "STRONGROOM_CA_CERT"},
+		{&o.ClientCert, c.ClientCert, "--client-cert", "STRONGROOM_CLIENT_CERT"},
+		{&o.ClientKey, c.ClientKey, "--client-key", "STRONGROOM_CLIENT_KEY"},
+	} {
+		*setting.to = cmp.Or(setting.flag, p.Getenv(setting.variable))
+		if *setting.to == "" {
+			return nil, usagef("needs %s or $%s", setting.name, setting.variable)
+		}
+	}
+	return connect.New(o)
+}
+
+// call runs f with a client and at most --timeout.
+func (c *connection) call(ctx context.Context, p *Process, f func(context.Context, *connect.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	return c.stream(ctx, p, f)
+}
+
+// stream is call for what may last.
+func (c *connection) stream(ctx context.Context, p *Process, f func(context.Context, *connect.Client) error) error {
+	client, err := c.open(p)
+	if err != nil {
+		return err
+	}
+	defer client.Close() //nolint:errcheck // all calls are over
+	return f(ctx, client)
+}
+
+// output is the flag of commands that print a table.
+type output struct {
+	JSON bool `name:"json" help:"Print JSON, with AWS's names."`
+}
+
+// print prints m as JSON if the user wants that, or calls table.
+func (o output) print(p *Process, m proto.Message, table func(io.Writer) error) error {
+	if !o.JSON {
+		return table(p.Stdout)
+	}
+	j, err := present.NewJSON()
+	if err != nil {
+		return err
+	}
+	return j.Write(p.Stdout, m)
+}
+
+// bytesOutput is the flags of commands whose result is bytes.
+type bytesOutput struct {
+	Output string `short:"o" placeholder:"FILE" help:"Write the bytes, as they are, to a new file."`
+	Force  bool   `help:"Replace the file if it exists."`
+}
+
+// write writes to the file if the user named one, otherwise to standard output.
+func (o bytesOutput) write(p *Process, b []byte) error {
+	if o.Output == "" {
+		_, err := p.Stdout.Write(b)
+		return err
+	}
+	return atomicfile.WriteBytes(o.Output, mode(o.Force), 0o600, b)
+}
+
+func mode(force bool) atomicfile.Mode {
+	if force {
+		return atomicfile.Replace
+	}
+	return atomicfile.Create
+}
+
+// text is one line of base64.
+func text(b []byte) []byte {
+	return append(base64.StdEncoding.AppendEncode(nil, b), '\n')
+}
+
+// encryptionContext is the flag of commands that encrypt or decrypt.
+type encryptionContext struct {
+	Context []string `short:"c" sep:"none" placeholder:"NAME=VALUE" help:"A pair of the encryption context; may be repeated. It is authenticated, not secret: it stands in the audit trail. Decryption needs the same pairs."`
+}
+
+func (e encryptionContext) pairs() (map[string]string, error) {
+	pairs := map[string]string{}
+	for _, s := range e.Context {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return nil, usagef("--context %q is not of the form NAME=VALUE", s)
+		}
+		if _, twice := pairs[name]; twice {
+			return nil, usagef("--context has %q twice", name)
+		}
+		pairs[name] = value
+	}
+	return pairs, nil
+}
+
+// maxInput is how much of an input is read, in bytes: well over what an
+// operation accepts, and well under what could fill the memory.
+const maxInput = 64 << 10
+
+// readInput reads a whole file, or standard input if path is "-".
+func readInput(p *Process, path string) ([]byte, error) {
+	r := p.Stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close() //nolint:errcheck // only read
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxInput {
+		return nil, usagef("the input is longer than %d bytes; for large files there is `strongroom file seal`", maxInput)
+	}
+	return b, nil
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+type hsmCmd struct {
+	Info hsmInfoCmd `cmd:"" help:"Describe the HSMs and whether they take requests."`
+}
+
+type hsmInfoCmd struct {
+	output
+	connection
+}
+
+// Run prints what the server knows of its HSMs.
+func (c *hsmInfoCmd) Run(ctx context.Context, p *Process) error {
+	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		answer, err := client.Operator.DescribeHsms(ctx, &operatorv1.DescribeHsmsRequest{})
+		if err != nil {
+			return err
+		}
+		return c.print(p, answer, func(w io.Writer) error {
+			return hsmTables(w, answer.GetHsms())
+		})
+	})
+}
+
+func hsmTables(w io.Writer, hsms []*operatorv1.HsmDescription) error {
+	for i, h := range hsms {
+		if i > 0 {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		}
+		if err := present.Fields(w, hsmFields(h)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hsmFields(h *operatorv1.HsmDescription) []present.Field {
+	return []present.Field{
+		{Name: "HSM", Value: h.GetHsmId()},
+		{Name: "Cluster", Value: h.GetClusterId()},
+		{Name: "State", Value: present.Enum(h.GetState())},
+		{Name: "Reason", Value: h.GetReason()},
+		{Name: "Token", Value: words(h.GetTokenLabel(), "serial", h.GetTokenSerial())},
+		{Name: "Model", Value: words(h.GetManufacturer(), h.GetModel(), "firmware", h.GetFirmwareVersion())},
+		{Name: "Library", Value: words(h.GetLibraryPath(), h.GetLibraryDescription(), h.GetLibraryVersion())},
+		{Name: "Profile", Value: h.GetProfile()},
+		{Name: "Keys", Value: fmt.Sprint(h.GetKeys())},
+		{Name: "Worker", Value: fmt.Sprintf("process %d, %d sessions, %d requests in flight", h.GetWorkerPid(), h.GetSessions(), h.GetInFlight())},
+		{Name: "Ready since", Value: present.Time(h.GetReadySince())},
+		{Name: "Starts", Value: fmt.Sprintf("%d in all, %d restarts of this server's", h.GetRebootCounter(), h.GetRestarts())},
+	}
+}
+
+// words joins what the token says of itself; some tokens pad it with spaces.
+func words(s ...string) string { return strings.Join(strings.Fields(strings.Join(s, " ")), " ") }

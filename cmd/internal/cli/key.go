@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+type keyCmd struct {
+	Create   keyCreateCmd   `cmd:"" help:"Create a key in the HSM."`
+	List     keyListCmd     `cmd:"" help:"List the keys."`
+	Describe keyDescribeCmd `cmd:"" help:"Describe a key."`
+}
+
+type keyCreateCmd struct {
+	Description string `help:"What the key is for; up to 8,192 characters."`
+	Quiet       bool   `short:"q" help:"Print only the key's ARN."`
+	output
+	connection
+}
+
+// Help is part of kong's HelpProvider.
+func (*keyCreateCmd) Help() string {
+	return `The key is an AES-256 key that is generated in the HSM and cannot leave it.
+
+Examples:
+
+    strongroom key create --description "customer records"
+    KEY=$(strongroom key create --quiet)`
+}
+
+// Run creates the key.
+func (c *keyCreateCmd) Run(ctx context.Context, p *Process) error {
+	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		request := &kmsv1.CreateKeyRequest{}
+		if c.Description != "" {
+			request.Description = &c.Description
+		}
+		answer, err := client.KMS.CreateKey(ctx, request)
+		if err != nil {
+			return err
+		}
+		if c.Quiet {
+			_, err := fmt.Fprintln(p.Stdout, answer.GetKeyMetadata().GetArn())
+			return err
+		}
+		return c.print(p, answer, keyTable(answer.GetKeyMetadata()))
+	})
+}
+
+type keyListCmd struct {
+	output
+	connection
+}
+
+// Run prints all keys, however many pages they take.
+func (c *keyListCmd) Run(ctx context.Context, p *Process) error {
+	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		keys, err := listKeys(ctx, client)
+		if err != nil {
+			return err
+		}
+		all := &kmsv1.ListKeysResponse{Keys: keys, Truncated: new(bool)}
+		return c.print(p, all, func(w io.Writer) error {
+			rows := make([][]string, len(keys))
+			for i, k := range keys {
+				rows[i] = []string{k.GetKeyId(), k.GetKeyArn()}
+			}
+			return present.Table(w, []string{"KEY ID", "ARN"}, rows)
+		})
+	})
+}
+
+func listKeys(ctx context.Context, client *connect.Client) ([]*kmsv1.KeyListEntry, error) {
+	var all []*kmsv1.KeyListEntry
+	request := &kmsv1.ListKeysRequest{Limit: proto.Int32(1000)}
+	for {
+		page, err := client.KMS.ListKeys(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.GetKeys()...)
+		if !page.GetTruncated() {
+			return all, nil
+		}
+		request.Marker = proto.String(page.GetNextMarker())
+	}
+}
+
+type keyDescribeCmd struct {
+	Key string `arg:"" help:"The key's id or ARN."`
+	output
+	connection
+}
+
+// Run prints the key's metadata.
+func (c *keyDescribeCmd) Run(ctx context.Context, p *Process) error {
+	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		answer, err := client.KMS.DescribeKey(ctx, &kmsv1.DescribeKeyRequest{KeyId: &c.Key})
+		if err != nil {
+			return err
+		}
+		return c.print(p, answer, keyTable(answer.GetKeyMetadata()))
+	})
+}
+
+func keyTable(k *kmsv1.KeyMetadata) func(io.Writer) error {
+	return func(w io.Writer) error {
+		return present.Fields(w, []present.Field{
+			{Name: "ARN", Value: k.GetArn()},
+			{Name: "State", Value: present.Enum(k.GetKeyState())},
+			{Name: "Spec", Value: present.Enum(k.GetKeySpec())},
+			{Name: "Usage", Value: present.Enum(k.GetKeyUsage())},
+			{Name: "Origin", Value: present.Enum(k.GetOrigin())},
+			{Name: "Created", Value: present.Time(k.GetCreationDate())},
+			{Name: "Cluster", Value: k.GetCloudHsmClusterId()},
+			{Name: "Material", Value: k.GetCurrentKeyMaterialId()},
+			{Name: "Description", Value: k.GetDescription()},
+		})
+	}
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/cmd/internal/config"
+	"github.com/strongroom-kms/strongroom/cmd/internal/daemon"
+	"github.com/strongroom-kms/strongroom/hsmpool/worker"
+)
+
+type serveCmd struct {
+	Config string `required:"" short:"f" placeholder:"FILE" help:"The configuration, in YAML."`
+}
+
+// Help is part of kong's HelpProvider.
+func (*serveCmd) Help() string {
+	return `Serves until it gets SIGTERM or SIGINT; then it lets the requests in flight finish.
+docs/example.yaml is a configuration to begin with.
+
+Example:
+
+    strongroom serve --config /etc/strongroom/strongroom.yaml`
+}
+
+// Run serves until ctx ends.
+func (c *serveCmd) Run(ctx context.Context, p *Process) error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	return daemon.Run(ctx, cfg, newLogger(p.Stderr, cfg.Log), daemon.Hooks{})
+}
+
+type checkConfigCmd struct {
+	Config string `arg:"" help:"The configuration, in YAML."`
+}
+
+// Help is part of kong's HelpProvider.
+func (*checkConfigCmd) Help() string {
+	return `Checks the file by itself, not the files, the token and the address that it names,
+so that it can run anywhere. Each line of the error is one fault.`
+}
+
+// Run checks the file.
+func (c *checkConfigCmd) Run(p *Process) error {
+	if _, err := config.Load(c.Config); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(p.Stdout, "%s is a good configuration\n", c.Config)
+	return err
+}
+
+type hsmWorkerCmd struct {
+	Args []string `arg:"" optional:"" passthrough:""`
+}
+
+// Run serves one HSM over the socket that the server left open for it.
+func (c *hsmWorkerCmd) Run() error {
+	if code := worker.Main(c.Args); code != exitOK {
+		return exitCode(code)
+	}
+	return nil
+}
+
+// newLogger makes the server's log, which goes to standard error.
+func newLogger(w io.Writer, c config.Log) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{
+		Name:       "strongroom",
+		Level:      hclog.LevelFromString(c.Level),
+		Output:     w,
+		JSONFormat: c.JSON,
+	})
+}

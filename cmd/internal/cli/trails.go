@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/grpc"
+
+	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+type eventsCmd struct {
+	Show eventsShowCmd `cmd:"" help:"Print the newest API events, oldest first."`
+	Tail eventsTailCmd `cmd:"" help:"Print API events as they come, until interrupted."`
+}
+
+// trailOutput is the flag of both trails.
+type trailOutput struct {
+	JSON bool `name:"json" help:"Print each record as it stands in the journal: JSON, one to a line."`
+}
+
+// showRange is the flags of the commands that come to an end.
+type showRange struct {
+	Last int32 `default:"20" placeholder:"N" help:"How many, up to 1,000,000 (${default})."`
+	All  bool  `help:"All of them, since the journal began."`
+}
+
+func (r showRange) last() *int32 {
+	if r.All {
+		return nil
+	}
+	return &r.Last
+}
+
+// tailRange is the flag of the commands that follow a trail.
+type tailRange struct {
+	Last int32 `default:"10" placeholder:"N" help:"How many older ones to begin with, 1 to 1,000,000 (${default})."`
+}
+
+type eventsShowCmd struct {
+	showRange
+	trailOutput
+	connection
+}
+
+// Help is part of kong's HelpProvider.
+func (*eventsShowCmd) Help() string {
+	return `Every request has left one event, the refused ones too, and this one.
+
+Examples:
+
+    strongroom events show --last 5
+    strongroom events show --all --json | jq -r 'select(.errorCode) | .errorMessage'`
+}
+
+// Run prints events.
+func (c *eventsShowCmd) Run(ctx context.Context, p *Process) error {
+	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		return events(ctx, p, client, c.JSON, &operatorv1.StreamEventsRequest{Last: c.last()})
+	})
+}
+
+type eventsTailCmd struct {
+	tailRange
+	trailOutput
+	connection
+}
+
+// Run prints events until ctx ends.
+func (c *eventsTailCmd) Run(ctx context.Context, p *Process) error {
+	return c.stream(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		return follow(events(ctx, p, client, c.JSON, &operatorv1.StreamEventsRequest{Last: &c.Last, Follow: new(true)}))
+	})
+}
+
+func events(ctx context.Context, p *Process, client *connect.Client, asJSON bool, request *operatorv1.StreamEventsRequest) error {
+	stream, err := client.Operator.StreamEvents(ctx, request)
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		if _, err := fmt.Fprintln(p.Stdout, present.EventHeading()); err != nil {
+			return err
+		}
+	}
+	return each(stream, func(r *operatorv1.StreamEventsResponse) error {
+		line := r.GetEventJson()
+		if !asJSON {
+			e, err := present.ParseEvent(line)
+			if err != nil {
+				return err
+			}
+			line = e.Line()
+		}
+		_, err := fmt.Fprintln(p.Stdout, line)
+		return err
+	})
+}
+
+type hsmLogCmd struct {
+	Show hsmLogShowCmd `cmd:"" help:"Print the newest HSM audit entries, oldest first."`
+	Tail hsmLogTailCmd `cmd:"" help:"Print HSM audit entries as they come, until interrupted."`
+}
+
+// oneHSM is the flag of both commands.
+type oneHSM struct {
+	HSM string `name:"hsm" placeholder:"HSM-ID" help:"Only the log of this HSM."`
+}
+
+func (o oneHSM) id() *string {
+	if o.HSM == "" {
+		return nil
+	}
+	return &o.HSM
+}
+
+type hsmLogShowCmd struct {
+	oneHSM
+	showRange
+	trailOutput
+	connection
+}
+
+// Help is part of kong's HelpProvider.
+func (*hsmLogShowCmd) Help() string {
+	return `Every management command that an HSM was sent has left one entry, in the form of
+AWS CloudHSM's audit log. With --json an entry also has the id of the request that
+caused it.
+
+Examples:
+
+    strongroom hsm-log show --last 5
+    strongroom hsm-log show --all --json`
+}
+
+// Run prints entries.
+func (c *hsmLogShowCmd) Run(ctx context.Context, p *Process) error {
+	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		return hsmLog(ctx, p, client, c.JSON, &operatorv1.StreamHsmLogRequest{HsmId: c.id(), Last: c.last()})
+	})
+}
+
+type hsmLogTailCmd struct {
+	oneHSM
+	tailRange
+	trailOutput
+	connection
+}
+
+// Run prints entries until ctx ends.
+func (c *hsmLogTailCmd) Run(ctx context.Context, p *Process) error {
+	return c.stream(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		return follow(hsmLog(ctx, p, client, c.JSON, &operatorv1.StreamHsmLogRequest{HsmId: c.id(), Last: &c.Last, Follow: new(true)}))
+	})
+}
+
+func hsmLog(ctx context.Context, p *Process, client *connect.Client, asJSON bool, request *operatorv1.StreamHsmLogRequest) error {
+	stream, err := client.Operator.StreamHsmLog(ctx, request)
+	if err != nil {
+		return err
+	}
+	return each(stream, func(r *operatorv1.StreamHsmLogResponse) error {
+		text := r.GetEntryJson() + "\n"
+		if !asJSON {
+			text = r.GetText() + "\n" // an empty line between entries
+		}
+		_, err := io.WriteString(p.Stdout, text)
+		return err
+	})
+}
+
+// each calls f for every answer of a stream until it ends.
+func each[T any](stream grpc.ServerStreamingClient[T], f func(*T) error) error {
+	for {
+		answer, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(answer); err != nil {
+			return err
+		}
+	}
+}
+
+// follow makes the user's interrupt the ordinary end of a command.
+func follow(err error) error {
+	if connect.Interrupted(err) {
+		return nil
+	}
+	return err
+}

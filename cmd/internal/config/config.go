@@ -1,0 +1,146 @@
+// Package config is the configuration of `strongroom serve`: one YAML file,
+// whose reference is the documentation of Config.
+//
+// It is strict: unknown and repeated keys, a second document and values of the
+// wrong type are refused, and so is everything that Validate finds. Errors name
+// the line and the field. The file holds no secrets; it says where they are.
+package config
+
+import "time"
+
+// Config is the whole file. Fields without a stated default are mandatory.
+// Durations are written as Go does: "500ms", "30s", "2m".
+type Config struct {
+	// Account is the AWS account number in the ARNs of keys and in events: 12
+	// digits, of your choice. It cannot be changed once keys exist.
+	Account string `yaml:"account"`
+	// Region is the Region in the ARNs of keys and in events, such as
+	// "eu-central-1". It cannot be changed once keys exist.
+	Region string `yaml:"region"`
+	// DataDir is the directory of the journal (journal/) and of the key metadata
+	// (metadata.db), an absolute path. It is made if missing. It must be on a
+	// local disk: answers wait until it has their records.
+	DataDir string `yaml:"data_dir"`
+	// Listen is the address of the gRPC server, "host:port". Default
+	// "127.0.0.1:7400".
+	Listen string `yaml:"listen"`
+	// TLS is the server's identity, and whose clients it accepts.
+	TLS TLS `yaml:"tls"`
+	// Principals are the callers and what they may do; at least one.
+	Principals []Principal `yaml:"principals"`
+	// HSM is the token that makes and holds the keys.
+	HSM HSM `yaml:"hsm"`
+	// Limits bound a request.
+	Limits Limits `yaml:"limits"`
+	// Log says what the server's own log holds. The audit trails are not part
+	// of it and cannot be configured.
+	Log Log `yaml:"log"`
+
+	// file and lines say where fields stand, for errors.
+	file  string
+	lines lines
+}
+
+// TLS names PEM files, by absolute path.
+type TLS struct {
+	// Cert is the server's certificate, followed by any intermediate ones.
+	Cert string `yaml:"cert"`
+	// Key is the private key of Cert.
+	Key string `yaml:"key"`
+	// ClientCA has the certificates of the authorities that issue client
+	// certificates. A client without one is refused.
+	ClientCA string `yaml:"client_ca"`
+}
+
+// Principal is one caller.
+type Principal struct {
+	// ARN is how policies and events name the caller, such as
+	// "arn:aws:iam::123456789012:user/billing" (or ":role/...").
+	ARN string `yaml:"arn"`
+	// Names are the subject alternative names (URI or DNS) that identify the
+	// caller's client certificate; any one is enough. A name belongs to one
+	// principal.
+	Names []string `yaml:"names"`
+	// Policies are the names of built-in policies, whose permissions add up:
+	// "admin" (everything), "user" (use and list keys) or "auditor" (read both
+	// audit trails and the state of the HSMs).
+	Policies []string `yaml:"policies"`
+}
+
+// HSM says how to reach a token and how it is to be treated.
+type HSM struct {
+	// Library is the vendor's PKCS#11 library, an absolute path. It is loaded
+	// by a child process only.
+	Library string `yaml:"library"`
+	// Token selects the token; exactly one must match.
+	Token Token `yaml:"token"`
+	// PIN says where the user PIN comes from.
+	PIN PIN `yaml:"pin"`
+	// Profile describes the habits of the token: "softhsm" or "cloudhsm".
+	Profile string `yaml:"profile"`
+	// Env is the whole environment of the child process (but for PATH), such as
+	// SOFTHSM2_CONF. Default: empty.
+	Env map[string]string `yaml:"env"`
+	// Sessions is the number of sessions that carry out requests, 1 to 256.
+	// Default: 1 for softhsm, whose locks make more useless, 32 for cloudhsm.
+	Sessions int `yaml:"sessions"`
+	// HangTimeout is how long the token may take for a request before the child
+	// process is replaced, 100ms to 10m. Default 10s.
+	HangTimeout time.Duration `yaml:"hang_timeout"`
+	// MaxInFlight is the number of requests that may wait for the token at the
+	// same time, 1 to 65,536; more are refused at once. Default 1,024.
+	MaxInFlight int `yaml:"max_in_flight"`
+	// ID names the HSM in both audit trails: "hsm-" and 11 to 16 of a-z and
+	// 2-7. Default: derived from the token's serial number.
+	ID string `yaml:"hsm_id"`
+	// ClusterID names the HSM's cluster: "cluster-" and 11 to 16 of a-z and
+	// 2-7. Default: derived from the token's serial number.
+	ClusterID string `yaml:"cluster_id"`
+}
+
+// Token selects a token by exactly one of its fields.
+type Token struct {
+	// Label is the token's label, up to 32 bytes.
+	Label string `yaml:"label"`
+	// Serial is the token's serial number, up to 16 bytes.
+	Serial string `yaml:"serial"`
+}
+
+// PIN is where the PIN comes from: exactly one of the fields is set. For AWS
+// CloudHSM the PIN is "<user>:<password>". The child process reads it; it is
+// in no argument list and in no log.
+type PIN struct {
+	// File holds the PIN and nothing else but a final newline; an absolute path.
+	File string `yaml:"file"`
+	// Env is the name of an environment variable of the server.
+	Env string `yaml:"env"`
+	// Command is a program, by absolute path, and its arguments; it prints the
+	// PIN.
+	Command []string `yaml:"command"`
+}
+
+// Limits bound a request.
+type Limits struct {
+	// DefaultDeadline is the time that a request has when its client did not
+	// set one. Default 10s.
+	DefaultDeadline time.Duration `yaml:"default_deadline"`
+	// MaxDeadline is the most that a client can set, up to 5m. Default 30s.
+	MaxDeadline time.Duration `yaml:"max_deadline"`
+}
+
+// Log says what the server's own log holds.
+type Log struct {
+	// Level is "trace", "debug", "info", "warn" or "error". Default "info".
+	Level string `yaml:"level"`
+	// JSON makes each line a JSON object. Default false: text.
+	JSON bool `yaml:"json"`
+}
+
+// Default returns a Config of nothing but the defaults.
+func Default() *Config {
+	return &Config{
+		Listen: "127.0.0.1:7400",
+		Limits: Limits{DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second},
+		Log:    Log{Level: "info"},
+	}
+}

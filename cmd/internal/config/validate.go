@@ -1,0 +1,238 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/keystore/policy"
+)
+
+var (
+	accountPattern = regexp.MustCompile(`^\d{12}$`)
+	regionPattern  = regexp.MustCompile(`^([a-z]+-){2,3}\d+$`)
+	arnPattern     = regexp.MustCompile(`^arn:aws:iam::\d{12}:(user|role)/[\w+=,.@/-]{1,512}$`)
+	dnsPattern     = regexp.MustCompile(`^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	envPattern     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	hsmPattern     = regexp.MustCompile(`^hsm-[2-7a-z]{11,16}$`)
+	clusterPattern = regexp.MustCompile(`^cluster-[2-7a-z]{11,16}$`)
+)
+
+// Validate checks every field by itself and against the others, without a look
+// at any file. The error is an Errors with all that is wrong.
+func (c *Config) Validate() error {
+	v := &validation{config: c}
+	v.matches("account", c.Account, accountPattern, "12 digits")
+	v.matches("region", c.Region, regionPattern, `a Region such as "eu-central-1"`)
+	v.absolute("data_dir", c.DataDir)
+	v.listen(c.Listen)
+	v.absolute("tls.cert", c.TLS.Cert)
+	v.absolute("tls.key", c.TLS.Key)
+	v.absolute("tls.client_ca", c.TLS.ClientCA)
+	v.principals(c.Principals)
+	v.hsm(&c.HSM)
+	v.limits(&c.Limits)
+	v.oneOf("log.level", c.Log.Level, "trace", "debug", "info", "warn", "error")
+	if len(v.errs) > 0 {
+		return v.errs
+	}
+	return nil
+}
+
+// validation gathers faults.
+type validation struct {
+	config *Config
+	errs   Errors
+}
+
+func (v *validation) fault(field, format string, args ...any) {
+	v.errs = append(v.errs, FieldError{
+		File:   v.config.file,
+		Line:   v.config.lines.of(field),
+		Field:  field,
+		Reason: fmt.Sprintf(format, args...),
+	})
+}
+
+func (v *validation) present(field, value string) bool {
+	if value == "" {
+		v.fault(field, "is missing")
+	}
+	return value != ""
+}
+
+func (v *validation) matches(field, value string, pattern *regexp.Regexp, want string) {
+	if v.present(field, value) && !pattern.MatchString(value) {
+		v.fault(field, "%q is not %s", value, want)
+	}
+}
+
+func (v *validation) absolute(field, path string) {
+	if v.present(field, path) && !filepath.IsAbs(path) {
+		v.fault(field, "%q is not an absolute path", path)
+	}
+}
+
+func (v *validation) oneOf(field, value string, allowed ...string) {
+	if v.present(field, value) && !slices.Contains(allowed, value) {
+		v.fault(field, "%q is not one of %s", value, strings.Join(allowed, ", "))
+	}
+}
+
+func (v *validation) between(field string, value, low, high int) {
+	if value < low || value > high {
+		v.fault(field, "%d is not between %d and %d", value, low, high)
+	}
+}
+
+func (v *validation) during(field string, value, low, high time.Duration) {
+	if value < low || value > high {
+		v.fault(field, "%v is not between %v and %v", value, low, high)
+	}
+}
+
+// exactlyOne checks that one of the named fields of a structure is set.
+func (v *validation) exactlyOne(field string, set map[string]bool) {
+	var names, found []string
+	for name, is := range set {
+		names = append(names, name)
+		if is {
+			found = append(found, name)
+		}
+	}
+	slices.Sort(names)
+	if len(found) != 1 {
+		v.fault(field, "needs exactly one of %s, has %d", strings.Join(names, ", "), len(found))
+	}
+}
+
+func (v *validation) listen(address string) {
+	if !v.present("listen", address) {
+		return
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		v.fault("listen", `%q is not of the form "host:port"`, address)
+	}
+}
+
+func (v *validation) limits(l *Limits) {
+	v.during("limits.max_deadline", l.MaxDeadline, time.Millisecond, 5*time.Minute)
+	v.during("limits.default_deadline", l.DefaultDeadline, time.Millisecond, l.MaxDeadline)
+}
+
+func (v *validation) principals(all []Principal) {
+	if len(all) == 0 {
+		v.fault("principals", "is missing: nobody could call the service")
+	}
+	arns, names := map[string]string{}, map[string]string{}
+	for i, p := range all {
+		field := fmt.Sprintf("principals[%d]", i)
+		v.matches(field+".arn", p.ARN, arnPattern, "the ARN of an IAM user or role")
+		v.unique(arns, field+".arn", p.ARN)
+		v.names(field+".names", p.Names, names)
+		v.policies(field+".policies", p.Policies)
+	}
+}
+
+func (v *validation) names(field string, all []string, seen map[string]string) {
+	if len(all) == 0 {
+		v.fault(field, "is missing: no certificate could belong to this principal")
+	}
+	for i, name := range all {
+		item := fmt.Sprintf("%s[%d]", field, i)
+		if err := checkName(name); err != nil {
+			v.fault(item, "%v", err)
+		}
+		v.unique(seen, item, name)
+	}
+}
+
+func (v *validation) policies(field string, all []string) {
+	if len(all) == 0 {
+		v.fault(field, "is missing: this principal could do nothing")
+	}
+	seen := map[string]string{}
+	for i, name := range all {
+		item := fmt.Sprintf("%s[%d]", field, i)
+		v.oneOf(item, name, policy.Builtins()...)
+		v.unique(seen, item, name)
+	}
+}
+
+// unique checks that no earlier field has the same value.
+func (v *validation) unique(seen map[string]string, field, value string) {
+	if first, ok := seen[value]; ok && value != "" {
+		v.fault(field, "%q stands at %s already", value, first)
+		return
+	}
+	seen[value] = field
+}
+
+// checkName accepts a subject alternative name: a URI or a DNS name.
+func checkName(name string) error {
+	if !strings.Contains(name, ":") {
+		if len(name) > 253 || !dnsPattern.MatchString(name) {
+			return fmt.Errorf("%q is neither a URI nor a DNS name in lower case", name)
+		}
+		return nil
+	}
+	u, err := url.Parse(name)
+	if err != nil {
+		return fmt.Errorf("%q is not a URI: %w", name, errors.Unwrap(err))
+	}
+	if u.Scheme == "" {
+		return fmt.Errorf("%q is not a URI: it has no scheme", name)
+	}
+	return nil
+}
+
+func (v *validation) hsm(h *HSM) {
+	v.absolute("hsm.library", h.Library)
+	v.exactlyOne("hsm.token", map[string]bool{"label": h.Token.Label != "", "serial": h.Token.Serial != ""})
+	v.between("hsm.token.label", len(h.Token.Label), 0, 32)
+	v.between("hsm.token.serial", len(h.Token.Serial), 0, 16)
+	v.pin(&h.PIN)
+	v.oneOf("hsm.profile", h.Profile, "softhsm", "cloudhsm")
+	for name := range h.Env {
+		if !envPattern.MatchString(name) {
+			v.fault("hsm.env."+name, "is not the name of an environment variable")
+		}
+	}
+	v.between("hsm.sessions", h.Sessions, 0, 256)
+	if h.HangTimeout != 0 {
+		v.during("hsm.hang_timeout", h.HangTimeout, 100*time.Millisecond, 10*time.Minute)
+	}
+	v.between("hsm.max_in_flight", h.MaxInFlight, 0, 65536)
+	v.optional("hsm.hsm_id", h.ID, hsmPattern, `"hsm-" and 11 to 16 of a-z and 2-7`)
+	v.optional("hsm.cluster_id", h.ClusterID, clusterPattern, `"cluster-" and 11 to 16 of a-z and 2-7`)
+}
+
+func (v *validation) optional(field, value string, pattern *regexp.Regexp, want string) {
+	if value != "" {
+		v.matches(field, value, pattern, want)
+	}
+}
+
+func (v *validation) pin(p *PIN) {
+	v.exactlyOne("hsm.pin", map[string]bool{"file": p.File != "", "env": p.Env != "", "command": len(p.Command) > 0})
+	if p.File != "" {
+		v.absolute("hsm.pin.file", p.File)
+	}
+	if p.Env != "" {
+		v.optional("hsm.pin.env", p.Env, envPattern, "the name of an environment variable")
+	}
+	if len(p.Command) > 0 {
+		v.absolute("hsm.pin.command[0]", p.Command[0])
+	}
+}

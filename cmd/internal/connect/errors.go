@@ -1,0 +1,95 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Error is a call that failed.
+type Error struct {
+	// Name is the kind of error as AWS names it, such as "NotFoundException";
+	// empty when the server did not answer.
+	Name string
+	// Message is the server's message, or what kept it from answering.
+	Message string
+	// RequestID names the request in both audit trails; empty when the server
+	// did not answer.
+	RequestID string
+	// Code is the gRPC status code.
+	Code codes.Code
+}
+
+// Error gives the name, the message and the request id in one line.
+func (e *Error) Error() string {
+	text := e.Message
+	if e.Name != "" {
+		text = e.Name + ": " + text
+	}
+	if e.RequestID != "" {
+		text += fmt.Sprintf(" (request id %s)", e.RequestID)
+	}
+	return text
+}
+
+// translate makes an *Error of an error of gRPC. Others, io.EOF among them, it
+// leaves alone.
+func translate(err error) error {
+	s, ok := status.FromError(err)
+	if !ok || err == nil {
+		return err
+	}
+	e := &Error{Message: s.Message(), Code: s.Code()}
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			e.Name = info.GetReason()
+			e.RequestID = info.GetMetadata()["request_id"]
+			return e
+		}
+	}
+	e.Message = localMessage(s)
+	return e
+}
+
+// localMessage words the statuses that gRPC makes by itself.
+func localMessage(s *status.Status) string {
+	switch s.Code() {
+	case codes.Unavailable:
+		return "cannot reach the server: " + s.Message()
+	case codes.DeadlineExceeded:
+		return "no answer within --timeout"
+	case codes.Canceled:
+		return "interrupted"
+	default:
+		return fmt.Sprintf("%v: %s", s.Code(), s.Message())
+	}
+}
+
+// Interrupted reports whether err only says that the caller's context ended.
+func Interrupted(err error) bool {
+	var e *Error
+	return errors.Is(err, context.Canceled) || errors.As(err, &e) && e.Name == "" && e.Code == codes.Canceled
+}
+
+func unaryErrors(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return translate(invoke(ctx, method, req, reply, cc, opts...))
+}
+
+func streamErrors(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	s, err := open(ctx, desc, cc, method, opts...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	return translated{s}, nil
+}
+
+// translated is a stream whose errors are translated.
+type translated struct{ grpc.ClientStream }
+
+// RecvMsg is part of grpc.ClientStream.
+func (t translated) RecvMsg(m any) error { return translate(t.ClientStream.RecvMsg(m)) }

@@ -1,0 +1,99 @@
+// Package daemon puts the parts of a server together and runs it: the audit
+// trails, the HSMs, the metadata, the key store and the gRPC server, opened in
+// this order and closed in reverse. It decides nothing; each part checks what
+// it is given.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/cmd/internal/config"
+)
+
+// closeTimeout bounds the closing of all parts after the server has drained.
+const closeTimeout = 20 * time.Second
+
+// JournalDir is where a data directory has its audit journal.
+func JournalDir(dataDir string) string { return filepath.Join(dataDir, "journal") }
+
+// MetadataFile is where a data directory has its key metadata.
+func MetadataFile(dataDir string) string { return filepath.Join(dataDir, "metadata.db") }
+
+// Hooks let a caller of Run take part. Each may be nil.
+type Hooks struct {
+	// BeforeHSM is called when the trail is open and no HSM is in use yet. An
+	// error ends Run.
+	BeforeHSM func(ctx context.Context, trail *audit.Trail) error
+	// Serving is called, beside the server, when requests are answered at the
+	// address. An error ends the server, and Run. ctx ends when the server does.
+	Serving func(ctx context.Context, address net.Addr) error
+}
+
+// Run serves as the configuration says until ctx ends. Then the requests in
+// flight finish, and all parts are closed before it returns. It returns nil
+// when ctx ended and everything closed well.
+func Run(ctx context.Context, c *config.Config, logger hclog.Logger, hooks Hooks) (err error) {
+	d := &daemon{config: c, logger: logger, hooks: hooks}
+	defer func() { err = errors.Join(err, d.parts.close(ctx)) }()
+	if err := d.assemble(ctx); err != nil {
+		return err
+	}
+	logger.Info("serving", "address", d.listener.Addr())
+	return d.serve(ctx)
+}
+
+// serve runs the server, and the hook beside it.
+func (d *daemon) serve(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	var hook sync.WaitGroup
+	if d.hooks.Serving != nil {
+		hook.Go(func() {
+			if err := d.hooks.Serving(ctx, d.listener.Addr()); err != nil {
+				stop(err)
+			}
+		})
+	}
+	err := d.server.Serve(ctx, d.listener)
+	stop(nil)
+	hook.Wait()
+	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// closers closes parts in the reverse of the order in which they were added.
+type closers []closer
+
+type closer struct {
+	name  string
+	close func(context.Context) error
+}
+
+func (c *closers) add(name string, f func(context.Context) error) {
+	*c = append(*c, closer{name, f})
+}
+
+// close closes every part, whatever becomes of the others. It has closeTimeout
+// even though ctx has ended by then.
+func (c *closers) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	var errs []error
+	for i := len(*c) - 1; i >= 0; i-- {
+		part := (*c)[i]
+		if err := part.close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("closing the %s: %w", part.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

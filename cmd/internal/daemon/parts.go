@@ -1,0 +1,188 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/audit/journal"
+	"github.com/strongroom-kms/strongroom/cmd/internal/config"
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/keystore"
+	"github.com/strongroom-kms/strongroom/keystore/metadata"
+	"github.com/strongroom-kms/strongroom/server"
+)
+
+// daemon is the parts of a server, as far as they are open.
+type daemon struct {
+	config *config.Config
+	logger hclog.Logger
+	hooks  Hooks
+
+	listener net.Listener
+	trail    *audit.Trail
+	hsm      *hsmpool.Pool
+	metadata *metadata.Bolt
+	keystore *keystore.Keystore
+	server   *server.Server
+
+	parts closers
+}
+
+// assemble opens the parts. The listener comes first: that its address is in
+// use should be known before an HSM is logged in to.
+func (d *daemon) assemble(ctx context.Context) error {
+	steps := []func(context.Context) error{
+		d.listen, d.openTrail, d.beforeHSM, d.openHSM, d.openMetadata, d.openKeystore, d.newServer,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *daemon) listen(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", d.config.Listen)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	d.listener = listener
+	d.parts.add("listener", func(context.Context) error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil // the server has closed it
+	})
+	return nil
+}
+
+func (d *daemon) openTrail(context.Context) error {
+	if err := os.MkdirAll(d.config.DataDir, 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	trail, recovery, err := audit.Open(audit.Options{
+		Dir:    JournalDir(d.config.DataDir),
+		Logger: d.logger.Named("audit"),
+	})
+	if err != nil {
+		return fmt.Errorf("opening the audit journal: %w", err)
+	}
+	d.trail = trail
+	d.parts.add("audit journal", trail.Close)
+	d.logRecovery(recovery)
+	return nil
+}
+
+// logRecovery tells the operator how the last run ended.
+func (d *daemon) logRecovery(r journal.Recovery) {
+	d.logger.Info("audit journal is open", "journal", r.Journal, "new", r.New, "clean", r.Clean, "last_record", r.LastSeq, "head", r.Head)
+	if r.Torn != nil {
+		d.logger.Warn("a write that never finished was cut off the end of the audit journal; no answer depended on it",
+			"segment", r.Torn.Segment, "offset", r.Torn.Offset, "bytes", r.Torn.Bytes)
+	}
+}
+
+func (d *daemon) beforeHSM(ctx context.Context) error {
+	if d.hooks.BeforeHSM == nil {
+		return nil
+	}
+	return d.hooks.BeforeHSM(ctx, d.trail)
+}
+
+func (d *daemon) openHSM(ctx context.Context) error {
+	c := d.config.HSM
+	pool, err := hsmpool.Open(ctx, hsmpool.Config{
+		Library:     c.Library,
+		Token:       hsmpool.TokenSelector{Label: c.Token.Label, Serial: c.Token.Serial},
+		PIN:         hsmpool.PINSource{File: c.PIN.File, Env: c.PIN.Env, Command: c.PIN.Command},
+		Profile:     c.Profile,
+		Env:         environment(c.Env),
+		HSMID:       c.ID,
+		ClusterID:   c.ClusterID,
+		Sessions:    c.Sessions,
+		HangTimeout: c.HangTimeout,
+		MaxInFlight: c.MaxInFlight,
+		Logger:      d.logger.Named("hsmpool"),
+		Auditor:     d.trail,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the HSM: %w", err)
+	}
+	d.hsm = pool
+	d.parts.add("HSM", pool.Close)
+	return nil
+}
+
+func environment(variables map[string]string) []string {
+	var env []string
+	for name, value := range variables {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+func (d *daemon) openMetadata(context.Context) error {
+	store, err := metadata.OpenBolt(MetadataFile(d.config.DataDir), metadata.BoltOptions{})
+	if err != nil {
+		return fmt.Errorf("opening the key metadata: %w", err)
+	}
+	d.metadata = store
+	d.parts.add("key metadata", func(context.Context) error { return store.Close() })
+	return nil
+}
+
+func (d *daemon) openKeystore(ctx context.Context) error {
+	policies := map[string][]string{}
+	for _, p := range d.config.Principals {
+		policies[p.ARN] = p.Policies
+	}
+	keys, err := keystore.New(ctx, keystore.Config{
+		Account:    d.config.Account,
+		Region:     d.config.Region,
+		Principals: policies,
+		HSM:        d.hsm,
+		Metadata:   d.metadata,
+		Trail:      d.trail,
+		Logger:     d.logger.Named("keystore"),
+	})
+	if err != nil {
+		return fmt.Errorf("opening the key store: %w", err)
+	}
+	d.keystore = keys
+	d.parts.add("key store", keys.Close)
+	return nil
+}
+
+func (d *daemon) newServer(context.Context) error {
+	names := map[string]string{}
+	for _, p := range d.config.Principals {
+		for _, name := range p.Names {
+			names[name] = p.ARN
+		}
+	}
+	files := d.config.TLS
+	srv, err := server.New(server.Config{
+		KMS:             d.keystore,
+		Operator:        d.keystore.Operator(),
+		Health:          d.keystore.Health,
+		Reject:          d.keystore.Reject,
+		TLS:             server.TLSFiles{Certificate: files.Cert, Key: files.Key, ClientCA: files.ClientCA},
+		Principals:      names,
+		Redact:          d.keystore.Describe().Redact,
+		Logger:          d.logger.Named("server"),
+		DefaultDeadline: d.config.Limits.DefaultDeadline,
+		MaxDeadline:     d.config.Limits.MaxDeadline,
+	})
+	if err != nil {
+		return err
+	}
+	d.server = srv
+	return nil
+}

@@ -1,0 +1,73 @@
+package present
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Event is what the tables show of an API event.
+type Event struct {
+	EventTime    string `json:"eventTime"`
+	EventName    string `json:"eventName"`
+	RequestID    string `json:"requestID"`
+	ErrorCode    string `json:"errorCode"`
+	UserIdentity struct {
+		ARN string `json:"arn"`
+	} `json:"userIdentity"`
+	Resources []struct {
+		ARN string `json:"ARN"`
+	} `json:"resources"`
+	RequestParameters   json.RawMessage `json:"requestParameters"`
+	AdditionalEventData json.RawMessage `json:"additionalEventData"`
+}
+
+// ParseEvent reads an API event as it stands in the journal.
+func ParseEvent(text string) (Event, error) {
+	var e Event
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		return Event{}, fmt.Errorf("reading an API event: %w", err)
+	}
+	return e, nil
+}
+
+// Result is the error's name, or "ok".
+func (e Event) Result() string {
+	if e.ErrorCode == "" {
+		return "ok"
+	}
+	return e.ErrorCode
+}
+
+// Key is the id of the key that the request touched, or "-".
+func (e Event) Key() string {
+	if len(e.Resources) == 0 {
+		return "-"
+	}
+	return afterLast(e.Resources[0].ARN, "/")
+}
+
+// Caller is the principal without what all principals have in common, such as
+// "user/alice", or "-".
+func (e Event) Caller() string {
+	if e.UserIdentity.ARN == "" {
+		return "-"
+	}
+	return afterLast(e.UserIdentity.ARN, ":")
+}
+
+func afterLast(s, sep string) string { return s[strings.LastIndex(s, sep)+len(sep):] }
+
+// eventLine has columns of fixed width, because a followed trail has no end to
+// compute widths from. What varies most comes last.
+const eventLine = "%-20s  %-15s  %-12s  %-36s  %-36s  %s"
+
+// EventHeading is the heading of the lines that Line returns.
+func EventHeading() string {
+	return fmt.Sprintf(eventLine, "TIME", "EVENT", "CALLER", "KEY", "REQUEST ID", "RESULT")
+}
+
+// Line is the event in one line.
+func (e Event) Line() string {
+	return Printable(fmt.Sprintf(eventLine, e.EventTime, e.EventName, e.Caller(), e.Key(), e.RequestID, e.Result()))
+}

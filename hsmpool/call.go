@@ -1,0 +1,61 @@
+package hsmpool
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+var (
+	// errLost: the worker was lost before it answered. The request may have been
+	// carried out.
+	errLost = errors.New("the worker was lost before it answered")
+	// errNotSent: the worker was lost before the request was sent.
+	errNotSent = errors.New("the worker takes no more requests")
+	// errBusy: as many requests as may be are unanswered.
+	errBusy   = errors.New("too many requests are in flight")
+	errClosed = errors.New("the pool is closed")
+)
+
+// outcome is what becomes of a call: a reply, or an error.
+type outcome struct {
+	reply *workerv1.Reply
+	err   error
+}
+
+// The states of a call. Whoever moves it out of waiting has decided its end.
+const (
+	callWaiting int32 = iota
+	callAnswered
+	callAbandoned
+)
+
+// call is a request that a worker has not answered. It is answered by whoever takes
+// it out of its worker's table, so once.
+type call struct {
+	management bool
+	sent       time.Time
+	state      atomic.Int32
+	done       chan outcome
+}
+
+func newCall(management bool) *call {
+	return &call{management: management, sent: time.Now(), done: make(chan outcome, 1)}
+}
+
+// deliver answers the call. If nobody waits any more, secrets in the reply are wiped.
+func (c *call) deliver(o outcome) {
+	if c.state.CompareAndSwap(callWaiting, callAnswered) {
+		c.done <- o
+		return
+	}
+	clear(o.reply.GetPlaintext())
+}
+
+// abandon tells that nobody waits any more. It returns false if the call has been
+// answered already.
+func (c *call) abandon() bool {
+	return c.state.CompareAndSwap(callWaiting, callAbandoned)
+}

@@ -1,0 +1,115 @@
+package hsmpool
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+// callLog follows the management calls that one worker announces and passes them on
+// to the recorder. Until the worker says which token it selected the calls wait,
+// because they are recorded under the HSM's name. Only the worker's reader uses it,
+// except for the two atomic values.
+type callLog struct {
+	rec *recorder
+	// fallback names the HSM if the worker is lost before it can.
+	fallback identity
+
+	held []audit.HSMCommand
+	open *workerv1.Call // announced and not ended
+
+	who     atomic.Pointer[identity]
+	counter atomic.Uint32
+}
+
+// follow notes the announcement of a call, or records one that has ended.
+func (l *callLog) follow(c *workerv1.Call) {
+	if !c.GetEnded() {
+		l.open = c
+		return
+	}
+	l.open = nil
+	l.record(command(c, false))
+}
+
+func (l *callLog) record(cmd audit.HSMCommand) {
+	if who := l.who.Load(); who != nil {
+		l.rec.record(step{hsmID: who.hsmID, cmds: []audit.HSMCommand{cmd}})
+		return
+	}
+	l.held = append(l.held, cmd)
+}
+
+// identify records the worker's start, and the calls that waited for its name.
+func (l *callLog) identify(who identity) {
+	if !l.who.CompareAndSwap(nil, &who) {
+		return
+	}
+	l.rec.record(step{hsmID: who.hsmID, booted: l.counter.Store, cmds: l.held})
+	l.held = nil
+}
+
+// settle calls done once everything followed so far is durable, or with the reason
+// why it is not.
+func (l *callLog) settle(done func(error)) {
+	l.name()
+	who := l.who.Load()
+	if who == nil {
+		done(nil)
+		return
+	}
+	l.rec.record(step{hsmID: who.hsmID, done: done})
+}
+
+// abandon records the call that the worker did not live to end.
+func (l *callLog) abandon() {
+	if l.open != nil {
+		l.record(command(l.open, true))
+		l.open = nil
+	}
+	l.name()
+}
+
+// name gives calls that wait for an HSM's name the fallback.
+func (l *callLog) name() {
+	if len(l.held) > 0 {
+		l.identify(l.fallback)
+	}
+}
+
+// recordError says that a call's HSM entry is not durable.
+type recordError struct{ err error }
+
+func (e *recordError) Error() string { return e.err.Error() }
+func (e *recordError) Unwrap() error { return e.err }
+
+// command converts a worker's announcement to an audit entry.
+func command(c *workerv1.Call, noReply bool) audit.HSMCommand {
+	return audit.HSMCommand{
+		Function:      c.GetFunction(),
+		Time:          time.UnixMicro(c.GetTimeMicros()).UTC(),
+		Session:       c.GetSession(),
+		RV:            c.GetRv(),
+		UserName:      c.GetUserName(),
+		UserType:      userType(c),
+		PrivateHandle: c.GetKeyHandle(),
+		TokenObject:   c.GetTokenObject(),
+		KeyLabel:      c.GetKeyLabel(),
+		KeyID:         c.GetKeyId(),
+		RequestID:     c.GetRequestId(),
+		NoReply:       noReply,
+	}
+}
+
+// userType maps CKU_SO (0) and CKU_USER (1) of a call about a user.
+func userType(c *workerv1.Call) audit.UserType {
+	switch {
+	case c.GetUserName() == "":
+		return audit.UserTypeNone
+	case c.GetUserType() == 0:
+		return audit.UserTypeCryptoOfficer
+	}
+	return audit.UserTypeCryptoUser
+}

@@ -1,0 +1,111 @@
+// Package ckr knows the return codes of PKCS#11 (CK_RV): their names, and in one
+// table what each one means for the request, the session and the worker that met
+// it. It imports no PKCS#11 package, so the pool and the worker share it.
+//
+// Source: PKCS#11 version 2.40, section 11.1; what libraries really answer is in
+// docs/pkcs11.md.
+package ckr
+
+import "fmt"
+
+// RV is the return code of a C_ function (CK_RV).
+type RV uint32
+
+// The return codes that the table of fates or the code asks for by name.
+const (
+	OK                         RV = 0x000
+	HostMemory                 RV = 0x002
+	GeneralError               RV = 0x005
+	FunctionFailed             RV = 0x006
+	ArgumentsBad               RV = 0x007
+	DeviceError                RV = 0x030
+	DeviceMemory               RV = 0x031
+	DeviceRemoved              RV = 0x032
+	EncryptedDataInvalid       RV = 0x040
+	EncryptedDataLenRange      RV = 0x041
+	FunctionNotSupported       RV = 0x054
+	KeyHandleInvalid           RV = 0x060
+	MechanismInvalid           RV = 0x070
+	ObjectHandleInvalid        RV = 0x082
+	OperationActive            RV = 0x090
+	OperationNotInitialized    RV = 0x091
+	PINIncorrect               RV = 0x0a0
+	PINInvalid                 RV = 0x0a1
+	PINLenRange                RV = 0x0a2
+	PINExpired                 RV = 0x0a3
+	PINLocked                  RV = 0x0a4
+	SessionClosed              RV = 0x0b0
+	SessionCount               RV = 0x0b1
+	SessionHandleInvalid       RV = 0x0b3
+	TokenNotPresent            RV = 0x0e0
+	TokenNotRecognized         RV = 0x0e1
+	UserAlreadyLoggedIn        RV = 0x100
+	UserNotLoggedIn            RV = 0x101
+	UserPINNotInitialized      RV = 0x102
+	CryptokiNotInitialized     RV = 0x190
+	CryptokiAlreadyInitialized RV = 0x191
+)
+
+// String returns the standard's name of rv, or its number if it has none here.
+func (rv RV) String() string {
+	if name, ok := names()[rv]; ok {
+		return name
+	}
+	return fmt.Sprintf("CKR 0x%08x", uint32(rv))
+}
+
+// names is asked only for messages about failures.
+func names() map[RV]string {
+	return map[RV]string{
+		OK:                         "CKR_OK",
+		HostMemory:                 "CKR_HOST_MEMORY",
+		0x003:                      "CKR_SLOT_ID_INVALID",
+		GeneralError:               "CKR_GENERAL_ERROR",
+		FunctionFailed:             "CKR_FUNCTION_FAILED",
+		ArgumentsBad:               "CKR_ARGUMENTS_BAD",
+		0x010:                      "CKR_ATTRIBUTE_READ_ONLY",
+		0x011:                      "CKR_ATTRIBUTE_SENSITIVE",
+		0x012:                      "CKR_ATTRIBUTE_TYPE_INVALID",
+		0x013:                      "CKR_ATTRIBUTE_VALUE_INVALID",
+		0x020:                      "CKR_DATA_INVALID",
+		0x021:                      "CKR_DATA_LEN_RANGE",
+		DeviceError:                "CKR_DEVICE_ERROR",
+		DeviceMemory:               "CKR_DEVICE_MEMORY",
+		DeviceRemoved:              "CKR_DEVICE_REMOVED",
+		EncryptedDataInvalid:       "CKR_ENCRYPTED_DATA_INVALID",
+		EncryptedDataLenRange:      "CKR_ENCRYPTED_DATA_LEN_RANGE",
+		FunctionNotSupported:       "CKR_FUNCTION_NOT_SUPPORTED",
+		KeyHandleInvalid:           "CKR_KEY_HANDLE_INVALID",
+		0x062:                      "CKR_KEY_SIZE_RANGE",
+		0x063:                      "CKR_KEY_TYPE_INCONSISTENT",
+		0x068:                      "CKR_KEY_FUNCTION_NOT_PERMITTED",
+		MechanismInvalid:           "CKR_MECHANISM_INVALID",
+		0x071:                      "CKR_MECHANISM_PARAM_INVALID",
+		ObjectHandleInvalid:        "CKR_OBJECT_HANDLE_INVALID",
+		OperationActive:            "CKR_OPERATION_ACTIVE",
+		OperationNotInitialized:    "CKR_OPERATION_NOT_INITIALIZED",
+		PINIncorrect:               "CKR_PIN_INCORRECT",
+		PINInvalid:                 "CKR_PIN_INVALID",
+		PINLenRange:                "CKR_PIN_LEN_RANGE",
+		PINExpired:                 "CKR_PIN_EXPIRED",
+		PINLocked:                  "CKR_PIN_LOCKED",
+		SessionClosed:              "CKR_SESSION_CLOSED",
+		SessionCount:               "CKR_SESSION_COUNT",
+		SessionHandleInvalid:       "CKR_SESSION_HANDLE_INVALID",
+		0x0b5:                      "CKR_SESSION_READ_ONLY",
+		0x0d0:                      "CKR_TEMPLATE_INCOMPLETE",
+		0x0d1:                      "CKR_TEMPLATE_INCONSISTENT",
+		TokenNotPresent:            "CKR_TOKEN_NOT_PRESENT",
+		TokenNotRecognized:         "CKR_TOKEN_NOT_RECOGNIZED",
+		0x0e2:                      "CKR_TOKEN_WRITE_PROTECTED",
+		UserAlreadyLoggedIn:        "CKR_USER_ALREADY_LOGGED_IN",
+		UserNotLoggedIn:            "CKR_USER_NOT_LOGGED_IN",
+		UserPINNotInitialized:      "CKR_USER_PIN_NOT_INITIALIZED",
+		0x103:                      "CKR_USER_TYPE_INVALID",
+		0x121:                      "CKR_RANDOM_NO_RNG",
+		0x150:                      "CKR_BUFFER_TOO_SMALL",
+		CryptokiNotInitialized:     "CKR_CRYPTOKI_NOT_INITIALIZED",
+		CryptokiAlreadyInitialized: "CKR_CRYPTOKI_ALREADY_INITIALIZED",
+		0x200:                      "CKR_FUNCTION_REJECTED",
+	}
+}

@@ -1,0 +1,161 @@
+package hsmpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+// The values of Config fields left zero.
+const (
+	DefaultHangTimeout  = 10 * time.Second
+	DefaultStartTimeout = 60 * time.Second
+	DefaultMaxInFlight  = 1024
+	// DefaultSoftHSMSessions is one: SoftHSM's locks make a second busy session useless.
+	DefaultSoftHSMSessions = 1
+	// DefaultSessions keeps that many requests at a networked HSM.
+	DefaultSessions = 32
+)
+
+// Auditor records what is asked of an HSM. *audit.Trail is one. Its methods return
+// once the record is durable; entries of one HSM come in the order of the calls and
+// from one goroutine at a time.
+type Auditor interface {
+	// Boot records that a worker of the HSM starts, and returns its reboot counter.
+	Boot(ctx context.Context, hsmID string) (uint32, error)
+	// RecordHSM records management calls. Commands of a failed RecordHSM are the
+	// Auditor's to keep, and to write first the next time; calling it without commands
+	// has it try.
+	RecordHSM(ctx context.Context, hsmID string, cmds ...audit.HSMCommand) error
+}
+
+// TokenSelector chooses a token by label, serial number or both. Exactly one token
+// must match.
+type TokenSelector struct{ Label, Serial string }
+
+// PINSource says where the worker reads a PIN. Exactly one field is set.
+type PINSource struct {
+	// File is a file whose first line is the PIN.
+	File string
+	// Env is an environment variable: of Config.Env, or else of this process, which
+	// then hands that one variable on.
+	Env string
+	// Command prints the PIN; its first element is the program.
+	Command []string
+}
+
+// Config says which HSM to use and how.
+type Config struct {
+	// Library is the path of the PKCS#11 library.
+	Library string
+	Token   TokenSelector
+	PIN     PINSource
+	// Profile is "softhsm" or "cloudhsm".
+	Profile string
+	// Env is the worker's whole environment, as "NAME=value"; PATH is added.
+	Env []string
+	// HSMID and ClusterID name the HSM in the audit trails; derived from the token's
+	// serial number when empty.
+	HSMID, ClusterID string
+	// Sessions that seal and open; default 1 (softhsm) or 32.
+	Sessions int
+	// HangTimeout is the age of an unanswered request at which a worker counts as
+	// hung and is killed. Default 10 s.
+	HangTimeout time.Duration
+	// StartTimeout bounds the start of a worker. Default 60 s.
+	StartTimeout time.Duration
+	// MaxInFlight bounds requests that wait for an answer; more fail with Busy.
+	// Default 1024.
+	MaxInFlight int
+	// WorkerCommand starts a worker; default "/proc/self/exe hsm-worker".
+	WorkerCommand []string
+	// Logger gets the pool's log and, under the name hsm-worker, the workers'. May be nil.
+	Logger hclog.Logger
+	// Auditor is required.
+	Auditor Auditor
+}
+
+// withDefaults returns the config complete, or what is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	if err := c.check(); err != nil {
+		return Config{}, err
+	}
+	c.Logger = orNullLogger(c.Logger)
+	c.WorkerCommand = orDefaultCommand(c.WorkerCommand)
+	c.HangTimeout = orDefault(c.HangTimeout, DefaultHangTimeout)
+	c.StartTimeout = orDefault(c.StartTimeout, DefaultStartTimeout)
+	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
+	if c.Profile == ckr.ProfileSoftHSM {
+		c.Sessions = orDefault(c.Sessions, DefaultSoftHSMSessions)
+	}
+	c.Sessions = orDefault(c.Sessions, DefaultSessions)
+	return c, nil
+}
+
+func orNullLogger(l hclog.Logger) hclog.Logger {
+	if l == nil {
+		return hclog.NewNullLogger()
+	}
+	return l
+}
+
+// orDefaultCommand returns command, or this program as a worker.
+func orDefaultCommand(command []string) []string {
+	if len(command) == 0 {
+		return []string{"/proc/self/exe", "hsm-worker"}
+	}
+	return command
+}
+
+// orDefault returns v, or def if v is zero.
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Library == "":
+		return errors.New("no PKCS#11 library is named")
+	case c.Token == TokenSelector{}:
+		return errors.New("no token is named: give its label or its serial number")
+	case c.Profile != ckr.ProfileSoftHSM && c.Profile != ckr.ProfileCloudHSM:
+		return fmt.Errorf("unknown profile %q: want %q or %q", c.Profile, ckr.ProfileSoftHSM, ckr.ProfileCloudHSM)
+	case c.Auditor == nil:
+		return errors.New("no auditor")
+	case c.Sessions < 0 || c.MaxInFlight < 0 || c.HangTimeout < 0 || c.StartTimeout < 0:
+		return errors.New("sessions, limits and timeouts cannot be negative")
+	}
+	return c.PIN.check()
+}
+
+func (s PINSource) check() error {
+	set := 0
+	for _, given := range []bool{s.File != "", s.Env != "", len(s.Command) > 0} {
+		if given {
+			set++
+		}
+	}
+	if set != 1 {
+		return errors.New("a PIN comes from exactly one of a file, an environment variable and a command")
+	}
+	return nil
+}
+
+func (s PINSource) proto() *workerv1.PinSource {
+	return &workerv1.PinSource{File: s.File, Env: s.Env, Command: s.Command}
+}
+
+func (s TokenSelector) proto() *workerv1.TokenSelector {
+	return &workerv1.TokenSelector{Label: s.Label, Serial: s.Serial}
+}

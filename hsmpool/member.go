@@ -1,0 +1,314 @@
+package hsmpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/hashicorp/go-hclog"
+
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+const (
+	// stableAfter is the life of a worker after which its loss counts as the first
+	// one: the next worker starts at once, and clients notice nothing.
+	stableAfter = time.Second
+	// failFast is the number of failed starts in a row after which requests fail at
+	// once instead of waiting for the next.
+	failFast = 2
+	// firstDelay and maxDelay bound the pause between starts that keep failing.
+	firstDelay = 100 * time.Millisecond
+	maxDelay   = 30 * time.Second
+	// checksPerHang is how often in a HangTimeout the worker is looked after.
+	checksPerHang = 4
+)
+
+// member is one HSM: the worker of the moment and the supervisor that replaces it.
+type member struct {
+	cfg   Config
+	log   hclog.Logger
+	rec   *recorder
+	delay *backoff.ExponentialBackOff // only the supervisor's
+
+	current atomic.Pointer[process] // set while a worker is ready
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced at each change of what follows
+	state    State
+	reason   error // why the state is not Ready
+	failures int   // failed starts in a row
+	who      identity
+	status   Status
+
+	stopped chan struct{} // closed when the supervisor is to end
+	ended   chan struct{} // closed when it has
+	stopCtx context.Context
+}
+
+func newMember(cfg Config) *member {
+	return &member{
+		cfg:     cfg,
+		log:     cfg.Logger,
+		rec:     newRecorder(cfg.Auditor),
+		delay:   &backoff.ExponentialBackOff{InitialInterval: firstDelay, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: maxDelay},
+		changed: make(chan struct{}),
+		state:   Starting,
+		reason:  errors.New("the worker is starting"),
+		who:     cfg.anonymous(),
+		stopped: make(chan struct{}),
+		ended:   make(chan struct{}),
+	}
+}
+
+// supervise keeps a worker running until stop. p is the first one.
+func (m *member) supervise(p *process) {
+	defer close(m.ended)
+	ctx, cancel := m.untilStopped()
+	defer cancel()
+	for {
+		if p != nil && !m.serve(p) {
+			m.shutDown(p)
+			return
+		}
+		var err error
+		if p, err = m.start(ctx); err != nil && !m.failed(err) {
+			return
+		}
+	}
+}
+
+// untilStopped returns a context that ends when the supervisor is to end.
+func (m *member) untilStopped() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-m.stopped:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// serve watches over a ready worker. It returns true once the worker has been lost
+// and it is time for the next; false if the supervisor is to end.
+func (m *member) serve(p *process) bool {
+	ready := time.Now()
+	if !m.watch(p) {
+		return false
+	}
+	m.change(Starting, p.reason(), nil)
+	m.log.Warn("worker lost, starting another", "hsm", m.identity().hsmID, "pid", p.pid(), "reason", p.reason())
+	p.end()
+	if time.Since(ready) >= stableAfter {
+		m.delay.Reset()
+		return true
+	}
+	return m.pause()
+}
+
+// watch returns true when the worker is lost and false when the supervisor is to
+// end. It condemns a worker that hangs, and keeps the connection to an idle HSM alive.
+func (m *member) watch(p *process) bool {
+	ticker := time.NewTicker(max(m.cfg.HangTimeout/checksPerHang, time.Millisecond))
+	defer ticker.Stop()
+	for probed := time.Now(); ; {
+		select {
+		case <-m.stopped:
+			return false
+		case <-p.lost:
+			return true
+		case now := <-ticker.C:
+			age := p.oldest(now)
+			if age > m.cfg.HangTimeout {
+				p.condemn(fmt.Errorf("the worker hung: a request has waited %v", age.Round(time.Millisecond)))
+			}
+			if age == 0 && now.Sub(probed) >= m.cfg.HangTimeout {
+				probed = now
+				m.probe(p)
+			}
+		}
+	}
+}
+
+// probe asks an idle HSM for a random byte. Nobody waits for it: a failure or a hang
+// shows as that of any request.
+func (m *member) probe(p *process) {
+	request := &workerv1.ToWorker{Request: &workerv1.ToWorker_Random{Random: &workerv1.RandomRequest{Length: 1}}}
+	if err := p.send(request, newCall(false)); err != nil {
+		m.log.Debug("probing the worker", "error", err)
+	}
+}
+
+// failed handles a failed start. It returns true when it is time for the next one,
+// false if there is none.
+func (m *member) failed(err error) bool {
+	var e *Error
+	if errors.As(err, &e) && e.Class == Operator {
+		m.change(Stopped, err, nil)
+		m.log.Error("worker stopped until an operator has acted", "error", err)
+		<-m.stopped
+		return false
+	}
+	m.mu.Lock()
+	m.failures++
+	m.mu.Unlock()
+	m.change(Starting, err, nil)
+	m.log.Error("worker start failed", "error", err)
+	return m.pause()
+}
+
+// pause waits for the next start; false if the supervisor is to end.
+func (m *member) pause() bool {
+	timer := time.NewTimer(m.delay.NextBackOff())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-m.stopped:
+		return false
+	}
+}
+
+// start starts a worker and waits until it is ready and its start is on record.
+func (m *member) start(ctx context.Context) (*process, error) {
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.StartTimeout)
+	defer cancel()
+	calls := &callLog{rec: m.rec, fallback: m.identity()}
+	p, err := spawn(m.cfg, m.log, calls)
+	if err != nil {
+		return nil, &Error{Class: Unavailable, Err: err}
+	}
+	reply, err := p.begin(ctx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Start{Start: m.startRequest()}})
+	if err != nil {
+		p.end()
+		return nil, failure(orIdentity(calls.who.Load(), m.identity()), ObjectID{}, reply, fmt.Errorf("starting the worker: %w", err))
+	}
+	m.ready(p, reply)
+	return p, nil
+}
+
+func orIdentity(who *identity, fallback identity) identity {
+	if who != nil {
+		return *who
+	}
+	return fallback
+}
+
+func (m *member) startRequest() *workerv1.StartRequest {
+	return &workerv1.StartRequest{
+		Library:     m.cfg.Library,
+		Token:       m.cfg.Token.proto(),
+		Pin:         m.cfg.PIN.proto(),
+		Profile:     m.cfg.Profile,
+		Sessions:    uint32(m.cfg.Sessions),
+		MaxInFlight: uint32(m.cfg.MaxInFlight),
+	}
+}
+
+// begin waits for the handshake and makes the worker's first request.
+func (p *process) begin(ctx context.Context, request *workerv1.ToWorker) (*workerv1.Reply, error) {
+	select {
+	case <-p.hello:
+	case <-p.lost:
+		return nil, p.reason()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the worker did not introduce itself: %w", ctx.Err())
+	}
+	reply, err := p.roundTrip(ctx, request, true)
+	if errors.Is(err, errLost) || errors.Is(err, errNotSent) {
+		return nil, p.reason()
+	}
+	if err == nil && reply.GetFailure() != nil {
+		return reply, errors.New(reply.GetFailure().GetMessage())
+	}
+	return reply, err
+}
+
+// ready publishes a worker that has started.
+func (m *member) ready(p *process, reply *workerv1.Reply) {
+	who := *p.calls.who.Load()
+	m.mu.Lock()
+	m.failures = 0
+	m.who = who
+	if !m.status.ReadySince.IsZero() {
+		m.status.Restarts++
+	}
+	m.status.ReadySince = time.Now()
+	m.status.WorkerPID = p.pid()
+	m.status.RebootCounter = p.calls.counter.Load()
+	m.status.Sessions, m.status.Keys = reply.GetSessions(), reply.GetKeys()
+	m.mu.Unlock()
+	m.change(Ready, nil, p)
+	m.log.Info("worker ready", "hsm", who.hsmID, "token", who.token.Label, "serial", who.token.Serial,
+		"pid", p.pid(), "keys", reply.GetKeys(), "sessions", reply.GetSessions())
+}
+
+// change sets the state and wakes everybody who waits for one.
+func (m *member) change(state State, reason error, p *process) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state, m.reason = state, reason
+	if p == nil {
+		m.status.WorkerPID = 0
+	}
+	m.current.Store(p)
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// shutDown has the worker log out and finalise its library, and waits for its end.
+func (m *member) shutDown(p *process) {
+	m.change(Stopped, errClosed, nil)
+	_, err := p.roundTrip(m.stopCtx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Stop{Stop: &workerv1.StopRequest{}}}, true)
+	if err != nil {
+		m.log.Warn("worker did not stop in order, killing it", "pid", p.pid(), "error", err)
+	} else {
+		waitFor(p.exited, exitGrace)
+	}
+	p.end()
+}
+
+// stop ends the supervisor and the recorder. ctx bounds the worker's orderly end.
+func (m *member) stop(ctx context.Context) {
+	m.stopCtx = ctx
+	close(m.stopped)
+	<-m.ended
+	m.rec.close(ctx)
+}
+
+func (m *member) identity() identity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.who
+}
+
+// describe returns the member's state.
+func (m *member) describe() Status {
+	var inFlight int
+	if p := m.current.Load(); p != nil {
+		inFlight = p.unanswered()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.status
+	s.HSMID, s.ClusterID, s.Token = m.who.hsmID, m.who.clusterID, m.who.token
+	s.Library, s.Profile = m.cfg.Library, m.cfg.Profile
+	s.State, s.InFlight = m.state, uint32(inFlight)
+	if m.reason != nil {
+		s.Reason = m.reason.Error()
+	}
+	return s
+}
+
+// setKeys notes how many keys the worker knows.
+func (m *member) setKeys(n uint32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.status.Keys = n
+}

@@ -1,0 +1,142 @@
+package hsmpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+const (
+	ivSize  = 12
+	tagSize = 16
+	// maxRandom bounds the random bytes of one request.
+	maxRandom = 64 << 10
+)
+
+// GenerateAES makes a 256-bit AES key in the token: sensitive, never extractable, for
+// encryption and decryption only. Its attributes have been read back and checked, and
+// its HSM entry is durable, when nil is returned. The id must be new and random: after
+// a failure whose outcome is unknown the pool destroys what may have been made under
+// it, and refuses the id until it has.
+func (p *Pool) GenerateAES(ctx context.Context, r GenerateRequest) (Trace, error) {
+	o := &order{object: r.ID, management: true, message: &workerv1.ToWorker{
+		Request: &workerv1.ToWorker_GenerateAes{GenerateAes: &workerv1.GenerateAesRequest{ObjectId: r.ID[:], Label: r.Label}},
+	}}
+	if p.orphans.has(r.ID) {
+		return Trace{}, p.internal(r.ID, errors.New("an earlier generation of this id failed and is being undone: choose a new id"))
+	}
+	_, trace, err := p.run(ctx, o)
+	if err != nil && o.sent && unknownOutcome(err) {
+		p.orphans.add(r.ID, requestID(ctx))
+	}
+	return trace, err
+}
+
+// unknownOutcome tells whether a failed generation may have left a key: it may unless
+// the worker itself said why it failed and has cleaned up.
+func unknownOutcome(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Class == Unavailable || e.Class == Timeout)
+}
+
+// Seal encrypts plaintext by AES-256-GCM under a key of the token.
+func (p *Pool) Seal(ctx context.Context, id ObjectID, plaintext, aad []byte) (Sealed, error) {
+	sealed, err := p.seal(ctx, id, &workerv1.SealRequest{ObjectId: id[:], Plaintext: plaintext, Aad: aad})
+	return sealed.Sealed, err
+}
+
+// SealRandom makes n random bytes in the token and encrypts them, in one request.
+func (p *Pool) SealRandom(ctx context.Context, id ObjectID, n int, keepPlaintext bool, aad []byte) (SealedRandom, error) {
+	if err := checkLength(n); err != nil {
+		return SealedRandom{}, p.internal(id, err)
+	}
+	return p.seal(ctx, id, &workerv1.SealRequest{ObjectId: id[:], RandomLength: uint32(n), KeepPlaintext: keepPlaintext, Aad: aad})
+}
+
+func (p *Pool) seal(ctx context.Context, id ObjectID, r *workerv1.SealRequest) (SealedRandom, error) {
+	o := &order{object: id, repeat: true, message: &workerv1.ToWorker{Request: &workerv1.ToWorker_Seal{Seal: r}}}
+	reply, trace, err := p.run(ctx, o)
+	if err != nil {
+		return SealedRandom{Sealed: Sealed{Trace: trace}}, err
+	}
+	s := SealedRandom{Sealed: Sealed{Ciphertext: reply.GetCiphertext(), Trace: trace}, Plaintext: reply.GetPlaintext()}
+	if copy(s.IV[:], reply.GetIv()) != ivSize {
+		clear(s.Plaintext)
+		return SealedRandom{}, p.internal(id, fmt.Errorf("the token used an IV of %d bytes, not %d", len(reply.GetIv()), ivSize))
+	}
+	return s, nil
+}
+
+// Open decrypts what Seal made. A ciphertext that was altered, or sealed under
+// another key or AAD, is an Error of class Caller.
+func (p *Pool) Open(ctx context.Context, id ObjectID, iv, ciphertext, aad []byte) (Opened, error) {
+	if len(iv) != ivSize || len(ciphertext) < tagSize {
+		return Opened{}, &Error{Class: Caller, Object: id,
+			Err: fmt.Errorf("an IV of %d bytes and a ciphertext of %d cannot have been sealed here", len(iv), len(ciphertext))}
+	}
+	o := &order{object: id, repeat: true, message: &workerv1.ToWorker{Request: &workerv1.ToWorker_Open{
+		Open: &workerv1.OpenRequest{ObjectId: id[:], Iv: iv, Ciphertext: ciphertext, Aad: aad},
+	}}}
+	reply, trace, err := p.run(ctx, o)
+	if err != nil {
+		return Opened{Trace: trace}, err
+	}
+	return Opened{Plaintext: orEmpty(reply.GetPlaintext()), Trace: trace}, nil
+}
+
+// orEmpty returns b, not nil.
+func orEmpty(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// Random returns n random bytes of the token, at most 64 KiB.
+func (p *Pool) Random(ctx context.Context, n int) ([]byte, Trace, error) {
+	if err := checkLength(n); err != nil {
+		return nil, Trace{}, p.internal(ObjectID{}, err)
+	}
+	o := &order{repeat: true, message: &workerv1.ToWorker{
+		Request: &workerv1.ToWorker_Random{Random: &workerv1.RandomRequest{Length: uint32(n)}},
+	}}
+	reply, trace, err := p.run(ctx, o)
+	if err != nil {
+		return nil, trace, err
+	}
+	return reply.GetPlaintext(), trace, nil
+}
+
+// Destroy destroys a key of the token for ever. A key that is not there is an Error of
+// class ObjectMissing.
+func (p *Pool) Destroy(ctx context.Context, id ObjectID) (Trace, error) {
+	_, trace, err := p.run(ctx, &order{object: id, management: true, message: &workerv1.ToWorker{
+		Request: &workerv1.ToWorker_Destroy{Destroy: &workerv1.DestroyRequest{ObjectId: id[:]}},
+	}})
+	return trace, err
+}
+
+// destroyOrphan destroys what a failed generation may have left. It returns nil if
+// nothing is left.
+func (p *Pool) destroyOrphan(ctx context.Context, id ObjectID) error {
+	_, err := p.Destroy(ctx, id)
+	var e *Error
+	if errors.As(err, &e) && e.Class == ObjectMissing {
+		return nil
+	}
+	return err
+}
+
+func (p *Pool) internal(id ObjectID, err error) *Error {
+	who := p.member.identity()
+	return &Error{Class: Internal, HSM: who.hsmID, Token: who.token.Label, Object: id, Err: err}
+}
+
+func checkLength(n int) error {
+	if n < 1 || n > maxRandom {
+		return fmt.Errorf("%d random bytes asked for: want 1 to %d", n, maxRandom)
+	}
+	return nil
+}

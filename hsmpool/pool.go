@@ -1,0 +1,133 @@
+package hsmpool
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+// Pool is the HSMs that serve together: one, so far. All methods may be called by
+// many goroutines.
+type Pool struct {
+	member *member
+	limit  int64
+	// turn is held by the one management request of the moment.
+	turn    chan struct{}
+	orphans *orphanage
+
+	inFlight atomic.Int64
+	closed   atomic.Bool
+	idle     chan struct{} // told when the last request in flight is answered
+
+	closing sync.Once
+}
+
+// Open starts the worker and returns when it serves. A start that fails is an Error;
+// after a wrong PIN (class Operator) the caller must not simply try again, because
+// HSMs lock after a few.
+func Open(ctx context.Context, cfg Config) (*Pool, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("hsm config: %w", err)
+	}
+	m := newMember(cfg)
+	first, err := m.start(ctx)
+	if err != nil {
+		m.rec.close(ctx)
+		return nil, err
+	}
+	p := &Pool{
+		member: m,
+		limit:  int64(cfg.MaxInFlight),
+		turn:   make(chan struct{}, 1),
+		idle:   make(chan struct{}, 1),
+	}
+	go m.supervise(first)
+	p.orphans = newOrphanage(p.destroyOrphan, cfg.Logger)
+	return p, nil
+}
+
+// Describe returns the state of every HSM.
+func (p *Pool) Describe() []Status { return []Status{p.member.describe()} }
+
+// Health returns nil, or why no HSM takes requests.
+func (p *Pool) Health() error {
+	s := p.member.describe()
+	if s.State == Ready {
+		return nil
+	}
+	return fmt.Errorf("hsm %s is %s: %s", s.HSMID, s.State, s.Reason)
+}
+
+// Close refuses new requests, waits for those in flight, and has the worker log out,
+// finalise its library and exit. When ctx ends first the worker is killed, and the
+// error says so. A second Close does nothing.
+func (p *Pool) Close(ctx context.Context) error {
+	var err error
+	p.closing.Do(func() {
+		p.closed.Store(true)
+		p.orphans.stop()
+		err = p.drain(ctx)
+		p.member.stop(ctx)
+		if err == nil && ctx.Err() != nil {
+			err = fmt.Errorf("closing the hsm pool: %w", ctx.Err())
+		}
+	})
+	return err
+}
+
+// drain waits until nothing is in flight.
+func (p *Pool) drain(ctx context.Context) error {
+	for p.inFlight.Load() > 0 {
+		select {
+		case <-p.idle:
+		case <-ctx.Done():
+			return fmt.Errorf("closing the hsm pool with %d requests in flight: %w", p.inFlight.Load(), ctx.Err())
+		}
+	}
+	return nil
+}
+
+// run carries out an order within the limits of the pool.
+func (p *Pool) run(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
+	defer p.leave()
+	switch n := p.inFlight.Add(1); {
+	case p.closed.Load():
+		return nil, Trace{}, p.member.refusal(o, errClosed)
+	case n > p.limit:
+		return nil, Trace{}, p.member.refusal(o, errBusy)
+	}
+	o.message.RequestId = requestID(ctx)
+	if o.management {
+		return p.manage(ctx, o)
+	}
+	return p.member.do(ctx, o)
+}
+
+func (p *Pool) leave() {
+	if p.inFlight.Add(-1) == 0 && p.closed.Load() {
+		notify(p.idle)
+	}
+}
+
+// manage carries out a management order: one at a time, and only while HSM entries
+// can be written.
+func (p *Pool) manage(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, Trace{}, p.member.refusal(o, ctx.Err())
+	}
+	defer func() { <-p.turn }()
+	if err := p.member.rec.check(ctx, p.member.identity().hsmID); err != nil {
+		return nil, Trace{}, p.member.refusal(o, err)
+	}
+	reply, trace, err := p.member.do(ctx, o)
+	if err == nil {
+		p.member.setKeys(reply.GetKeys())
+	}
+	return reply, trace, err
+}

@@ -1,0 +1,295 @@
+package hsmpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/wire"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+const (
+	// drainGrace is how long a killed worker's last frames are waited for.
+	drainGrace = 2 * time.Second
+	// exitGrace is how long a worker may take to exit once its socket is closed.
+	exitGrace = 5 * time.Second
+)
+
+// process is one worker process, from its start to its end.
+//
+// Three goroutines belong to it: the reader, which alone follows the worker's
+// announcements and ends the process's table of calls; the writer; and the one that
+// waits for the process to exit. end stops them.
+type process struct {
+	cfg    Config
+	log    hclog.Logger
+	cmd    *exec.Cmd
+	socket *net.UnixConn
+	conn   *wire.Conn
+	calls  *callLog
+
+	hello    chan struct{} // closed when the handshake is done
+	flush    chan struct{} // wakes the writer
+	lost     chan struct{} // closed when every call has been answered and none is taken
+	written  chan struct{} // closed when the writer has ended
+	exited   chan struct{} // closed when the process has been waited for
+	greeting bool          // hello came; only the reader touches it
+
+	mu        sync.Mutex
+	pending   map[uint64]*call
+	lastID    uint64
+	condemned error // why it takes no more requests
+}
+
+// run gives a started command its goroutines.
+func (p *process) run() {
+	go p.read()
+	go p.write()
+	go func() {
+		defer close(p.exited)
+		if err := p.cmd.Wait(); err != nil {
+			p.log.Debug("worker exited", "pid", p.pid(), "error", err)
+		}
+	}()
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// roundTrip sends a request and waits for its outcome, no longer than ctx lasts.
+func (p *process) roundTrip(ctx context.Context, request *workerv1.ToWorker, management bool) (*workerv1.Reply, error) {
+	c := newCall(management)
+	if err := p.send(request, c); err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-c.done:
+		return o.reply, o.err
+	case <-ctx.Done():
+		if c.abandon() {
+			return nil, ctx.Err()
+		}
+		o := <-c.done
+		return o.reply, o.err
+	}
+}
+
+// send enters the call into the table and its request into the next batch. It never
+// blocks.
+func (p *process) send(request *workerv1.ToWorker, c *call) error {
+	id, err := p.enter(c)
+	if err != nil {
+		return err
+	}
+	request.Id = id
+	if err := p.conn.Append(request); err != nil {
+		if p.take(id) != nil {
+			return err
+		}
+		return errLost
+	}
+	notify(p.flush)
+	return nil
+}
+
+// enter gives the call a number in the table. Calls that were abandoned count until
+// the worker has answered them.
+func (p *process) enter(c *call) (uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.condemned != nil {
+		return 0, errNotSent
+	}
+	if len(p.pending) >= p.cfg.MaxInFlight {
+		return 0, errBusy
+	}
+	p.lastID++
+	p.pending[p.lastID] = c
+	return p.lastID, nil
+}
+
+// take removes a call from the table; nil if it is not there.
+func (p *process) take(id uint64) *call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.pending[id]
+	delete(p.pending, id)
+	return c
+}
+
+// write flushes batches until the process is lost. The yield lets callers that are
+// about to append join the batch.
+func (p *process) write() {
+	defer close(p.written)
+	for {
+		select {
+		case <-p.flush:
+		case <-p.lost:
+			return
+		}
+		runtime.Gosched()
+		if err := p.conn.Flush(); err != nil {
+			p.condemn(fmt.Errorf("worker socket: %w", err))
+		}
+	}
+}
+
+// read handles the worker's messages until its socket ends.
+func (p *process) read() {
+	for {
+		m := &workerv1.FromWorker{}
+		err := p.conn.Read(m)
+		if err == nil {
+			err = p.handle(m)
+		}
+		if err != nil {
+			p.finish(err)
+			return
+		}
+	}
+}
+
+// handle handles one message. An error ends the process.
+func (p *process) handle(m *workerv1.FromWorker) error {
+	hello, ok := m.GetMessage().(*workerv1.FromWorker_Hello)
+	if ok {
+		return p.greet(hello.Hello)
+	}
+	if !p.greeting {
+		return errors.New("the worker did not introduce itself")
+	}
+	switch m := m.GetMessage().(type) {
+	case *workerv1.FromWorker_Reply:
+		p.answer(m.Reply)
+	case *workerv1.FromWorker_Call:
+		p.calls.follow(m.Call)
+	case *workerv1.FromWorker_Token:
+		p.calls.identify(p.cfg.identify(tokenInfo(m.Token)))
+	}
+	return nil
+}
+
+func (p *process) greet(h *workerv1.Hello) error {
+	if got := h.GetProtocolVersion(); got != wire.Version {
+		return fmt.Errorf("the worker speaks version %d of the protocol, not %d: it is another build", got, wire.Version)
+	}
+	if !p.greeting {
+		p.greeting = true
+		close(p.hello)
+	}
+	return nil
+}
+
+// answer delivers a reply: at once, or, for a management request, when the entries of
+// its calls are durable.
+func (p *process) answer(r *workerv1.Reply) {
+	c := p.take(r.GetId())
+	if c == nil {
+		p.log.Error("worker answered a request that it was not sent", "id", r.GetId())
+		return
+	}
+	if r.GetFailure().GetRestart() {
+		p.condemn(fmt.Errorf("%s: %s: %s", r.GetFunction(), rvName(r.GetRv()), r.GetFailure().GetMessage()))
+	}
+	if !c.management {
+		c.deliver(outcome{reply: r})
+		return
+	}
+	p.calls.settle(func(err error) {
+		if err != nil {
+			c.deliver(outcome{err: &recordError{err}})
+			return
+		}
+		c.deliver(outcome{reply: r})
+	})
+}
+
+// condemn has the process killed. Its last frames are still read, so that a call
+// that had ended is recorded as it ended; the reader then finishes.
+func (p *process) condemn(reason error) {
+	p.mu.Lock()
+	first := p.condemned == nil
+	if first {
+		p.condemned = reason
+	}
+	p.mu.Unlock()
+	if first {
+		_ = p.cmd.Process.Kill() // an error means that it has exited
+		_ = p.socket.SetReadDeadline(time.Now().Add(drainGrace))
+	}
+}
+
+// finish ends the table: every call left in it is lost. A management call that was
+// announced and did not end is recorded as one without a reply.
+func (p *process) finish(reason error) {
+	p.condemn(fmt.Errorf("the worker was lost: %w", reason))
+	p.mu.Lock()
+	pending := p.pending
+	p.pending = nil
+	p.mu.Unlock()
+	p.calls.abandon()
+	for _, c := range pending {
+		if c.management {
+			p.calls.settle(func(error) { c.deliver(outcome{err: errLost}) })
+			continue
+		}
+		c.deliver(outcome{err: errLost})
+	}
+	close(p.lost)
+}
+
+// end kills the process if it has not exited, and waits for its goroutines. A process
+// that not even SIGKILL ends (stuck in the kernel) is left behind.
+func (p *process) end() {
+	p.condemn(errClosed)
+	<-p.lost
+	_ = p.conn.Close()
+	<-p.written
+	if !waitFor(p.exited, exitGrace) {
+		p.log.Error("worker does not exit although it was killed", "pid", p.pid())
+	}
+}
+
+// waitFor tells whether c was closed within d.
+func waitFor(c <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-c:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// oldest returns how long the oldest unanswered request has waited; 0 if none does.
+func (p *process) oldest(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var age time.Duration
+	for _, c := range p.pending {
+		age = max(age, now.Sub(c.sent))
+	}
+	return age
+}
+
+// reason returns why the process takes no more requests, or nil.
+func (p *process) reason() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.condemned
+}
+
+// unanswered returns the number of calls in the table.
+func (p *process) unanswered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.pending)
+}

@@ -1,0 +1,116 @@
+package hsmpool
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+)
+
+// ObjectID is an object's CKA_ID in the token: 16 random bytes.
+type ObjectID [16]byte
+
+// String returns the id in lower-case hexadecimal.
+func (id ObjectID) String() string { return hex.EncodeToString(id[:]) }
+
+// Trace says where a request was carried out: the HSM, the last C_ function called
+// for it, and the code (CK_RV) that this function returned.
+type Trace struct {
+	HSM      string
+	Function string
+	RV       uint32
+}
+
+// GenerateRequest asks for a key.
+type GenerateRequest struct {
+	// ID becomes CKA_ID; no object of the token may have it.
+	ID ObjectID
+	// Label becomes CKA_LABEL.
+	Label string
+}
+
+// Sealed is the outcome of AES-256-GCM encryption.
+type Sealed struct {
+	// IV is the 96-bit IV that was used, as read back from the token.
+	IV [12]byte
+	// Ciphertext ends in the 16-byte tag.
+	Ciphertext []byte
+	Trace      Trace
+}
+
+// SealedRandom is random plaintext and its encryption.
+type SealedRandom struct {
+	Sealed
+	// Plaintext is nil if it was not to be kept. Its owner wipes it.
+	Plaintext []byte
+}
+
+// Opened is the outcome of decryption.
+type Opened struct {
+	// Plaintext is not nil, and empty if nothing had been sealed. Its owner wipes it.
+	Plaintext []byte
+	Trace     Trace
+}
+
+// State says whether an HSM takes requests.
+type State int
+
+// The states of an HSM.
+const (
+	stateInvalid State = iota
+	// Starting: the worker is being started, or replaced.
+	Starting
+	// Ready: it takes requests.
+	Ready
+	// Stopped: an operator has to act; it is not tried again.
+	Stopped
+)
+
+// String returns the state's name in lower case.
+func (s State) String() string {
+	switch s {
+	case Starting:
+		return "starting"
+	case Ready:
+		return "ready"
+	case Stopped:
+		return "stopped"
+	}
+	return "invalid"
+}
+
+// Status is one HSM as the pool sees it.
+type Status struct {
+	// HSMID and ClusterID name it in both audit trails.
+	HSMID, ClusterID string
+	// Token is what the token and the library say of themselves.
+	Token TokenInfo
+	// Library is the path of the PKCS#11 library, Profile its habits.
+	Library, Profile string
+	State            State
+	// Reason says why the state is not Ready, and what to do.
+	Reason string
+	// WorkerPID is the process that has the library loaded; 0 if there is none.
+	WorkerPID int
+	// ReadySince is when that worker became ready.
+	ReadySince time.Time
+	// RebootCounter counts worker starts since the token was first used.
+	RebootCounter uint32
+	// Restarts counts worker restarts since Open.
+	Restarts uint32
+	// Sessions that the worker holds, Keys on the token that it knows.
+	Sessions, Keys uint32
+	// InFlight counts requests that wait for an answer.
+	InFlight uint32
+}
+
+// TokenInfo is what a token and its library say of themselves (CK_TOKEN_INFO,
+// CK_INFO).
+type TokenInfo struct {
+	Label, Serial, Manufacturer, Model string
+	FirmwareVersion                    string
+	LibraryDescription, LibraryVersion string
+}
+
+// rvName returns the name of a return code, for messages.
+func rvName(rv uint32) string { return ckr.RV(rv).String() }

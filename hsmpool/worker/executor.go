@@ -1,0 +1,257 @@
+//go:build cgo
+
+package worker
+
+import (
+	"errors"
+	"io"
+
+	"github.com/miekg/pkcs11"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+// executor seals and opens on a session of its own. One goroutine uses it.
+type executor struct {
+	token   *token
+	objects *objects
+	random  io.Reader
+	session pkcs11.SessionHandle
+
+	out   []byte // what the token writes; wiped after use
+	plain []byte // random plaintext; wiped after use
+}
+
+// errZeroIV: a token that returns no IV would have every message sealed alike.
+var errZeroIV = errors.New("the token left an IV of zeros: wrong profile?")
+
+// newExecutor opens the executor's session.
+func newExecutor(t *token, o *objects, random io.Reader) (*executor, error) {
+	session, err := t.openSession()
+	if err != nil {
+		return nil, err
+	}
+	return &executor{token: t, objects: o, random: random, session: session}, nil
+}
+
+// handle carries out one request. The reply's bytes are good until the next one.
+func (e *executor) handle(m *workerv1.ToWorker) *workerv1.Reply {
+	switch r := m.GetRequest().(type) {
+	case *workerv1.ToWorker_Seal:
+		defer clear(r.Seal.GetPlaintext())
+		return e.seal(r.Seal)
+	case *workerv1.ToWorker_Open:
+		return e.open(r.Open)
+	case *workerv1.ToWorker_Random:
+		return e.randomBytes(r.Random)
+	}
+	return failed(errors.New("unknown request"))
+}
+
+// wipe forgets the secrets of the last reply.
+func (e *executor) wipe() {
+	clear(e.out)
+	clear(e.plain)
+}
+
+func (e *executor) randomBytes(r *workerv1.RandomRequest) *workerv1.Reply {
+	e.plain = sized(e.plain, int(r.GetLength()))
+	if _, err := io.ReadFull(e.random, e.plain); err != nil {
+		f := judge(e.token.profile.name, "C_GenerateRandom", err, "drawing random bytes")
+		f.restart = true // crypto11 keeps a dead session in its pool
+		return failed(f)
+	}
+	return &workerv1.Reply{Function: "C_GenerateRandom", Plaintext: e.plain}
+}
+
+func (e *executor) seal(r *workerv1.SealRequest) *workerv1.Reply {
+	id, err := parseID(r.GetObjectId())
+	if err != nil {
+		return failed(err)
+	}
+	plain, random := r.GetPlaintext(), r.GetRandomLength() > 0
+	if random {
+		e.plain = sized(e.plain, int(r.GetRandomLength()))
+		plain = e.plain
+	}
+	reply := &workerv1.Reply{}
+	err = e.withKey(id, "sealing", func(obj *object) result {
+		iv := [ivSize]byte{}
+		res := e.sealOnce(obj, &iv, plain, random, r.GetAad())
+		reply.Iv = iv[:]
+		return res
+	}, reply)
+	if err == nil && [ivSize]byte(reply.GetIv()) == [ivSize]byte{} {
+		err = internal(errZeroIV)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	reply.Ciphertext = e.out
+	if random && r.GetKeepPlaintext() {
+		reply.Plaintext = plain
+	}
+	return reply
+}
+
+// sealOnce leaves the ciphertext in e.out.
+func (e *executor) sealOnce(obj *object, iv *[ivSize]byte, plain []byte, random bool, aad []byte) result {
+	e.out = sized(e.out, len(plain)+tagSize)
+	n, res := e.token.hot.seal(sealing{
+		session: uint(e.session), key: uint(obj.handle),
+		iv: iv, ivRandom: e.token.profile.ivRandom, ivBits: e.token.profile.ivBits,
+		plain: plain, plainRandom: random, aad: aad,
+	}, e.out)
+	if res.rv == ckr.OK {
+		e.out = e.out[:n]
+	}
+	return res
+}
+
+func (e *executor) open(r *workerv1.OpenRequest) *workerv1.Reply {
+	id, err := parseID(r.GetObjectId())
+	if err == nil && (len(r.GetIv()) != ivSize || len(r.GetCiphertext()) < tagSize) {
+		err = internal(errors.New("the IV or the ciphertext has an impossible length"))
+	}
+	if err != nil {
+		return failed(err)
+	}
+	reply := &workerv1.Reply{}
+	err = e.withKey(id, "opening", func(obj *object) result {
+		return e.openOnce(obj, r.GetIv(), r.GetCiphertext(), r.GetAad())
+	}, reply)
+	if err != nil {
+		return failed(err)
+	}
+	reply.Plaintext = e.out
+	return reply
+}
+
+// openOnce leaves the plaintext in e.out.
+func (e *executor) openOnce(obj *object, iv, sealed, aad []byte) result {
+	e.out = sized(e.out, len(sealed))
+	n, res := e.token.hot.open(opening{
+		session: uint(e.session), key: uint(obj.handle),
+		iv: iv, ivBits: 8 * ivSize, sealed: sealed, aad: aad,
+	}, e.out)
+	if res.rv == ckr.OK {
+		e.out = e.out[:n]
+	}
+	return res
+}
+
+// withKey does something under a key: once, and once more if the table of fates has
+// given it a new session or a new handle. It notes the last C_ function in reply.
+func (e *executor) withKey(id objectID, doing string, op func(*object) result, reply *workerv1.Reply) error {
+	obj, err := e.objects.get(e.session, id)
+	if err != nil {
+		return e.lookupFault(err)
+	}
+	for again := true; ; again = false {
+		res := op(obj)
+		reply.Function, reply.Rv = res.function, uint32(res.rv)
+		if res.rv == ckr.OK {
+			return nil
+		}
+		f, fate := e.judge(obj, res, doing)
+		if fate == ckr.Keep {
+			return f
+		}
+		if obj, err = e.recover(id, obj, fate); err != nil {
+			return err
+		}
+		if !again || f.restart {
+			f.restart = f.restart || f.class == workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE
+			return f
+		}
+	}
+}
+
+// judge asks the table of fates, and the canary where the table leaves it open whether
+// the caller or the device is at fault.
+func (e *executor) judge(obj *object, res result, doing string) (*fault, ckr.Fate) {
+	f, fate := faultOf(e.token.profile.name, res, doing)
+	if fate != ckr.Canary {
+		return f, fate
+	}
+	if e.canaryOpens(obj) {
+		return f, ckr.Keep
+	}
+	f.class = workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE
+	return f, ckr.DropSession
+}
+
+// recover gives the executor a new session, since no operation may be left active on
+// the old one, and the object a new handle if it lost its own. An object that this
+// worker has seen and that is gone may be the library's loss: the worker is replaced,
+// and the next one knows.
+func (e *executor) recover(id objectID, obj *object, fate ckr.Fate) (*object, error) {
+	if err := e.renew(); err != nil {
+		return nil, err
+	}
+	if fate != ckr.Refind {
+		return obj, nil
+	}
+	found, err := e.objects.refind(e.session, id)
+	if err == nil {
+		return found, nil
+	}
+	err = e.lookupFault(err)
+	var f *fault
+	if errors.As(err, &f) && f.class == workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING {
+		f.restart = true
+	}
+	return nil, err
+}
+
+// lookupFault judges a failed lookup, and renews a session that it may have spoilt.
+func (e *executor) lookupFault(err error) error {
+	var op *opError
+	if !errors.As(err, &op) {
+		return err
+	}
+	f := judge(e.token.profile.name, op.function, op.err, "looking for the key")
+	f.restart = f.restart || e.renew() != nil
+	return f
+}
+
+// renew replaces the session.
+func (e *executor) renew() error {
+	if err := e.token.ctx.CloseSession(e.session); err != nil {
+		e.token.log.Debug("closing a session after an error", "error", err)
+	}
+	session, err := e.token.openSession()
+	if err != nil {
+		return err
+	}
+	e.session = session
+	return nil
+}
+
+// canaryOpens tells whether the session and the key still open what they must be able
+// to open. The canary is made once for each key of a worker's life.
+func (e *executor) canaryOpens(obj *object) bool {
+	obj.mu.Lock()
+	defer obj.mu.Unlock()
+	if obj.canary == nil {
+		c := &canary{}
+		if res := e.sealOnce(obj, &c.iv, make([]byte, tagSize), false, nil); res.rv != ckr.OK {
+			return false
+		}
+		c.sealed = append(c.sealed, e.out...)
+		obj.canary = c
+	}
+	return e.openOnce(obj, obj.canary.iv[:], obj.canary.sealed, nil).rv == ckr.OK
+}
+
+// sized returns b with length n, with new memory if it has too little.
+func sized(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n, max(n, minScratch))
+	}
+	return b[:n]
+}
+
+// minScratch is enough for the largest message of the API and its tag.
+const minScratch = 8 << 10

@@ -1,0 +1,70 @@
+//go:build cgo
+
+package worker
+
+import (
+	"errors"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+// fault is why a request failed: what it means to the caller, and whether the worker
+// is to be replaced.
+type fault struct {
+	result
+	class   workerv1.FailureClass
+	hint    string
+	restart bool
+	err     error
+}
+
+// Error says what went wrong; the function and its code stand beside it.
+func (f *fault) Error() string { return f.err.Error() }
+
+// Unwrap returns the cause.
+func (f *fault) Unwrap() error { return f.err }
+
+// faultOf judges a failed C_ function by the table of fates. doing says what it was
+// called for; the function and its code are reported beside it.
+func faultOf(profile string, r result, doing string) (*fault, ckr.Fate) {
+	v := ckr.Decide(profile, r.function, r.rv)
+	f := &fault{
+		result: r, class: v.Class, hint: v.Hint,
+		restart: v.Fate == ckr.Restart,
+		err:     errors.New(doing),
+	}
+	return f, v.Fate
+}
+
+// judge is faultOf for a call that miekg/pkcs11 made.
+func judge(profile, function string, err error, doing string) *fault {
+	f, _ := faultOf(profile, result{function, rvOf(err)}, doing)
+	return f
+}
+
+func unavailable(err error, hint string) *fault {
+	return &fault{class: workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE, hint: hint, err: err}
+}
+
+func internal(err error) *fault {
+	return &fault{class: workerv1.FailureClass_FAILURE_CLASS_INTERNAL, err: err}
+}
+
+// failed returns the reply that says why a request failed.
+func failed(err error) *workerv1.Reply {
+	var f *fault
+	if !errors.As(err, &f) {
+		f = internal(err)
+	}
+	return &workerv1.Reply{
+		Function: f.function,
+		Rv:       uint32(f.rv),
+		Failure: &workerv1.Failure{
+			Class:   f.class,
+			Message: err.Error(),
+			Hint:    f.hint,
+			Restart: f.restart,
+		},
+	}
+}

@@ -1,0 +1,133 @@
+//go:build cgo
+
+#define _DEFAULT_SOURCE
+#include "gcm.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+#include <string.h>
+
+typedef unsigned long ck_ulong;
+typedef unsigned char ck_byte;
+
+struct ck_mechanism {
+	ck_ulong mechanism;
+	void *parameter;
+	ck_ulong parameter_length;
+};
+
+// CK_GCM_PARAMS
+struct ck_gcm_params {
+	ck_byte *iv;
+	ck_ulong iv_length;
+	ck_ulong iv_bits;
+	ck_byte *aad;
+	ck_ulong aad_length;
+	ck_ulong tag_bits;
+};
+
+enum {
+	CKM_AES_GCM = 0x1087,
+	IV_SIZE = 12,
+	TAG_BITS = 128,
+};
+
+// CK_FUNCTION_LIST: a version, and then the functions in the standard's order.
+enum function_index {
+	C_ENCRYPT_INIT = 29,
+	C_ENCRYPT = 30,
+	C_DECRYPT_INIT = 33,
+	C_DECRYPT = 34,
+	C_GENERATE_RANDOM = 64,
+	FUNCTIONS = 68,
+};
+
+struct strongroom_library {
+	struct {
+		ck_byte major, minor;
+	} version;
+	void (*functions[FUNCTIONS])(void);
+};
+
+typedef ck_ulong (*get_function_list)(strongroom_library **);
+typedef ck_ulong (*init_function)(ck_ulong session, struct ck_mechanism *, ck_ulong key);
+typedef ck_ulong (*data_function)(ck_ulong session, ck_byte *in, ck_ulong in_length, ck_byte *out, ck_ulong *out_length);
+typedef ck_ulong (*random_function)(ck_ulong session, ck_byte *out, ck_ulong length);
+
+strongroom_library *strongroom_load(const char *path, const char **why)
+{
+	strongroom_library *library = NULL;
+	void *handle = dlopen(path, RTLD_NOW);
+	if (handle == NULL) {
+		*why = dlerror();
+		return NULL;
+	}
+	get_function_list get = (get_function_list)dlsym(handle, "C_GetFunctionList");
+	if (get == NULL) {
+		*why = "it has no C_GetFunctionList: it is not a PKCS#11 library";
+		return NULL;
+	}
+	if (get(&library) != 0 || library == NULL) {
+		*why = "C_GetFunctionList failed";
+		return NULL;
+	}
+	return library;
+}
+
+static ck_ulong draw(strongroom_library *library, ck_ulong session, ck_byte *out, ck_ulong length)
+{
+	return ((random_function)library->functions[C_GENERATE_RANDOM])(session, out, length);
+}
+
+// begin calls C_EncryptInit or C_DecryptInit. The parameters must last until the
+// operation has ended: the token may write the IV late.
+static ck_ulong begin(strongroom_library *library, enum function_index init,
+	ck_ulong session, ck_ulong key, struct ck_gcm_params *params)
+{
+	struct ck_mechanism mechanism = { CKM_AES_GCM, params, sizeof *params };
+	return ((init_function)library->functions[init])(session, &mechanism, key);
+}
+
+strongroom_result strongroom_seal(strongroom_library *library,
+	unsigned long session, unsigned long key,
+	unsigned char *iv, int iv_random, unsigned long iv_bits,
+	unsigned char *plain, unsigned long plain_length, int plain_random,
+	unsigned char *aad, unsigned long aad_length,
+	unsigned char *out, unsigned long out_size)
+{
+	struct ck_gcm_params params = { iv, IV_SIZE, iv_bits, aad, aad_length, TAG_BITS };
+	strongroom_result result = { STRONGROOM_GENERATE_RANDOM, 0, out_size };
+	ck_byte nothing = 0;
+
+	if (plain_length == 0)
+		plain = &nothing; // libraries refuse NULL even for no bytes
+	if (iv_random && (result.rv = draw(library, session, iv, IV_SIZE)) != 0)
+		return result;
+	if (plain_random && (result.rv = draw(library, session, plain, plain_length)) != 0)
+		return result;
+	result.function = STRONGROOM_ENCRYPT_INIT;
+	if ((result.rv = begin(library, C_ENCRYPT_INIT, session, key, &params)) != 0)
+		return result;
+	result.function = STRONGROOM_ENCRYPT;
+	result.rv = ((data_function)library->functions[C_ENCRYPT])(session, plain, plain_length, out, &result.length);
+	return result;
+}
+
+strongroom_result strongroom_open(strongroom_library *library,
+	unsigned long session, unsigned long key,
+	unsigned char *iv, unsigned long iv_bits,
+	unsigned char *sealed, unsigned long sealed_length,
+	unsigned char *aad, unsigned long aad_length,
+	unsigned char *out, unsigned long out_size)
+{
+	struct ck_gcm_params params = { iv, IV_SIZE, iv_bits, aad, aad_length, TAG_BITS };
+	strongroom_result result = { STRONGROOM_DECRYPT_INIT, 0, out_size };
+
+	if ((result.rv = begin(library, C_DECRYPT_INIT, session, key, &params)) != 0)
+		return result;
+	result.function = STRONGROOM_DECRYPT;
+	result.rv = ((data_function)library->functions[C_DECRYPT])(session, sealed, sealed_length, out, &result.length);
+	if (result.rv != 0)
+		explicit_bzero(out, out_size);
+	return result;
+}

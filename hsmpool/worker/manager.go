@@ -1,0 +1,210 @@
+//go:build cgo
+
+package worker
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/miekg/pkcs11"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+// manager makes and destroys keys, one at a time, on a session of its own: libraries
+// that share keys between threads soundly may not make them so.
+type manager struct {
+	token   *token
+	objects *objects
+	session pkcs11.SessionHandle
+	// sync makes what the library wrote last through a power cut.
+	sync func() error
+}
+
+// handle carries out one request.
+func (m *manager) handle(r *workerv1.ToWorker) *workerv1.Reply {
+	var err error
+	reply := &workerv1.Reply{}
+	switch q := r.GetRequest().(type) {
+	case *workerv1.ToWorker_GenerateAes:
+		reply.Function = "C_GenerateKey"
+		err = m.generate(q.GenerateAes, r.GetRequestId())
+	case *workerv1.ToWorker_Destroy:
+		reply.Function = "C_DestroyObject"
+		err = m.destroy(q.Destroy, r.GetRequestId())
+	case *workerv1.ToWorker_Stop:
+		reply.Function = "C_Finalize"
+		err = errors.Join(m.token.logout(m.session), m.token.finalize())
+	default:
+		err = errors.New("unknown request")
+	}
+	if err != nil {
+		return failed(err)
+	}
+	reply.Keys = m.objects.count()
+	return reply
+}
+
+// generate makes a key, reads its attributes back, and destroys it if it is not what
+// was asked for.
+func (m *manager) generate(r *workerv1.GenerateAesRequest, requestID string) error {
+	id, err := parseID(r.GetObjectId())
+	if err != nil {
+		return err
+	}
+	if err := m.mustBeNew(id); err != nil {
+		return err
+	}
+	handle, err := m.generateKey(id, r.GetLabel(), requestID)
+	if err != nil {
+		return m.undo(id, requestID, err)
+	}
+	if err := m.check(id, r.GetLabel(), handle); err != nil {
+		return m.undo(id, requestID, err)
+	}
+	if err := m.sync(); err != nil {
+		return m.undo(id, requestID, unavailable(fmt.Errorf("syncing the token directory: %w", err), "check its disk"))
+	}
+	m.objects.put(id, &object{handle: handle})
+	return nil
+}
+
+// mustBeNew refuses an id that the token has already: it would name two keys.
+func (m *manager) mustBeNew(id objectID) error {
+	if m.objects.known(id) != nil {
+		return internal(errors.New("the token has a key of this id already"))
+	}
+	handles, err := m.objects.find(m.session, withID(secretKeys(), id))
+	if err != nil {
+		return m.judge(err, "looking for a key of this id")
+	}
+	if len(handles) > 0 {
+		return internal(errors.New("the token has a key of this id already"))
+	}
+	return nil
+}
+
+func (m *manager) generateKey(id objectID, label, requestID string) (pkcs11.ObjectHandle, error) {
+	call := &workerv1.Call{
+		Function: "C_GenerateKey", Session: uint64(m.session), TokenObject: true,
+		KeyLabel: label, KeyId: id.String(), RequestId: requestID,
+	}
+	var handle pkcs11.ObjectHandle
+	err := m.token.calls.call(call, func() error {
+		var err error
+		mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}
+		handle, err = m.token.ctx.GenerateKey(m.session, mechanism, template(id, label))
+		call.KeyHandle = uint64(handle)
+		return err
+	})
+	if err != nil {
+		return 0, m.judge(&opError{"C_GenerateKey", err}, "generating the key")
+	}
+	return handle, nil
+}
+
+// check reads the new key's attributes back.
+func (m *manager) check(id objectID, label string, handle pkcs11.ObjectHandle) error {
+	have, err := m.token.ctx.GetAttributeValue(m.session, handle, asked())
+	if err != nil {
+		return m.judge(&opError{"C_GetAttributeValue", err}, "reading the new key's attributes")
+	}
+	if wrong := differences(have, id, label); wrong != "" {
+		return internal(fmt.Errorf("the token made a key with wrong attributes, which is destroyed: %s", wrong))
+	}
+	return nil
+}
+
+// undo destroys what a failed generation left in the token: some tokens fail and keep
+// the key. If that is not possible the worker is replaced and the server tries again.
+func (m *manager) undo(id objectID, requestID string, cause error) error {
+	handles, err := m.objects.find(m.session, withID(secretKeys(), id))
+	if err != nil {
+		return incomplete(errors.Join(cause, m.judge(err, "looking for what is left of it")))
+	}
+	for _, h := range handles {
+		if err := m.destroyObject(id, h, "", requestID); err != nil {
+			return incomplete(errors.Join(cause, err))
+		}
+	}
+	return cause
+}
+
+// incomplete is the failure of a generation that may have left a key.
+func incomplete(err error) error {
+	f := unavailable(err, "")
+	f.restart = true
+	return f
+}
+
+// destroy destroys a key. It is found anew, so that a handle that has gone stale can
+// destroy nothing else.
+func (m *manager) destroy(r *workerv1.DestroyRequest, requestID string) error {
+	id, err := parseID(r.GetObjectId())
+	if err != nil {
+		return err
+	}
+	obj, err := m.objects.refind(m.session, id)
+	if err != nil {
+		return m.judge(err, "looking for the key")
+	}
+	if err := m.destroyObject(id, obj.handle, m.label(obj.handle), requestID); err != nil {
+		return err
+	}
+	m.objects.forget(id)
+	if err := m.sync(); err != nil {
+		return unavailable(fmt.Errorf("syncing the token directory: %w", err), "check its disk")
+	}
+	return nil
+}
+
+func (m *manager) destroyObject(id objectID, handle pkcs11.ObjectHandle, label, requestID string) error {
+	call := &workerv1.Call{
+		Function: "C_DestroyObject", Session: uint64(m.session), TokenObject: true,
+		KeyHandle: uint64(handle), KeyLabel: label, KeyId: id.String(), RequestId: requestID,
+	}
+	if err := m.token.calls.call(call, func() error { return m.token.ctx.DestroyObject(m.session, handle) }); err != nil {
+		return m.judge(&opError{"C_DestroyObject", err}, "destroying the key")
+	}
+	return nil
+}
+
+// label returns a key's label for the record, or nothing.
+func (m *manager) label(handle pkcs11.ObjectHandle) string {
+	attrs, err := m.token.ctx.GetAttributeValue(m.session, handle, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, nil)})
+	if err != nil {
+		return ""
+	}
+	return text(string(attrs[0].Value))
+}
+
+// judge judges a C_ function's failure by the table of fates, and replaces the session
+// unless the table keeps it. Nothing is tried again: the call may have had its effect.
+func (m *manager) judge(err error, doing string) error {
+	var op *opError
+	if !errors.As(err, &op) {
+		return err
+	}
+	f, fate := faultOf(m.token.profile.name, result{op.function, rvOf(op.err)}, doing)
+	if fate != ckr.Keep {
+		f.restart = f.restart || m.renew() != nil
+	}
+	return f
+}
+
+func (m *manager) renew() error {
+	if err := m.token.ctx.CloseSession(m.session); err != nil {
+		m.token.log.Debug("closing the manager's session after an error", "error", err)
+	}
+	session, err := m.token.openSession()
+	if err != nil {
+		return err
+	}
+	m.session = session
+	return nil
+}
+
+func withID(template []*pkcs11.Attribute, id objectID) []*pkcs11.Attribute {
+	return append(template, pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]))
+}

@@ -1,0 +1,174 @@
+//go:build cgo
+
+package worker
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/miekg/pkcs11"
+
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+// objectID is CKA_ID of the objects that the worker uses; it passes over others.
+type objectID [16]byte
+
+func (id objectID) String() string { return hex.EncodeToString(id[:]) }
+
+func parseID(b []byte) (objectID, error) {
+	if len(b) != len(objectID{}) {
+		return objectID{}, internal(fmt.Errorf("object id of %d bytes: want %d", len(b), len(objectID{})))
+	}
+	return objectID(b), nil
+}
+
+// findBatch is the number of handles asked for in one C_FindObjects.
+const findBatch = 512
+
+// object is what the worker keeps of a key.
+type object struct {
+	handle pkcs11.ObjectHandle
+	// several: more than one object has the id, so none is used.
+	several bool
+
+	mu sync.Mutex // guards canary
+	// canary is a ciphertext that the key is known to open, made when first needed.
+	canary *canary
+}
+
+// canary is a ciphertext made in this worker, with its IV.
+type canary struct {
+	iv     [ivSize]byte
+	sealed []byte
+}
+
+// objects knows the handle of every secret key in the token. Handles are good for the
+// life of the worker, and only for that.
+type objects struct {
+	ctx *pkcs11.Ctx
+
+	mu   sync.RWMutex
+	byID map[objectID]*object
+}
+
+// list finds every secret key of the token, once.
+func (o *objects) list(session pkcs11.SessionHandle) error {
+	handles, err := o.find(session, secretKeys())
+	if err != nil {
+		return err
+	}
+	o.byID = make(map[objectID]*object, len(handles))
+	for _, h := range handles {
+		attrs, err := o.ctx.GetAttributeValue(session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, nil)})
+		if err != nil {
+			return &opError{"C_GetAttributeValue", err}
+		}
+		id, err := parseID(attrs[0].Value)
+		if err != nil {
+			continue // not made here
+		}
+		_, dup := o.byID[id]
+		o.byID[id] = &object{handle: h, several: dup}
+	}
+	return nil
+}
+
+// opError is a C_ function's failure, before it is judged.
+type opError struct {
+	function string
+	err      error
+}
+
+func (e *opError) Error() string { return e.function + ": " + e.err.Error() }
+func (e *opError) Unwrap() error { return e.err }
+
+// get returns the object of an id. One that is not known is looked for once.
+func (o *objects) get(session pkcs11.SessionHandle, id objectID) (*object, error) {
+	if obj := o.known(id); obj != nil {
+		return obj, obj.usable(id)
+	}
+	return o.refind(session, id)
+}
+
+func (o *objects) known(id objectID) *object {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.byID[id]
+}
+
+// refind looks for the object of an id in the token and forgets what was known of it.
+func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, error) {
+	o.forget(id)
+	handles, err := o.find(session, append(secretKeys(), pkcs11.NewAttribute(pkcs11.CKA_ID, id[:])))
+	if err != nil {
+		return nil, err
+	}
+	if len(handles) == 0 {
+		return nil, &fault{class: workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING, err: errors.New("the token has no key of this id")}
+	}
+	obj := &object{handle: handles[0], several: len(handles) > 1}
+	o.put(id, obj)
+	return obj, obj.usable(id)
+}
+
+// usable refuses an id that names more than one object.
+func (o *object) usable(id objectID) error {
+	if o.several {
+		return &fault{class: workerv1.FailureClass_FAILURE_CLASS_OPERATOR, err: fmt.Errorf("several objects have the id %s", id),
+			hint: "destroy the ones that do not belong there"}
+	}
+	return nil
+}
+
+func (o *objects) put(id objectID, obj *object) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.byID[id] = obj
+}
+
+func (o *objects) forget(id objectID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.byID, id)
+}
+
+// count returns how many keys are known.
+func (o *objects) count() uint32 {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return uint32(len(o.byID))
+}
+
+// secretKeys matches the secret keys that are stored in the token: a session copy of
+// one outlives it.
+func secretKeys() []*pkcs11.Attribute {
+	return []*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
+		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+	}
+}
+
+// find returns every object that matches.
+func (o *objects) find(session pkcs11.SessionHandle, template []*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
+	if err := o.ctx.FindObjectsInit(session, template); err != nil {
+		return nil, &opError{"C_FindObjectsInit", err}
+	}
+	var all []pkcs11.ObjectHandle
+	for {
+		some, _, err := o.ctx.FindObjects(session, findBatch)
+		if err != nil {
+			return nil, errors.Join(&opError{"C_FindObjects", err}, o.ctx.FindObjectsFinal(session))
+		}
+		if len(some) == 0 {
+			break
+		}
+		all = append(all, some...)
+	}
+	if err := o.ctx.FindObjectsFinal(session); err != nil {
+		return nil, &opError{"C_FindObjectsFinal", err}
+	}
+	return all, nil
+}

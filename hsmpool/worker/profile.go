@@ -1,0 +1,42 @@
+//go:build cgo
+
+package worker
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+)
+
+// profile is what is known of a library's habits.
+type profile struct {
+	name string
+	// ivRandom: the IV is drawn by C_GenerateRandom and given in. Otherwise zeros go
+	// in, and the token writes its own.
+	ivRandom bool
+	// ivBits is ulIvBits of CK_GCM_PARAMS.
+	ivBits uint
+	// userInPIN: the PIN is "<user>:<password>".
+	userInPIN bool
+	// syncTokens: the library does not sync the files that hold its objects.
+	syncTokens bool
+}
+
+func profileOf(name string) (profile, error) {
+	switch name {
+	case ckr.ProfileSoftHSM:
+		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize, syncTokens: true}, nil
+	case ckr.ProfileCloudHSM:
+		return profile{name: name, ivBits: 0, userInPIN: true}, nil
+	}
+	return profile{}, fmt.Errorf("unknown profile %q", name)
+}
+
+// userName returns the name under which a login is recorded.
+func (p profile) userName(pin string) string {
+	if user, _, ok := strings.Cut(pin, ":"); ok && p.userInPIN {
+		return user
+	}
+	return "user"
+}

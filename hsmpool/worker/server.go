@@ -1,0 +1,201 @@
+//go:build cgo
+
+package worker
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/wire"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+const (
+	// flushEvery bounds the replies that wait for one write while more requests are
+	// at hand.
+	flushEvery = 8
+	// collectPercent is GOGC: the heap is a few megabytes of frames.
+	collectPercent = 400
+)
+
+// server hands the requests of a started worker to its executors and its manager. It
+// ends with the process: a goroutine that hangs in the library cannot be stopped.
+type server struct {
+	conn     *wire.Conn
+	log      hclog.Logger
+	token    *token
+	objects  *objects
+	manager  *manager
+	data     chan *workerv1.ToWorker
+	managing chan *workerv1.ToWorker
+	stopped  chan struct{} // closed when the library has been finalised
+	batch    int           // replies in one write
+}
+
+// serveToken starts the library, answers the start request and serves until the
+// socket ends or the server has the worker stop.
+func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, id uint64, r *workerv1.StartRequest) error {
+	debug.SetGCPercent(collectPercent)
+	s := &server{
+		conn: conn, log: log,
+		data:     make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
+		managing: make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
+		stopped:  make(chan struct{}),
+		batch:    1,
+	}
+	executors, err := s.start(calls, r)
+	if err != nil {
+		return reply(conn, id, err)
+	}
+	for _, e := range executors {
+		go s.execute(e)
+	}
+	go s.manage()
+	if err := s.send(&workerv1.Reply{Id: id, Keys: s.objects.count(), Sessions: r.GetSessions() + fixedSessions}); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.dispatch() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-s.stopped:
+		return nil
+	}
+}
+
+// fixedSessions are crypto11's and the manager's.
+const fixedSessions = 2
+
+// start brings the library up: module, token, login, handles, sessions. If a step
+// after C_Initialize fails, the library is finalised.
+func (s *server) start(calls *announcer, r *workerv1.StartRequest) ([]*executor, error) {
+	pin, err := readPIN(r.GetPin())
+	if err != nil {
+		return nil, unavailable(err, "check the PIN's source")
+	}
+	if s.token, err = openToken(calls, s.log, r); err != nil {
+		return nil, err
+	}
+	executors, err := s.enter(pin, int(r.GetSessions()))
+	if err != nil {
+		if e := s.token.finalize(); e != nil {
+			s.log.Warn("finalising the library after a failed start", "error", e)
+		}
+		return nil, err
+	}
+	return executors, nil
+}
+
+// enter logs in, lists the keys and opens the sessions.
+func (s *server) enter(pin string, sessions int) ([]*executor, error) {
+	session, err := s.token.openSession()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.token.login(session, pin); err != nil {
+		return nil, err
+	}
+	s.objects = &objects{ctx: s.token.ctx}
+	s.manager = &manager{token: s.token, objects: s.objects, session: session, sync: s.syncer()}
+	if err := s.objects.list(session); err != nil {
+		return nil, s.manager.judge(err, "listing the token's keys")
+	}
+	random, err := s.token.module.NewRandomReader()
+	if err != nil {
+		return nil, fmt.Errorf("opening the token's random source: %w", err)
+	}
+	var executors []*executor
+	for range sessions {
+		e, err := newExecutor(s.token, s.objects, random)
+		if err != nil {
+			return nil, err
+		}
+		executors = append(executors, e)
+	}
+	if sessions == 1 {
+		s.batch = flushEvery
+	}
+	return executors, nil
+}
+
+// syncer returns what makes the library's files durable, if it does not do so itself.
+func (s *server) syncer() func() error {
+	if !s.token.profile.syncTokens {
+		return func() error { return nil }
+	}
+	dir, err := softhsmTokenDir()
+	if err != nil {
+		s.log.Warn("new keys may be lost in a power cut: the token directory is not known", "error", err)
+		return func() error { return nil }
+	}
+	return (&dirSyncer{dir: dir, last: time.Now()}).sync
+}
+
+// dispatch reads requests until the socket ends.
+func (s *server) dispatch() error {
+	for {
+		m := &workerv1.ToWorker{}
+		if err := s.conn.Read(m); err != nil {
+			return ignoreEOF(err)
+		}
+		switch m.GetRequest().(type) {
+		case *workerv1.ToWorker_Seal, *workerv1.ToWorker_Open, *workerv1.ToWorker_Random:
+			s.data <- m
+		default:
+			s.managing <- m
+		}
+	}
+}
+
+// execute serves data requests on one session. Replies gather while requests are at
+// hand, so that many leave in one write.
+func (s *server) execute(e *executor) {
+	gathered := 0
+	for m := range s.data {
+		reply := e.handle(m)
+		reply.Id = m.GetId()
+		s.append(reply)
+		e.wipe()
+		if gathered++; gathered < s.batch && len(s.data) > 0 {
+			continue
+		}
+		gathered = 0
+		s.flush()
+	}
+}
+
+// manage serves management requests, and ends with the one to stop.
+func (s *server) manage() {
+	for m := range s.managing {
+		reply := s.manager.handle(m)
+		reply.Id = m.GetId()
+		if err := s.send(reply); err != nil {
+			s.log.Error("answering", "error", err)
+		}
+		if _, ok := m.GetRequest().(*workerv1.ToWorker_Stop); ok {
+			close(s.stopped)
+			return
+		}
+	}
+}
+
+func (s *server) append(r *workerv1.Reply) {
+	if err := s.conn.Append(&workerv1.FromWorker{Message: &workerv1.FromWorker_Reply{Reply: r}}); err != nil {
+		s.log.Error("answering", "error", err)
+	}
+}
+
+func (s *server) flush() {
+	if err := s.conn.Flush(); err != nil {
+		s.log.Debug("answering a server that is gone", "error", err)
+	}
+}
+
+func (s *server) send(r *workerv1.Reply) error {
+	s.append(r)
+	return s.conn.Flush()
+}

@@ -1,0 +1,99 @@
+//go:build cgo
+
+package worker
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// clockSlack covers file systems whose time stamps are coarse.
+const clockSlack = 2 * time.Second
+
+// softhsmTokenDir returns where SoftHSM keeps its tokens, by the rules by which it
+// finds its configuration itself.
+func softhsmTokenDir() (string, error) {
+	paths := []string{os.Getenv("SOFTHSM2_CONF")}
+	if paths[0] == "" {
+		home, _ := os.UserHomeDir()
+		paths = []string{filepath.Join(home, ".config", "softhsm2", "softhsm2.conf"), "/etc/softhsm/softhsm2.conf", "/etc/softhsm2.conf"}
+	}
+	for _, path := range paths {
+		dir, err := tokenDirIn(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return dir, err
+	}
+	return "", fmt.Errorf("no SoftHSM configuration in %s", strings.Join(paths, ", "))
+}
+
+// tokenDirIn returns directories.tokendir of a SoftHSM configuration.
+func tokenDirIn(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		key, value, _ := strings.Cut(lines.Text(), "=")
+		if strings.TrimSpace(key) == "directories.tokendir" {
+			return strings.TrimSpace(value), nil
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return "", fmt.Errorf("reading %s: %w", path, err)
+	}
+	return "", fmt.Errorf("%s names no directories.tokendir", path)
+}
+
+// dirSyncer makes files durable that a library wrote without syncing them. One
+// goroutine uses it.
+type dirSyncer struct {
+	dir  string
+	last time.Time // everything changed before has been synced
+}
+
+// sync syncs every file changed since the last time, and every directory: SoftHSM has
+// one directory for each token, with a file for each object.
+func (d *dirSyncer) sync() error {
+	began := time.Now()
+	since := d.last.Add(-clockSlack)
+	err := filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // destroyed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil || (!entry.IsDir() && info.ModTime().Before(since)) {
+			return nil
+		}
+		return syncPath(path)
+	})
+	if err != nil {
+		return err
+	}
+	d.last = began
+	return nil
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}

@@ -1,0 +1,211 @@
+//go:build cgo
+
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/eclipse-keypont/crypto11"
+	"github.com/hashicorp/go-hclog"
+	"github.com/miekg/pkcs11"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+const hintSelector = "check the token's label and serial number, and the library's configuration"
+
+// token is an open module and the one token that was selected.
+type token struct {
+	profile profile
+	calls   *announcer
+	log     hclog.Logger
+	hot     *library
+	module  *crypto11.Context
+	ctx     *pkcs11.Ctx
+	slot    uint
+	info    pkcs11.TokenInfo
+	// userName is under whose name logins are recorded.
+	userName string
+}
+
+// openToken has crypto11 initialise the module, and selects the token. When it fails,
+// the library has been finalised again.
+func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*token, error) {
+	profile, err := profileOf(r.GetProfile())
+	if err != nil {
+		return nil, internal(err)
+	}
+	hot, err := loadLibrary(r.GetLibrary())
+	if err != nil {
+		return nil, unavailable(err, "check the library's path")
+	}
+	t := &token{profile: profile, calls: calls, log: log, hot: hot, ctx: pkcs11.New(r.GetLibrary())}
+	if t.ctx == nil {
+		return nil, unavailable(fmt.Errorf("loading the PKCS#11 library %s", r.GetLibrary()), "check the library's path")
+	}
+	if err := t.initialize(r); err != nil {
+		return nil, err
+	}
+	if err := t.selectSlot(r.GetToken()); err != nil {
+		return nil, errors.Join(err, t.finalize())
+	}
+	return t, nil
+}
+
+// initialize has crypto11 open the module. crypto11 needs room for its own session
+// and one for each executor that wants random bytes.
+func (t *token) initialize(r *workerv1.StartRequest) error {
+	config := &crypto11.Config{
+		Path:              r.GetLibrary(),
+		TokenSerial:       r.GetToken().GetSerial(),
+		MaxSessions:       int(r.GetSessions()) + 2,
+		LoginNotSupported: true, // miekg/pkcs11 logs in, once the token's flags are checked
+	}
+	if config.TokenSerial == "" {
+		config.TokenLabel = r.GetToken().GetLabel()
+	}
+	var opened error
+	err := t.calls.call(&workerv1.Call{Function: "C_Initialize"}, func() error {
+		t.module, opened = crypto11.Configure(config)
+		return initializeError(opened)
+	})
+	if err != nil {
+		return judge(t.profile.name, "C_Initialize", err, "initialising the library")
+	}
+	if opened != nil {
+		return t.afterRefusal(opened)
+	}
+	return nil
+}
+
+// initializeError returns what C_Initialize returned within a failed Configure; nil if
+// something after it failed. crypto11 tells them apart only by its words, which a test
+// holds it to.
+func initializeError(err error) error {
+	if err != nil && strings.Contains(err.Error(), "failed to create module context") {
+		return err
+	}
+	return nil
+}
+
+// afterRefusal reports the C_Finalize that crypto11 calls when it finds no token.
+func (t *token) afterRefusal(refused error) error {
+	var finalized error
+	if _, err := t.ctx.GetInfo(); rvOf(err) != ckr.CryptokiNotInitialized {
+		finalized = pkcs11.Error(ckr.GeneralError) // crypto11 hides the code
+	}
+	err := unavailable(fmt.Errorf("selecting the token: %w", refused), hintSelector)
+	return errors.Join(err, t.calls.report("C_Finalize", finalized))
+}
+
+// selectSlot finds the slot of the one token that matches, and tells the server which
+// it is.
+func (t *token) selectSlot(selector *workerv1.TokenSelector) error {
+	slots, err := t.ctx.GetSlotList(true)
+	if err != nil {
+		return judge(t.profile.name, "C_GetSlotList", err, "listing the slots")
+	}
+	matches := 0
+	for _, slot := range slots {
+		info, err := t.ctx.GetTokenInfo(slot)
+		if err == nil && selects(selector, info) {
+			matches++
+			t.slot, t.info = slot, info
+		}
+	}
+	if matches != 1 {
+		return unavailable(fmt.Errorf("%d tokens have label %q and serial number %q: want exactly one",
+			matches, selector.GetLabel(), selector.GetSerial()), hintSelector)
+	}
+	return send(t.calls.conn, &workerv1.FromWorker{Message: &workerv1.FromWorker_Token{Token: describeToken(t.ctx, t.info)}})
+}
+
+// selects tells whether a token matches; what the selector leaves empty matches all.
+func selects(s *workerv1.TokenSelector, info pkcs11.TokenInfo) bool {
+	return (s.GetLabel() == "" || s.GetLabel() == info.Label) &&
+		(s.GetSerial() == "" || s.GetSerial() == info.SerialNumber)
+}
+
+func describeToken(ctx *pkcs11.Ctx, info pkcs11.TokenInfo) *workerv1.TokenInfo {
+	t := &workerv1.TokenInfo{
+		Label:           text(info.Label),
+		Serial:          text(info.SerialNumber),
+		Manufacturer:    text(info.ManufacturerID),
+		Model:           text(info.Model),
+		FirmwareVersion: version(info.FirmwareVersion),
+	}
+	if lib, err := ctx.GetInfo(); err == nil {
+		t.LibraryDescription, t.LibraryVersion = text(lib.LibraryDescription), version(lib.LibraryVersion)
+	}
+	return t
+}
+
+// text makes what a library printed fit for a protobuf string.
+func text(s string) string { return strings.ToValidUTF8(strings.TrimRight(s, " \x00"), "?") }
+
+func version(v pkcs11.Version) string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
+
+// login checks what the token says of its PIN and logs the user in. A wrong PIN is
+// reported as such and never tried again.
+func (t *token) login(session pkcs11.SessionHandle, pin string) error {
+	if err := t.checkPINFlags(); err != nil {
+		return err
+	}
+	t.userName = t.profile.userName(pin)
+	call := &workerv1.Call{
+		Function: "C_Login", Session: uint64(session), UserName: t.userName, UserType: pkcs11.CKU_USER,
+	}
+	err := t.calls.call(call, func() error { return t.ctx.Login(session, pkcs11.CKU_USER, pin) })
+	if err != nil && rvOf(err) != ckr.UserAlreadyLoggedIn {
+		return judge(t.profile.name, "C_Login", err, "logging in")
+	}
+	return nil
+}
+
+// checkPINFlags refuses to try a PIN that could be the last one the token allows.
+func (t *token) checkPINFlags() error {
+	refuse := func(why string) error {
+		return &fault{class: workerv1.FailureClass_FAILURE_CLASS_OPERATOR, err: errors.New(why),
+			hint: "log in with the right PIN by the HSM's own tool, then restart the server"}
+	}
+	switch flags := t.info.Flags; {
+	case flags&pkcs11.CKF_USER_PIN_LOCKED != 0:
+		return refuse("the token's user PIN is locked")
+	case flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0:
+		return refuse("the token allows one last try of the user PIN, which is not risked")
+	case flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0:
+		t.log.Warn("the token's user PIN was given wrongly since the last login", "token", t.info.Label)
+	}
+	return nil
+}
+
+// openSession opens a session; every session is a read-write one, because some HSMs
+// know no other.
+func (t *token) openSession() (pkcs11.SessionHandle, error) {
+	session, err := t.ctx.OpenSession(t.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	if err != nil {
+		f := judge(t.profile.name, "C_OpenSession", err, "opening a session")
+		f.restart = true
+		return 0, f
+	}
+	return session, nil
+}
+
+// logout and finalize are the orderly end of the library.
+func (t *token) logout(session pkcs11.SessionHandle) error {
+	call := &workerv1.Call{Function: "C_Logout", Session: uint64(session), UserName: t.userName, UserType: pkcs11.CKU_USER}
+	if err := t.calls.call(call, func() error { return t.ctx.Logout(session) }); err != nil {
+		return judge(t.profile.name, "C_Logout", err, "logging out")
+	}
+	return nil
+}
+
+func (t *token) finalize() error {
+	if err := t.calls.call(&workerv1.Call{Function: "C_Finalize"}, t.ctx.Finalize); err != nil {
+		return judge(t.profile.name, "C_Finalize", err, "finalising the library")
+	}
+	return nil
+}

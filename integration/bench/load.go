@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/strongroom-kms/strongroom/integration/harness"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+// Operations of the load.
+const (
+	opNoop    = "noop"
+	opEncrypt = "Encrypt"
+	opDataKey = "GenerateDataKey"
+)
+
+// connections is the most that the load spreads over.
+const connections = 4
+
+// pair is an answer's ciphertext and what it has to decrypt to.
+type pair struct{ plaintext, blob []byte }
+
+// load calls one operation from many goroutines and remembers the answers.
+type load struct {
+	key     string
+	clients []*harness.Client
+	answers [][]pair // of each goroutine
+}
+
+func runLoad(ctx context.Context, o options, stdout io.Writer) error {
+	inFlight := o.inFlight[0]
+	l := &load{key: o.child.kmsKey, answers: make([][]pair, inFlight)}
+	for range min(inFlight, connections) {
+		c, err := harness.Dial(o.child.address, o.child.ca, &harness.Identity{Cert: o.child.cert, Key: o.child.key})
+		if err != nil {
+			return err
+		}
+		defer c.Close() //nolint:errcheck // all calls are over
+		l.clients = append(l.clients, c)
+	}
+	work, err := l.work(o.child.operation)
+	if err != nil {
+		return err
+	}
+	w := &window{warmup: o.warmup, duration: o.duration, inFlight: inFlight, stdout: stdout}
+	t, err := w.run(ctx, work)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.child.operation, err)
+	}
+	if err := l.check(ctx); err != nil {
+		return fmt.Errorf("checking the answers of %s: %w", o.child.operation, err)
+	}
+	return printResult(stdout, t)
+}
+
+func (l *load) work(operation string) (func(context.Context, int) error, error) {
+	switch operation {
+	case opNoop:
+		return l.noop, nil
+	case opEncrypt:
+		return l.encrypt, nil
+	case opDataKey:
+		return l.dataKey, nil
+	default:
+		return nil, fmt.Errorf("unknown operation %q", operation)
+	}
+}
+
+func (l *load) client(i int) *harness.Client { return l.clients[i%len(l.clients)] }
+
+// noop calls a server that does nothing, with a request and an answer of the
+// size that Encrypt's have.
+func (l *load) noop(ctx context.Context, i int) error {
+	res, err := l.client(i).KMS.Encrypt(ctx, &kmsv1.EncryptRequest{
+		KeyId: &l.key, Plaintext: make([]byte, plaintextSize), EncryptionContext: pairs(),
+	})
+	if err == nil && len(res.GetCiphertextBlob()) != blobSize {
+		return errors.New("the no-op server answered something else")
+	}
+	return err
+}
+
+// pairs is the encryption context of every request.
+func pairs() map[string]string { return map[string]string{"tenant": "bench"} }
+
+func (l *load) encrypt(ctx context.Context, i int) error {
+	plaintext := make([]byte, plaintextSize)
+	binary.BigEndian.PutUint32(plaintext, uint32(i))
+	binary.BigEndian.PutUint64(plaintext[8:], uint64(len(l.answers[i])))
+	res, err := l.client(i).KMS.Encrypt(ctx, &kmsv1.EncryptRequest{KeyId: &l.key, Plaintext: plaintext, EncryptionContext: pairs()})
+	if err != nil {
+		return err
+	}
+	l.answers[i] = append(l.answers[i], pair{plaintext, res.GetCiphertextBlob()})
+	return nil
+}
+
+func (l *load) dataKey(ctx context.Context, i int) error {
+	res, err := l.client(i).KMS.GenerateDataKey(ctx, &kmsv1.GenerateDataKeyRequest{
+		KeyId: &l.key, KeySpec: kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256.Enum(), EncryptionContext: pairs(),
+	})
+	if err != nil {
+		return err
+	}
+	l.answers[i] = append(l.answers[i], pair{res.GetPlaintext(), res.GetCiphertextBlob()})
+	return nil
+}
+
+// check decrypts every answer.
+func (l *load) check(ctx context.Context) error {
+	var all []pair
+	for _, some := range l.answers {
+		all = append(all, some...)
+	}
+	var next atomic.Int64
+	_, err := harness.Load(ctx, 64, func(done int64) bool { return next.Load() < int64(len(all)) }, func(ctx context.Context, i int) error {
+		n := next.Add(1) - 1
+		if n >= int64(len(all)) {
+			return nil
+		}
+		res, err := l.client(i).KMS.Decrypt(ctx, &kmsv1.DecryptRequest{CiphertextBlob: all[n].blob, EncryptionContext: pairs()})
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(res.GetPlaintext(), all[n].plaintext) {
+			return errors.New("an answer decrypts to something else")
+		}
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// Names of the floors; the other rows have the names of operations.
+const (
+	rowToken   = "token AES-GCM, C"
+	rowNoop    = "no-op gRPC, TLS"
+	rowJournal = "journal record"
+)
+
+// row is one measurement. Times are in microseconds.
+type row struct {
+	Name      string  `json:"name"`
+	InFlight  int     `json:"inFlight"`
+	PerSecond float64 `json:"perSecond"`
+	// CPU is CPU time per request, of server and worker together; Server and
+	// Worker are its parts, where there are two processes.
+	CPU    float64 `json:"cpuMicros"`
+	Server float64 `json:"serverCPUMicros,omitempty"`
+	Worker float64 `json:"workerCPUMicros,omitempty"`
+	P50    float64 `json:"p50Micros"`
+	P99    float64 `json:"p99Micros,omitempty"`
+	// Floor is the sum of the floors' CPU, and Ratio that over CPU: 1 would be
+	// a service that costs nothing itself.
+	Floor float64 `json:"floorCPUMicros,omitempty"`
+	Ratio float64 `json:"ratio,omitempty"`
+}
+
+// report is everything measured in a run.
+type report struct {
+	Machine string `json:"machine"`
+	Rows    []row  `json:"rows"`
+}
+
+// addRatios compares the operations with the sum of the floors.
+func (r *report) addRatios() {
+	floor := func(name string, inFlight int) float64 {
+		for _, f := range r.Rows {
+			if f.Name == name && (f.InFlight == inFlight || name == rowToken) {
+				return f.CPU
+			}
+		}
+		return 0
+	}
+	for i := range r.Rows {
+		f := &r.Rows[i]
+		if f.Name != opEncrypt && f.Name != opDataKey {
+			continue
+		}
+		f.Floor = floor(rowToken, f.InFlight) + floor(rowNoop, f.InFlight) + floor(rowJournal, f.InFlight)
+		f.Ratio = f.Floor / f.CPU
+	}
+}
+
+// print writes a table.
+func (r *report) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "%s\n\n", r.Machine)                                                                      //nolint:errcheck // Flush tells
+	fmt.Fprintln(t, "\tin flight\tper second\tp50 µs\tp99 µs\tCPU µs\tserver\tworker\tfloors\tfloors/CPU\t") //nolint:errcheck // Flush tells
+	for _, row := range r.Rows {
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.0f\t%s\t%.1f\t%s\t%s\t%s\t%s\t\n", //nolint:errcheck // Flush tells
+			row.Name, row.InFlight, row.PerSecond, row.P50, number("%.0f", row.P99), row.CPU,
+			number("%.1f", row.Server), number("%.1f", row.Worker), number("%.1f", row.Floor), number("%.2f", row.Ratio))
+	}
+	return t.Flush()
+}
+
+// number prints a measurement, or nothing where there is none.
+func number(format string, v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, v)
+}

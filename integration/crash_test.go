@@ -1,0 +1,158 @@
+package integration
+
+import (
+	"context"
+	"crypto/rand"
+	"math/big"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/strongroom-kms/strongroom/integration/harness"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+// After kill -9 at any moment the journal is whole, and every answer that any
+// client received is in it; what was in it before is still there.
+func TestServerKilledUnderLoad(t *testing.T) {
+	site := newSite(t, harness.Options{})
+	var key string
+	var before []harness.Event
+	var answered []answer
+	for range killCount(t) {
+		server := start(t, site)
+		client := dial(t, site, server, harness.Admin)
+		if key == "" {
+			key = newKey(t, client)
+		}
+		answered = append(answered, encryptUntilKilled(t, client, server, key)...)
+
+		mustRun(t, nil, "audit", "verify", site.DataDir)
+		server = start(t, site)
+		client = dial(t, site, server, harness.Admin)
+		mustRun(t, nil, "audit", "verify", site.DataDir)
+		after := allEvents(t, client)
+		expectPrefix(t, before, after)
+		expectAnswered(t, answered, after)
+		expectDecrypts(t, client, answered[len(answered)-1])
+		before = after
+		stop(t, server.Process)
+		mustRun(t, nil, "audit", "verify", site.DataDir)
+	}
+	t.Logf("%d answers, %d events", len(answered), len(before))
+}
+
+// killCount is how often the server is killed.
+func killCount(t *testing.T) int {
+	t.Helper()
+	if s := os.Getenv("STRONGROOM_KILLS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			t.Fatalf("STRONGROOM_KILLS is %q, not a positive number", s)
+		}
+		return n
+	}
+	if testing.Short() {
+		return 1
+	}
+	return 3
+}
+
+// plaintext is what encrypt encrypts.
+const plaintext = "attack at dawn"
+
+// answer is what a client received.
+type answer struct {
+	requestID string
+	blob      []byte
+}
+
+// encryptUntilKilled keeps requests in flight, kills the server after some
+// random number of answers and returns all answers.
+func encryptUntilKilled(t *testing.T, client *harness.Client, server *harness.Server, key string) []answer {
+	t.Helper()
+	extra, err := rand.Int(rand.Reader, big.NewInt(2000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	enough := 500 + extra.Int64()
+	var mu sync.Mutex
+	var answers []answer
+	var kill sync.Once
+	more := func(done int64) bool {
+		if done >= enough {
+			go kill.Do(server.Kill)
+		}
+		return true
+	}
+	_, err = harness.Load(within(t, time.Minute), inFlight, more, func(ctx context.Context, _ int) error {
+		a, err := encrypt(ctx, client, key)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		answers = append(answers, a)
+		return nil
+	})
+	if status.Code(err) != codes.Unavailable {
+		t.Fatalf("the load ended with %v, want the end of the server", err)
+	}
+	if harness.ErrorInfo(err) != nil {
+		t.Fatalf("the server answered with an error: %v", err)
+	}
+	<-server.Exited()
+	return answers
+}
+
+func encrypt(ctx context.Context, client *harness.Client, key string) (answer, error) {
+	var header harness.Header
+	res, err := client.KMS.Encrypt(ctx, &kmsv1.EncryptRequest{KeyId: &key, Plaintext: []byte(plaintext)}, header.Option())
+	return answer{header.RequestID(), res.GetCiphertextBlob()}, err
+}
+
+func allEvents(t *testing.T, client *harness.Client) []harness.Event {
+	t.Helper()
+	events, err := client.Events(within(t, 30*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+// expectPrefix expects that what was recorded once is still recorded.
+func expectPrefix(t *testing.T, before, after []harness.Event) {
+	t.Helper()
+	same := func(a, b harness.Event) bool { return a.Sequence == b.Sequence && a.JSON == b.JSON }
+	if len(after) < len(before) || !slices.EqualFunc(before, after[:len(before)], same) {
+		t.Errorf("the %d events read before the last start are not the first of the %d now", len(before), len(after))
+	}
+}
+
+// expectAnswered expects one event for each answer.
+func expectAnswered(t *testing.T, answers []answer, events []harness.Event) {
+	t.Helper()
+	recorded := map[string]int{}
+	for _, e := range events {
+		recorded[e.RequestID]++
+	}
+	for _, a := range answers {
+		if a.requestID == "" || recorded[a.requestID] != 1 {
+			t.Errorf("request %q was answered and has %d events, want 1", a.requestID, recorded[a.requestID])
+		}
+	}
+}
+
+func expectDecrypts(t *testing.T, client *harness.Client, a answer) {
+	t.Helper()
+	res, err := client.KMS.Decrypt(within(t, 10*time.Second), &kmsv1.DecryptRequest{CiphertextBlob: a.blob})
+	if err != nil || string(res.GetPlaintext()) != plaintext {
+		t.Errorf("an answer from before the kill decrypts to %q, %v", res.GetPlaintext(), err)
+	}
+}

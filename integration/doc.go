@@ -1,0 +1,11 @@
+// Package integration tests the built program as its users see it: processes
+// that are killed, tokens that fail, clients on real sockets, the command line.
+//
+// Its tests stand beside the "done when" lists of the issues: each claim made
+// there is tried here. They need SoftHSM, a C compiler and pkcs11-tool, which
+// `make test` installs. With -short the heaviest parts are smaller or skipped;
+// STRONGROOM_KILLS makes the crash test longer.
+//
+// Package harness runs the processes; p11trace is a PKCS#11 library that writes
+// down what it is asked; bench is the benchmark.
+package integration

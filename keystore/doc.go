@@ -1,0 +1,21 @@
+// Package keystore is what a key management service is: KMS keys, their states
+// and the operations on them. It decides everything; front ends only
+// authenticate and translate.
+//
+// Every operation goes through [perform], in this order: who calls, is the
+// request well formed, which key does it name, may the caller do this to it,
+// may this be done in the key's state, the intent (before a change only), the
+// work itself, the API event, the answer. There is no other way to the HSM:
+// the work gets a [proof] that perform alone makes, and only a proof's methods
+// reach the HSM. An answer leaves only after its event is durable; when the
+// journal cannot be written, requests fail.
+//
+// Reads are served from a [view] of the metadata store held in memory and kept
+// fresh by the store's Watch; a change is visible to every later request of
+// this process once its answer is out.
+//
+// AES-GCM under random 96-bit IVs may be invoked 2^32 times with one key (NIST
+// SP 800-38D, section 8.3). The [meter] counts the invocations of each backing
+// key in persisted ranges; at three quarters a new backing key takes over
+// silently, and the old one only decrypts.
+package keystore

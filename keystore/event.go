@@ -1,0 +1,147 @@
+package keystore
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/proto/describe"
+	"github.com/strongroom-kms/strongroom/proto/jsonenc"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+)
+
+// event is the request's API event, as CloudTrail records a KMS call.
+func (r *request) event(res proto.Message, err error) *audit.APIEvent {
+	e := r.k.newEvent(r.method)
+	e.UserIdentity = r.identity()
+	e.SourceIPAddress = r.caller.SourceIP
+	e.UserAgent = r.caller.UserAgent
+	e.RequestID = r.caller.RequestID
+	e.EventType = audit.EventTypeAPICall
+	e.TLSDetails = r.tlsDetails()
+	e.Resources = r.resources()
+	e.AdditionalEventData = r.proof.additional()
+	invalid := false
+	if err != nil {
+		failure := AsError(err)
+		e.ErrorCode, e.ErrorMessage = describe.ErrorOf(failure.Kind).Name, failure.Message
+		invalid = failure.Kind == annotationsv1.ErrorKind_ERROR_KIND_VALIDATION
+	}
+	// A request outside its limits is not shown: it can be of any size.
+	if r.input != nil && !invalid {
+		e.RequestParameters = r.method.AppendRequestEvent(nil, r.input)
+	}
+	if err == nil {
+		e.ResponseElements = r.method.AppendResponseEvent(nil, res)
+	}
+	return e
+}
+
+// newEvent fills in what every event of a method has.
+func (k *Keystore) newEvent(m *describe.Method) *audit.APIEvent {
+	return &audit.APIEvent{
+		EventTime:          time.Now(),
+		EventSource:        m.EventSource,
+		EventName:          m.Name,
+		AWSRegion:          k.scope.region,
+		EventID:            uuid.NewString(),
+		ReadOnly:           m.ReadOnly,
+		RecipientAccountID: k.scope.account,
+	}
+}
+
+// resources names the key that the request acted on.
+func (r *request) resources() []audit.Resource {
+	k := r.target.key
+	if k == nil {
+		k = r.proof.key
+	}
+	if k == nil {
+		return nil
+	}
+	return []audit.Resource{r.k.keyResource(k)}
+}
+
+func (k *Keystore) keyResource(key *key) audit.Resource {
+	return audit.Resource{AccountID: k.scope.account, Type: audit.ResourceTypeKey, ARN: key.arn}
+}
+
+// identity describes the caller by its principal's ARN.
+func (r *request) identity() audit.UserIdentity {
+	u := audit.UserIdentity{Type: "Unknown", ARN: r.caller.Principal}
+	p := strings.SplitN(r.caller.Principal, ":", 6)
+	if len(p) != 6 {
+		return u
+	}
+	u.AccountID, u.PrincipalID = p[4], p[5]
+	kind, name, _ := strings.Cut(p[5], "/")
+	switch kind {
+	case "root":
+		u.Type, u.PrincipalID = "Root", p[4]
+	case "user":
+		u.Type, u.UserName = "IAMUser", name
+	case "role":
+		u.Type = "Role"
+	case "assumed-role":
+		u.Type = "AssumedRole"
+	}
+	return u
+}
+
+func (r *request) tlsDetails() *audit.TLSDetails {
+	t := r.caller.TLS
+	if t == nil {
+		return nil
+	}
+	return &audit.TLSDetails{TLSVersion: t.Version, CipherSuite: t.CipherSuite, ClientProvidedHostHeader: t.Host}
+}
+
+// additional says where in the HSMs the request was done: which HSM, with
+// which backing key, and what the HSM returned. It is nil when no HSM was
+// asked.
+func (p *proof) additional() []byte {
+	if p.trace.HSM == "" {
+		return nil
+	}
+	b := append([]byte(nil), `{"hsmId":`...)
+	b = jsonenc.AppendString(b, p.trace.HSM)
+	if p.material != (hsmpool.ObjectID{}) {
+		b = append(b, `,"backingKeyId":`...)
+		b = jsonenc.AppendString(b, p.material.String())
+		b = append(b, `,"keyMaterialId":`...)
+		b = jsonenc.AppendString(b, materialID(p.material))
+	}
+	b = append(b, `,"returnCode":`...)
+	b = jsonenc.AppendString(b, ckr.RV(p.trace.RV).String())
+	return append(b, '}')
+}
+
+// Reject writes the event of a request that a front end could not hand to its
+// operation: one of an unknown method, or one in whose handling the front end
+// failed. It returns the error to answer with, which is e when the event is
+// durable.
+func (k *Keystore) Reject(ctx context.Context, fullMethod string, e *Error) error {
+	caller, _ := CallerFrom(ctx)
+	m := k.api.Method(fullMethod)
+	if m == nil {
+		m = unknownMethod(fullMethod)
+	}
+	r := &request{k: k, method: m, caller: caller, proof: newProof(k, caller.RequestID)}
+	if failed := r.record(ctx, nil, e); failed != nil {
+		return failed
+	}
+	return e
+}
+
+// unknownMethod stands for a method that the API does not have. Its request is
+// not shown in the event.
+func unknownMethod(fullMethod string) *describe.Method {
+	service, name, _ := strings.Cut(strings.TrimPrefix(fullMethod, "/"), "/")
+	return &describe.Method{Service: &describe.Service{EventSource: service}, Name: name, FullMethod: fullMethod}
+}

@@ -1,0 +1,111 @@
+package keystore
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
+)
+
+// valueVersion is the first byte of every metadata value.
+const valueVersion = 1
+
+// key is a KMS key as of one revision of the metadata. It never changes.
+type key struct {
+	id       uuid.UUID
+	arn      string
+	record   *storagev1.KeyRecord
+	backing  []hsmpool.ObjectID // newest last
+	revision uint64
+}
+
+// current returns the backing key that encrypts.
+func (k *key) current() hsmpool.ObjectID { return k.backing[len(k.backing)-1] }
+
+// has says whether a backing key is, or was, this key's.
+func (k *key) has(id hsmpool.ObjectID) bool {
+	for i := len(k.backing) - 1; i >= 0; i-- {
+		if k.backing[i] == id {
+			return true
+		}
+	}
+	return false
+}
+
+// materialID names a backing key in answers: 64 hex digits, as AWS's key
+// material ids have, and no more than a name.
+func materialID(id hsmpool.ObjectID) string {
+	sum := sha256.Sum256(id[:])
+	return hex.EncodeToString(sum[:])
+}
+
+// metadata describes the key as DescribeKey answers it.
+func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
+	r := k.record
+	return &kmsv1.KeyMetadata{
+		AwsAccountId:          &s.account,
+		KeyId:                 r.KeyId,
+		Arn:                   &k.arn,
+		CreationDate:          r.Created,
+		Enabled:               new(r.GetState() == kmsv1.KeyState_KEY_STATE_ENABLED),
+		Description:           new(r.GetDescription()),
+		KeyUsage:              r.KeyUsage,
+		KeyState:              r.State,
+		Origin:                r.Origin,
+		KeyManager:            kmsv1.KeyManagerType_KEY_MANAGER_TYPE_CUSTOMER.Enum(),
+		CustomerMasterKeySpec: kmsv1.CustomerMasterKeySpec_CUSTOMER_MASTER_KEY_SPEC_SYMMETRIC_DEFAULT.Enum(),
+		KeySpec:               r.KeySpec,
+		EncryptionAlgorithms:  []kmsv1.EncryptionAlgorithmSpec{kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_SYMMETRIC_DEFAULT},
+		MultiRegion:           new(false),
+		CurrentKeyMaterialId:  new(materialID(k.current())),
+	}
+}
+
+// encodeValue makes a metadata value: the version byte, then the message.
+func encodeValue(m proto.Message) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.MarshalAppend([]byte{valueVersion}, m)
+}
+
+// decodeValue reads a metadata value of a version that this binary knows.
+func decodeValue(value []byte, m proto.Message) error {
+	if len(value) == 0 {
+		return fmt.Errorf("the value is empty")
+	}
+	if value[0] != valueVersion {
+		return fmt.Errorf("the value has format version %d, and this binary knows only %d: a newer strongroom wrote it", value[0], valueVersion)
+	}
+	return proto.Unmarshal(value[1:], m)
+}
+
+// decodeKey reads a KeyRecord and checks what the rest of the package relies
+// on.
+func decodeKey(s scope, value []byte, revision uint64) (*key, error) {
+	r := new(storagev1.KeyRecord)
+	if err := decodeValue(value, r); err != nil {
+		return nil, err
+	}
+	id, err := uuid.Parse(r.GetKeyId())
+	if err != nil {
+		return nil, fmt.Errorf("key id %q is not a UUID", r.GetKeyId())
+	}
+	k := &key{id: id, arn: s.keyARN(id), record: r, revision: revision}
+	if r.GetArn() != k.arn {
+		return nil, fmt.Errorf("the record is of %s, and stands where that of %s should", r.GetArn(), k.arn)
+	}
+	for _, b := range r.GetBackingKeys() {
+		if len(b.GetId()) != len(hsmpool.ObjectID{}) {
+			return nil, fmt.Errorf("a backing key id has %d bytes", len(b.GetId()))
+		}
+		k.backing = append(k.backing, hsmpool.ObjectID(b.GetId()))
+	}
+	if len(k.backing) == 0 {
+		return nil, fmt.Errorf("the record has no backing key")
+	}
+	return k, nil
+}

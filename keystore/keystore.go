@@ -1,0 +1,166 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/keystore/metadata"
+	"github.com/strongroom-kms/strongroom/keystore/policy"
+	"github.com/strongroom-kms/strongroom/proto/describe"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+// HSM is what the key store needs of HSMs. Keys are named by their CKA_ID.
+// Calls return within the context's deadline, are safe for concurrent use, and
+// fail with a *hsmpool.Error. A generate or destroy has its HSM audit entry
+// durable before it returns, whatever its outcome.
+type HSM interface {
+	GenerateAES(ctx context.Context, req hsmpool.GenerateRequest) (hsmpool.Trace, error)
+	Destroy(ctx context.Context, id hsmpool.ObjectID) (hsmpool.Trace, error)
+	Seal(ctx context.Context, id hsmpool.ObjectID, plaintext, aad []byte) (hsmpool.Sealed, error)
+	SealRandom(ctx context.Context, id hsmpool.ObjectID, n int, keepPlaintext bool, aad []byte) (hsmpool.SealedRandom, error)
+	Open(ctx context.Context, id hsmpool.ObjectID, iv, ciphertext, aad []byte) (hsmpool.Opened, error)
+	Random(ctx context.Context, n int) ([]byte, hsmpool.Trace, error)
+	Describe() []hsmpool.Status
+	Health() error
+}
+
+// Trail is what the key store needs of the audit: both Record calls return nil
+// only when the record is durable.
+type Trail interface {
+	RecordEvent(ctx context.Context, e *audit.APIEvent) error
+	RecordIntent(ctx context.Context, i *audit.Intent) error
+	UnsettledIntents() []audit.Intent
+	Events(ctx context.Context, q audit.Query) iter.Seq2[audit.EventRecord, error]
+	HSMLog(ctx context.Context, q audit.Query) iter.Seq2[audit.HSMEntry, error]
+	Healthy() error
+}
+
+// Config says what a Keystore is made of. Everything but Logger is required.
+type Config struct {
+	// Account is the 12-digit account number of keys and principals.
+	Account string
+	// Region is the Region in the keys' ARNs.
+	Region string
+	// Principals maps a principal's ARN to the names of its policies.
+	Principals map[string][]string
+	// HSM, Metadata and Trail outlive the Keystore: it closes none of them.
+	HSM      HSM
+	Metadata metadata.Store
+	Trail    Trail
+	// Logger takes what operators should know; nil is silence.
+	Logger hclog.Logger
+
+	// gcmLimit replaces the invocation limit of AES-GCM in tests.
+	gcmLimit uint64
+}
+
+// Keystore is the key management service. It is safe for concurrent use.
+type Keystore struct {
+	kmsv1.UnimplementedKeyManagementServiceServer
+
+	scope  scope
+	api    *describe.API
+	policy *policy.Set
+	vault  vault
+	store  metadata.Store
+	trail  Trail
+	view   *view
+	meter  *meter
+	log    hclog.Logger
+
+	stop context.CancelFunc
+	work sync.WaitGroup
+}
+
+// New returns a Keystore that has read the metadata, settled what a crash left
+// behind, and follows the metadata store until Close.
+func New(ctx context.Context, c Config) (*Keystore, error) {
+	k, err := assemble(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.view.load(ctx, k.store); err != nil {
+		return nil, fmt.Errorf("reading the key metadata: %w", err)
+	}
+	k.start()
+	if err := k.settle(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("settling requests that were cut off: %w", err), k.Close(ctx))
+	}
+	return k, nil
+}
+
+func assemble(c Config) (*Keystore, error) {
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	s, err := newScope(c.Account, c.Region)
+	if err != nil {
+		return nil, err
+	}
+	if c.HSM == nil || c.Metadata == nil || c.Trail == nil {
+		return nil, errors.New("keystore: HSM, Metadata and Trail are required")
+	}
+	api, err := describe.Compile(
+		kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"),
+		operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService"))
+	if err != nil {
+		return nil, fmt.Errorf("compiling the API description: %w", err)
+	}
+	set, err := policy.New(c.Principals)
+	if err != nil {
+		return nil, fmt.Errorf("reading the principals' policies: %w", err)
+	}
+	return &Keystore{
+		scope: s, api: api, policy: set,
+		vault: vault{hsm: c.HSM}, store: c.Metadata, trail: c.Trail,
+		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger,
+	}, nil
+}
+
+// start runs the two goroutines that Close stops: one follows the metadata
+// store, one refills invocation ranges and renews worn-out backing keys.
+func (k *Keystore) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	k.stop = stop
+	k.work.Go(func() { k.view.follow(ctx, k.store, k.log) })
+	k.work.Go(func() { k.maintain(ctx) })
+}
+
+// Close stops the background work and gives unused invocations back. Requests
+// must have ended before.
+func (k *Keystore) Close(ctx context.Context) error {
+	k.stop()
+	k.work.Wait()
+	if err := k.meter.giveBack(ctx); err != nil {
+		return fmt.Errorf("giving unused invocations back: %w", err)
+	}
+	return nil
+}
+
+// Health is nil when requests can be answered, or says for operators why not.
+func (k *Keystore) Health() error {
+	var errs []error
+	if err := k.vault.hsm.Health(); err != nil {
+		errs = append(errs, fmt.Errorf("HSM: %w", err))
+	}
+	if err := k.trail.Healthy(); err != nil {
+		errs = append(errs, fmt.Errorf("audit journal: %w", err))
+	}
+	if err := k.view.healthy(); err != nil {
+		errs = append(errs, fmt.Errorf("metadata: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// Describe returns the compiled description of the API that this Keystore
+// serves, for front ends.
+func (k *Keystore) Describe() *describe.API { return k.api }

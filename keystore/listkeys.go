@@ -1,0 +1,67 @@
+package keystore
+
+import (
+	"context"
+	"encoding/base64"
+
+	"github.com/google/uuid"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+// defaultPage is how many keys ListKeys answers when the request does not say.
+const defaultPage = 100
+
+// DescribeKey answers a key's metadata, whatever its state.
+func (k *Keystore) DescribeKey(ctx context.Context, req *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error) {
+	return perform(ctx, k, kmsv1.KeyManagementService_DescribeKey_FullMethodName, req, plan[*kmsv1.DescribeKeyResponse]{
+		target: k.byReference(req.GetKeyId()),
+		run: func(_ context.Context, p *proof) (*kmsv1.DescribeKeyResponse, error) {
+			return &kmsv1.DescribeKeyResponse{KeyMetadata: p.key.metadata(k.scope)}, nil
+		},
+	})
+}
+
+// ListKeys lists the keys of the account and Region in the order of their ids.
+func (k *Keystore) ListKeys(ctx context.Context, req *kmsv1.ListKeysRequest) (*kmsv1.ListKeysResponse, error) {
+	return perform(ctx, k, kmsv1.KeyManagementService_ListKeys_FullMethodName, req, plan[*kmsv1.ListKeysResponse]{
+		run: func(context.Context, *proof) (*kmsv1.ListKeysResponse, error) {
+			after, err := decodeMarker(req.GetMarker())
+			if err != nil {
+				return nil, err
+			}
+			limit := defaultPage
+			if req.Limit != nil {
+				limit = int(req.GetLimit())
+			}
+			return listPage(k.view.page(after, limit)), nil
+		},
+	})
+}
+
+func listPage(keys []*key, more bool) *kmsv1.ListKeysResponse {
+	res := &kmsv1.ListKeysResponse{Truncated: &more}
+	for _, key := range keys {
+		res.Keys = append(res.Keys, &kmsv1.KeyListEntry{KeyId: key.record.KeyId, KeyArn: &key.arn})
+	}
+	if more {
+		res.NextMarker = new(encodeMarker(keys[len(keys)-1].id))
+	}
+	return res
+}
+
+// A marker is the last id of the page before, in base64; clients must not look
+// into it.
+func encodeMarker(id uuid.UUID) string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+func decodeMarker(marker string) (uuid.UUID, error) {
+	if marker == "" {
+		return uuid.Nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(marker)
+	if err != nil || len(b) != len(uuid.UUID{}) {
+		return uuid.Nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_MARKER, "Marker '%s' is not one that ListKeys answered.", marker)
+	}
+	return uuid.UUID(b), nil
+}

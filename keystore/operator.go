@@ -1,0 +1,117 @@
+package keystore
+
+import (
+	"context"
+	"iter"
+
+	"google.golang.org/grpc"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Operator returns the service that operators use. Its calls go through
+// perform too.
+func (k *Keystore) Operator() operatorv1.OperatorServiceServer { return &operator{k: k} }
+
+type operator struct {
+	operatorv1.UnimplementedOperatorServiceServer
+	k *Keystore
+}
+
+// StreamEvents streams API events; its own event is durable before the first
+// answer.
+func (o *operator) StreamEvents(req *operatorv1.StreamEventsRequest, stream grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
+	ctx := stream.Context()
+	if err := o.admit(ctx, operatorv1.OperatorService_StreamEvents_FullMethodName, req); err != nil {
+		return err
+	}
+	events := o.k.trail.Events(ctx, audit.Query{Last: int(req.GetLast()), Follow: req.GetFollow()})
+	return sendAll(ctx, events, stream, func(e audit.EventRecord) *operatorv1.StreamEventsResponse {
+		return &operatorv1.StreamEventsResponse{Sequence: &e.Seq, EventJson: new(string(e.JSON))}
+	})
+}
+
+// StreamHsmLog streams HSM audit entries.
+func (o *operator) StreamHsmLog(req *operatorv1.StreamHsmLogRequest, stream grpc.ServerStreamingServer[operatorv1.StreamHsmLogResponse]) error {
+	ctx := stream.Context()
+	if err := o.admit(ctx, operatorv1.OperatorService_StreamHsmLog_FullMethodName, req); err != nil {
+		return err
+	}
+	entries := o.k.trail.HSMLog(ctx, audit.Query{HSM: req.GetHsmId(), Last: int(req.GetLast()), Follow: req.GetFollow()})
+	return sendAll(ctx, entries, stream, func(e audit.HSMEntry) *operatorv1.StreamHsmLogResponse {
+		return &operatorv1.StreamHsmLogResponse{
+			Sequence: &e.Record, HsmId: &e.HSM, Text: new(string(e.AppendText(nil))), EntryJson: new(string(e.AppendJSON(nil))),
+		}
+	})
+}
+
+// DescribeHsms answers the state of every HSM.
+func (o *operator) DescribeHsms(ctx context.Context, req *operatorv1.DescribeHsmsRequest) (*operatorv1.DescribeHsmsResponse, error) {
+	return perform(ctx, o.k, operatorv1.OperatorService_DescribeHsms_FullMethodName, req, plan[*operatorv1.DescribeHsmsResponse]{
+		run: func(context.Context, *proof) (*operatorv1.DescribeHsmsResponse, error) {
+			res := new(operatorv1.DescribeHsmsResponse)
+			for _, s := range o.k.vault.hsm.Describe() {
+				res.Hsms = append(res.Hsms, describeHSM(s))
+			}
+			return res, nil
+		},
+	})
+}
+
+// admit performs the opening of a stream.
+func (o *operator) admit(ctx context.Context, fullMethod string, req proto.Message) error {
+	_, err := perform(ctx, o.k, fullMethod, req, plan[proto.Message]{
+		run: func(context.Context, *proof) (proto.Message, error) { return nil, nil },
+	})
+	return err
+}
+
+// sendAll sends records until there are no more or the client has gone.
+func sendAll[Rec, Res any](ctx context.Context, records iter.Seq2[Rec, error], stream grpc.ServerStreamingServer[Res], answer func(Rec) *Res) error {
+	for rec, err := range records {
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil // the client has seen enough
+			}
+			return AsError(err)
+		}
+		if err := stream.Send(answer(rec)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func describeHSM(s hsmpool.Status) *operatorv1.HsmDescription {
+	d := &operatorv1.HsmDescription{
+		HsmId: &s.HSMID, ClusterId: &s.ClusterID, Profile: &s.Profile, LibraryPath: &s.Library,
+		TokenLabel: &s.Token.Label, TokenSerial: &s.Token.Serial,
+		Manufacturer: &s.Token.Manufacturer, Model: &s.Token.Model, FirmwareVersion: &s.Token.FirmwareVersion,
+		LibraryDescription: &s.Token.LibraryDescription, LibraryVersion: &s.Token.LibraryVersion,
+		State: stateOf(s.State).Enum(), WorkerPid: new(int32(s.WorkerPID)),
+		RebootCounter: &s.RebootCounter, Restarts: &s.Restarts, Sessions: &s.Sessions, Keys: &s.Keys, InFlight: &s.InFlight,
+	}
+	if s.Reason != "" {
+		d.Reason = &s.Reason
+	}
+	if !s.ReadySince.IsZero() {
+		d.ReadySince = timestamppb.New(s.ReadySince)
+	}
+	return d
+}
+
+func stateOf(s hsmpool.State) operatorv1.HsmState {
+	switch s {
+	case hsmpool.Starting:
+		return operatorv1.HsmState_HSM_STATE_STARTING
+	case hsmpool.Ready:
+		return operatorv1.HsmState_HSM_STATE_READY
+	case hsmpool.Stopped:
+		return operatorv1.HsmState_HSM_STATE_STOPPED
+	}
+	return operatorv1.HsmState_HSM_STATE_UNSPECIFIED
+}

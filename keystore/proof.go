@@ -1,0 +1,159 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/keystore/blob"
+)
+
+// vault keeps the HSM where only a proof's methods look.
+type vault struct {
+	hsm HSM
+}
+
+// errNoProof is answered by a proof that was not granted: a programming error.
+var errNoProof = errors.New("the HSM was asked without the checks of perform")
+
+// proof is the leave to use the HSM for one admitted request. perform makes
+// and grants it, after every check and the intent; it also keeps, for the
+// event, where the work was done.
+type proof struct {
+	k       *Keystore
+	request string
+	granted bool
+	key     *key // nil when the operation acts on no key
+
+	trace    hsmpool.Trace
+	material hsmpool.ObjectID // zero when no backing key was used
+}
+
+func newProof(k *Keystore, requestID string) *proof {
+	return &proof{k: k, request: requestID}
+}
+
+func (p *proof) grant(k *key) {
+	p.key, p.granted = k, true
+}
+
+// hsm returns the HSM and the context that carries the request's id to it.
+func (p *proof) hsm(ctx context.Context) (context.Context, HSM, error) {
+	if !p.granted {
+		return nil, nil, errNoProof
+	}
+	return hsmpool.WithRequestID(ctx, p.request), p.k.vault.hsm, nil
+}
+
+// note remembers where the last call was done, also when it failed.
+func (p *proof) note(t hsmpool.Trace, err error) {
+	var e *hsmpool.Error
+	if errors.As(err, &e) {
+		t = hsmpool.Trace{HSM: e.HSM, Function: e.Function, RV: e.RV}
+	}
+	p.trace = t
+}
+
+// seal encrypts under the key's current backing key and returns the blob.
+func (p *proof) seal(ctx context.Context, plaintext []byte, encryptionContext map[string]string) ([]byte, error) {
+	ctx, hsm, h, err := p.sealer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := hsm.Seal(ctx, p.material, plaintext, blob.AAD(h, encryptionContext))
+	p.note(s.Trace, err)
+	if err != nil {
+		return nil, p.hsmError(ctx, err)
+	}
+	return blob.Marshal(h, s.IV, s.Ciphertext)
+}
+
+// sealRandom makes n random bytes in the HSM and encrypts them likewise. The
+// plaintext leaves the HSM worker only when keep is set.
+func (p *proof) sealRandom(ctx context.Context, n int, keep bool, encryptionContext map[string]string) (sealed, plaintext []byte, err error) {
+	ctx, hsm, h, err := p.sealer(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := hsm.SealRandom(ctx, p.material, n, keep, blob.AAD(h, encryptionContext))
+	p.note(s.Trace, err)
+	if err != nil {
+		return nil, nil, p.hsmError(ctx, err)
+	}
+	sealed, err = blob.Marshal(h, s.IV, s.Ciphertext)
+	return sealed, s.Plaintext, err
+}
+
+// sealer picks the backing key that encrypts and takes one invocation of it.
+func (p *proof) sealer(ctx context.Context) (context.Context, HSM, blob.Header, error) {
+	ctx, hsm, err := p.hsm(ctx)
+	if err != nil {
+		return nil, nil, blob.Header{}, err
+	}
+	p.material = p.key.current()
+	if err := p.k.meter.take(ctx, p.key, p.material); err != nil {
+		return nil, nil, blob.Header{}, err
+	}
+	return ctx, hsm, blob.Header{KeyID: p.key.id, BackingKeyID: p.material}, nil
+}
+
+// open decrypts a blob that one of the key's backing keys made.
+func (p *proof) open(ctx context.Context, b blob.Blob, encryptionContext map[string]string) ([]byte, error) {
+	ctx, hsm, err := p.hsm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.material = b.Header.BackingKeyID
+	o, err := hsm.Open(ctx, p.material, b.IV[:], b.Ciphertext, blob.AAD(b.Header, encryptionContext))
+	p.note(o.Trace, err)
+	if err != nil {
+		return nil, p.hsmError(ctx, err)
+	}
+	return o.Plaintext, nil
+}
+
+// random makes n random bytes in the HSM.
+func (p *proof) random(ctx context.Context, n int) ([]byte, error) {
+	ctx, hsm, err := p.hsm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, trace, err := hsm.Random(ctx, n)
+	p.note(trace, err)
+	if err != nil {
+		return nil, p.hsmError(ctx, err)
+	}
+	return b, nil
+}
+
+// generate makes an AES-256 backing key with the key's ARN as its label.
+func (p *proof) generate(ctx context.Context, id hsmpool.ObjectID, label string) error {
+	ctx, hsm, err := p.hsm(ctx)
+	if err != nil {
+		return err
+	}
+	p.material = id
+	trace, err := hsm.GenerateAES(ctx, hsmpool.GenerateRequest{ID: id, Label: label})
+	p.note(trace, err)
+	if err != nil {
+		return p.hsmError(ctx, err)
+	}
+	return nil
+}
+
+// destroy removes a backing key that this request, or one that was cut off,
+// made. A key that is not there is destroyed already.
+func (p *proof) destroy(ctx context.Context, id hsmpool.ObjectID) error {
+	ctx, hsm, err := p.hsm(ctx)
+	if err != nil {
+		return err
+	}
+	p.material = id
+	trace, err := hsm.Destroy(ctx, id)
+	p.note(trace, err)
+	var e *hsmpool.Error
+	if errors.As(err, &e) && e.Class == hsmpool.ObjectMissing {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,86 @@
+package keystore
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/google/uuid"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+)
+
+var (
+	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+	regionPattern  = regexp.MustCompile(`^([a-z]+-){2,3}[0-9]+$`)
+)
+
+// scope is an account and a Region: the namespace of keys.
+type scope struct {
+	account, region string
+}
+
+func newScope(account, region string) (scope, error) {
+	if !accountPattern.MatchString(account) {
+		return scope{}, fmt.Errorf("keystore: account %q is not 12 digits", account)
+	}
+	if !regionPattern.MatchString(region) {
+		return scope{}, fmt.Errorf("keystore: Region %q does not look like us-east-1", region)
+	}
+	return scope{account: account, region: region}, nil
+}
+
+// arn names a resource of KMS in the scope, e.g. "key/<uuid>".
+func (s scope) arn(resource string) string {
+	return "arn:aws:kms:" + s.region + ":" + s.account + ":" + resource
+}
+
+func (s scope) keyARN(id uuid.UUID) string { return s.arn("key/" + id.String()) }
+
+// The scope's names in the metadata store.
+func (s scope) prefix() string               { return s.account + "/" + s.region + "/" }
+func (s scope) keyPrefix() string            { return s.prefix() + "key/" }
+func (s scope) keyPath(id uuid.UUID) string  { return s.keyPrefix() + id.String() }
+func (s scope) invocations(id string) string { return s.prefix() + "invocations/" + id }
+
+// parseReference reads a key id or key ARN. Its error is of a kind and in the
+// words that AWS answers; undeclared InvalidArn becomes NotFound in perform.
+func (s scope) parseReference(ref string) (uuid.UUID, error) {
+	if strings.HasPrefix(ref, "alias/") {
+		return uuid.Nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Alias %s is not found.", s.arn(ref))
+	}
+	id := ref
+	if strings.HasPrefix(ref, "arn:") {
+		var err error
+		if id, err = s.resourceOf(ref); err != nil {
+			return uuid.Nil, err
+		}
+	}
+	parsed, err := uuid.Parse(id)
+	if err != nil || parsed.String() != id {
+		return uuid.Nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Invalid keyId '%s'", ref)
+	}
+	return parsed, nil
+}
+
+// resourceOf returns the key id of a key ARN in this scope.
+func (s scope) resourceOf(arn string) (string, error) {
+	p := strings.SplitN(arn, ":", 6)
+	if len(p) != 6 || p[2] != "kms" {
+		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_ARN, "Invalid arn %s", arn)
+	}
+	if strings.HasPrefix(p[5], "alias/") {
+		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Alias %s is not found.", arn)
+	}
+	id, isKey := strings.CutPrefix(p[5], "key/")
+	if !isKey {
+		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_ARN, "Invalid arn %s", arn)
+	}
+	if p[1] != "aws" || p[3] != s.region {
+		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Invalid arn %s", p[3])
+	}
+	if p[4] != s.account {
+		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Key '%s' does not exist", arn)
+	}
+	return id, nil
+}

@@ -1,0 +1,94 @@
+package authn
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"net"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+
+	"github.com/strongroom-kms/strongroom/keystore"
+)
+
+// connection is what a connection's requests have in common. It is found out
+// once, at the end of the handshake, so that a request costs no certificate
+// parsing. gRPC carries it as the AuthInfo of the peer.
+type connection struct {
+	credentials.TLSInfo
+	// caller lacks what each request brings: id, user agent, host.
+	caller keystore.Caller
+	// expires is when the certificate does; a connection may outlive it.
+	expires time.Time
+}
+
+// NewTransport returns transport credentials that do what base does (which
+// must be TLS) and find out, at the end of each handshake, who is calling.
+func NewTransport(base credentials.TransportCredentials, p Principals) credentials.TransportCredentials {
+	return &transport{TransportCredentials: base, principals: p}
+}
+
+type transport struct {
+	credentials.TransportCredentials
+	principals Principals
+}
+
+// ServerHandshake is part of credentials.TransportCredentials.
+func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := t.TransportCredentials.ServerHandshake(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	tlsInfo, ok := info.(credentials.TLSInfo)
+	if !ok {
+		return conn, info, nil
+	}
+	return conn, t.describe(conn.RemoteAddr(), tlsInfo), nil
+}
+
+// Clone is part of credentials.TransportCredentials.
+func (t *transport) Clone() credentials.TransportCredentials {
+	return &transport{TransportCredentials: t.TransportCredentials.Clone(), principals: t.principals}
+}
+
+func (t *transport) describe(addr net.Addr, info credentials.TLSInfo) *connection {
+	c := &connection{TLSInfo: info, caller: keystore.Caller{
+		SourceIP: host(addr.String()),
+		TLS: &keystore.TLS{
+			Version:     versionName(info.State.Version),
+			CipherSuite: tls.CipherSuiteName(info.State.CipherSuite),
+		},
+	}}
+	// Only a verified chain counts: a certificate that was merely shown proves
+	// nothing.
+	if len(info.State.VerifiedChains) == 0 {
+		return c
+	}
+	leaf := info.State.VerifiedChains[0][0]
+	sum := sha256.Sum256(leaf.Raw)
+	c.caller.Credential = "sha256:" + hex.EncodeToString(sum[:])
+	c.caller.Principal = t.principals.Of(leaf)
+	c.expires = leaf.NotAfter
+	return c
+}
+
+// versionName spells a TLS version as CloudTrail's tlsDetails does.
+func versionName(v uint16) string {
+	switch v {
+	case tls.VersionTLS13:
+		return "TLSv1.3"
+	case tls.VersionTLS12:
+		return "TLSv1.2"
+	default:
+		return tls.VersionName(v)
+	}
+}
+
+// host returns the address without its port, if it has one.
+func host(addr string) string {
+	if h, _, err := net.SplitHostPort(addr); err == nil {
+		return h
+	}
+	return addr
+}

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/strongroom-kms/strongroom/keystore"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+// Limits that are not configurable.
+const (
+	// MaxRequestBytes is the largest request message, in bytes, decompressed.
+	// No operation takes as much as a tenth of it.
+	MaxRequestBytes = 1 << 20
+	// hardMaxRequestBytes is where gRPC stops reading, and answers by itself.
+	// What is between the two limits gets an error with a name, and an event.
+	hardMaxRequestBytes = 4 * MaxRequestBytes
+	// MaxHeaderBytes is the largest header list of a request, in bytes.
+	MaxHeaderBytes = 16 << 10
+	// MaxStreams is how many requests a connection may have in flight. Further
+	// ones wait in the client.
+	MaxStreams = 256
+
+	handshakeTimeout  = 10 * time.Second
+	connectionIdle    = 15 * time.Minute
+	connectionAge     = time.Hour // clients reconnect: a withdrawn CA takes effect
+	keepaliveTime     = time.Minute
+	keepaliveTimeout  = 20 * time.Second
+	clientPingMinimum = 10 * time.Second
+	healthInterval    = time.Second
+)
+
+// Config is what a server needs. The fields up to Principals are required.
+type Config struct {
+	// KMS and Operator answer the requests. They return *keystore.Error.
+	KMS      kmsv1.KeyManagementServiceServer
+	Operator operatorv1.OperatorServiceServer
+	// Health is nil, or why requests would fail, in words for operators. It is
+	// called about every second and has to answer at once.
+	Health func() error
+	// Reject records a request that never reached an operation and returns the
+	// error to answer, which is not err when the recording failed. Nil means
+	// err.
+	Reject func(ctx context.Context, fullMethod string, err *keystore.Error) error
+	// TLS names the files of the server's identity and of its clients' CA.
+	TLS TLSFiles
+	// Principals gives the principal's ARN for the URI and DNS names of client
+	// certificates; see authn.NewPrincipals.
+	Principals map[string]string
+
+	// Redact prints a message for the request log without its secrets. Nil: the
+	// log has no messages.
+	Redact func(proto.Message) string
+	// Logger takes the server's log; nil discards it.
+	Logger hclog.Logger
+	// DefaultDeadline bounds requests that bring no deadline; 0 means 10 s.
+	// Streams have none.
+	DefaultDeadline time.Duration
+	// MaxDeadline cuts longer deadlines; 0 means 60 s.
+	MaxDeadline time.Duration
+	// DrainTimeout is how long requests in flight may take to finish after the
+	// end of Serve's context, before they are cut off; 0 means 20 s.
+	DrainTimeout time.Duration
+	// MaxConnections is how many connections are open at once. Further ones
+	// wait to be accepted. 0 means 1024.
+	MaxConnections int
+}
+
+// withDefaults returns the configuration with every field set, or an error
+// that names all that is missing.
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	require := func(ok bool, name string) {
+		if !ok {
+			errs = append(errs, errors.New("server: "+name+" is missing"))
+		}
+	}
+	require(c.KMS != nil, "KMS")
+	require(c.Operator != nil, "Operator")
+	require(c.Health != nil, "Health")
+	require(c.Reject != nil, "Reject")
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	c.DefaultDeadline = cmp.Or(c.DefaultDeadline, 10*time.Second)
+	c.MaxDeadline = cmp.Or(c.MaxDeadline, 60*time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 20*time.Second)
+	c.MaxConnections = cmp.Or(c.MaxConnections, 1024)
+	require(c.DefaultDeadline > 0 && c.DefaultDeadline <= c.MaxDeadline, "a DefaultDeadline of at most MaxDeadline")
+	require(c.DrainTimeout > 0, "a positive DrainTimeout")
+	require(c.MaxConnections > 0, "a positive MaxConnections")
+	return c, errors.Join(errs...)
+}

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/strongroom-kms/strongroom/keystore"
+	"github.com/strongroom-kms/strongroom/proto/describe"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+)
+
+// errorDomain is the domain of the google.rpc.ErrorInfo in each error's
+// details; its reason is the exception's name in the AWS protocol.
+const errorDomain = "kms.amazonaws.com"
+
+// errorTranslator turns the keystore's errors into gRPC statuses.
+type errorTranslator struct {
+	rules  map[keystore.Kind]statusRule
+	logger hclog.Logger
+}
+
+// statusRule is what gRPC answers for a kind of error.
+type statusRule struct {
+	describe.ErrorRule
+	code codes.Code
+}
+
+// newErrorTranslator joins each kind's rule in the proto with its code.
+func newErrorTranslator(logger hclog.Logger) *errorTranslator {
+	t := &errorTranslator{rules: map[keystore.Kind]statusRule{}, logger: logger}
+	for kind, code := range kindCodes() {
+		t.rules[kind] = statusRule{ErrorRule: describe.ErrorOf(kind), code: code}
+	}
+	return t
+}
+
+// unary answers the errors of unary requests with statuses.
+func (t *errorTranslator) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	resp, err := next(ctx, req)
+	if err != nil {
+		return nil, t.translate(ctx, info.FullMethod, err)
+	}
+	return resp, nil
+}
+
+// stream answers the errors of streams with statuses.
+func (t *errorTranslator) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if err := next(srv, ss); err != nil {
+		return t.translate(ss.Context(), info.FullMethod, err)
+	}
+	return nil
+}
+
+// translate makes the status of an error, and logs the error with its cause
+// when the fault is the server's.
+func (t *errorTranslator) translate(ctx context.Context, method string, err error) error {
+	if _, ok := status.FromError(err); ok && isInfrastructure(method) {
+		return err
+	}
+	e := asError(ctx, err)
+	rule, ok := t.rules[e.Kind]
+	if !ok {
+		e = keystore.AsError(errors.New("error of unknown kind: " + err.Error()))
+		rule = t.rules[e.Kind]
+	}
+	caller, _ := keystore.CallerFrom(ctx)
+	if rule.ServerFault {
+		t.logger.Error("request failed", "method", method, "request_id", caller.RequestID, "error", err)
+	}
+	return rule.status(e.Message, caller.RequestID).Err()
+}
+
+// asError is keystore.AsError that also knows how a request ends from outside:
+// a stream's own Send fails when its client is gone.
+func asError(ctx context.Context, err error) *keystore.Error {
+	if e, ok := errors.AsType[*keystore.Error](err); ok {
+		return e
+	}
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+		return keystore.AsError(err)
+	case errors.Is(cause, errDraining):
+		return &keystore.Error{
+			Kind:    annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE,
+			Message: "The server is shutting down.",
+			Err:     err,
+		}
+	case errors.Is(cause, context.DeadlineExceeded):
+		return &keystore.Error{
+			Kind:    annotationsv1.ErrorKind_ERROR_KIND_REQUEST_TIMEOUT,
+			Message: "The request's deadline passed before it was answered.",
+			Err:     err,
+		}
+	default:
+		return &keystore.Error{
+			Kind:    annotationsv1.ErrorKind_ERROR_KIND_REQUEST_ABORTED,
+			Message: "The request was cancelled by its client.",
+			Err:     err,
+		}
+	}
+}
+
+func (r statusRule) status(message, requestID string) *status.Status {
+	s := status.New(r.code, message)
+	detailed, err := s.WithDetails(&errdetails.ErrorInfo{
+		Reason:   r.Name,
+		Domain:   errorDomain,
+		Metadata: map[string]string{"request_id": requestID},
+	})
+	if err != nil { // A message that is not UTF-8; the code alone has to do.
+		return s
+	}
+	return detailed
+}
+
+// isInfrastructure tells gRPC's own services, health and reflection, from
+// ours. Their errors are statuses already and their requests leave no events.
+func isInfrastructure(method string) bool {
+	return strings.HasPrefix(method, "/grpc.")
+}
