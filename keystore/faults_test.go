@@ -105,7 +105,7 @@ func (panickyHSM) Random(context.Context, int) ([]byte, hsmpool.Trace, error) { 
 
 func TestPanicsBecomeErrorsWithEvents(t *testing.T) {
 	s := startService(t)
-	s.Keystore.vault.hsm = panickyHSM{s.pool}
+	s.vault.hsm = panickyHSM{s.pool}
 	_, err := s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: new(int32(1))})
 	if err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_INTERNAL_FAILURE || strings.Contains(AsError(err).Message, "a fault") {
 		t.Errorf("got %v", err)
@@ -132,7 +132,7 @@ func TestRequestsPastTheirDeadlineAreNotDoneButRecorded(t *testing.T) {
 func TestUnknownMethodsLeaveAnEvent(t *testing.T) {
 	s := startService(t)
 	refusal := &Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_UNKNOWN_OPERATION, Message: "no such operation"}
-	if err := s.Reject(s.as(app), "/strongroom.kms.v1.KeyManagementService/Sign", refusal); err != error(refusal) {
+	if err := s.Reject(s.as(app), "/strongroom.kms.v1.KeyManagementService/Sign", refusal); !errors.Is(err, refusal) {
 		t.Errorf("Reject = %v", err)
 	}
 	if e := s.lastEvent(); e.EventName != "Sign" || e.ErrorCode != "UnknownOperationException" {
@@ -172,7 +172,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		_, err := s.Encrypt(s.as(app), req)
 		keep(err)
 	}
-	s.Keystore.vault.hsm = panickyHSM{s.pool}
+	s.vault.hsm = panickyHSM{s.pool}
 	_, err = s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: new(int32(24))})
 	keep(err)
 

@@ -134,7 +134,7 @@ func (s *service) stop() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	s.must(s.Keystore.Close(ctx))
+	s.must(s.Close(ctx))
 	s.must(s.store.Close())
 	s.must(s.pool.Close(ctx))
 	s.must(s.trail.Close(ctx))
@@ -206,7 +206,7 @@ func findSecret(written, secret []byte) string {
 		"base64":        []byte(base64.StdEncoding.EncodeToString(secret)),
 		"raw base64":    []byte(base64.RawStdEncoding.EncodeToString(secret)),
 		"hexadecimal":   []byte(hex.EncodeToString(secret)),
-		"Go's notation": []byte(strings.Trim(fmt.Sprint(secret), "[]")),
+		"Go's notation": []byte(strings.Trim(fmt.Sprintf("%d", secret), "[]")),
 	} {
 		if bytes.Contains(written, spelling) {
 			return form

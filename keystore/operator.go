@@ -6,11 +6,12 @@ import (
 
 	"google.golang.org/grpc"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Operator returns the service that operators use. Its calls go through

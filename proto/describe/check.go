@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"slices"
 
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // checkMethod notes what is missing from a method's options, and what they

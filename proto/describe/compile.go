@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"slices"
 
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // Compile compiles the plans of the services and of all messages that they use.

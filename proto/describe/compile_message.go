@@ -5,9 +5,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // message returns the plan of a message, compiled once. It is entered before its

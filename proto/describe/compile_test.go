@@ -4,14 +4,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/strongroom-kms/strongroom/proto/describe"
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/strongroom-kms/strongroom/proto/describe"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // file is the real kms.proto, to be changed.

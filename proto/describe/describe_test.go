@@ -3,11 +3,12 @@ package describe_test
 import (
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 const (

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/strongroom-kms/strongroom/proto/jsonenc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/strongroom-kms/strongroom/proto/jsonenc"
 )
 
 const (

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/strongroom-kms/strongroom/proto/describe"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/strongroom-kms/strongroom/proto/describe"
 )
 
 // FuzzPlans gives each plan whatever a client may have sent as its message: the

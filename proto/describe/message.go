@@ -3,8 +3,9 @@ package describe
 import (
 	"slices"
 
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // Message is the plan of a message.

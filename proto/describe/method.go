@@ -3,9 +3,10 @@ package describe
 import (
 	"slices"
 
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // Service is the plan of a service.

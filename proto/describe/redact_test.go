@@ -5,10 +5,11 @@ import (
 	"testing"
 	"time"
 
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
-	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
 func TestRedact(t *testing.T) {

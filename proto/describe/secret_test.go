@@ -11,10 +11,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/strongroom-kms/strongroom/proto/describe"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/strongroom-kms/strongroom/proto/describe"
 )
 
 // Every bytes field either holds a secret or something that may be seen. A new

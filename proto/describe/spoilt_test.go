@@ -1,9 +1,10 @@
 package describe_test
 
 import (
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // spoilt is a change for the worse, and what Compile says to it.

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const (

@@ -4,8 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // unspecified is how the name of every enum's zero value ends.

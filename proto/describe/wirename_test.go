@@ -3,9 +3,10 @@ package describe_test
 import (
 	"testing"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 func TestWireName(t *testing.T) {
