@@ -3,6 +3,7 @@ package keystore
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
@@ -52,4 +53,13 @@ func errorf(kind Kind, format string, args ...any) *Error {
 func (e *Error) because(err error) *Error {
 	e.Err = err
 	return e
+}
+
+// PanicError describes a panic's value. Only the runtime's own texts are safe
+// to show: any other value may hold a secret, and its type and the stack do.
+func PanicError(v any) error {
+	if e, ok := v.(runtime.Error); ok {
+		return fmt.Errorf("panic: %w", e)
+	}
+	return fmt.Errorf("panic: a value of type %T", v)
 }

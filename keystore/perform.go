@@ -76,9 +76,9 @@ func perform[Res proto.Message](ctx context.Context, k *Keystore, fullMethod str
 func admitAndRun[Res proto.Message](ctx context.Context, r *request, p plan[Res]) (res Res, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			r.k.log.Error("panic in an operation", "operation", r.method.Name, "request_id", r.caller.RequestID,
-				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic in %s", r.method.Name)
+			err = PanicError(v)
+			r.k.log.Error("an operation panicked", "operation", r.method.Name, "request_id", r.caller.RequestID,
+				"error", err, "stack", string(debug.Stack()))
 		}
 	}()
 	if err := r.admit(p.target); err != nil {

@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"runtime"
 	"runtime/debug"
 
 	"github.com/hashicorp/go-hclog"
@@ -41,20 +39,11 @@ func (r recovery) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerI
 // error. It runs deferred, while the stack is still that of the panic.
 func (r recovery) failed(ctx context.Context, method string, p any) error {
 	caller, _ := keystore.CallerFrom(ctx)
-	err := fmt.Errorf("panic: %s", panicText(p))
+	err := keystore.PanicError(p)
 	r.logger.Error("an operation panicked", "method", method, "request_id", caller.RequestID,
 		"error", err, "stack", string(debug.Stack()))
 	if isInfrastructure(method) {
 		return keystore.AsError(err)
 	}
 	return r.reject(ctx, method, keystore.AsError(err))
-}
-
-// panicText describes a panic's value. Only the runtime's own texts are safe
-// to show: any other value may hold a secret, and its type and stack do.
-func panicText(p any) string {
-	if e, ok := p.(runtime.Error); ok {
-		return e.Error()
-	}
-	return fmt.Sprintf("a value of type %T", p)
 }
