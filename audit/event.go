@@ -73,6 +73,8 @@ type UserIdentity struct {
 	UserName string
 	// InvokedBy is the service that acted, e.g. "AWS Internal".
 	InvokedBy string
+	// CredentialID names the credential, e.g. a certificate's fingerprint.
+	CredentialID string
 }
 
 // Resource is an element of CloudTrail's resources list.

@@ -127,6 +127,7 @@ func (u *UserIdentity) appendJSON(dst []byte) []byte {
 	o.optional("accessKeyId", cut(u.AccessKeyID, maxEventString))
 	o.optional("userName", cut(u.UserName, maxEventString))
 	o.optional("invokedBy", cut(u.InvokedBy, maxEventString))
+	o.optional("credentialId", cut(u.CredentialID, maxEventString))
 	return o.close()
 }
 

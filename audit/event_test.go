@@ -15,7 +15,7 @@ func fullEvent() *APIEvent {
 	return &APIEvent{
 		UserIdentity: UserIdentity{
 			Type: "IAMUser", PrincipalID: "AIDA1", ARN: "arn:aws:iam::000000000000:user/alice",
-			AccountID: "000000000000", AccessKeyID: "AKIA1", UserName: "alice", InvokedBy: "AWS Internal",
+			AccountID: "000000000000", AccessKeyID: "AKIA1", UserName: "alice", InvokedBy: "AWS Internal", CredentialID: "sha256:00ff",
 		},
 		EventTime: at, EventSource: "kms.amazonaws.com", EventName: "Encrypt", AWSRegion: "us-east-1",
 		SourceIPAddress: "192.0.2.1", UserAgent: "grpc-go/1.85", ErrorCode: "DisabledException", ErrorMessage: "key \"k\" is disabled\n",

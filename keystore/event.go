@@ -74,7 +74,7 @@ func (k *Keystore) keyResource(key *key) audit.Resource {
 
 // identity describes the caller by its principal's ARN.
 func (r *request) identity() audit.UserIdentity {
-	u := audit.UserIdentity{Type: "Unknown", ARN: r.caller.Principal}
+	u := audit.UserIdentity{Type: "Unknown", ARN: r.caller.Principal, CredentialID: r.caller.Credential}
 	p := strings.SplitN(r.caller.Principal, ":", 6)
 	if len(p) != 6 {
 		return u

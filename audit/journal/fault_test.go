@@ -226,6 +226,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 // there all the same if the disk comes back.
 func TestCallerThatGivesUp(t *testing.T) {
 	d, o := faulty(t)
+	o.stall = time.Millisecond
 	j, _ := mustOpen(t, o)
 	var once sync.Once
 	writing, release := make(chan struct{}), make(chan struct{})
@@ -243,6 +244,7 @@ func TestCallerThatGivesUp(t *testing.T) {
 		result <- err
 	}()
 	<-writing
+	awaitHealth(t, j, false) // a disk that hangs is told from an idle one
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("Append: %v", err)

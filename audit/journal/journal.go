@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 )
 
 // Head names a point of the journal.
@@ -22,6 +23,7 @@ type Journal struct {
 	dir      string
 	lock     *os.File
 	maxBatch int // encoded bytes of one batch
+	stall    time.Duration
 	requests sync.Pool
 
 	// wake tells the writer that queue or closed changed.
@@ -36,6 +38,7 @@ type Journal struct {
 	closed  bool          // no more appends
 	ended   bool          // no more records
 	fault   error         // why nothing can be appended
+	busy    time.Time     // since when the writer is at a group; zero if it is not
 	head    Head          // durable
 	extents []extent      // every segment, oldest first
 	changed chan struct{} // closed at the next change of head, if anybody waits
@@ -163,6 +166,7 @@ func (j *Journal) next() (*group, bool) {
 	g := j.queue[0]
 	j.queue[0] = nil
 	j.queue = j.queue[1:]
+	j.busy = time.Now()
 	return g, j.closed
 }
 
@@ -175,26 +179,27 @@ func (j *Journal) settle(g *group, first uint64, err error) {
 		r.first = first + uint64(r.before)
 		r.done <- err
 	}
-	if cap(g.buf) > maxKept {
-		return
-	}
 	clear(g.callers)
 	g.buf, g.records, g.callers = g.buf[:batchHeaderSize], 0, g.callers[:0]
 	clear(g.buf)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.free) < 2 {
+	j.busy = time.Time{}
+	if len(j.free) < 2 && cap(g.buf) <= maxKept {
 		j.free = append(j.free, g)
 	}
 }
 
 // Healthy returns nil, or why nothing can be appended: ErrClosed, or
-// ErrUnavailable with its cause.
+// ErrUnavailable with its cause, which may be a disk that does not answer.
 func (j *Journal) Healthy() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
 		return ErrClosed
+	}
+	if waited := time.Since(j.busy); j.fault == nil && !j.busy.IsZero() && waited > j.stall {
+		return fmt.Errorf("%w: a write has taken %v so far", ErrUnavailable, waited.Round(time.Millisecond))
 	}
 	return j.fault
 }

@@ -55,7 +55,7 @@ func newWriter(opts Options, found recovered, lock *os.File) *writer {
 	retry := time.NewTimer(time.Hour)
 	retry.Stop()
 	j := &Journal{
-		dir: opts.Dir, lock: lock, maxBatch: opts.maxBatch(),
+		dir: opts.Dir, lock: lock, maxBatch: opts.maxBatch(), stall: opts.stall,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		extents: slices.Clone(found.extents),
 	}

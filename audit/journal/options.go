@@ -30,6 +30,7 @@ type Options struct {
 	newID func() ID
 	open  openFunc
 	retry time.Duration // between attempts to write again after a fault
+	stall time.Duration // a write that takes longer makes the journal unhealthy
 }
 
 // State is something computed from all records in order, e.g. a counter. The
@@ -95,6 +96,9 @@ func (o Options) withSeams() Options {
 	}
 	if o.retry == 0 {
 		o.retry = 500 * time.Millisecond
+	}
+	if o.stall == 0 {
+		o.stall = 5 * time.Second
 	}
 	return o
 }
