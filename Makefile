@@ -83,6 +83,11 @@ format-check: ## fail on files that gofmt would change
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 
+.PHONY: format
+format: $(LINT) $(BUF) ## format the Go and proto files
+	$(LINT) fmt ./...
+	$(BUF) format -w
+
 .PHONY: lint-go
 lint-go: $(LINT) ## golangci-lint
 	$(LINT) run ./...

@@ -70,13 +70,34 @@ Exit status: 0 success, 1 error, 2 wrong usage.`
 // Main runs one command and returns the process's exit status. It returns soon
 // after ctx ends. It may be called many times in a process.
 func Main(ctx context.Context, args []string, p Process) int {
-	var g grammar
 	helped := false
-	parser, err := kong.New(&g,
+	parser, err := newParser(ctx, &p, func(int) { helped = true })
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "strongroom: %v\n", err)
+		return exitError
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case helped:
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(p.Stderr, "strongroom: %v (see strongroom --help)\n", err)
+		return exitUsage
+	}
+	return status(commandName(command.Command()), command.Run(), p.Stderr)
+}
+
+// newParser makes the parser of the grammar. It calls exit when it has printed
+// a help text; what it returns after that means nothing.
+func newParser(ctx context.Context, p *Process, exit func(int)) (*kong.Kong, error) {
+	return kong.New(new(grammar),
 		kong.Name("strongroom"),
 		kong.Description(description),
 		kong.Writers(p.Stdout, p.Stderr),
-		kong.Exit(func(int) { helped = true }),
+		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "server", Title: "Server:"},
@@ -85,24 +106,8 @@ func Main(ctx context.Context, args []string, p Process) int {
 			{Key: "connection", Title: "Connection:"},
 		}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(&p),
+		kong.Bind(p),
 	)
-	if err != nil {
-		fmt.Fprintf(p.Stderr, "strongroom: %v\n", err)
-		return exitError
-	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	k, err := parser.Parse(args)
-	switch {
-	case helped:
-		return exitOK
-	case err != nil:
-		fmt.Fprintf(p.Stderr, "strongroom: %v (see strongroom --help)\n", err)
-		return exitUsage
-	}
-	return status(commandName(k.Command()), k.Run(), p.Stderr)
 }
 
 // status reports an error and returns the exit status that it deserves.

@@ -11,7 +11,7 @@ import (
 
 type encryptCmd struct {
 	Input string `arg:"" optional:"" default:"-" help:"The file to encrypt; - is standard input."`
-	Key   string `short:"k" required:"" help:"The key's id or ARN."`
+	Key   string `short:"k" placeholder:"KEY" required:"" help:"The key's id or ARN."`
 	Raw   bool   `help:"Print the ciphertext's bytes instead of base64."`
 	encryptionContext
 	bytesOutput
@@ -55,7 +55,7 @@ func (c *encryptCmd) Run(ctx context.Context, p *Process) error {
 
 type decryptCmd struct {
 	Input string `arg:"" optional:"" default:"-" help:"The file with the ciphertext, in base64 or as it is; - is standard input."`
-	Key   string `short:"k" help:"Refuse a ciphertext of another key than this id or ARN."`
+	Key   string `short:"k" placeholder:"KEY" help:"Refuse a ciphertext of another key than this id or ARN."`
 	encryptionContext
 	bytesOutput
 	connection

@@ -12,7 +12,7 @@ import (
 )
 
 type datakeyCmd struct {
-	Key              string      `short:"k" required:"" help:"The id or ARN of the key that encrypts the data key."`
+	Key              string      `short:"k" placeholder:"KEY" required:"" help:"The id or ARN of the key that encrypts the data key."`
 	Spec             dataKeySpec `xor:"length" placeholder:"SPEC" help:"The kind of data key: AES_256 (the default) or AES_128."`
 	Bytes            int32       `xor:"length" placeholder:"N" help:"The length of the data key, 1 to 1,024 bytes, instead of a kind."`
 	WithoutPlaintext bool        `help:"Get only the encrypted data key; the HSM worker forgets the other."`

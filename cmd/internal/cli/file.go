@@ -33,7 +33,7 @@ type outputFile struct {
 
 type fileSealCmd struct {
 	Input string `arg:"" help:"The file to seal."`
-	Key   string `short:"k" required:"" help:"The id or ARN of the key that encrypts the data key."`
+	Key   string `short:"k" placeholder:"KEY" required:"" help:"The id or ARN of the key that encrypts the data key."`
 	encryptionContext
 	outputFile
 	connection
@@ -42,7 +42,7 @@ type fileSealCmd struct {
 // Help is part of kong's HelpProvider.
 func (*fileSealCmd) Help() string {
 	return `The file is encrypted here, in a stream and in constant memory, under a new data
-key; only the data key is sent. The output is FILE.sealed unless --output says
+key, which is all that crosses the network. The output is FILE.sealed unless --output says
 another; it appears when it is complete.
 
 Example:
@@ -157,4 +157,5 @@ func progress(w io.Writer, size int64, what string) io.WriteCloser {
 
 type nopWriteCloser struct{ io.Writer }
 
+// Close is part of io.Closer.
 func (nopWriteCloser) Close() error { return nil }

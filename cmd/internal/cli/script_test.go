@@ -2,12 +2,14 @@ package cli_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/cli"
 	"github.com/strongroom-kms/strongroom/hsmpool/worker"
@@ -19,7 +21,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "hsm-worker" {
 		os.Exit(worker.Main(os.Args[2:]))
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(leakChecked{m}, map[string]func(){
 		"strongroom": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
@@ -28,6 +30,19 @@ func TestMain(m *testing.M) {
 			}))
 		},
 	})
+}
+
+// leakChecked fails a run that leaves goroutines behind.
+type leakChecked struct{ m *testing.M }
+
+// Run is part of testscript.TestingM.
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs testdata/*.txtar against a fake server.
@@ -40,6 +55,7 @@ func TestScripts(t *testing.T) {
 				e.Setenv(name, value)
 			}
 			e.Setenv("KEY", fakeKeyID)
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // commands are many and short
 			return nil
 		},
 	})

@@ -2,11 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-
-	"google.golang.org/grpc"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
@@ -87,7 +84,7 @@ func events(ctx context.Context, p *Process, client *connect.Client, asJSON bool
 			return err
 		}
 	}
-	return each(stream, func(r *operatorv1.StreamEventsResponse) error {
+	return connect.Each(stream, func(r *operatorv1.StreamEventsResponse) error {
 		line := r.GetEventJson()
 		if !asJSON {
 			e, err := present.ParseEvent(line)
@@ -163,7 +160,7 @@ func hsmLog(ctx context.Context, p *Process, client *connect.Client, asJSON bool
 	if err != nil {
 		return err
 	}
-	return each(stream, func(r *operatorv1.StreamHsmLogResponse) error {
+	return connect.Each(stream, func(r *operatorv1.StreamHsmLogResponse) error {
 		text := r.GetEntryJson() + "\n"
 		if !asJSON {
 			text = r.GetText() + "\n" // an empty line between entries
@@ -171,22 +168,6 @@ func hsmLog(ctx context.Context, p *Process, client *connect.Client, asJSON bool
 		_, err := io.WriteString(p.Stdout, text)
 		return err
 	})
-}
-
-// each calls f for every answer of a stream until it ends.
-func each[T any](stream grpc.ServerStreamingClient[T], f func(*T) error) error {
-	for {
-		answer, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(answer); err != nil {
-			return err
-		}
-	}
 }
 
 // follow makes the user's interrupt the ordinary end of a command.

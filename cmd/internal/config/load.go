@@ -46,7 +46,7 @@ func parse(path string, text []byte) (*Config, error) {
 	case err != nil:
 		return nil, decodeErrors(path, err)
 	}
-	if d.Decode(new(yaml.Node)) != io.EOF {
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, Errors{{File: path, Reason: "the file has more than one YAML document"}}
 	}
 	var root yaml.Node

@@ -5,7 +5,9 @@ package connect
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"google.golang.org/grpc"
@@ -66,6 +68,22 @@ func New(o Options) (*Client, error) {
 
 // Close ends the connection and the calls in flight.
 func (c *Client) Close() error { return c.conn.Close() }
+
+// Each calls f for every answer of a stream until the stream ends, or f fails.
+func Each[T any](stream grpc.ServerStreamingClient[T], f func(*T) error) error {
+	for {
+		answer, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := f(answer); err != nil {
+			return err
+		}
+	}
+}
 
 func tlsConfig(o Options) (*tls.Config, error) {
 	ca, err := os.ReadFile(o.CACert)

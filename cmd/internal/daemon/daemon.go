@@ -42,12 +42,13 @@ type Hooks struct {
 // flight finish, and all parts are closed before it returns. It returns nil
 // when ctx ended and everything closed well.
 func Run(ctx context.Context, c *config.Config, logger hclog.Logger, hooks Hooks) (err error) {
+	tuneGC()
 	d := &daemon{config: c, logger: logger, hooks: hooks}
 	defer func() { err = errors.Join(err, d.parts.close(ctx)) }()
 	if err := d.assemble(ctx); err != nil {
 		return err
 	}
-	logger.Info("serving", "address", d.listener.Addr())
+	logger.Info("serving", "address", d.listener.Addr().String())
 	return d.serve(ctx)
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -82,7 +84,7 @@ func (d *daemon) openTrail(context.Context) error {
 
 // logRecovery tells the operator how the last run ended.
 func (d *daemon) logRecovery(r journal.Recovery) {
-	d.logger.Info("audit journal is open", "journal", r.Journal, "new", r.New, "clean", r.Clean, "last_record", r.LastSeq, "head", r.Head)
+	d.logger.Info("audit journal is open", "journal", r.Journal.String(), "new", r.New, "clean", r.Clean, "last_record", r.LastSeq, "head", r.Head.String())
 	if r.Torn != nil {
 		d.logger.Warn("a write that never finished was cut off the end of the audit journal; no answer depended on it",
 			"segment", r.Torn.Segment, "offset", r.Torn.Offset, "bytes", r.Torn.Bytes)
@@ -122,8 +124,8 @@ func (d *daemon) openHSM(ctx context.Context) error {
 
 func environment(variables map[string]string) []string {
 	var env []string
-	for name, value := range variables {
-		env = append(env, name+"="+value)
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		env = append(env, name+"="+variables[name])
 	}
 	return env
 }

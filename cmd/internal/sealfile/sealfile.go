@@ -138,7 +138,7 @@ func (s *source) blame(err error) error {
 	if s.err != nil {
 		return s.err
 	}
-	return fmt.Errorf("%w: %v", ErrDamaged, err) // not wrapped: it may be io.EOF
+	return fmt.Errorf("%w: %s", ErrDamaged, err.Error()) // not wrapped: it may be io.EOF
 }
 
 // opened is Tink's reader with errors that say whose fault they are.
@@ -149,7 +149,7 @@ type opened struct {
 
 func (o *opened) Read(p []byte) (int, error) {
 	n, err := o.r.Read(p)
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
 	return n, o.src.blame(err)

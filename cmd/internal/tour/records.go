@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
@@ -50,24 +49,16 @@ func collectEvents(ctx context.Context, operator operatorv1.OperatorServiceClien
 	if err != nil {
 		return err
 	}
-	for {
-		answer, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return connect.Each(stream, func(answer *operatorv1.StreamEventsResponse) error {
 		e, err := present.ParseEvent(answer.GetEventJson())
 		if err != nil {
 			return err
 		}
 		if r := records[e.RequestID]; r != nil {
-			if r.event, err = eventLines(e); err != nil {
-				return err
-			}
+			r.event, err = eventLines(e)
 		}
-	}
+		return err
+	})
 }
 
 func collectEntries(ctx context.Context, operator operatorv1.OperatorServiceClient, records map[string]*record) error {
@@ -75,14 +66,7 @@ func collectEntries(ctx context.Context, operator operatorv1.OperatorServiceClie
 	if err != nil {
 		return err
 	}
-	for {
-		answer, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return connect.Each(stream, func(answer *operatorv1.StreamHsmLogResponse) error {
 		entry, err := audit.ParseHSMEntry([]byte(answer.GetEntryJson()))
 		if err != nil {
 			return err
@@ -91,7 +75,8 @@ func collectEntries(ctx context.Context, operator operatorv1.OperatorServiceClie
 			text := strings.TrimSpace(answer.GetText())
 			r.entries = append(r.entries, strings.Split(text, "\n")...)
 		}
-	}
+		return nil
+	})
 }
 
 // eventLines lays an event out in lines. Members that are the same in all
@@ -117,9 +102,12 @@ func eventLines(e present.Event) ([]string, error) {
 // memberLines lays an object out with a line for each of its members, in their
 // order. It is nothing for null.
 func memberLines(name string, object json.RawMessage) ([]string, error) {
+	if !bytes.HasPrefix(object, []byte{'{'}) {
+		return nil, nil // absent or null
+	}
 	d := json.NewDecoder(bytes.NewReader(object))
-	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return nil, nil //nolint:nilerror // absent or null
+	if _, err := d.Token(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	lines := []string{name + ":"}
 	for d.More() {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -39,38 +40,37 @@ func Run(ctx context.Context, client *connect.Client, w io.Writer) error {
 
 // roundTrip makes the requests and checks that the plaintext comes back.
 func roundTrip(ctx context.Context, kms kmsv1.KeyManagementServiceClient) ([]step, error) {
-	var header metadata.MD
-	var steps []step
-	done := func(name string) {
-		id := ""
-		if ids := header.Get("x-amzn-requestid"); len(ids) > 0 {
-			id = ids[0]
-		}
-		steps = append(steps, step{name, id})
-	}
-	created, err := kms.CreateKey(ctx, &kmsv1.CreateKeyRequest{Description: new("strongroom dev --tour")}, grpc.Header(&header))
+	var createID, encryptID, decryptID metadata.MD
+	plaintext := []byte("attack at dawn")
+	pairs := map[string]string{"purpose": "tour"}
+
+	created, err := kms.CreateKey(ctx, &kmsv1.CreateKeyRequest{
+		Description: new("strongroom dev --tour"),
+	}, grpc.Header(&createID))
 	if err != nil {
 		return nil, fmt.Errorf("creating a key: %w", err)
 	}
-	done("CreateKey")
-	plaintext := []byte("attack at dawn")
-	pairs := map[string]string{"purpose": "tour"}
 	encrypted, err := kms.Encrypt(ctx, &kmsv1.EncryptRequest{
 		KeyId: created.GetKeyMetadata().Arn, Plaintext: plaintext, EncryptionContext: pairs,
-	}, grpc.Header(&header))
+	}, grpc.Header(&encryptID))
 	if err != nil {
 		return nil, fmt.Errorf("encrypting: %w", err)
 	}
-	done("Encrypt")
 	decrypted, err := kms.Decrypt(ctx, &kmsv1.DecryptRequest{
 		CiphertextBlob: encrypted.GetCiphertextBlob(), EncryptionContext: pairs,
-	}, grpc.Header(&header))
+	}, grpc.Header(&decryptID))
 	if err != nil {
 		return nil, fmt.Errorf("decrypting: %w", err)
 	}
-	done("Decrypt")
 	if !bytes.Equal(decrypted.GetPlaintext(), plaintext) {
 		return nil, errors.New("decryption gave another plaintext than was encrypted")
 	}
-	return steps, nil
+	return []step{
+		{"CreateKey", requestID(createID)},
+		{"Encrypt", requestID(encryptID)},
+		{"Decrypt", requestID(decryptID)},
+	}, nil
 }
+
+// requestID is the request's id, which stands in the header of its answer.
+func requestID(header metadata.MD) string { return strings.Join(header.Get("x-amzn-requestid"), "") }

@@ -1,0 +1,92 @@
+package cli_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-kms/strongroom/cmd/internal/cli"
+)
+
+// TestServe runs `strongroom serve` with a configuration file on what
+// `strongroom dev` has made.
+func TestServe(t *testing.T) {
+	library := softHSM(t)
+	dir := t.TempDir()
+	dev := startDev(t, dir)
+	key := strings.TrimSpace(dev.must(t, "", "key", "create", "--quiet"))
+	dev.stop()
+
+	config := filepath.Join(t.TempDir(), "strongroom.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, serveConfig, dir, library), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	status := make(chan int, 1)
+	go func() {
+		status <- cli.Main(ctx, []string{"serve", "--config", config}, process(nil, nil, io.Discard, w))
+		_ = w.Close() // it returns nil always
+	}()
+	log := bufio.NewReader(r)
+	variables := maps.Clone(dev.variables)
+	variables["STRONGROOM_ADDRESS"] = awaitServing(t, log)
+	go func() { _, _ = io.Copy(io.Discard, log) }() // until the server closes it
+
+	if got := run(t.Context(), variables, "", "key", "describe", key); got.status != 0 || !strings.Contains(got.stdout, key) {
+		t.Errorf("describing the key: %+v", got)
+	}
+	interrupt()
+	if got := <-status; got != 0 {
+		t.Errorf("status %d after an interrupt", got)
+	}
+}
+
+const serveConfig = `account: "000000000000"
+region: us-east-1
+data_dir: %[1]s
+listen: 127.0.0.1:0
+tls:
+  cert: %[1]s/tls/server.pem
+  key: %[1]s/tls/server-key.pem
+  client_ca: %[1]s/tls/ca.pem
+principals:
+  - arn: arn:aws:iam::000000000000:user/admin
+    names: [spiffe://strongroom.internal/dev/admin]
+    policies: [admin]
+hsm:
+  library: %[2]s
+  token: {label: strongroom-dev}
+  pin: {file: %[1]s/pin}
+  profile: softhsm
+  env: {SOFTHSM2_CONF: %[1]s/softhsm2.conf}
+log: {json: true}
+`
+
+// awaitServing reads the log up to the line that has the address.
+func awaitServing(t *testing.T, log *bufio.Reader) string {
+	t.Helper()
+	for {
+		line, err := log.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the log ended: %v", err)
+		}
+		var entry struct {
+			Message string `json:"@message"`
+			Address string `json:"address"`
+		}
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatalf("the log is not JSON: %q", line)
+		}
+		if entry.Message == "serving" {
+			return entry.Address
+		}
+	}
+}

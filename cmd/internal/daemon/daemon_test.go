@@ -1,0 +1,43 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestPartsAreClosedInReverseAndAllOfThem(t *testing.T) {
+	var parts closers
+	var closed []string
+	failure := errors.New("busy")
+	for _, name := range []string{"journal", "HSM", "key store"} {
+		parts.add(name, func(ctx context.Context) error {
+			closed = append(closed, name)
+			if _, ok := ctx.Deadline(); !ok || ctx.Err() != nil {
+				t.Errorf("%s is closed without a deadline of its own: %v", name, ctx.Err())
+			}
+			if name == "HSM" {
+				return failure
+			}
+			return nil
+		})
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := parts.close(ended)
+	if !errors.Is(err, failure) || !strings.Contains(err.Error(), "closing the HSM: busy") {
+		t.Errorf("got %v", err)
+	}
+	if want := []string{"key store", "HSM", "journal"}; !slices.Equal(closed, want) {
+		t.Errorf("closed %v, want %v", closed, want)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	got := environment(map[string]string{"B": "2", "A": "1=1"})
+	if want := []string{"A=1=1", "B=2"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
