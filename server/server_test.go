@@ -318,3 +318,22 @@ func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 		t.Errorf("second connection, once the first has closed: %v", err)
 	}
 }
+
+func TestServeWithAnEndedContextOnlyCleansUp(t *testing.T) {
+	s, err := New(newHarness(t).config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Serve(ctx, lis); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := net.Dial("tcp", lis.Addr().String()); err == nil {
+		t.Error("the listener is still open")
+	}
+}
