@@ -4,34 +4,22 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/tap"
 
-	"github.com/strongroom-kms/strongroom/keystore"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	"github.com/strongroom-kms/strongroom/server/authn"
 )
 
-// requireCertificate refuses unary requests of connections without a client
-// certificate, to health and reflection too.
-func requireCertificate(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	if err := certified(ctx); err != nil {
-		return nil, err
-	}
-	return next(ctx, req)
-}
-
-// requireStreamCertificate is requireCertificate for streams.
-func requireStreamCertificate(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	if err := certified(ss.Context()); err != nil {
-		return err
-	}
-	return next(srv, ss)
-}
-
-func certified(ctx context.Context) error {
-	if caller, ok := keystore.CallerFrom(ctx); ok && caller.Credential != "" {
-		return nil
-	}
-	return &keystore.Error{
-		Kind:    annotationsv1.ErrorKind_ERROR_KIND_MISSING_AUTHENTICATION_TOKEN,
-		Message: "The connection has no client certificate; one that the server's client CA has signed is needed.",
-	}
+// requireCertificate refuses what a connection without a client certificate
+// asks, health and reflection too. It does so as soon as the headers are there:
+// nothing of a stranger's message is read, and no event is written, so that a
+// stranger fills neither the memory nor the journal.
+func requireCertificate(errs *errorTranslator) grpc.ServerOption {
+	refusal := errs.rules[annotationsv1.ErrorKind_ERROR_KIND_MISSING_AUTHENTICATION_TOKEN]
+	return grpc.InTapHandle(func(ctx context.Context, _ *tap.Info) (context.Context, error) {
+		if authn.Certified(ctx) {
+			return ctx, nil
+		}
+		return nil, refusal.status("The connection has no client certificate; one that the server's client CA has signed is needed.", "").Err()
+	})
 }

@@ -16,12 +16,12 @@ import (
 
 // Limits that are not configurable.
 const (
-	// MaxRequestBytes is the largest request message, in bytes, decompressed.
-	// No operation takes as much as a tenth of it.
-	MaxRequestBytes = 1 << 20
+	// MaxRequestBytes is the largest request message, in bytes, decompressed:
+	// twice what the largest request of KMS (a key policy) can have.
+	MaxRequestBytes = 256 << 10
 	// hardMaxRequestBytes is where gRPC stops reading, and answers by itself.
 	// What is between the two limits gets an error with a name, and an event.
-	hardMaxRequestBytes = 4 * MaxRequestBytes
+	hardMaxRequestBytes = 2 * MaxRequestBytes
 	// MaxHeaderBytes is the largest header list of a request, in bytes.
 	MaxHeaderBytes = 16 << 10
 	// MaxStreams is how many requests a connection may have in flight. Further
@@ -30,7 +30,8 @@ const (
 
 	handshakeTimeout  = 10 * time.Second
 	connectionIdle    = 15 * time.Minute
-	connectionAge     = time.Hour // clients reconnect: a withdrawn CA takes effect
+	connectionAge     = time.Hour       // clients reconnect: a withdrawn CA takes effect
+	connectionGrace   = 5 * time.Minute // the longest deadline; streams end then too
 	keepaliveTime     = time.Minute
 	keepaliveTimeout  = 20 * time.Second
 	clientPingMinimum = 10 * time.Second
@@ -46,8 +47,7 @@ type Config struct {
 	// called about every second and has to answer at once.
 	Health func() error
 	// Reject records a request that never reached an operation and returns the
-	// error to answer, which is not err when the recording failed. Nil means
-	// err.
+	// error to answer, which is not err when the recording failed.
 	Reject func(ctx context.Context, fullMethod string, err *keystore.Error) error
 	// TLS names the files of the server's identity and of its clients' CA.
 	TLS TLSFiles
@@ -60,8 +60,8 @@ type Config struct {
 	Redact func(proto.Message) string
 	// Logger takes the server's log; nil discards it.
 	Logger hclog.Logger
-	// DefaultDeadline bounds requests that bring no deadline; 0 means 10 s.
-	// Streams have none.
+	// DefaultDeadline bounds requests that bring no deadline, from when their
+	// message is there; 0 means 10 s. Streams have none.
 	DefaultDeadline time.Duration
 	// MaxDeadline cuts longer deadlines; 0 means 60 s.
 	MaxDeadline time.Duration
@@ -79,7 +79,7 @@ func (c Config) withDefaults() (Config, error) {
 	var errs []error
 	require := func(ok bool, name string) {
 		if !ok {
-			errs = append(errs, errors.New("server: "+name+" is missing"))
+			errs = append(errs, errors.New("server: "+name+" is needed"))
 		}
 	}
 	require(c.KMS != nil, "KMS")

@@ -12,7 +12,8 @@ var errDraining = errors.New("the server is shutting down")
 
 // drain ends the contexts of streams when the server stops. A stream that
 // follows a trail or watches health would otherwise hold up the end for ever;
-// its client reconnects.
+// its client reconnects. A reflection stream that waits for its client's next
+// question does not see it, and is cut off when DrainTimeout is over.
 type drain struct {
 	stopping context.Context
 	stop     context.CancelFunc

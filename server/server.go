@@ -84,9 +84,10 @@ func interceptors(c Config, d *drain) []grpc.ServerOption {
 	dl := deadlines{fallback: c.DefaultDeadline, longest: c.MaxDeadline}
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(authn.Unary, sendRequestID, log.unary, errs.unary,
-			requireCertificate, dl.unary, rec.unary),
+			dl.unary, rec.unary),
 		grpc.ChainStreamInterceptor(d.stream, authn.Stream, sendStreamRequestID, log.stream, errs.stream,
-			requireStreamCertificate, rec.stream, rej.stream),
+			rec.stream, rej.stream),
+		requireCertificate(errs),
 		grpc.UnknownServiceHandler(rej.unknown),
 		grpc.ForceServerCodecV2(newCodec()),
 	}
@@ -100,10 +101,11 @@ func limits() []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(MaxStreams),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionIdle: connectionIdle,
-			MaxConnectionAge:  connectionAge,
-			Time:              keepaliveTime,
-			Timeout:           keepaliveTimeout,
+			MaxConnectionIdle:     connectionIdle,
+			MaxConnectionAge:      connectionAge,
+			MaxConnectionAgeGrace: connectionGrace,
+			Time:                  keepaliveTime,
+			Timeout:               keepaliveTimeout,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
 			MinTime:             clientPingMinimum,

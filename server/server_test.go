@@ -275,10 +275,10 @@ func TestServeReportsAFailedListener(t *testing.T) {
 
 func TestNewNamesWhatIsWrong(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"KMS is missing":            func(c *Config) { c.KMS = nil },
-		"Operator is missing":       func(c *Config) { c.Operator = nil },
-		"Health is missing":         func(c *Config) { c.Health = nil },
-		"Reject is missing":         func(c *Config) { c.Reject = nil },
+		"KMS is needed":             func(c *Config) { c.KMS = nil },
+		"Operator is needed":        func(c *Config) { c.Operator = nil },
+		"Health is needed":          func(c *Config) { c.Health = nil },
+		"Reject is needed":          func(c *Config) { c.Reject = nil },
 		"at most MaxDeadline":       func(c *Config) { c.DefaultDeadline = time.Hour },
 		"positive DrainTimeout":     func(c *Config) { c.DrainTimeout = -1 },
 		"positive MaxConnections":   func(c *Config) { c.MaxConnections = -1 },

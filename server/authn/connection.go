@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
 
 	"github.com/strongroom-kms/strongroom/keystore"
 )
@@ -44,7 +46,27 @@ func (t *transport) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInf
 	if !ok {
 		return conn, info, nil
 	}
-	return conn, t.describe(conn.RemoteAddr(), tlsInfo), nil
+	described := t.describe(conn.RemoteAddr(), tlsInfo)
+	if described.caller.Credential == "" {
+		// It is told what is missing, and then has nothing to wait for.
+		time.AfterFunc(strangerTime, func() { _ = conn.Close() })
+	}
+	return conn, described, nil
+}
+
+// strangerTime is how long a connection without a client certificate is kept:
+// long enough to hear why it is of no use.
+const strangerTime = 5 * time.Second
+
+// Certified says whether the peer of a request's connection has proved itself
+// with a client certificate.
+func Certified(ctx context.Context) bool {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return false
+	}
+	c, ok := p.AuthInfo.(*connection)
+	return ok && c.caller.Credential != ""
 }
 
 // Clone is part of credentials.TransportCredentials.

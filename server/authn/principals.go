@@ -17,7 +17,9 @@ type Principals struct {
 // NewPrincipals makes Principals from subject alternative names and the ARNs
 // that they stand for. A name with a colon is a URI ("spiffe://corp/alice"),
 // one without is a DNS name ("alice.corp.example"); a name of one type never
-// matches a name of the other. Names are compared byte for byte.
+// matches a name of the other. URIs are
+// compared as Go's net/url writes them: an empty fragment is not seen, and the
+// scheme is in lower case.
 func NewPrincipals(arns map[string]string) (Principals, error) {
 	p := Principals{byURI: map[string]string{}, byDNS: map[string]string{}}
 	var errs []error
