@@ -21,6 +21,10 @@ type Intent struct {
 	KeyARN string `json:"keyARN,omitempty"`
 	// BackingKeyID is the CKA_ID of the token object, in hexadecimal.
 	BackingKeyID string `json:"backingKeyID,omitempty"`
+	// RequestedBy is the ARN of the principal that asked, SourceIPAddress where
+	// from; empty if the service acts of itself.
+	RequestedBy     string `json:"requestedBy,omitempty"`
+	SourceIPAddress string `json:"sourceIPAddress,omitempty"`
 	// Time is when the request came.
 	Time time.Time `json:"time"`
 }

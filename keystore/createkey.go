@@ -30,7 +30,7 @@ func (k *Keystore) CreateKey(ctx context.Context, req *kmsv1.CreateKeyRequest) (
 	record := k.newKeyRecord(req)
 	return perform(ctx, k, kmsv1.KeyManagementService_CreateKey_FullMethodName, req, plan[*kmsv1.CreateKeyResponse]{
 		check:  func(*key) error { return creatable(req) },
-		intent: newIntent("CreateKey", caller.RequestID, record),
+		intent: newIntent("CreateKey", caller, record),
 		run: func(ctx context.Context, p *proof) (*kmsv1.CreateKeyResponse, error) {
 			created, err := k.makeMaterial(ctx, p, record, 0)
 			if err != nil {
@@ -97,9 +97,9 @@ func newestID(r *storagev1.KeyRecord) hsmpool.ObjectID {
 }
 
 // newIntent announces that a record's newest backing key is about to be made.
-func newIntent(event, requestID string, r *storagev1.KeyRecord) *audit.Intent {
+func newIntent(event string, by Caller, r *storagev1.KeyRecord) *audit.Intent {
 	return &audit.Intent{
-		Time: time.Now(), RequestID: requestID, EventName: event,
+		Time: time.Now(), RequestID: by.RequestID, EventName: event, RequestedBy: by.Principal, SourceIPAddress: by.SourceIP,
 		KeyARN: r.GetArn(), BackingKeyID: newestID(r).String(),
 	}
 }
@@ -114,7 +114,7 @@ func (k *Keystore) makeMaterial(ctx context.Context, p *proof, r *storagev1.KeyR
 	}
 	made, err := k.storeRecord(ctx, r, revision)
 	if err == nil {
-		p.key = made
+		p.key, p.unsettled = made, false
 		return made, nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
@@ -145,7 +145,7 @@ func (k *Keystore) readRecord(ctx context.Context, r *storagev1.KeyRecord) (*key
 	if err != nil {
 		return nil, err
 	}
-	return decodeKey(k.scope, e.Value, e.Revision)
+	return decodeEntry(k.scope, e)
 }
 
 // storeRecord writes a key's record and waits until the view shows it.

@@ -11,7 +11,7 @@ import (
 func (k *Keystore) GenerateDataKey(ctx context.Context, req *kmsv1.GenerateDataKeyRequest) (*kmsv1.GenerateDataKeyResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_GenerateDataKey_FullMethodName, req, plan[*kmsv1.GenerateDataKeyResponse]{
 		target: k.byReference(req.GetKeyId()),
-		check:  encryptable("GenerateDataKey", symmetricDefault, req.GetEncryptionContext()),
+		check:  encryptable("GenerateDataKey", symmetricDefault),
 		run: func(ctx context.Context, p *proof) (*kmsv1.GenerateDataKeyResponse, error) {
 			sealed, plaintext, err := p.sealRandom(ctx, dataKeyLength(req), true, req.GetEncryptionContext())
 			if err != nil {
@@ -30,7 +30,7 @@ func (k *Keystore) GenerateDataKey(ctx context.Context, req *kmsv1.GenerateDataK
 func (k *Keystore) GenerateDataKeyWithoutPlaintext(ctx context.Context, req *kmsv1.GenerateDataKeyWithoutPlaintextRequest) (*kmsv1.GenerateDataKeyWithoutPlaintextResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_GenerateDataKeyWithoutPlaintext_FullMethodName, req, plan[*kmsv1.GenerateDataKeyWithoutPlaintextResponse]{
 		target: k.byReference(req.GetKeyId()),
-		check:  encryptable("GenerateDataKeyWithoutPlaintext", symmetricDefault, req.GetEncryptionContext()),
+		check:  encryptable("GenerateDataKeyWithoutPlaintext", symmetricDefault),
 		run: func(ctx context.Context, p *proof) (*kmsv1.GenerateDataKeyWithoutPlaintextResponse, error) {
 			sealed, _, err := p.sealRandom(ctx, dataKeyLength(req), false, req.GetEncryptionContext())
 			if err != nil {

@@ -5,9 +5,9 @@
 // Every operation goes through [perform], in this order: who calls, is the
 // request well formed, which key does it name, may the caller do this to it,
 // may this be done in the key's state, the intent (before a change only), the
-// work itself, the API event, the answer. There is no other way to the HSM:
-// the work gets a [proof] that perform alone makes, and only a proof's methods
-// reach the HSM. An answer leaves only after its event is durable; when the
+// work itself, the API event, the answer. There is no other way to keys: the
+// work gets a [proof] that perform alone makes, and only a proof's methods use
+// the HSM's keys. An answer leaves only after its event is durable; when the
 // journal cannot be written, requests fail.
 //
 // Reads are served from a [view] of the metadata store held in memory and kept

@@ -12,7 +12,7 @@ var symmetricDefault = kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_S
 func (k *Keystore) Encrypt(ctx context.Context, req *kmsv1.EncryptRequest) (*kmsv1.EncryptResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_Encrypt_FullMethodName, req, plan[*kmsv1.EncryptResponse]{
 		target: k.byReference(req.GetKeyId()),
-		check:  encryptable("Encrypt", req.GetEncryptionAlgorithm(), req.GetEncryptionContext()),
+		check:  encryptable("Encrypt", req.GetEncryptionAlgorithm()),
 		run: func(ctx context.Context, p *proof) (*kmsv1.EncryptResponse, error) {
 			sealed, err := p.seal(ctx, req.GetPlaintext(), req.GetEncryptionContext())
 			if err != nil {
@@ -33,9 +33,12 @@ func (k *Keystore) Decrypt(ctx context.Context, req *kmsv1.DecryptRequest) (*kms
 	}
 	return perform(ctx, k, kmsv1.KeyManagementService_Decrypt_FullMethodName, req, plan[*kmsv1.DecryptResponse]{
 		target: find,
-		check: both(encryptable("Decrypt", req.GetEncryptionAlgorithm(), req.GetEncryptionContext()), func(key *key) error {
+		check: func(key *key) error {
+			if err := encryptable("Decrypt", req.GetEncryptionAlgorithm())(key); err != nil {
+				return err
+			}
 			return madeBy(key, b, malformed)
-		}),
+		},
 		run: func(ctx context.Context, p *proof) (*kmsv1.DecryptResponse, error) {
 			plaintext, err := p.open(ctx, b, req.GetEncryptionContext())
 			if err != nil {

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
+
+	"github.com/hashicorp/go-hclog"
 
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
@@ -55,9 +58,18 @@ func (e *Error) because(err error) *Error {
 	return e
 }
 
-// PanicError describes a panic's value. Only the runtime's own texts are safe
+// LogPanic logs a panic's value with the stack, which is that of the panic when
+// it is called deferred, and returns the error that the panic becomes.
+func LogPanic(log hclog.Logger, v any, operation, requestID string) error {
+	err := panicError(v)
+	log.Error("an operation panicked", "operation", operation, "request_id", requestID,
+		"error", err, "stack", string(debug.Stack()))
+	return err
+}
+
+// panicError describes a panic's value. Only the runtime's own texts are safe
 // to show: any other value may hold a secret, and its type and the stack do.
-func PanicError(v any) error {
+func panicError(v any) error {
 	if e, ok := v.(runtime.Error); ok {
 		return fmt.Errorf("panic: %w", e)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	"github.com/strongroom-kms/strongroom/proto/jsonenc"
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // event is the request's API event, as CloudTrail records a KMS call.
@@ -27,14 +26,13 @@ func (r *request) event(res proto.Message, err error) *audit.APIEvent {
 	e.TLSDetails = r.tlsDetails()
 	e.Resources = r.resources()
 	e.AdditionalEventData = r.proof.additional()
-	invalid := false
 	if err != nil {
 		failure := AsError(err)
 		e.ErrorCode, e.ErrorMessage = describe.ErrorOf(failure.Kind).Name, failure.Message
-		invalid = failure.Kind == annotationsv1.ErrorKind_ERROR_KIND_VALIDATION
 	}
-	// A request outside its limits is not shown: it can be of any size.
-	if r.input != nil && !invalid {
+	// A request outside its limits, or from nobody, is not shown: it can be of
+	// any size.
+	if r.valid {
 		e.RequestParameters = r.method.AppendRequestEvent(nil, r.input)
 	}
 	if err == nil {
@@ -139,9 +137,9 @@ func (k *Keystore) Reject(ctx context.Context, fullMethod string, e *Error) erro
 	return e
 }
 
-// unknownMethod stands for a method that the API does not have. Its request is
-// not shown in the event.
+// unknownMethod stands for a method that the API does not have. Its event shows
+// the whole name, and a source of its own: the caller chose the name, and must
+// not be able to write what looks like the event of a real operation.
 func unknownMethod(fullMethod string) *describe.Method {
-	service, name, _ := strings.Cut(strings.TrimPrefix(fullMethod, "/"), "/")
-	return &describe.Method{Service: &describe.Service{EventSource: service}, Name: name, FullMethod: fullMethod}
+	return &describe.Method{Service: &describe.Service{EventSource: "unknown.strongroom"}, Name: fullMethod, FullMethod: fullMethod}
 }

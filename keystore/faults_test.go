@@ -47,6 +47,9 @@ func TestNoAnswerWithoutItsEvent(t *testing.T) {
 	if res != nil || err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE {
 		t.Errorf("got %v, %v", res, err)
 	}
+	if _, err := s.CreateKey(s.as(admin), &kmsv1.CreateKeyRequest{}); err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL {
+		t.Errorf("a change without its event must not look as if it could be tried again: %v", err)
+	}
 	if _, err := s.DescribeKey(s.as(nobody), &kmsv1.DescribeKeyRequest{KeyId: key.KeyId}); AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE {
 		t.Errorf("a refusal was answered without its event: %v", err)
 	}
@@ -73,7 +76,7 @@ func TestCutOffCreateKeyIsSettled(t *testing.T) {
 	kept := s.createKey()
 	lost := s.newKeyRecord(&kmsv1.CreateKeyRequest{})
 	request := uuid.NewString()
-	s.must(s.trail.RecordIntent(t.Context(), newIntent("CreateKey", request, lost)))
+	s.must(s.trail.RecordIntent(t.Context(), newIntent("CreateKey", Caller{RequestID: request, Principal: admin}, lost)))
 	_, err := s.pool.GenerateAES(t.Context(), hsmpool.GenerateRequest{ID: newestID(lost), Label: lost.GetArn()})
 	s.must(err)
 	s.stop()
@@ -98,6 +101,89 @@ func TestCutOffCreateKeyIsSettled(t *testing.T) {
 	}
 }
 
+// forgetfulHSM makes a key and does not say so in time.
+type forgetfulHSM struct{ HSM }
+
+func (h forgetfulHSM) GenerateAES(ctx context.Context, r hsmpool.GenerateRequest) (hsmpool.Trace, error) {
+	trace, err := h.HSM.GenerateAES(ctx, r)
+	if err != nil {
+		return trace, err
+	}
+	return hsmpool.Trace{}, &hsmpool.Error{Class: hsmpool.Timeout, HSM: trace.HSM, Object: r.ID, Err: context.DeadlineExceeded}
+}
+
+func TestKeyMaterialOfUnknownFateIsSettledAtTheNextStart(t *testing.T) {
+	s := newService(t)
+	s.initToken()
+	s.start()
+	s.Keystore.hsm = forgetfulHSM{s.pool}
+	_, err := s.CreateKey(s.as(admin), &kmsv1.CreateKeyRequest{})
+	if err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT {
+		t.Errorf("CreateKey gave %v", err)
+	}
+	made := s.hsmLog()[len(s.hsmLog())-1]
+	if made.Function != "C_GenerateKey" {
+		t.Fatalf("the HSM made no key: %+v", made)
+	}
+	id, err := parseObjectID(made.KeyID)
+	s.must(err)
+	s.stop()
+	s.start()
+	defer s.stop()
+	if _, err := s.pool.Seal(t.Context(), id, []byte("x"), nil); err == nil {
+		t.Error("the key material that nobody knows of is still there")
+	}
+	if e := s.lastEvent(); e.EventName != "CreateKey" || e.EventType != audit.EventTypeService {
+		t.Errorf("the event that settles it is %+v", e)
+	}
+}
+
+func TestStrangersAndOversizeRequestsDoNotFillTheJournal(t *testing.T) {
+	s := startService(t)
+	key := s.createKey()
+	long := map[string]string{"k": strings.Repeat("v", 90_000)}
+	for _, principal := range []string{"", nobody, app} {
+		_, err := s.Encrypt(s.as(principal), &kmsv1.EncryptRequest{KeyId: key.KeyId, Plaintext: []byte("x"), EncryptionContext: long})
+		if err == nil {
+			t.Errorf("%q was answered", principal)
+		}
+		if e := s.lastEvent(); e.RequestParameters != nil {
+			t.Errorf("the event of %q shows a request outside its limits", principal)
+		}
+	}
+}
+
+func TestStaleMetadataIsNotAnsweredFrom(t *testing.T) {
+	s := startService(t)
+	key := s.createKey()
+	s.view.mu.Lock()
+	s.view.broken = errors.New("cut off")
+	s.view.mu.Unlock()
+	_, err := s.Encrypt(s.as(app), &kmsv1.EncryptRequest{KeyId: key.KeyId, Plaintext: []byte("x")})
+	if err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE {
+		t.Errorf("got %v", err)
+	}
+	if s.Health() == nil {
+		t.Error("health does not say so")
+	}
+}
+
+func TestIntentsOfAnotherRegionAreNotTouched(t *testing.T) {
+	s := newService(t)
+	s.initToken()
+	s.start()
+	elsewhere := scope{account: "000000000000", region: "eu-west-1"}
+	k := &Keystore{scope: elsewhere}
+	record := k.newKeyRecord(&kmsv1.CreateKeyRequest{})
+	s.must(s.trail.RecordIntent(t.Context(), newIntent("CreateKey", Caller{RequestID: uuid.NewString()}, record)))
+	s.stop()
+	defer func() { s.must(s.store.Close()); s.must(s.pool.Close(t.Context())); s.must(s.trail.Close(t.Context())) }()
+	err := s.tryStart()
+	if err == nil || !strings.Contains(err.Error(), "another account or Region") {
+		t.Errorf("the start gave %v", err)
+	}
+}
+
 // panickyHSM fails as no code should.
 type panickyHSM struct{ HSM }
 
@@ -105,7 +191,7 @@ func (panickyHSM) Random(context.Context, int) ([]byte, hsmpool.Trace, error) { 
 
 func TestPanicsBecomeErrorsWithEvents(t *testing.T) {
 	s := startService(t)
-	s.vault.hsm = panickyHSM{s.pool}
+	s.Keystore.hsm = panickyHSM{s.pool}
 	_, err := s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: new(int32(1))})
 	if err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_INTERNAL_FAILURE || strings.Contains(AsError(err).Message, "a fault") {
 		t.Errorf("got %v", err)
@@ -135,7 +221,7 @@ func TestUnknownMethodsLeaveAnEvent(t *testing.T) {
 	if err := s.Reject(s.as(app), "/strongroom.kms.v1.KeyManagementService/Sign", refusal); !errors.Is(err, refusal) {
 		t.Errorf("Reject = %v", err)
 	}
-	if e := s.lastEvent(); e.EventName != "Sign" || e.ErrorCode != "UnknownOperationException" {
+	if e := s.lastEvent(); e.EventName != "/strongroom.kms.v1.KeyManagementService/Sign" || e.ErrorCode != "UnknownOperationException" {
 		t.Errorf("the event is %+v", e)
 	}
 }
@@ -172,7 +258,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		_, err := s.Encrypt(s.as(app), req)
 		keep(err)
 	}
-	s.vault.hsm = panickyHSM{s.pool}
+	s.Keystore.hsm = panickyHSM{s.pool}
 	_, err = s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: new(int32(24))})
 	keep(err)
 

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 // service is a Keystore on real parts: a SoftHSM token of its own, a journal,
 // a metadata file. Stopping and starting it keeps them.
 type service struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	gcmLimit uint64
 	logger   hclog.Logger
@@ -53,7 +53,7 @@ type service struct {
 	store *metadata.Bolt
 }
 
-func newService(t *testing.T) *service {
+func newService(t testing.TB) *service {
 	t.Helper()
 	s := &service{t: t, dir: t.TempDir()}
 	s.write("pin", "1234567890")
@@ -65,7 +65,7 @@ func newService(t *testing.T) *service {
 	return s
 }
 
-func startService(t *testing.T) *service {
+func startService(t testing.TB) *service {
 	t.Helper()
 	s := newService(t)
 	s.initToken()
@@ -107,6 +107,12 @@ func (s *service) initToken() {
 
 func (s *service) start() {
 	s.t.Helper()
+	s.must(s.tryStart())
+}
+
+// tryStart opens the parts, which must work, and then the Keystore.
+func (s *service) tryStart() error {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var err error
@@ -120,7 +126,7 @@ func (s *service) start() {
 	s.store, err = metadata.OpenBolt(s.path("metadata.db"), metadata.BoltOptions{})
 	s.must(err)
 	s.Keystore, err = New(ctx, s.config())
-	s.must(err)
+	return err
 }
 
 func (s *service) config() Config {

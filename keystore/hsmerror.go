@@ -32,12 +32,9 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 		return outOfTime(ctx, subject).because(err)
 	}
 	switch e.Class {
-	case hsmpool.Caller:
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_CIPHERTEXT,
-			"The ciphertext of key %s, or its encryption context, is not what was encrypted.", p.key.arn).because(err)
 	case hsmpool.ObjectMissing:
 		p.k.log.Error("a key's material is not in the token; restore it from the token's backup",
-			"key", p.key.arn, "backing_key_id", p.material, "request_id", p.request, "error", err)
+			"what", subject, "backing_key_id", p.material, "request_id", p.request, "error", err)
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INVALID_STATE,
 			"%s does not have its key material %s.", subject, materialID(p.material)).because(err)
 	case hsmpool.Busy:

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
@@ -83,6 +84,18 @@ func decodeValue(value []byte, m proto.Message) error {
 	return proto.Unmarshal(value[1:], m)
 }
 
+// decodeEntry reads a key's record from where it stands in the store.
+func decodeEntry(s scope, e metadata.Entry) (*key, error) {
+	k, err := decodeKey(s, e.Value, e.Revision)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Key, err)
+	}
+	if e.Key != s.keyPath(k.id) {
+		return nil, fmt.Errorf("%s: the record there is that of %s", e.Key, k.arn)
+	}
+	return k, nil
+}
+
 // decodeKey reads a KeyRecord and checks what the rest of the package relies
 // on.
 func decodeKey(s scope, value []byte, revision uint64) (*key, error) {
@@ -96,7 +109,7 @@ func decodeKey(s scope, value []byte, revision uint64) (*key, error) {
 	}
 	k := &key{id: id, arn: s.keyARN(id), record: r, revision: revision}
 	if r.GetArn() != k.arn {
-		return nil, fmt.Errorf("the record is of %s, and stands where that of %s should", r.GetArn(), k.arn)
+		return nil, fmt.Errorf("the record is of %s, which is not in account %s and Region %s", r.GetArn(), s.account, s.region)
 	}
 	for _, b := range r.GetBackingKeys() {
 		if len(b.GetId()) != len(hsmpool.ObjectID{}) {

@@ -70,7 +70,7 @@ type Keystore struct {
 	scope  scope
 	api    *describe.API
 	policy *policy.Set
-	vault  vault
+	hsm    HSM // for work with keys only by way of a proof
 	store  metadata.Store
 	trail  Trail
 	view   *view
@@ -121,13 +121,13 @@ func assemble(c Config) (*Keystore, error) {
 	}
 	return &Keystore{
 		scope: s, api: api, policy: set,
-		vault: vault{hsm: c.HSM}, store: c.Metadata, trail: c.Trail,
+		hsm: c.HSM, store: c.Metadata, trail: c.Trail,
 		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger,
 	}, nil
 }
 
 // start runs the two goroutines that Close stops: one follows the metadata
-// store, one refills invocation ranges and renews worn-out backing keys.
+// store, one renews worn-out backing keys.
 func (k *Keystore) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
@@ -149,7 +149,7 @@ func (k *Keystore) Close(ctx context.Context) error {
 // Health is nil when requests can be answered, or says for operators why not.
 func (k *Keystore) Health() error {
 	var errs []error
-	if err := k.vault.hsm.Health(); err != nil {
+	if err := k.hsm.Health(); err != nil {
 		errs = append(errs, fmt.Errorf("HSM: %w", err))
 	}
 	if err := k.trail.Healthy(); err != nil {

@@ -44,10 +44,10 @@ type meter struct {
 
 // counter is the range of one backing key that is being handed out.
 type counter struct {
-	mu       sync.Mutex
-	next     uint64 // the next number to hand out
-	reserved uint64 // the first number that is not ours
-	step     uint64 // the size of the next range
+	lock     chan struct{} // holds one value while it is taken; waiting for it ends with a context
+	next     uint64        // the next number to hand out
+	reserved uint64        // the first number that is not ours
+	step     uint64        // the size of the next range
 }
 
 func newMeter(s scope, store metadata.Store, limit uint64) *meter {
@@ -64,8 +64,10 @@ func (m *meter) worn() uint64 { return m.limit / 4 * 3 }
 // is reached.
 func (m *meter) take(ctx context.Context, k *key, id hsmpool.ObjectID) error {
 	c := m.counter(id)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if err := c.acquire(ctx); err != nil {
+		return outOfTime(ctx, "The key metadata").because(err)
+	}
+	defer c.release()
 	if c.next == c.reserved {
 		err := m.reserve(ctx, id, c)
 		if ctx.Err() != nil {
@@ -89,17 +91,28 @@ func (m *meter) take(ctx context.Context, k *key, id hsmpool.ObjectID) error {
 // isWorn says whether a backing key should be renewed.
 func (m *meter) isWorn(id hsmpool.ObjectID) bool {
 	c := m.counter(id)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lock <- struct{}{}
+	defer c.release()
 	return c.next >= m.worn()
 }
+
+func (c *counter) acquire(ctx context.Context) error {
+	select {
+	case c.lock <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *counter) release() { <-c.lock }
 
 func (m *meter) counter(id hsmpool.ObjectID) *counter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, ok := m.counters[id]
 	if !ok {
-		c = &counter{step: firstRange}
+		c = &counter{lock: make(chan struct{}, 1), step: firstRange}
 		m.counters[id] = c
 	}
 	return c
@@ -184,8 +197,10 @@ func (m *meter) giveBack(ctx context.Context) error {
 }
 
 func (m *meter) giveBackOne(ctx context.Context, id hsmpool.ObjectID, c *counter) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if err := c.acquire(ctx); err != nil {
+		return err
+	}
+	defer c.release()
 	if c.next == c.reserved {
 		return nil
 	}

@@ -55,7 +55,7 @@ func (o *operator) DescribeHsms(ctx context.Context, req *operatorv1.DescribeHsm
 	return perform(ctx, o.k, operatorv1.OperatorService_DescribeHsms_FullMethodName, req, plan[*operatorv1.DescribeHsmsResponse]{
 		run: func(context.Context, *proof) (*operatorv1.DescribeHsmsResponse, error) {
 			res := new(operatorv1.DescribeHsmsResponse)
-			for _, s := range o.k.vault.hsm.Describe() {
+			for _, s := range o.k.hsm.Describe() {
 				res.Hsms = append(res.Hsms, describeHSM(s))
 			}
 			return res, nil
@@ -76,7 +76,7 @@ func sendAll[Rec, Res any](ctx context.Context, records iter.Seq2[Rec, error], s
 	for rec, err := range records {
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil // the client has seen enough
+				return context.Cause(ctx) // the client is gone, or the server stops
 			}
 			return AsError(err)
 		}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/keystore/blob"
 	"github.com/strongroom-kms/strongroom/keystore/policy"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
@@ -48,6 +49,9 @@ type request struct {
 	input  proto.Message
 	target target
 	proof  *proof
+	// valid says that the caller is known and the request within its limits,
+	// so that it may be shown in the event.
+	valid bool
 }
 
 // perform is the only way an operation is done. See the package comment for
@@ -64,8 +68,9 @@ func perform[Res proto.Message](ctx context.Context, k *Keystore, fullMethod str
 	if err != nil {
 		err = r.answerable(err)
 	}
+	k.leaveOpen(ctx, r.proof, p.intent)
 	if failed := r.record(ctx, res, err); failed != nil {
-		return none, failed
+		return none, r.unrecorded(failed)
 	}
 	if err != nil {
 		return none, err
@@ -76,9 +81,7 @@ func perform[Res proto.Message](ctx context.Context, k *Keystore, fullMethod str
 func admitAndRun[Res proto.Message](ctx context.Context, r *request, p plan[Res]) (res Res, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = PanicError(v)
-			r.k.log.Error("an operation panicked", "operation", r.method.Name, "request_id", r.caller.RequestID,
-				"error", err, "stack", string(debug.Stack()))
+			err = LogPanic(r.k.log, v, r.method.Name, r.caller.RequestID)
 		}
 	}()
 	if err := r.admit(p.target); err != nil {
@@ -107,10 +110,14 @@ func (r *request) admit(find func() target) error {
 	if r.caller.Principal == "" {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNRECOGNIZED_CLIENT, "The credentials in the request are not those of a known principal.")
 	}
-	if err := r.method.Request.Validate(r.input); err != nil {
-		return &Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, Message: err.Error()}
+	if err := validate(r.method, r.input); err != nil {
+		return err
 	}
+	r.valid = true
 	if err := refuseUnsupported(r.input); err != nil {
+		return err
+	}
+	if err := r.k.fresh(); err != nil {
 		return err
 	}
 	if find != nil {
@@ -120,6 +127,32 @@ func (r *request) admit(find func() target) error {
 		return err
 	}
 	return r.target.err
+}
+
+// validate checks a request against the limits of its description, and its
+// encryption context, whose size AWS does not describe.
+func validate(m *describe.Method, req proto.Message) error {
+	if err := m.Request.Validate(req); err != nil {
+		return &Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, Message: err.Error()}
+	}
+	r, ok := req.(interface{ GetEncryptionContext() map[string]string })
+	if !ok {
+		return nil
+	}
+	if err := blob.CheckContext(r.GetEncryptionContext()); err != nil {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
+			"1 validation error detected: Value at 'encryptionContext' failed to satisfy constraint: %v", err)
+	}
+	return nil
+}
+
+// fresh refuses to answer from metadata that may be out of date: a key may have
+// been disabled since.
+func (k *Keystore) fresh() error {
+	if err := k.view.healthy(); err != nil {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE, "The key metadata is not up to date.").because(err)
+	}
+	return nil
 }
 
 // authorize asks the policies for every action that the operation needs.
@@ -154,10 +187,31 @@ func (r *request) answerable(err error) *Error {
 
 // writeIntent makes the intent of a change durable.
 func (k *Keystore) writeIntent(ctx context.Context, i *audit.Intent) error {
-	if err := k.trail.RecordIntent(ctx, i); err != nil {
+	err := k.trail.RecordIntent(ctx, i)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return outOfTime(ctx, "The audit journal").because(err)
+	default:
 		return journalFailed(err)
 	}
-	return nil
+}
+
+// leaveOpen announces a change once more, under a request id that nobody has,
+// when it is not known what has become of its key material: the request's event
+// settles the request's own intent, and this one is left for the next start.
+func (k *Keystore) leaveOpen(ctx context.Context, p *proof, i *audit.Intent) {
+	if !p.unsettled {
+		return
+	}
+	again := *i
+	again.RequestID = uuid.NewString()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	err := k.writeIntent(ctx, &again)
+	k.log.Warn("it is not known whether new key material was made; the next start settles it",
+		"operation", i.EventName, "key", i.KeyARN, "backing_key_id", i.BackingKeyID, "request_id", i.RequestID, "error", err)
 }
 
 // record makes the request's event durable. Without it there is no answer,
@@ -171,6 +225,16 @@ func (r *request) record(ctx context.Context, res proto.Message, err error) erro
 		return journalFailed(failed)
 	}
 	return nil
+}
+
+// unrecorded is the answer of a request whose event is not durable. One that
+// has changed something must not look as if trying again were harmless.
+func (r *request) unrecorded(failed error) error {
+	if r.proof.granted && !r.method.ReadOnly {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL,
+			"The outcome of the request could not be recorded; it may have taken effect.").because(failed)
+	}
+	return failed
 }
 
 func journalFailed(err error) error {

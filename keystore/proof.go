@@ -6,12 +6,8 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/blob"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
-
-// vault keeps the HSM where only a proof's methods look.
-type vault struct {
-	hsm HSM
-}
 
 // errNoProof is answered by a proof that was not granted: a programming error.
 var errNoProof = errors.New("the HSM was asked without the checks of perform")
@@ -27,6 +23,9 @@ type proof struct {
 
 	trace    hsmpool.Trace
 	material hsmpool.ObjectID // zero when no backing key was used
+	// unsettled says that material may or may not be in the token, and that
+	// nothing else knows of it.
+	unsettled bool
 }
 
 func newProof(k *Keystore, requestID string) *proof {
@@ -42,7 +41,7 @@ func (p *proof) hsm(ctx context.Context) (context.Context, HSM, error) {
 	if !p.granted {
 		return nil, nil, errNoProof
 	}
-	return hsmpool.WithRequestID(ctx, p.request), p.k.vault.hsm, nil
+	return hsmpool.WithRequestID(ctx, p.request), p.k.hsm, nil
 }
 
 // note remembers where the last call was done, also when it failed.
@@ -106,6 +105,11 @@ func (p *proof) open(ctx context.Context, b blob.Blob, encryptionContext map[str
 	p.material = b.Header.BackingKeyID
 	o, err := hsm.Open(ctx, p.material, b.IV[:], b.Ciphertext, blob.AAD(b.Header, encryptionContext))
 	p.note(o.Trace, err)
+	var e *hsmpool.Error
+	if errors.As(err, &e) && e.Class == hsmpool.Caller {
+		return nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_CIPHERTEXT,
+			"The ciphertext of key %s, or its encryption context, is not what was encrypted.", p.key.arn).because(err)
+	}
 	if err != nil {
 		return nil, p.hsmError(ctx, err)
 	}
@@ -132,13 +136,24 @@ func (p *proof) generate(ctx context.Context, id hsmpool.ObjectID, label string)
 	if err != nil {
 		return err
 	}
-	p.material = id
+	p.material, p.unsettled = id, true
 	trace, err := hsm.GenerateAES(ctx, hsmpool.GenerateRequest{ID: id, Label: label})
 	p.note(trace, err)
 	if err != nil {
+		p.unsettled = mayHaveMade(err)
 		return p.hsmError(ctx, err)
 	}
 	return nil
+}
+
+// mayHaveMade says whether a generation that failed may have left a key: only
+// an HSM that answered knows that it has not.
+func mayHaveMade(err error) bool {
+	var e *hsmpool.Error
+	if !errors.As(err, &e) {
+		return true
+	}
+	return e.Class == hsmpool.Timeout || e.Class == hsmpool.Unavailable || e.Class == hsmpool.Internal
 }
 
 // destroy removes a backing key that this request, or one that was cut off,
@@ -153,7 +168,8 @@ func (p *proof) destroy(ctx context.Context, id hsmpool.ObjectID) error {
 	p.note(trace, err)
 	var e *hsmpool.Error
 	if errors.As(err, &e) && e.Class == hsmpool.ObjectMissing {
-		return nil
+		err = nil
 	}
+	p.unsettled = p.unsettled && err != nil
 	return err
 }

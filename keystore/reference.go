@@ -67,27 +67,19 @@ func usable(k *key, usage kmsv1.KeyUsageType, operation string) error {
 }
 
 // encryptable checks that a key may encrypt and decrypt, by the algorithm that
-// the request names, and that the encryption context has an allowed size.
-func encryptable(operation string, algorithm kmsv1.EncryptionAlgorithmSpec, encryptionContext map[string]string) func(*key) error {
+// the request names.
+func encryptable(operation string, algorithm kmsv1.EncryptionAlgorithmSpec) func(*key) error {
 	return func(k *key) error {
 		if err := usable(k, kmsv1.KeyUsageType_KEY_USAGE_TYPE_ENCRYPT_DECRYPT, operation); err != nil {
 			return err
 		}
 		switch algorithm {
 		case kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_UNSPECIFIED, symmetricDefault:
-			return contextFits(encryptionContext)
+			return nil
 		}
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_KEY_USAGE,
 			"Algorithm %s is incompatible with key spec %s.", describe.WireName(algorithm), describe.WireName(k.record.GetKeySpec()))
 	}
-}
-
-func contextFits(encryptionContext map[string]string) error {
-	if err := blob.CheckContext(encryptionContext); err != nil {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
-			"1 validation error detected: Value at 'encryptionContext' failed to satisfy constraint: %v", err)
-	}
-	return nil
 }
 
 // madeBy checks that a ciphertext was made by one of a key's backing keys.
@@ -103,16 +95,6 @@ func madeBy(k *key, b blob.Blob, malformed error) error {
 			"The ciphertext names key material that %s never had.", k.arn)
 	}
 	return nil
-}
-
-// both makes one check of two.
-func both(first, second func(*key) error) func(*key) error {
-	return func(k *key) error {
-		if err := first(k); err != nil {
-			return err
-		}
-		return second(k)
-	}
 }
 
 // stateInWords is a key state as AWS's messages name it.
@@ -142,6 +124,11 @@ func refuseUnsupported(req proto.Message) error {
 	}
 	if r, ok := req.(interface{ GetRecipient() *kmsv1.RecipientInfo }); ok && r.GetRecipient() != nil {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "Recipient is not supported.")
+	}
+	if r, ok := req.(interface {
+		GetDryRunModifiers() []kmsv1.DryRunModifierType
+	}); ok && len(r.GetDryRunModifiers()) > 0 {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "DryRunModifiers are not supported.")
 	}
 	if r, ok := req.(interface{ GetCustomKeyStoreId() string }); ok && r.GetCustomKeyStoreId() != "" {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_NOT_FOUND, "Custom key store %s does not exist.", r.GetCustomKeyStoreId())

@@ -34,6 +34,9 @@ func (k *Keystore) settleOne(ctx context.Context, i *audit.Intent) error {
 	if err != nil {
 		return fmt.Errorf("the intent names no key: %w", err)
 	}
+	if i.KeyARN != k.scope.keyARN(keyID) {
+		return fmt.Errorf("the intent is of another account or Region than %s; start once with those of the intent", k.scope.arn(""))
+	}
 	p := newProof(k, i.RequestID)
 	p.grant(k.view.get(keyID))
 	outcome := errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The service stopped during the request; its key material was destroyed.")

@@ -41,9 +41,9 @@ func (v *view) load(ctx context.Context, store metadata.Store) error {
 	}
 	keys := make(map[uuid.UUID]*key, len(entries))
 	for _, e := range entries {
-		k, err := decodeKey(v.scope, e.Value, e.Revision)
+		k, err := decodeEntry(v.scope, e)
 		if err != nil {
-			return fmt.Errorf("%s: %w", e.Key, err)
+			return err
 		}
 		keys[k.id] = k
 	}
@@ -100,9 +100,9 @@ func (v *view) apply(c metadata.Change) error {
 			gone = append(gone, id)
 			continue
 		}
-		k, err := decodeKey(v.scope, e.Entry.Value, e.Entry.Revision)
+		k, err := decodeEntry(v.scope, e.Entry)
 		if err != nil {
-			return fmt.Errorf("%s: %w", e.Entry.Key, err)
+			return err
 		}
 		puts = append(puts, k)
 	}

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"runtime/debug"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
@@ -39,9 +38,7 @@ func (r recovery) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerI
 // error. It runs deferred, while the stack is still that of the panic.
 func (r recovery) failed(ctx context.Context, method string, p any) error {
 	caller, _ := keystore.CallerFrom(ctx)
-	err := keystore.PanicError(p)
-	r.logger.Error("an operation panicked", "method", method, "request_id", caller.RequestID,
-		"error", err, "stack", string(debug.Stack()))
+	err := keystore.LogPanic(r.logger, p, method, caller.RequestID)
 	if isInfrastructure(method) {
 		return keystore.AsError(err)
 	}

@@ -19,8 +19,9 @@ import (
 	"github.com/strongroom-kms/strongroom/cmd/internal/config"
 )
 
-// closeTimeout bounds the closing of all parts after the server has drained.
-const closeTimeout = 20 * time.Second
+// closeTimeout bounds the closing of all parts after the server has drained. It
+// is longer than what the key store may take to end a renewal under way.
+const closeTimeout = 60 * time.Second
 
 // JournalDir is where a data directory has its audit journal.
 func JournalDir(dataDir string) string { return filepath.Join(dataDir, "journal") }
