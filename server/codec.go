@@ -19,10 +19,21 @@ type incoming struct {
 	err     error
 }
 
-// codec is gRPC's codec for protobuf that also knows incoming messages.
-type codec struct{ encoding.CodecV2 }
+// codec is gRPC's codec for protobuf that also knows incoming messages, and
+// wipes the secrets of outgoing ones.
+type codec struct {
+	encoding.CodecV2
+	wiper wiper
+}
 
-func newCodec() codec { return codec{encoding.GetCodecV2(proto.Name)} }
+func newCodec(w wiper) codec { return codec{encoding.GetCodecV2(proto.Name), w} }
+
+// Marshal is part of encoding.CodecV2. The server encodes a message once and
+// then has no more use for it.
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	defer c.wiper.wipe(v)
+	return c.CodecV2.Marshal(v)
+}
 
 // Unmarshal is part of encoding.CodecV2.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {

@@ -58,6 +58,9 @@ type Config struct {
 	// Redact prints a message for the request log without its secrets. Nil: the
 	// log has no messages.
 	Redact func(proto.Message) string
+	// Wipe overwrites the secrets of a message that is done with. Nil: they are
+	// left to the garbage collector.
+	Wipe func(proto.Message)
 	// Logger takes the server's log; nil discards it.
 	Logger hclog.Logger
 	// DefaultDeadline bounds requests that bring no deadline, from when their

@@ -83,13 +83,13 @@ func interceptors(c Config, d *drain) []grpc.ServerOption {
 	rej := rejecter{c.Reject}
 	dl := deadlines{fallback: c.DefaultDeadline, longest: c.MaxDeadline}
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(authn.Unary, sendRequestID, log.unary, errs.unary,
+		grpc.ChainUnaryInterceptor(wiper(c.Wipe).unary, authn.Unary, sendRequestID, log.unary, errs.unary,
 			dl.unary, rec.unary),
 		grpc.ChainStreamInterceptor(d.stream, authn.Stream, sendStreamRequestID, log.stream, errs.stream,
 			rec.stream, rej.stream),
 		requireCertificate(errs),
 		grpc.UnknownServiceHandler(rej.unknown),
-		grpc.ForceServerCodecV2(newCodec()),
+		grpc.ForceServerCodecV2(newCodec(c.Wipe)),
 	}
 }
 

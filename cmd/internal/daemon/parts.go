@@ -178,6 +178,7 @@ func (d *daemon) newServer(context.Context) error {
 		TLS:             server.TLSFiles{Certificate: files.Cert, Key: files.Key, ClientCA: files.ClientCA},
 		Principals:      names,
 		Redact:          d.keystore.Describe().Redact,
+		Wipe:            d.keystore.Describe().Wipe,
 		Logger:          d.logger.Named("server"),
 		DefaultDeadline: d.config.Limits.DefaultDeadline,
 		MaxDeadline:     d.config.Limits.MaxDeadline,
