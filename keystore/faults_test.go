@@ -116,7 +116,7 @@ func TestKeyMaterialOfUnknownFateIsSettledAtTheNextStart(t *testing.T) {
 	s := newService(t)
 	s.initToken()
 	s.start()
-	s.Keystore.hsm = forgetfulHSM{s.pool}
+	s.hsm = forgetfulHSM{s.pool}
 	_, err := s.CreateKey(s.as(admin), &kmsv1.CreateKeyRequest{})
 	if err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT {
 		t.Errorf("CreateKey gave %v", err)
@@ -191,7 +191,7 @@ func (panickyHSM) Random(context.Context, int) ([]byte, hsmpool.Trace, error) { 
 
 func TestPanicsBecomeErrorsWithEvents(t *testing.T) {
 	s := startService(t)
-	s.Keystore.hsm = panickyHSM{s.pool}
+	s.hsm = panickyHSM{s.pool}
 	_, err := s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: new(int32(1))})
 	if err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_INTERNAL_FAILURE || strings.Contains(AsError(err).Message, "a fault") {
 		t.Errorf("got %v", err)
@@ -258,7 +258,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		_, err := s.Encrypt(s.as(app), req)
 		keep(err)
 	}
-	s.Keystore.hsm = panickyHSM{s.pool}
+	s.hsm = panickyHSM{s.pool}
 	_, err = s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: new(int32(24))})
 	keep(err)
 
