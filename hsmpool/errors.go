@@ -10,7 +10,7 @@ type Class int
 
 // The classes of failure.
 const (
-	classInvalid Class = iota
+	_ Class = iota
 	// Caller: the ciphertext was altered, or belongs to another key or AAD.
 	Caller
 	// ObjectMissing: the token has no key of that id.

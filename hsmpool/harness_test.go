@@ -135,7 +135,13 @@ func newID() (id hsmpool.ObjectID) {
 }
 
 // wantClass fails the test unless err is an Error of the class.
-func wantClass(tb testing.TB, err error, want hsmpool.Class) *hsmpool.Error {
+func wantClass(tb testing.TB, err error, want hsmpool.Class) {
+	tb.Helper()
+	_ = hsmError(tb, err, want)
+}
+
+// hsmError is wantClass, and returns the Error.
+func hsmError(tb testing.TB, err error, want hsmpool.Class) *hsmpool.Error {
 	tb.Helper()
 	var e *hsmpool.Error
 	if !errors.As(err, &e) || e.Class != want {

@@ -45,9 +45,9 @@ type member struct {
 	who      identity
 	status   Status
 
-	stopped chan struct{} // closed when the supervisor is to end
-	ended   chan struct{} // closed when it has
-	stopCtx context.Context
+	end     context.CancelFunc // tells the supervisor to end
+	ended   chan struct{}      // closed when it has
+	stopCtx context.Context    // bounds the worker's orderly end; set before end is called
 }
 
 func newMember(cfg Config) *member {
@@ -60,46 +60,40 @@ func newMember(cfg Config) *member {
 		state:   Starting,
 		reason:  errors.New("the worker is starting"),
 		who:     cfg.anonymous(),
-		stopped: make(chan struct{}),
 		ended:   make(chan struct{}),
 	}
 }
 
-// supervise keeps a worker running until stop. p is the first one.
-func (m *member) supervise(p *process) {
+// run gives the member its supervisor. p is the first worker.
+func (m *member) run(p *process) {
+	ctx, end := context.WithCancel(context.Background())
+	m.end = end
+	go m.supervise(ctx, p)
+}
+
+// supervise keeps a worker running until ctx ends.
+func (m *member) supervise(ctx context.Context, p *process) {
 	defer close(m.ended)
-	ctx, cancel := m.untilStopped()
-	defer cancel()
 	for {
-		if p != nil && !m.serve(p) {
+		if p != nil && !m.serve(ctx, p) {
 			m.shutDown(p)
 			return
 		}
+		if ctx.Err() != nil {
+			return
+		}
 		var err error
-		if p, err = m.start(ctx); err != nil && !m.failed(err) {
+		if p, err = m.start(ctx); err != nil && !m.failed(ctx, err) {
 			return
 		}
 	}
 }
 
-// untilStopped returns a context that ends when the supervisor is to end.
-func (m *member) untilStopped() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		select {
-		case <-m.stopped:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
 // serve watches over a ready worker. It returns true once the worker has been lost
-// and it is time for the next; false if the supervisor is to end.
-func (m *member) serve(p *process) bool {
+// and it is time for the next; false, with the worker still there, when ctx ends.
+func (m *member) serve(ctx context.Context, p *process) bool {
 	ready := time.Now()
-	if !m.watch(p) {
+	if !m.watch(ctx, p) {
 		return false
 	}
 	m.change(Starting, p.reason(), nil)
@@ -107,19 +101,19 @@ func (m *member) serve(p *process) bool {
 	p.end()
 	if time.Since(ready) >= stableAfter {
 		m.delay.Reset()
-		return true
+	} else {
+		m.pause(ctx)
 	}
-	return m.pause()
+	return true
 }
 
-// watch returns true when the worker is lost and false when the supervisor is to
-// end. It condemns a worker that hangs, and keeps the connection to an idle HSM alive.
-func (m *member) watch(p *process) bool {
+// watch returns true when the worker is lost and false when ctx ends. It condemns a worker that hangs, and keeps the connection to an idle HSM alive.
+func (m *member) watch(ctx context.Context, p *process) bool {
 	ticker := time.NewTicker(max(m.cfg.HangTimeout/checksPerHang, time.Millisecond))
 	defer ticker.Stop()
 	for probed := time.Now(); ; {
 		select {
-		case <-m.stopped:
+		case <-ctx.Done():
 			return false
 		case <-p.lost:
 			return true
@@ -147,47 +141,52 @@ func (m *member) probe(p *process) {
 
 // failed handles a failed start. It returns true when it is time for the next one,
 // false if there is none.
-func (m *member) failed(err error) bool {
+func (m *member) failed(ctx context.Context, err error) bool {
 	var e *Error
 	if errors.As(err, &e) && e.Class == Operator {
 		m.change(Stopped, err, nil)
 		m.log.Error("worker stopped until an operator has acted", "error", err)
-		<-m.stopped
+		<-ctx.Done()
 		return false
+	}
+	if ctx.Err() == nil {
+		m.log.Error("worker start failed", "error", err)
 	}
 	m.mu.Lock()
 	m.failures++
 	m.mu.Unlock()
 	m.change(Starting, err, nil)
-	m.log.Error("worker start failed", "error", err)
-	return m.pause()
+	m.pause(ctx)
+	return true
 }
 
-// pause waits for the next start; false if the supervisor is to end.
-func (m *member) pause() bool {
+// pause waits for the next start, or for the end of ctx.
+func (m *member) pause(ctx context.Context) {
 	timer := time.NewTimer(m.delay.NextBackOff())
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
-	case <-m.stopped:
-		return false
+	case <-ctx.Done():
 	}
 }
 
 // start starts a worker and waits until it is ready and its start is on record.
 func (m *member) start(ctx context.Context) (*process, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.StartTimeout)
+	bounded, cancel := context.WithTimeout(ctx, m.cfg.StartTimeout)
 	defer cancel()
 	calls := &callLog{rec: m.rec, fallback: m.identity()}
 	p, err := spawn(m.cfg, m.log, calls)
 	if err != nil {
 		return nil, &Error{Class: Unavailable, Err: err}
 	}
-	reply, err := p.begin(ctx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Start{Start: m.startRequest()}})
+	reply, err := p.begin(bounded, &workerv1.ToWorker{Request: &workerv1.ToWorker_Start{Start: m.startRequest()}})
 	if err != nil {
 		p.end()
-		return nil, failure(orIdentity(calls.who.Load(), m.identity()), ObjectID{}, reply, fmt.Errorf("starting the worker: %w", err))
+		e := failure(orIdentity(calls.who.Load(), m.identity()), ObjectID{}, reply, fmt.Errorf("starting the worker: %w", err))
+		if e.Class == Timeout && ctx.Err() == nil {
+			e.Class = Unavailable // the start took too long, not the one who asked
+		}
+		return nil, e
 	}
 	m.ready(p, reply)
 	return p, nil
@@ -262,10 +261,13 @@ func (m *member) change(state State, reason error, p *process) {
 	m.changed = make(chan struct{})
 }
 
-// shutDown has the worker log out and finalise its library, and waits for its end.
+// shutDown has the worker log out and finalise its library, and waits for its end. One
+// that hangs is killed.
 func (m *member) shutDown(p *process) {
 	m.change(Stopped, errClosed, nil)
-	_, err := p.roundTrip(m.stopCtx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Stop{Stop: &workerv1.StopRequest{}}}, true)
+	ctx, cancel := context.WithTimeout(m.stopCtx, m.cfg.HangTimeout)
+	defer cancel()
+	_, err := p.roundTrip(ctx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Stop{Stop: &workerv1.StopRequest{}}}, true)
 	if err != nil {
 		m.log.Warn("worker did not stop in order, killing it", "pid", p.pid(), "error", err)
 	} else {
@@ -277,7 +279,7 @@ func (m *member) shutDown(p *process) {
 // stop ends the supervisor and the recorder. ctx bounds the worker's orderly end.
 func (m *member) stop(ctx context.Context) {
 	m.stopCtx = ctx
-	close(m.stopped)
+	m.end()
 	<-m.ended
 	m.rec.close(ctx)
 }

@@ -45,7 +45,7 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 		turn:   make(chan struct{}, 1),
 		idle:   make(chan struct{}, 1),
 	}
-	go m.supervise(first)
+	m.run(first)
 	p.orphans = newOrphanage(p.destroyOrphan, cfg.Logger)
 	return p, nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +16,7 @@ import (
 // TestLifeOfAKey makes, uses and destroys a key, and compares the HSM entries with
 // the management calls that this takes.
 func TestLifeOfAKey(t *testing.T) {
+	t.Parallel()
 	h := newHSM(t)
 	pool := h.open(t)
 	ctx := hsmpool.WithRequestID(t.Context(), "request-1")
@@ -58,6 +60,7 @@ func TestLifeOfAKey(t *testing.T) {
 }
 
 func TestSealRoundTrips(t *testing.T) {
+	t.Parallel()
 	pool := newHSM(t).open(t)
 	id := generate(t, pool)
 	for _, test := range []struct {
@@ -91,6 +94,7 @@ func TestSealRoundTrips(t *testing.T) {
 
 // TestKeyNeverLeavesTheToken looks at a key with another program.
 func TestKeyNeverLeavesTheToken(t *testing.T) {
+	t.Parallel()
 	h := newHSM(t)
 	id := generate(t, h.open(t))
 	out := h.pkcs11Tool(t, "--list-objects", "--type", "secrkey")
@@ -100,7 +104,7 @@ func TestKeyNeverLeavesTheToken(t *testing.T) {
 			t.Errorf("pkcs11-tool does not print %q:\n%s", want, out)
 		}
 	}
-	read := h.tool("--read-object", "--type", "secrkey", "--id", id.String())
+	read := h.tool(append(login(), "--read-object", "--type", "secrkey", "--id", id.String())...)
 	if out, err := read.CombinedOutput(); err == nil {
 		t.Errorf("pkcs11-tool read the key:\n%s", out)
 	}
@@ -109,20 +113,53 @@ func TestKeyNeverLeavesTheToken(t *testing.T) {
 // pkcs11Tool runs OpenSC's tool on the token, logged in.
 func (h *hsm) pkcs11Tool(tb testing.TB, args ...string) string {
 	tb.Helper()
-	out, err := h.tool(args...).CombinedOutput()
+	out, err := h.tool(append(login(), args...)...).CombinedOutput()
 	if err != nil {
 		tb.Fatalf("pkcs11-tool %q: %v\n%s", args, err, out)
 	}
 	return string(out)
 }
 
+func login() []string {
+	return []string{"--token-label", "strongroom", "--login", "--pin", userPIN}
+}
+
 func (h *hsm) tool(args ...string) *exec.Cmd {
-	cmd := exec.Command("pkcs11-tool", append([]string{"--module", softHSM, "--token-label", "strongroom", "--login", "--pin", userPIN}, args...)...)
+	cmd := exec.Command("pkcs11-tool", append([]string{"--module", softHSM}, args...)...)
 	cmd.Env = append(os.Environ(), h.config.Env...)
 	return cmd
 }
 
+// TestManySessions has several executors share keys, good requests and bad ones.
+func TestManySessions(t *testing.T) {
+	t.Parallel()
+	pool := newHSM(t).open(t, func(c *hsmpool.Config) { c.Sessions = 4 })
+	ids := []hsmpool.ObjectID{generate(t, pool), generate(t, pool)}
+	var clients sync.WaitGroup
+	for n := range 32 {
+		clients.Go(func() {
+			plaintext := bytes.Repeat([]byte{byte(n)}, n+1)
+			for i := range 20 {
+				sealed, err := pool.Seal(t.Context(), ids[n%2], plaintext, nil)
+				if err != nil {
+					t.Errorf("Seal: %v", err)
+					return
+				}
+				opened, err := pool.Open(t.Context(), ids[(n+i)%2], sealed.IV[:], sealed.Ciphertext, nil)
+				if right := i%2 == 0; right != (err == nil) || right && !bytes.Equal(opened.Plaintext, plaintext) {
+					t.Errorf("Open under the right key %v: %v", right, err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	if s := pool.Describe()[0]; s.Restarts != 0 || s.Sessions != 6 {
+		t.Errorf("%d restarts, %d sessions", s.Restarts, s.Sessions)
+	}
+}
+
 func TestSealRandom(t *testing.T) {
+	t.Parallel()
 	pool := newHSM(t).open(t)
 	id := generate(t, pool)
 	sealed, err := pool.SealRandom(t.Context(), id, 32, true, []byte("aad"))
@@ -146,6 +183,7 @@ func TestSealRandom(t *testing.T) {
 }
 
 func TestRandom(t *testing.T) {
+	t.Parallel()
 	pool := newHSM(t).open(t)
 	first, trace, err := pool.Random(t.Context(), 1024)
 	if err != nil || len(first) != 1024 || trace.Function != "C_GenerateRandom" {
@@ -189,6 +227,7 @@ func TestPINSources(t *testing.T) {
 
 // TestDescribe finds the same HSM by serial number, under the same name.
 func TestDescribe(t *testing.T) {
+	t.Parallel()
 	h := newHSM(t)
 	pool := h.open(t)
 	generate(t, pool)

@@ -196,7 +196,7 @@ func (p *process) answer(r *workerv1.Reply) {
 		return
 	}
 	if r.GetFailure().GetRestart() {
-		p.condemn(fmt.Errorf("%s: %s: %s", r.GetFunction(), rvName(r.GetRv()), r.GetFailure().GetMessage()))
+		p.condemn(failure(identity{}, ObjectID{}, r, nil))
 	}
 	if !c.management {
 		c.deliver(outcome{reply: r})

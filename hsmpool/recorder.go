@@ -4,9 +4,14 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/audit"
 )
+
+// recordGrace is how long the last entries may take to be written although nobody
+// waits any more.
+const recordGrace = 2 * time.Second
 
 // recorder hands the management calls of an HSM to the Auditor, in their order and
 // from one goroutine, off the goroutine that reads the worker's replies. It outlives
@@ -75,8 +80,8 @@ func (r *recorder) check(ctx context.Context, hsmID string) error {
 	}
 }
 
-// close records what is queued and stops the recorder. When ctx ends first, the
-// Auditor is told to give up.
+// close records what is queued and stops the recorder. Some time after ctx has ended
+// the Auditor is told to give up.
 func (r *recorder) close(ctx context.Context) {
 	r.mu.Lock()
 	r.closed = true
@@ -85,10 +90,10 @@ func (r *recorder) close(ctx context.Context) {
 	select {
 	case <-r.done:
 	case <-ctx.Done():
-		r.stop()
-		<-r.done
+		waitFor(r.done, recordGrace)
 	}
 	r.stop()
+	<-r.done
 }
 
 func (r *recorder) run(ctx context.Context) {

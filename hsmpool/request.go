@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/wire"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -116,6 +117,8 @@ func errorClass(err error) Class {
 		return Timeout
 	case errors.Is(err, errBusy):
 		return Busy
+	case errors.Is(err, wire.ErrFrame):
+		return Internal
 	}
 	return Unavailable
 }

@@ -27,9 +27,9 @@ func spawn(cfg Config, log hclog.Logger, calls *callLog) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer theirs.Close()
+	defer func() { _ = theirs.Close() }()
 	stderr := newLogJoiner(log.Named("hsm-worker"))
-	cmd := exec.Command(cfg.WorkerCommand[0], cfg.WorkerCommand[1:]...)
+	cmd := exec.Command(cfg.WorkerCommand[0], cfg.WorkerCommand[1:]...) //nolint:noctx // process.end ends it, not a context
 	cmd.Env = workerEnv(cfg.Env, cfg.PIN.Env)
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Stderr = stderr
@@ -59,7 +59,7 @@ func socketPair() (*net.UnixConn, *os.File, error) {
 		return nil, nil, fmt.Errorf("making the worker's socket pair: %w", err)
 	}
 	ours, theirs := os.NewFile(uintptr(fds[0]), "worker socket"), os.NewFile(uintptr(fds[1]), "worker socket")
-	defer ours.Close()
+	defer func() { _ = ours.Close() }()
 	conn, err := net.FileConn(ours)
 	if err != nil {
 		_ = theirs.Close()

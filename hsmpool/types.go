@@ -57,7 +57,7 @@ type State int
 
 // The states of an HSM.
 const (
-	stateInvalid State = iota
+	_ State = iota
 	// Starting: the worker is being started, or replaced.
 	Starting
 	// Ready: it takes requests.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"math/big"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -18,8 +19,9 @@ import (
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
-// After kill -9 at any moment the journal is whole, and every answer that any
-// client received is in it; what was in it before is still there.
+// After kill -9 at any moment, workers being killed meanwhile too, the journal
+// is whole, and every answer that any client received is in it; what was in it
+// before is still there.
 func TestServerKilledUnderLoad(t *testing.T) {
 	site := newSite(t, harness.Options{})
 	var key string
@@ -46,6 +48,29 @@ func TestServerKilledUnderLoad(t *testing.T) {
 		mustRun(t, nil, "audit", "verify", site.DataDir)
 	}
 	t.Logf("%d answers, %d events", len(answered), len(before))
+	expectMissed(t, site.DataDir)
+}
+
+// expectMissed expects that a journal which lacks a segment is not good.
+func expectMissed(t *testing.T, dataDir string) {
+	t.Helper()
+	whole := filepath.Join(dataDir, "journal")
+	segments, err := filepath.Glob(filepath.Join(whole, "*.journal"))
+	if err != nil || len(segments) < 3 {
+		t.Fatalf("the journal has %d segments after so many starts (%v)", len(segments), err)
+	}
+	for _, missing := range []string{segments[0], segments[len(segments)/2]} {
+		dir := t.TempDir()
+		if err := os.CopyFS(filepath.Join(dir, "journal"), os.DirFS(whole)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(filepath.Join(dir, "journal", filepath.Base(missing))); err != nil {
+			t.Fatal(err)
+		}
+		if stdout, _, err := strongroom(t, nil, "audit", "verify", dir); err == nil {
+			t.Errorf("a journal without %s is said to be good:\n%s", filepath.Base(missing), stdout)
+		}
+	}
 }
 
 // killCount is how often the server is killed.
@@ -84,10 +109,12 @@ func encryptUntilKilled(t *testing.T, client *harness.Client, server *harness.Se
 	enough := 500 + extra.Int64()
 	var mu sync.Mutex
 	var answers []answer
-	var kill sync.Once
+	var once sync.Once
+	workers := startKiller(t, server, 200*time.Millisecond, 2)
 	more := func(done int64) bool {
+		workers.progress.Store(done)
 		if done >= enough {
-			go kill.Do(server.Kill)
+			go once.Do(server.Kill)
 		}
 		return true
 	}

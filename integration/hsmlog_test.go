@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/strongroom-kms/strongroom/integration/harness"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // call is a management call as the tracing library and the HSM log both show it.
@@ -56,7 +57,7 @@ func TestWrongPINIsTriedOnce(t *testing.T) {
 	if err := site.Token.WritePIN("not the PIN"); err != nil {
 		t.Fatal(err)
 	}
-	p, err := site.Spawn()
+	p, err := site.Spawn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +82,71 @@ func TestWrongPINIsTriedOnce(t *testing.T) {
 	calls := expectTraced(t, client, trace)
 	if got := failedLogins(calls); len(got) != 1 {
 		t.Errorf("failed logins in the HSM log: %v, want one", got)
+	}
+}
+
+// What fails is in the HSM's log as it was answered: a key that cannot be
+// stored, a library that cannot be initialised, the removal of a key whose
+// metadata could not be stored. And the server recovers from it.
+func TestHSMLogShowsFailures(t *testing.T) {
+	trace := filepath.Join(t.TempDir(), "trace")
+	site := newSite(t, harness.Options{Library: buildTracer(t, trace)})
+	server := start(t, site)
+	client := dial(t, site, server, harness.Admin)
+	key := newKey(t, client)
+
+	hidden := site.Token.Store + ".hidden"
+	rename(t, site.Token.Store, hidden)
+	noStore := failToCreate(t, client)
+	if err := harness.RoundTrip(within(t, 10*time.Second), client, key); err == nil {
+		t.Error("a key on a token that is gone was used")
+	}
+	awaitHealth(t, client, notServing)
+	rename(t, hidden, site.Token.Store)
+	awaitHealth(t, client, serving)
+
+	// Enough for the journal, which is at its beginning, but not for the
+	// metadata.
+	limit := limitFileSize(t, server, 12<<10)
+	noMetadata := failToCreate(t, client)
+	limitFileSize(t, server, limit)
+	newKey(t, client)
+
+	calls := expectTraced(t, client, trace)
+	expectCalls(t, calls, map[string]int{"C_GenerateKey": 3, "C_DestroyObject": 1})
+	expectCaused(t, client, noStore, "C_GenerateKey")
+	expectCaused(t, client, noMetadata, "C_GenerateKey", "C_DestroyObject")
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// failToCreate expects that no key can be created and returns the request's id.
+func failToCreate(t *testing.T, client *harness.Client) string {
+	t.Helper()
+	var header harness.Header
+	_, err := client.KMS.CreateKey(within(t, 10*time.Second), &kmsv1.CreateKeyRequest{}, header.Option())
+	if got := harness.ErrorInfo(err).GetReason(); got != "KMSInternalException" {
+		t.Errorf("creating a key ended with %v, want KMSInternalException", err)
+	}
+	return header.RequestID()
+}
+
+// expectCaused expects that a request caused these calls.
+func expectCaused(t *testing.T, client *harness.Client, requestID string, want ...string) {
+	t.Helper()
+	var got []string
+	for _, e := range hsmLog(t, client) {
+		if e.RequestID == requestID {
+			got = append(got, e.Function)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("calls caused by request %s (-want +got):\n%s", requestID, diff)
 	}
 }
 
@@ -124,34 +190,44 @@ func killWorker(t *testing.T, server *harness.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+	kill(t, pid, syscall.SIGKILL)
+}
+
+// entry is what the tests look at in an entry of the HSM's log.
+type entry struct {
+	SequenceNo    uint64
+	Function      string
+	RV            uint64
+	SessionHandle uint64
+	PrivateHandle uint64
+	RequestID     string
+}
+
+// hsmLog returns the HSM's log, whose sequence numbers must have no gaps.
+func hsmLog(t *testing.T, client *harness.Client) []entry {
+	t.Helper()
+	answers, err := client.HSMLog(within(t, 10*time.Second))
+	if err != nil {
 		t.Fatal(err)
 	}
+	entries := make([]entry, len(answers))
+	for i, a := range answers {
+		if err := json.Unmarshal([]byte(a.GetEntryJson()), &entries[i]); err != nil {
+			t.Fatalf("entry %d is no JSON: %v: %s", i, err, a.GetEntryJson())
+		}
+		if entries[i].SequenceNo != uint64(i) {
+			t.Errorf("entry %d has the sequence number %d", i, entries[i].SequenceNo)
+		}
+	}
+	return entries
 }
 
 // expectTraced compares the HSM log with the trace and returns the calls.
 func expectTraced(t *testing.T, client *harness.Client, trace string) []call {
 	t.Helper()
-	entries, err := client.HSMLog(within(t, 10*time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var logged []call
-	for i, e := range entries {
-		var entry struct {
-			SequenceNo    uint64
-			Function      string
-			RV            uint64
-			SessionHandle uint64
-			PrivateHandle uint64
-		}
-		if err := json.Unmarshal([]byte(e.GetEntryJson()), &entry); err != nil {
-			t.Fatalf("entry %d is no JSON: %v: %s", i, err, e.GetEntryJson())
-		}
-		if entry.SequenceNo != uint64(i) {
-			t.Errorf("entry %d has the sequence number %d", i, entry.SequenceNo)
-		}
-		logged = append(logged, call{entry.Function, entry.RV, entry.SessionHandle, entry.PrivateHandle})
+	for _, e := range hsmLog(t, client) {
+		logged = append(logged, call{e.Function, e.RV, e.SessionHandle, e.PrivateHandle})
 	}
 	if diff := cmp.Diff(readTrace(t, trace), logged); diff != "" {
 		t.Errorf("the HSM log (+) is not what the library was asked (-):\n%s", diff)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/strongroom-kms/strongroom/integration/harness"
-	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
 // inFlight is how many requests the load tests keep under way.
@@ -21,22 +20,23 @@ func TestWorkerKilledUnderLoad(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		every    time.Duration
-		requests int64
-		kills    int64
-		heavy    bool
+		requests int64 // at least
+		kills    int64 // at least
+		most     int64 // kills; 0: as many as it takes
 	}{
-		{name: "every 2 s", every: 2 * time.Second, requests: 10_000, kills: 3, heavy: true},
-		{name: "every 300 ms", every: 300 * time.Millisecond, requests: 3_000, kills: 5},
+		{name: "every 2 s", every: 2 * time.Second, requests: 10_000, kills: 3},
+		// A worker that dies young again and again is started ever later.
+		{name: "every 300 ms", every: 300 * time.Millisecond, requests: 3_000, kills: 5, most: 5},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if test.heavy && testing.Short() {
+			if test.most == 0 && testing.Short() {
 				t.Skip("takes 7 s")
 			}
 			site := newSite(t, harness.Options{})
 			server := start(t, site)
 			client := dial(t, site, server, harness.Admin)
 			key := newKey(t, client)
-			killer := startKiller(t, server, test.every)
+			killer := startKiller(t, server, test.every, test.most)
 			more := func(done int64) bool {
 				killer.progress.Store(done)
 				return done < test.requests || killer.kills.Load() < test.kills
@@ -61,15 +61,20 @@ func TestWorkerKilledUnderLoad(t *testing.T) {
 // requests that met the last kill have been answered: a request is tried again
 // once, so that one which is hit twice may fail.
 type killer struct {
+	server   *harness.Server
+	every    time.Duration
+	most     int64 // 0: no limit
 	kills    atomic.Int64
 	progress atomic.Int64 // of the load, in round trips
-	stop     func()
+	stop     func()       // may be called more than once
 }
 
-func startKiller(t *testing.T, server *harness.Server, every time.Duration) *killer {
+// startKiller kills until stop, the end of the test or the end of the server.
+func startKiller(t *testing.T, server *harness.Server, every time.Duration, most int64) *killer {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	k, finished := &killer{}, make(chan struct{})
+	finished := make(chan struct{})
+	k := &killer{server: server, every: every, most: most}
 	k.stop = func() {
 		cancel()
 		<-finished
@@ -77,27 +82,86 @@ func startKiller(t *testing.T, server *harness.Server, every time.Duration) *kil
 	t.Cleanup(k.stop)
 	go func() {
 		defer close(finished)
-		if err := k.run(ctx, server, every); !errors.Is(err, context.Canceled) {
+		if err := k.run(ctx); err != nil && ctx.Err() == nil {
 			t.Errorf("killing workers: %v", err)
 		}
 	}()
 	return k
 }
 
-func (k *killer) run(ctx context.Context, server *harness.Server, every time.Duration) error {
-	tick := time.NewTicker(every)
+func (k *killer) run(ctx context.Context) error {
+	tick := time.NewTicker(k.every)
 	defer tick.Stop()
 	var last int
 	var settled int64
-	for {
+	for k.most == 0 || k.kills.Load() < k.most {
 		select {
 		case <-tick.C:
+		case <-k.server.Exited():
+			return nil
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		}
 		if k.progress.Load() < settled {
 			continue
 		}
+		pid, err := k.server.Worker(ctx, last)
+		if errors.Is(err, harness.ErrExited) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+		last, settled = pid, k.progress.Load()+2*inFlight
+		k.kills.Add(1)
+	}
+	return nil
+}
+
+// expectRestarts asks the server how often it has restarted the worker.
+func expectRestarts(t *testing.T, client *harness.Client, want uint32) {
+	t.Helper()
+	if got := describeHSM(t, client).GetRestarts(); got < want {
+		t.Errorf("the server counts %d restarts after %d kills", got, want)
+	}
+}
+
+// Not even the loss of the next worker, while it starts, is seen.
+func TestWorkerKilledWhileItStarts(t *testing.T) {
+	site := newSite(t, harness.Options{})
+	server := start(t, site)
+	client := dial(t, site, server, harness.Admin)
+	key := newKey(t, client)
+	killed := make(chan error, 1)
+	go func() { killed <- killTwice(t.Context(), server) }()
+
+	var limit atomic.Int64 // 0: none yet
+	more := func(done int64) bool {
+		select {
+		case err := <-killed:
+			if err != nil {
+				t.Error(err)
+			}
+			limit.Store(done + 2*inFlight)
+		default:
+		}
+		return limit.Load() == 0 || done < limit.Load()
+	}
+	_, err := harness.Load(within(t, 30*time.Second), inFlight, more, func(ctx context.Context, _ int) error {
+		return harness.RoundTrip(ctx, client, key)
+	})
+	if err != nil {
+		t.Errorf("a client saw: %v", err)
+	}
+}
+
+// killTwice kills the server's worker, and the next one as soon as it exists.
+func killTwice(ctx context.Context, server *harness.Server) error {
+	last := 0
+	for range 2 {
 		pid, err := server.Worker(ctx, last)
 		if err != nil {
 			return err
@@ -105,24 +169,9 @@ func (k *killer) run(ctx context.Context, server *harness.Server, every time.Dur
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			return err
 		}
-		last, settled = pid, k.progress.Load()+2*inFlight
-		k.kills.Add(1)
+		last = pid
 	}
-}
-
-// expectRestarts asks the server how often it has restarted the worker.
-func expectRestarts(t *testing.T, client *harness.Client, want uint32) {
-	t.Helper()
-	answer, err := client.Operator.DescribeHsms(within(t, 10*time.Second), &operatorv1.DescribeHsmsRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(answer.GetHsms()) != 1 {
-		t.Fatalf("the server describes %d HSMs, want 1", len(answer.GetHsms()))
-	}
-	if got := answer.GetHsms()[0].GetRestarts(); got < want {
-		t.Errorf("the server counts %d restarts after %d kills", got, want)
-	}
+	return nil
 }
 
 // A worker that stops answering (here: SIGSTOP) is replaced like one that died.
@@ -135,9 +184,7 @@ func TestHungWorkerIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(hung, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, hung, syscall.SIGSTOP)
 
 	_, err = harness.Load(within(t, 30*time.Second), inFlight, func(done int64) bool { return done < 500 }, func(ctx context.Context, _ int) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -14,7 +14,7 @@ const (
 type Fate int
 
 const (
-	fateInvalid Fate = iota
+	_ Fate = iota
 	// Keep answers the request; session and worker stay as they are.
 	Keep
 	// Canary asks a ciphertext known to be good on the same session: if that

@@ -24,11 +24,11 @@ type announcer struct {
 
 // call announces c, makes the call, and announces its end. If the server cannot be
 // told, the call is not made.
-func (a *announcer) call(c *workerv1.Call, make func() error) error {
+func (a *announcer) call(c *workerv1.Call, do func() error) error {
 	if err := a.tell(c); err != nil {
 		return fmt.Errorf("%s is not called: %w", c.GetFunction(), err)
 	}
-	err := make()
+	err := do()
 	c.Ended, c.Rv = true, uint64(rvOf(err))
 	if e := a.tell(c); e != nil && err == nil {
 		return fmt.Errorf("telling the end of %s: %w", c.GetFunction(), e)

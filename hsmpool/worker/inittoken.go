@@ -137,8 +137,8 @@ func (m *tokenMaker) eachToken(visit func(slot uint, info pkcs11.TokenInfo) erro
 }
 
 // call makes a management call and judges its failure.
-func (m *tokenMaker) call(c *workerv1.Call, make func() error) error {
-	if err := m.calls.call(c, make); err != nil {
+func (m *tokenMaker) call(c *workerv1.Call, do func() error) error {
+	if err := m.calls.call(c, do); err != nil {
 		return judge(ckr.ProfileSoftHSM, c.GetFunction(), err, "initialising the token")
 	}
 	return nil

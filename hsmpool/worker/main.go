@@ -37,6 +37,9 @@ func Main(args []string) int {
 		return 2
 	}
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		log.Warn("a crash may leave a core file with secrets", "error", err)
+	}
 	if err := serve(conn, log); err != nil {
 		log.Error("worker ends", "error", err)
 		return 1
@@ -51,7 +54,7 @@ func openSocket() (*wire.Conn, error) {
 	if file == nil {
 		return nil, fmt.Errorf("file descriptor %d is not open", socketFD)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	conn, err := net.FileConn(file)
 	if err != nil {
 		return nil, fmt.Errorf("file descriptor %d is no socket: %w", socketFD, err)

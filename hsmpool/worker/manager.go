@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -53,8 +54,8 @@ func (m *manager) generate(r *workerv1.GenerateAesRequest, requestID string) err
 	if err != nil {
 		return err
 	}
-	if err := m.mustBeNew(id); err != nil {
-		return err
+	if m.objects.known(id) != nil {
+		return internal(errors.New("the token has a key of this id already"))
 	}
 	handle, err := m.generateKey(id, r.GetLabel(), requestID)
 	if err != nil {
@@ -67,21 +68,6 @@ func (m *manager) generate(r *workerv1.GenerateAesRequest, requestID string) err
 		return m.undo(id, requestID, unavailable(fmt.Errorf("syncing the token directory: %w", err), "check its disk"))
 	}
 	m.objects.put(id, &object{handle: handle})
-	return nil
-}
-
-// mustBeNew refuses an id that the token has already: it would name two keys.
-func (m *manager) mustBeNew(id objectID) error {
-	if m.objects.known(id) != nil {
-		return internal(errors.New("the token has a key of this id already"))
-	}
-	handles, err := m.objects.find(m.session, withID(secretKeys(), id))
-	if err != nil {
-		return m.judge(err, "looking for a key of this id")
-	}
-	if len(handles) > 0 {
-		return internal(errors.New("the token has a key of this id already"))
-	}
 	return nil
 }
 
@@ -138,18 +124,17 @@ func incomplete(err error) error {
 	return f
 }
 
-// destroy destroys a key. It is found anew, so that a handle that has gone stale can
-// destroy nothing else.
+// destroy destroys a key.
 func (m *manager) destroy(r *workerv1.DestroyRequest, requestID string) error {
 	id, err := parseID(r.GetObjectId())
 	if err != nil {
 		return err
 	}
-	obj, err := m.objects.refind(m.session, id)
+	obj, label, err := m.locate(id)
 	if err != nil {
 		return m.judge(err, "looking for the key")
 	}
-	if err := m.destroyObject(id, obj.handle, m.label(obj.handle), requestID); err != nil {
+	if err := m.destroyObject(id, obj.handle, label, requestID); err != nil {
 		return err
 	}
 	m.objects.forget(id)
@@ -157,6 +142,33 @@ func (m *manager) destroy(r *workerv1.DestroyRequest, requestID string) error {
 		return unavailable(fmt.Errorf("syncing the token directory: %w", err), "check its disk")
 	}
 	return nil
+}
+
+// locate returns the object of an id and its label. The handle's own CKA_ID is read
+// first, so that a handle that has gone stale destroys nothing else.
+func (m *manager) locate(id objectID) (*object, string, error) {
+	if obj := m.objects.known(id); obj != nil {
+		if label, ok := m.names(obj.handle, id); ok {
+			return obj, label, obj.usable(id)
+		}
+	}
+	obj, err := m.objects.refind(m.session, id)
+	if err != nil {
+		return nil, "", err
+	}
+	label, _ := m.names(obj.handle, id)
+	return obj, label, nil
+}
+
+// names tells whether a handle names the object of an id, and the object's label.
+func (m *manager) names(handle pkcs11.ObjectHandle, id objectID) (label string, ok bool) {
+	attrs, err := m.token.ctx.GetAttributeValue(m.session, handle, []*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_ID, nil), pkcs11.NewAttribute(pkcs11.CKA_LABEL, nil),
+	})
+	if err != nil || !bytes.Equal(attrs[0].Value, id[:]) {
+		return "", false
+	}
+	return text(string(attrs[1].Value)), true
 }
 
 func (m *manager) destroyObject(id objectID, handle pkcs11.ObjectHandle, label, requestID string) error {
@@ -168,15 +180,6 @@ func (m *manager) destroyObject(id objectID, handle pkcs11.ObjectHandle, label, 
 		return m.judge(&opError{"C_DestroyObject", err}, "destroying the key")
 	}
 	return nil
-}
-
-// label returns a key's label for the record, or nothing.
-func (m *manager) label(handle pkcs11.ObjectHandle) string {
-	attrs, err := m.token.ctx.GetAttributeValue(m.session, handle, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_LABEL, nil)})
-	if err != nil {
-		return ""
-	}
-	return text(string(attrs[0].Value))
 }
 
 // judge judges a C_ function's failure by the table of fates, and replaces the session

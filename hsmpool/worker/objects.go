@@ -107,7 +107,7 @@ func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, er
 		return nil, err
 	}
 	if len(handles) == 0 {
-		return nil, &fault{class: workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING, err: errors.New("the token has no key of this id")}
+		return nil, &fault{result: result{function: "C_FindObjects"}, class: workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING, err: errors.New("the token has no key of this id")}
 	}
 	obj := &object{handle: handles[0], several: len(handles) > 1}
 	o.put(id, obj)

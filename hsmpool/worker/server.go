@@ -82,9 +82,7 @@ func (s *server) start(calls *announcer, r *workerv1.StartRequest) ([]*executor,
 	}
 	executors, err := s.enter(pin, int(r.GetSessions()))
 	if err != nil {
-		if e := s.token.finalize(); e != nil {
-			s.log.Warn("finalising the library after a failed start", "error", e)
-		}
+		s.token.giveUp()
 		return nil, err
 	}
 	return executors, nil

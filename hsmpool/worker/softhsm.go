@@ -40,7 +40,7 @@ func tokenDirIn(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		key, value, _ := strings.Cut(lines.Text(), "=")
@@ -73,8 +73,7 @@ func (d *dirSyncer) sync() error {
 		if err != nil {
 			return err
 		}
-		info, err := entry.Info()
-		if err != nil || (!entry.IsDir() && info.ModTime().Before(since)) {
+		if !entry.IsDir() && !changedSince(entry, since) {
 			return nil
 		}
 		return syncPath(path)
@@ -86,6 +85,12 @@ func (d *dirSyncer) sync() error {
 	return nil
 }
 
+// changedSince is false of a file that was destroyed meanwhile.
+func changedSince(entry fs.DirEntry, since time.Time) bool {
+	info, err := entry.Info()
+	return err == nil && !info.ModTime().Before(since)
+}
+
 func syncPath(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -94,6 +99,6 @@ func syncPath(path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	return f.Sync()
 }

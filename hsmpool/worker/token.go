@@ -31,7 +31,7 @@ type token struct {
 	userName string
 }
 
-// openToken has crypto11 initialise the module, and selects the token. When it fails,
+// openToken has crypto11 initialise the module, and selects the token. When it fails
 // the library has been finalised again.
 func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*token, error) {
 	profile, err := profileOf(r.GetProfile())
@@ -50,7 +50,8 @@ func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*t
 		return nil, err
 	}
 	if err := t.selectSlot(r.GetToken()); err != nil {
-		return nil, errors.Join(err, t.finalize())
+		t.giveUp()
+		return nil, err
 	}
 	return t, nil
 }
@@ -192,6 +193,13 @@ func (t *token) openSession() (pkcs11.SessionHandle, error) {
 		return 0, f
 	}
 	return session, nil
+}
+
+// giveUp finalises the library after a failed start.
+func (t *token) giveUp() {
+	if err := t.finalize(); err != nil {
+		t.log.Warn("finalising the library after a failed start", "error", err)
+	}
 }
 
 // logout and finalize are the orderly end of the library.

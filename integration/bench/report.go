@@ -60,10 +60,10 @@ func (r *report) addRatios() {
 // print writes a table.
 func (r *report) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "%s\n\n", r.Machine)                                                                      //nolint:errcheck // Flush tells
-	fmt.Fprintln(t, "\tin flight\tper second\tp50 µs\tp99 µs\tCPU µs\tserver\tworker\tfloors\tfloors/CPU\t") //nolint:errcheck // Flush tells
+	fmt.Fprintf(w, "%s\n\n", r.Machine)
+	fmt.Fprintln(t, "\tin flight\tper second\tp50 µs\tp99 µs\tCPU µs\tserver\tworker\tfloors\tfloors/CPU\t")
 	for _, row := range r.Rows {
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.0f\t%s\t%.1f\t%s\t%s\t%s\t%s\t\n", //nolint:errcheck // Flush tells
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.0f\t%s\t%.1f\t%s\t%s\t%s\t%s\t\n",
 			row.Name, row.InFlight, row.PerSecond, row.P50, number("%.0f", row.P99), row.CPU,
 			number("%.1f", row.Server), number("%.1f", row.Worker), number("%.1f", row.Floor), number("%.2f", row.Ratio))
 	}

@@ -72,7 +72,7 @@ func (w *window) announce(ctx context.Context, at time.Time, line string) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		fmt.Fprintln(w.stdout, line) //nolint:errcheck // a parent that is gone kills us anyway
+		fmt.Fprintln(w.stdout, line)
 	case <-ctx.Done():
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
@@ -67,6 +68,12 @@ func Dial(address, caCert string, id *Identity) (*Client, error) {
 		Health:   grpc_health_v1.NewHealthClient(conn),
 		conn:     conn,
 	}, nil
+}
+
+// Invoke calls a method by its full name, for tests that know it only from its
+// descriptor.
+func (c *Client) Invoke(ctx context.Context, fullMethod string, req, res proto.Message, opts ...grpc.CallOption) error {
+	return c.conn.Invoke(ctx, fullMethod, req, res, opts...)
 }
 
 // Close ends the connection and the calls in flight.

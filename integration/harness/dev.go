@@ -14,7 +14,7 @@ var bannerPattern = regexp.MustCompile(`Strongroom serves on (127\.0\.0\.1:\d+)`
 // further arguments, and waits until it serves.
 func StartDev(ctx context.Context, binary, dataDir string, args ...string) (*Server, error) {
 	args = append([]string{"dev", "--data-dir", dataDir, "--listen", "127.0.0.1:0"}, args...)
-	p, err := Spawn(exec.Command(binary, args...))
+	p, err := Spawn(exec.CommandContext(context.WithoutCancel(ctx), binary, args...)) // it outlives its start
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,9 @@ import (
 	"strings"
 	"time"
 )
+
+// ErrExited says that the process has ended.
+var ErrExited = errors.New("the process has ended")
 
 // Worker returns the process id of the server's HSM worker. While there is
 // none, or only the one with the id old, it looks again until ctx ends: a
@@ -25,7 +29,7 @@ func (p *Process) Worker(ctx context.Context, old int) (int, error) {
 		select {
 		case <-tick.C:
 		case <-p.exited:
-			return 0, fmt.Errorf("the server ended: %w:\n%s", p.err, p.Stderr)
+			return 0, fmt.Errorf("looking for its worker: %w", ErrExited)
 		case <-ctx.Done():
 			return 0, fmt.Errorf("waiting for an HSM worker: %w", context.Cause(ctx))
 		}
@@ -76,6 +80,44 @@ func statFields(pid int) ([]string, error) {
 		return nil, fmt.Errorf("reading the state of process %d: %q", pid, text)
 	}
 	return fields, nil
+}
+
+// PeakMemory waits for the end of a process and returns the most memory, in
+// bytes, that it had resident. It is looked at now and then, and read from
+// /proc: what wait4(2) tells includes the memory of the parent at the fork.
+func (p *Process) PeakMemory(ctx context.Context) (int64, error) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	var peak int64
+	for {
+		select {
+		case <-tick.C:
+			peak = max(peak, residentHighWater(p.PID()))
+		case <-p.exited:
+			return peak, p.err
+		case <-ctx.Done():
+			return peak, fmt.Errorf("waiting for process %d to end: %w", p.PID(), context.Cause(ctx))
+		}
+	}
+}
+
+// residentHighWater returns 0 for a process that has ended, or that is not yet
+// the program it is to be.
+func residentHighWater(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
 }
 
 // clockTick is the unit of the CPU times in /proc, USER_HZ, on every Linux that

@@ -93,16 +93,17 @@ type Server struct {
 
 // Start starts the site's server and waits until it serves.
 func (s *Site) Start(ctx context.Context) (*Server, error) {
-	p, err := s.Spawn()
+	p, err := s.Spawn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return p.awaitServing(ctx)
 }
 
-// Spawn starts the site's server and does not wait for it.
-func (s *Site) Spawn() (*Process, error) {
-	return Spawn(exec.Command(s.options.Binary, "serve", "--config", s.Config))
+// Spawn starts the site's server and does not wait for it. The server outlives
+// ctx.
+func (s *Site) Spawn(ctx context.Context) (*Process, error) {
+	return Spawn(exec.CommandContext(context.WithoutCancel(ctx), s.options.Binary, "serve", "--config", s.Config))
 }
 
 func (p *Process) awaitServing(ctx context.Context) (*Server, error) {

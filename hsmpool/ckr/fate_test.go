@@ -1,0 +1,69 @@
+package ckr_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+const (
+	caller      = workerv1.FailureClass_FAILURE_CLASS_CALLER
+	missing     = workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING
+	busy        = workerv1.FailureClass_FAILURE_CLASS_BUSY
+	unavailable = workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE
+	operator    = workerv1.FailureClass_FAILURE_CLASS_OPERATOR
+	unsupported = workerv1.FailureClass_FAILURE_CLASS_UNSUPPORTED
+	internal    = workerv1.FailureClass_FAILURE_CLASS_INTERNAL
+)
+
+func TestDecide(t *testing.T) {
+	for _, test := range []struct {
+		profile, function string
+		rv                ckr.RV
+		fate              ckr.Fate
+		class             workerv1.FailureClass
+	}{
+		{"softhsm", "C_Decrypt", ckr.GeneralError, ckr.Canary, caller},
+		{"cloudhsm", "C_Decrypt", ckr.GeneralError, ckr.DropSession, unavailable},
+		{"cloudhsm", "C_Decrypt", ckr.EncryptedDataInvalid, ckr.Keep, caller},
+		{"softhsm", "C_Encrypt", ckr.GeneralError, ckr.DropSession, unavailable},
+		{"softhsm", "C_EncryptInit", ckr.KeyHandleInvalid, ckr.Refind, missing},
+		{"softhsm", "C_DestroyObject", ckr.ObjectHandleInvalid, ckr.Refind, missing},
+		{"softhsm", "C_EncryptInit", ckr.SessionHandleInvalid, ckr.DropSession, unavailable},
+		{"softhsm", "C_EncryptInit", ckr.OperationActive, ckr.DropSession, unavailable},
+		{"cloudhsm", "C_EncryptInit", ckr.OperationActive, ckr.DropSession, busy},
+		{"cloudhsm", "C_Encrypt", ckr.FunctionFailed, ckr.DropSession, busy},
+		{"cloudhsm", "C_OpenSession", ckr.SessionCount, ckr.DropSession, busy},
+		{"cloudhsm", "C_Encrypt", ckr.DeviceError, ckr.Restart, unavailable},
+		{"softhsm", "C_EncryptInit", ckr.UserNotLoggedIn, ckr.Restart, unavailable},
+		{"softhsm", "C_FindObjectsInit", ckr.CryptokiNotInitialized, ckr.Restart, unavailable},
+		{"softhsm", "C_Login", ckr.PINIncorrect, ckr.Stop, operator},
+		{"cloudhsm", "C_Login", ckr.PINLocked, ckr.Stop, operator},
+		{"softhsm", "C_InitPIN", ckr.PINLenRange, ckr.DropSession, internal},
+		{"softhsm", "C_EncryptInit", ckr.MechanismInvalid, ckr.Keep, unsupported},
+		{"softhsm", "C_Encrypt", ckr.RV(0x80000001), ckr.DropSession, internal},
+	} {
+		v := ckr.Decide(test.profile, test.function, test.rv)
+		if v.Fate != test.fate || v.Class != test.class {
+			t.Errorf("%s %s %s: %v, %v; want %v, %v", test.profile, test.function, test.rv, v.Fate, v.Class, test.fate, test.class)
+		}
+		if v.Fate.String() == "invalid" {
+			t.Errorf("fate %d has no name", v.Fate)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for rv, want := range map[ckr.RV]string{
+		ckr.OK: "CKR_OK", ckr.PINIncorrect: "CKR_PIN_INCORRECT", ckr.CryptokiAlreadyInitialized: "CKR_CRYPTOKI_ALREADY_INITIALIZED",
+	} {
+		if got := rv.String(); got != want {
+			t.Errorf("%d is %s, want %s", rv, got, want)
+		}
+	}
+	if got := ckr.RV(0x80000001).String(); !strings.Contains(got, "80000001") {
+		t.Errorf("a vendor's code is %q", got)
+	}
+}

@@ -1,0 +1,218 @@
+package hsmpool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit"
+)
+
+// flaky is an Auditor whose answers are told beforehand; it notes what it was asked.
+type flaky struct {
+	fail  []error
+	asked []string
+}
+
+func (f *flaky) answer(what string) error {
+	f.asked = append(f.asked, what)
+	if len(f.fail) == 0 {
+		return nil
+	}
+	err := f.fail[0]
+	f.fail = f.fail[1:]
+	return err
+}
+
+func (f *flaky) Boot(context.Context, string) (uint32, error) {
+	return 7, f.answer("Boot")
+}
+
+func (f *flaky) RecordHSM(_ context.Context, _ string, cmds ...audit.HSMCommand) error {
+	var names []string
+	for _, c := range cmds {
+		names = append(names, c.Function)
+	}
+	return f.answer(strings.Join(append([]string{"Record"}, names...), " "))
+}
+
+// TestRecorderKeepsTheOrder has a worker's start fail to be recorded twice: its calls
+// wait behind it, and nothing is answered as durable before it is.
+func TestRecorderKeepsTheOrder(t *testing.T) {
+	full := errors.New("disk full")
+	auditor := &flaky{fail: []error{full, full, nil, nil, full}}
+	r := newRecorder(auditor)
+	var booted uint32
+	results := make(chan error, 4)
+	done := func(err error) { results <- err }
+	cmd := func(name string) []audit.HSMCommand { return []audit.HSMCommand{{Function: name}} }
+	r.record(step{hsmID: "hsm", booted: func(n uint32) { booted = n }, cmds: cmd("C_Initialize"), done: done})
+	r.record(step{hsmID: "hsm", cmds: cmd("C_Login"), done: done})
+	r.record(step{hsmID: "hsm", done: done})
+	r.record(step{hsmID: "hsm", done: done})
+	r.close(t.Context())
+	want := []string{
+		"Boot",                                          // fails
+		"Boot",                                          // fails, before C_Login
+		"Boot", "Record C_Initialize", "Record C_Login", // which fails
+		"Record", // the Auditor writes what it kept
+	}
+	// The third step finds the boot recorded and C_Login failing, and its own empty
+	// record is the one that succeeds.
+	if diff := cmp.Diff(want, auditor.asked); diff != "" {
+		t.Errorf("asked of the Auditor (-want +got):\n%s", diff)
+	}
+	for i, want := range []error{full, full, nil, nil} {
+		if err := <-results; !errors.Is(err, want) {
+			t.Errorf("step %d: %v, want %v", i, err, want)
+		}
+	}
+	if booted != 7 {
+		t.Errorf("reboot counter %d", booted)
+	}
+	refused := make(chan error, 1)
+	r.record(step{hsmID: "hsm", done: func(err error) { refused <- err }})
+	if err := <-refused; !errors.Is(err, errClosed) {
+		t.Errorf("a step after close: %v", err)
+	}
+}
+
+// TestCallIsAnsweredOnce has a reply and the end of the caller's patience compete.
+func TestCallIsAnsweredOnce(t *testing.T) {
+	answered := newCall(false)
+	answered.deliver(outcome{err: errLost})
+	answered.deliver(outcome{err: errBusy})
+	if answered.abandon() {
+		t.Error("an answered call was abandoned")
+	}
+	if o := <-answered.done; !errors.Is(o.err, errLost) {
+		t.Errorf("the first answer was %v", o.err)
+	}
+	abandoned := newCall(false)
+	if !abandoned.abandon() {
+		t.Error("a waiting call could not be abandoned")
+	}
+	abandoned.deliver(outcome{err: errLost})
+	if len(abandoned.done) != 0 {
+		t.Error("an abandoned call was answered")
+	}
+}
+
+func TestLogJoiner(t *testing.T) {
+	var out bytes.Buffer
+	log := hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info, DisableTime: true})
+	j := newLogJoiner(log)
+	for _, part := range []string{
+		`{"@level":"info","@message":"one","@timestamp":"x","b":1,"a":"two words"}` + "\n",
+		`{"@level":"debug","@message":"below the level"}` + "\n" + `{"@level":"warn",`, `"@message":"in two parts"}` + "\n",
+		"printed by a library \xff\n\n",
+		strings.Repeat("x", 2*maxLogLine) + "\n",
+	} {
+		if n, err := j.Write([]byte(part)); n != len(part) || err != nil {
+			t.Errorf("Write: %d, %v", n, err)
+		}
+	}
+	want := "[INFO]  one: a=\"two words\" b=1\n[WARN]  in two parts\n[WARN]  worker printed: line=\"printed by a library ?\"\n" +
+		"[WARN]  worker printed: line=" + strings.Repeat("x", maxLogLine) + "\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+func TestWorkerEnv(t *testing.T) {
+	t.Setenv("PATH", "/bin")
+	t.Setenv("PIN_HERE", "secret")
+	t.Setenv("UNRELATED", "x")
+	for _, test := range []struct {
+		name  string
+		env   []string
+		names []string
+		want  []string
+	}{
+		{"nothing given", nil, nil, []string{"PATH=/bin"}},
+		{"a PATH given", []string{"PATH=/opt"}, nil, []string{"PATH=/opt"}},
+		{"a variable handed on", []string{"A=b"}, []string{"PIN_HERE"}, []string{"A=b", "PIN_HERE=secret", "PATH=/bin"}},
+		{"that variable given", []string{"PIN_HERE=own"}, []string{"PIN_HERE"}, []string{"PIN_HERE=own", "PATH=/bin"}},
+		{"a variable that nobody has", nil, []string{"NOBODY"}, []string{"PATH=/bin"}},
+	} {
+		if diff := cmp.Diff(test.want, workerEnv(test.env, test.names...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+func TestConfigRefuses(t *testing.T) {
+	good := Config{
+		Library: "/lib.so", Token: TokenSelector{Label: "l"}, PIN: PINSource{File: "f"}, Profile: "softhsm", Auditor: &flaky{},
+	}
+	for _, test := range []struct {
+		says string
+		edit func(*Config)
+	}{
+		{"library", func(c *Config) { c.Library = "" }},
+		{"token", func(c *Config) { c.Token = TokenSelector{} }},
+		{`unknown profile "luna"`, func(c *Config) { c.Profile = "luna" }},
+		{"auditor", func(c *Config) { c.Auditor = nil }},
+		{"exactly one", func(c *Config) { c.PIN = PINSource{} }},
+		{"exactly one", func(c *Config) { c.PIN.Env = "E" }},
+		{"negative", func(c *Config) { c.HangTimeout = -1 }},
+	} {
+		config := good
+		test.edit(&config)
+		if _, err := config.withDefaults(); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("got %v, want an error that says %q", err, test.says)
+		}
+	}
+	got, err := good.withDefaults()
+	if err != nil || got.Sessions != 1 || got.HangTimeout != DefaultHangTimeout || got.MaxInFlight != DefaultMaxInFlight {
+		t.Errorf("defaults: %+v, %v", got, err)
+	}
+}
+
+// TestNamesOfAnHSM pins names that stand in audit trails.
+func TestNamesOfAnHSM(t *testing.T) {
+	who := Config{}.identify(TokenInfo{Serial: "0123456789abcdef"})
+	if who.hsmID != "hsm-i2kx7p2gehi" || who.clusterID != "cluster-pjdzuhtkleu" {
+		t.Errorf("names %q and %q", who.hsmID, who.clusterID)
+	}
+	given := Config{HSMID: "hsm-given", ClusterID: "cluster-given"}.identify(TokenInfo{Serial: "x"})
+	if given.hsmID != "hsm-given" || given.clusterID != "cluster-given" {
+		t.Errorf("names given, and %q and %q used", given.hsmID, given.clusterID)
+	}
+}
+
+// TestEveryClassAndStateHasAName walks the closed sets.
+func TestEveryClassAndStateHasAName(t *testing.T) {
+	seen := map[string]bool{}
+	for c := Caller; c <= Internal; c++ {
+		seen[c.String()] = true
+	}
+	for s := Starting; s <= Stopped; s++ {
+		seen[s.String()] = true
+	}
+	if seen["invalid"] || len(seen) != 11 {
+		t.Errorf("names %v", seen)
+	}
+	if Class(0).String() != "invalid" || State(0).String() != "invalid" {
+		t.Error("a zero value has a name")
+	}
+}
+
+func TestErrorNamesEverything(t *testing.T) {
+	e := &Error{
+		Class: Operator, HSM: "hsm-1", Token: "label", Function: "C_Login", RV: 0xa0,
+		Object: ObjectID{1}, Hint: "correct the PIN", Err: errors.New("logging in"),
+	}
+	want := `hsm hsm-1: token "label": key 01000000000000000000000000000000: C_Login: CKR_PIN_INCORRECT: logging in; correct the PIN`
+	if diff := cmp.Diff(want, e.Error()); diff != "" {
+		t.Error(diff)
+	}
+	if got := (&Error{Class: Busy}).Error(); got != "busy" {
+		t.Errorf("an error of a class alone says %q", got)
+	}
+}

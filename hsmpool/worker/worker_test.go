@@ -1,0 +1,285 @@
+//go:build cgo
+
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/pkcs11"
+
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+func sealRequest(id objectID) *workerv1.ToWorker {
+	return &workerv1.ToWorker{Request: &workerv1.ToWorker_Seal{Seal: &workerv1.SealRequest{ObjectId: id[:], Plaintext: []byte("plaintext")}}}
+}
+
+// TestExecutorRecovers breaks what an executor works with between two requests, and
+// expects it to answer the second all the same.
+func TestExecutorRecovers(t *testing.T) {
+	token := newTestToken(t)
+	e := token.executor(t)
+	id, _ := token.generate(t)
+	for _, test := range []struct {
+		name  string
+		spoil func() error
+	}{
+		{"nothing", func() error { return nil }},
+		{"the session is closed", func() error { return token.token.ctx.CloseSession(e.session) }},
+		{"an operation is active on the session", func() error {
+			mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_ECB, nil)}
+			return token.token.ctx.EncryptInit(e.session, mechanism, token.objects.known(id).handle)
+		}},
+		{"the handle is stale", func() error {
+			token.objects.put(id, &object{handle: 99_999})
+			return nil
+		}},
+		{"the handle is not known", func() error {
+			token.objects.forget(id)
+			return nil
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := test.spoil(); err != nil {
+				t.Fatal(err)
+			}
+			if f := e.handle(sealRequest(id)).GetFailure(); f != nil {
+				t.Errorf("sealing failed: %v", f)
+			}
+		})
+	}
+}
+
+// TestLostKeyReplacesTheWorker: a key that this worker knew may be missing because the
+// library has lost its state; one that it never knew is just missing.
+func TestLostKeyReplacesTheWorker(t *testing.T) {
+	token := newTestToken(t)
+	e := token.executor(t)
+	id, obj := token.generate(t)
+	if err := token.token.ctx.DestroyObject(token.manager.session, obj.handle); err != nil {
+		t.Fatal(err)
+	}
+	for _, restart := range []bool{true, false} {
+		f := e.handle(sealRequest(id)).GetFailure()
+		if f.GetClass() != workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING || f.GetRestart() != restart {
+			t.Errorf("got %v, want a missing object and restart %v", f, restart)
+		}
+	}
+}
+
+func TestDuplicateObjectsAreRefused(t *testing.T) {
+	token := newTestToken(t)
+	e := token.executor(t)
+	id, _ := token.generate(t)
+	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}
+	if _, err := token.token.ctx.GenerateKey(token.manager.session, mechanism, template(id, "copy")); err != nil {
+		t.Fatal(err)
+	}
+	if err := token.objects.list(token.manager.session); err != nil {
+		t.Fatal(err)
+	}
+	if f := e.handle(sealRequest(id)).GetFailure(); f.GetClass() != workerv1.FailureClass_FAILURE_CLASS_OPERATOR {
+		t.Errorf("one of two objects of an id was used: %v", f)
+	}
+}
+
+// TestFailedOpenLeaksNothing opens altered ciphertext many times.
+func TestFailedOpenLeaksNothing(t *testing.T) {
+	token := newTestToken(t)
+	e := token.executor(t)
+	id, _ := token.generate(t)
+	const size, times = 64 << 10, 2000
+	request := &workerv1.ToWorker{Request: &workerv1.ToWorker_Open{Open: &workerv1.OpenRequest{
+		ObjectId: id[:], Iv: make([]byte, ivSize), Ciphertext: make([]byte, size),
+	}}}
+	open := func(times int) {
+		for range times {
+			if f := e.handle(request).GetFailure(); f.GetClass() != workerv1.FailureClass_FAILURE_CLASS_CALLER {
+				t.Fatalf("got %v, want the caller's fault", f)
+			}
+		}
+	}
+	open(200)
+	before := residentBytes(t)
+	open(times)
+	if grown := residentBytes(t) - before; grown > size*times/4 {
+		t.Errorf("%d failures cost %d bytes of memory", times, grown)
+	}
+}
+
+// residentBytes is the memory of this process, C's included.
+func residentBytes(tb testing.TB) int {
+	tb.Helper()
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.Fields(string(statm))[1])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}
+
+// TestWrongAttributesAreSeen reads back a key that is not what was asked for.
+func TestWrongAttributesAreSeen(t *testing.T) {
+	token := newTestToken(t)
+	id, _ := token.generate(t)
+	loose := template(id, "label")
+	for _, a := range loose {
+		if a.Type == pkcs11.CKA_EXTRACTABLE || a.Type == pkcs11.CKA_WRAP {
+			a.Value = []byte{1}
+		}
+	}
+	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}
+	handle, err := token.token.ctx.GenerateKey(token.manager.session, mechanism, loose)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = token.manager.check(id, "label", handle)
+	if err == nil {
+		t.Fatal("an extractable key passed")
+	}
+	for _, want := range []string{"CKA_EXTRACTABLE is 01", "CKA_WRAP is 01", "CKA_NEVER_EXTRACTABLE is 00"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q: %v", want, err)
+		}
+	}
+	cause := token.manager.undo(id, "request", err)
+	if handles, err := token.objects.find(token.manager.session, withID(secretKeys(), id)); err != nil || len(handles) != 0 {
+		t.Errorf("%d objects left of a failed generation: %v", len(handles), err)
+	}
+	if failed(cause).GetFailure().GetRestart() {
+		t.Error("the worker is to be replaced although it has cleaned up")
+	}
+}
+
+func TestTemplateNamesEveryUsage(t *testing.T) {
+	given := map[uint]bool{}
+	for _, a := range template(objectID{}, "") {
+		given[a.Type] = true
+	}
+	for _, usage := range []uint{
+		pkcs11.CKA_ENCRYPT, pkcs11.CKA_DECRYPT, pkcs11.CKA_SIGN, pkcs11.CKA_VERIFY, pkcs11.CKA_WRAP, pkcs11.CKA_UNWRAP, pkcs11.CKA_DERIVE,
+		pkcs11.CKA_TOKEN, pkcs11.CKA_PRIVATE, pkcs11.CKA_SENSITIVE, pkcs11.CKA_EXTRACTABLE,
+	} {
+		if !given[usage] {
+			t.Errorf("attribute 0x%x is left to the token", usage)
+		}
+	}
+	// CloudHSM refuses these in a template, and makes the key all the same.
+	for _, refused := range []uint{pkcs11.CKA_ALWAYS_SENSITIVE, pkcs11.CKA_NEVER_EXTRACTABLE, pkcs11.CKA_LOCAL, pkcs11.CKA_START_DATE, pkcs11.CKA_COPYABLE} {
+		if given[refused] {
+			t.Errorf("attribute 0x%x is in the template", refused)
+		}
+	}
+}
+
+func TestPINFlags(t *testing.T) {
+	token := newTestToken(t)
+	for _, test := range []struct {
+		name  string
+		flags uint
+		stop  bool
+	}{
+		{"none", 0, false},
+		{"wrong once", pkcs11.CKF_USER_PIN_COUNT_LOW, false},
+		{"one try left", pkcs11.CKF_USER_PIN_COUNT_LOW | pkcs11.CKF_USER_PIN_FINAL_TRY, true},
+		{"locked", pkcs11.CKF_USER_PIN_LOCKED, true},
+	} {
+		token.token.info.Flags = test.flags
+		err := token.token.checkPINFlags()
+		if (err != nil) != test.stop {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if err != nil && failed(err).GetFailure().GetClass() != workerv1.FailureClass_FAILURE_CLASS_OPERATOR {
+			t.Errorf("%s: not for an operator: %v", test.name, err)
+		}
+	}
+}
+
+func TestUserName(t *testing.T) {
+	cloud, soft := profile{userInPIN: true}, profile{}
+	for _, test := range []struct{ got, want string }{
+		{cloud.userName("kmsuser:secret"), "kmsuser"},
+		{cloud.userName("secret"), "user"},
+		{soft.userName("se:cret"), "user"},
+	} {
+		if test.got != test.want {
+			t.Errorf("user name %q, want %q", test.got, test.want)
+		}
+	}
+}
+
+func TestReadPIN(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("A_PIN", "from-env")
+	for _, test := range []struct {
+		name   string
+		source *workerv1.PinSource
+		want   string
+		says   string
+	}{
+		{"file", &workerv1.PinSource{File: write(t, filepath.Join(dir, "pin"), "12 34\r\nsecond line")}, "12 34", ""},
+		{"empty file", &workerv1.PinSource{File: write(t, filepath.Join(dir, "empty"), "\nsecret")}, "", "empty"},
+		{"no file", &workerv1.PinSource{File: filepath.Join(dir, "none")}, "", "none"},
+		{"variable", &workerv1.PinSource{Env: "A_PIN"}, "from-env", ""},
+		{"no variable", &workerv1.PinSource{Env: "NO_PIN"}, "", "empty"},
+		{"command", &workerv1.PinSource{Command: []string{"echo", "from-command"}}, "from-command", ""},
+		{"failing command", &workerv1.PinSource{Command: []string{"sh", "-c", "echo secret; exit 3"}}, "", "exit status 3"},
+		{"nothing", &workerv1.PinSource{}, "", "no source"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := readPIN(test.source)
+			if got != test.want || (err == nil) != (test.says == "") {
+				t.Fatalf("got %q, %v", got, err)
+			}
+			if err != nil && (!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret")) {
+				t.Errorf("the error %q should say %q, and no secret", err, test.says)
+			}
+		})
+	}
+}
+
+func TestTokenDir(t *testing.T) {
+	dir := t.TempDir()
+	conf := write(t, filepath.Join(dir, "softhsm2.conf"), "# comment\nlog.level = ERROR\ndirectories.tokendir =  /var/lib/tokens \n")
+	t.Setenv("SOFTHSM2_CONF", conf)
+	if got, err := softhsmTokenDir(); err != nil || got != "/var/lib/tokens" {
+		t.Errorf("token directory %q, %v", got, err)
+	}
+	t.Setenv("SOFTHSM2_CONF", write(t, filepath.Join(dir, "other.conf"), "log.level = ERROR\n"))
+	if _, err := softhsmTokenDir(); err == nil {
+		t.Error("a token directory where none is configured")
+	}
+}
+
+// TestChangedSince decides which files are synced.
+func TestChangedSince(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "object"), "x")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now := time.Now(); !changedSince(entries[0], now.Add(-time.Minute)) || changedSince(entries[0], now.Add(time.Minute)) {
+		t.Error("the time of the change is not told from another")
+	}
+	if err := (&dirSyncer{dir: dir}).sync(); err != nil {
+		t.Errorf("sync: %v", err)
+	}
+	if err := (&dirSyncer{dir: filepath.Join(dir, "none")}).sync(); err != nil {
+		t.Errorf("a directory that is gone: %v", err)
+	}
+}
+
+func TestMainRefusesArguments(t *testing.T) {
+	if code := Main([]string{"--library", "x"}); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+}

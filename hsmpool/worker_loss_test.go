@@ -1,0 +1,194 @@
+package hsmpool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/hsmpool"
+)
+
+// kill signals the worker of the moment. After SIGSTOP it waits until every thread has
+// stopped, because a signal sent is not a signal handled.
+func kill(tb testing.TB, pool *hsmpool.Pool, signal syscall.Signal) int {
+	tb.Helper()
+	pid := pool.Describe()[0].WorkerPID
+	if pid == 0 {
+		tb.Fatal("there is no worker")
+	}
+	if err := syscall.Kill(pid, signal); err != nil {
+		tb.Fatalf("kill %d: %v", pid, err)
+	}
+	if signal == syscall.SIGSTOP {
+		eventually(tb, "the worker is stopped", func() bool { return stopped(tb, pid) })
+	}
+	return pid
+}
+
+// stopped tells whether every thread of a process is in state T.
+func stopped(tb testing.TB, pid int) bool {
+	tb.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		tb.Fatalf("the threads of %d: %v, %v", pid, threads, err)
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if _, rest, _ := strings.Cut(string(stat), ") "); err != nil || !strings.HasPrefix(rest, "T") {
+			return false
+		}
+	}
+	return true
+}
+
+// eventually waits for what no event tells.
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// TestKilledWorkersGoUnnoticed kills workers again and again under 64 requests in flight.
+func TestKilledWorkersGoUnnoticed(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	const kills = 3
+	var done atomic.Bool
+	var sealed atomic.Int64
+	var clients sync.WaitGroup
+	for range 64 {
+		clients.Go(func() {
+			for !done.Load() {
+				if _, err := pool.Seal(t.Context(), id, []byte("plaintext"), nil); err != nil {
+					t.Errorf("Seal: %v", err)
+					return
+				}
+				sealed.Add(1)
+			}
+		})
+	}
+	for n := range kills {
+		h.journal.await(t, "login", func(entries []audit.HSMCommand) bool { return count(entries, "C_Login") >= n+2 })
+		eventually(t, "more is sealed", func() bool { return sealed.Load() >= int64(200*(n+1)) || t.Failed() })
+		kill(t, pool, syscall.SIGKILL)
+	}
+	h.journal.await(t, "login", func(entries []audit.HSMCommand) bool { return count(entries, "C_Login") >= kills+2 })
+	done.Store(true)
+	clients.Wait()
+	if _, err := pool.Seal(t.Context(), id, []byte("plaintext"), nil); err != nil {
+		t.Errorf("Seal after the last kill: %v", err)
+	}
+	if got := pool.Describe()[0]; got.Restarts != kills || got.RebootCounter != kills+2 || got.Keys != 1 {
+		t.Errorf("restarts %d, reboot counter %d, keys %d", got.Restarts, got.RebootCounter, got.Keys)
+	}
+}
+
+func count(entries []audit.HSMCommand, function string) int {
+	n := 0
+	for _, e := range entries {
+		if e.Function == function {
+			n++
+		}
+	}
+	return n
+}
+
+// TestHungWorkerIsReplaced stops the worker by SIGSTOP: the request waits for the next
+// one, unless its deadline comes first.
+func TestHungWorkerIsReplaced(t *testing.T) {
+	t.Parallel()
+	pool := newHSM(t).open(t, func(c *hsmpool.Config) { c.HangTimeout = 500 * time.Millisecond })
+	id := generate(t, pool)
+	kill(t, pool, syscall.SIGSTOP)
+	hasty, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := pool.Seal(hasty, id, []byte("x"), nil)
+	wantClass(t, err, hsmpool.Timeout)
+	if late := time.Since(began); late > 400*time.Millisecond {
+		t.Errorf("a deadline of 50 ms was kept after %v", late)
+	}
+	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
+		t.Errorf("Seal over a hung worker: %v", err)
+	}
+	if got := pool.Describe()[0].Restarts; got != 1 {
+		t.Errorf("%d restarts, want 1", got)
+	}
+}
+
+// TestIdleHungWorkerIsReplaced shows that nobody has to ask for it.
+func TestIdleHungWorkerIsReplaced(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	pool := h.open(t, func(c *hsmpool.Config) { c.HangTimeout = 300 * time.Millisecond })
+	kill(t, pool, syscall.SIGSTOP)
+	h.journal.await(t, "second login", func(entries []audit.HSMCommand) bool { return count(entries, "C_Login") >= 3 })
+}
+
+func TestBusy(t *testing.T) {
+	t.Parallel()
+	pool := newHSM(t).open(t, func(c *hsmpool.Config) { c.MaxInFlight = 4 })
+	id := generate(t, pool)
+	pid := kill(t, pool, syscall.SIGSTOP)
+	ctx, cancel := context.WithCancel(t.Context())
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() { _, _ = pool.Seal(ctx, id, []byte("x"), nil) })
+	}
+	eventually(t, "four are in flight", func() bool { return pool.Describe()[0].InFlight == 4 })
+	_, err := pool.Seal(t.Context(), id, []byte("x"), nil)
+	wantClass(t, err, hsmpool.Busy)
+	cancel()
+	clients.Wait()
+	_, err = pool.Seal(t.Context(), id, []byte("x"), nil)
+	wantClass(t, err, hsmpool.Busy) // the worker still has the four
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "none is in flight", func() bool { return pool.Describe()[0].InFlight == 0 })
+	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
+		t.Errorf("Seal when the worker goes on: %v", err)
+	}
+}
+
+func TestClosedPoolRefuses(t *testing.T) {
+	t.Parallel()
+	pool := newHSM(t).open(t)
+	id := generate(t, pool)
+	closePool(t, pool)
+	_, err := pool.Seal(t.Context(), id, []byte("x"), nil)
+	wantClass(t, err, hsmpool.Unavailable)
+	if err := pool.Health(); err == nil {
+		t.Error("a closed pool is healthy")
+	}
+}
+
+// TestCloseDoesNotWaitForAHungWorker keeps to its context.
+func TestCloseDoesNotWaitForAHungWorker(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	pool, err := hsmpool.Open(t.Context(), h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kill(t, pool, syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := pool.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Close: %v, want a deadline", err)
+	}
+}

@@ -1,0 +1,280 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+
+	"github.com/strongroom-kms/strongroom/integration/harness"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+// marker is no secret: it has to be found, so that the search is known to work.
+const marker = "a-context-that-everybody-may-see"
+
+// What stands in a secret field of any request or answer stands in no log, no
+// event, no HSM entry, no error and no file of the server; nor does the PIN.
+func TestSecretsAreNowhere(t *testing.T) {
+	site := newSite(t, harness.Options{LogLevel: "trace"})
+	server := start(t, site)
+	admin := dial(t, site, server, harness.Admin)
+	p := newPlanter(t, admin, newKey(t, admin))
+	for _, m := range unaryMethods() {
+		p.callAllWays(t, m)
+	}
+	killWorker(t, server) // for the worker's last words, and the next one's first
+	if err := harness.RoundTrip(within(t, 10*time.Second), admin, p.key); err != nil {
+		t.Error(err)
+	}
+	for name, seen := range p.fields {
+		if !seen {
+			t.Errorf("no call had anything in the secret field %s", name)
+		}
+	}
+	p.secrets["PIN"] = []byte(site.Token.PIN)
+
+	places := trailsAndErrors(t, admin, p.errors)
+	places["a process's arguments"] = commandLines(t, server)
+	stop(t, server.Process)
+	places["the server's log"] = server.Stdout.String() + server.Stderr.String()
+	addFiles(t, places, site.DataDir)
+	expectNowhere(t, p.secrets, places)
+	for _, place := range []string{"the server's log", "the API events"} {
+		if !strings.Contains(places[place], marker) {
+			t.Errorf("%s, searched for secrets, lacks what it should show", place)
+		}
+	}
+}
+
+// planter calls methods with secrets in every secret field, and remembers the
+// secrets of requests and answers.
+type planter struct {
+	client  *harness.Client
+	key     string
+	blob    []byte // of a secret
+	secrets map[string][]byte
+	fields  map[protoreflect.FullName]bool // all secret fields; true: had a value
+	errors  []string
+}
+
+func newPlanter(t *testing.T, client *harness.Client, key string) *planter {
+	t.Helper()
+	p := &planter{client: client, key: key, secrets: map[string][]byte{}, fields: map[protoreflect.FullName]bool{}}
+	for _, m := range unaryMethods() {
+		for _, message := range []protoreflect.MessageDescriptor{m.Input(), m.Output()} {
+			for f := range secretFields(message, nil) {
+				p.fields[f] = false
+			}
+		}
+	}
+	if len(p.fields) == 0 {
+		t.Fatal("the API has no secret fields")
+	}
+	res, err := client.KMS.Encrypt(t.Context(), &kmsv1.EncryptRequest{
+		KeyId: &key, Plaintext: p.plant("Encrypt"), EncryptionContext: map[string]string{"note": marker},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.blob = res.GetCiphertextBlob()
+	return p
+}
+
+func unaryMethods() []protoreflect.MethodDescriptor {
+	var all []protoreflect.MethodDescriptor
+	for _, file := range []protoreflect.FileDescriptor{kmsv1.File_strongroom_kms_v1_kms_proto, operatorv1.File_strongroom_operator_v1_operator_proto} {
+		methods := file.Services().Get(0).Methods()
+		for i := range methods.Len() {
+			if m := methods.Get(i); !m.IsStreamingServer() && !m.IsStreamingClient() {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+// secretFields collects the fields marked debug_redact, of nested messages too.
+func secretFields(m protoreflect.MessageDescriptor, into map[protoreflect.FullName]bool) map[protoreflect.FullName]bool {
+	if into == nil {
+		into = map[protoreflect.FullName]bool{}
+	}
+	for i := range m.Fields().Len() {
+		f := m.Fields().Get(i)
+		if isSecret(f) {
+			into[f.FullName()] = true
+		}
+		if f.Message() != nil && !f.IsMap() && f.Message().ParentFile().Package() == m.ParentFile().Package() {
+			secretFields(f.Message(), into)
+		}
+	}
+	return into
+}
+
+func isSecret(f protoreflect.FieldDescriptor) bool {
+	options, ok := f.Options().(*descriptorpb.FieldOptions)
+	return ok && options.GetDebugRedact()
+}
+
+// plant returns a new secret.
+func (p *planter) plant(where string) []byte {
+	secret := []byte(rand.Text())
+	p.secrets[fmt.Sprintf("planted in %s, %d", where, len(p.secrets))] = secret
+	return secret
+}
+
+// callAllWays calls a method so that it succeeds, and in ways that fail early
+// and late.
+func (p *planter) callAllWays(t *testing.T, m protoreflect.MethodDescriptor) {
+	t.Helper()
+	if err := p.call(t, m, func(*dynamicpb.Message) {}); err != nil {
+		t.Errorf("%s: %v", m.FullName(), err)
+	}
+	for _, spoil := range []func(*dynamicpb.Message){
+		func(r *dynamicpb.Message) { setField(r, "key_id", protoreflect.ValueOfString(unknownKey)) },
+		func(r *dynamicpb.Message) { setField(r, "key_id", protoreflect.ValueOfString("not/a key")) },
+		func(r *dynamicpb.Message) { setField(r, "number_of_bytes", protoreflect.ValueOfInt32(1<<20)) },
+		func(r *dynamicpb.Message) { setField(r, "dry_run", protoreflect.ValueOfBool(true)) },
+		func(r *dynamicpb.Message) {
+			setField(r, "plaintext", protoreflect.ValueOfBytes(bytes.Repeat(p.plant(string(m.Name())), 200)))
+		},
+		func(r *dynamicpb.Message) { // decrypts, but with another context
+			if f := r.Descriptor().Fields().ByName("encryption_context"); f != nil {
+				r.Clear(f)
+			}
+		},
+	} {
+		if err := p.call(t, m, spoil); err != nil {
+			p.errors = append(p.errors, err.Error(), fmt.Sprint(status.Convert(err).Details()))
+		}
+	}
+}
+
+func setField(r *dynamicpb.Message, name protoreflect.Name, v protoreflect.Value) {
+	if f := r.Descriptor().Fields().ByName(name); f != nil {
+		r.Set(f, v)
+	}
+}
+
+// call calls a method with a good request that spoil may change.
+func (p *planter) call(t *testing.T, m protoreflect.MethodDescriptor, spoil func(*dynamicpb.Message)) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	req, res := dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Output())
+	p.fill(req)
+	spoil(req)
+	p.remember(req, "the request of "+string(m.Name()))
+	err := p.client.Invoke(ctx, fmt.Sprintf("/%s/%s", m.Parent().FullName(), m.Name()), req, res)
+	p.remember(res, "the answer of "+string(m.Name()))
+	return err
+}
+
+// fill makes a good request.
+func (p *planter) fill(r *dynamicpb.Message) {
+	fields := r.Descriptor().Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		rule, _ := proto.GetExtension(f.Options(), annotationsv1.E_Field).(*annotationsv1.FieldRule)
+		switch {
+		case isSecret(f):
+			r.Set(f, protoreflect.ValueOfBytes(p.plant(string(f.FullName()))))
+		case rule.GetReference() == annotationsv1.ReferenceKind_REFERENCE_KIND_CIPHERTEXT:
+			r.Set(f, protoreflect.ValueOfBytes(p.blob))
+		case rule.GetReference() == annotationsv1.ReferenceKind_REFERENCE_KIND_KEY_OR_ALIAS:
+			r.Set(f, protoreflect.ValueOfString(p.key))
+		case f.Name() == "number_of_bytes":
+			r.Set(f, protoreflect.ValueOfInt32(32))
+		case f.Name() == "encryption_context":
+			r.Mutable(f).Map().Set(protoreflect.ValueOfString("note").MapKey(), protoreflect.ValueOfString(marker))
+		}
+	}
+}
+
+// remember notes the secrets of a message.
+func (p *planter) remember(m protoreflect.Message, what string) {
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case isSecret(f):
+			p.fields[f.FullName()] = true
+			p.secrets[fmt.Sprintf("%s, %d", what, len(p.secrets))] = v.Bytes()
+		case f.Message() != nil && !f.IsMap() && !f.IsList():
+			p.remember(v.Message(), what)
+		}
+		return true
+	})
+}
+
+// trailsAndErrors returns what clients can see.
+func trailsAndErrors(t *testing.T, client *harness.Client, errors []string) map[string]string {
+	t.Helper()
+	var events, entries strings.Builder
+	for _, e := range allEvents(t, client) {
+		fmt.Fprintln(&events, e.JSON)
+	}
+	log, err := client.HSMLog(within(t, 10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range log {
+		fmt.Fprintln(&entries, e.GetText(), e.GetEntryJson())
+	}
+	return map[string]string{
+		"the API events": events.String(),
+		"the HSM log":    entries.String(),
+		"the errors":     strings.Join(errors, "\n"),
+	}
+}
+
+// commandLines returns the arguments and the environment of the worker, which
+// every process of the same user can read, and the server's arguments.
+func commandLines(t *testing.T, server *harness.Server) string {
+	t.Helper()
+	worker, err := server.Worker(within(t, 10*time.Second), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range []string{
+		fmt.Sprintf("/proc/%d/cmdline", server.PID()), fmt.Sprintf("/proc/%d/cmdline", worker), fmt.Sprintf("/proc/%d/environ", worker),
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// addFiles adds every file below a directory.
+func addFiles(t *testing.T, places map[string]string, dir string) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		files++
+		content, err := os.ReadFile(path)
+		places[path] = string(content)
+		return err
+	})
+	if err != nil || files < 2 {
+		t.Fatalf("searching %d files in %s: %v", files, dir, err)
+	}
+}
