@@ -28,14 +28,13 @@ type refusal struct {
 	reason string
 	// mentions stands in the message: it names the thing.
 	mentions string
-	// event is the name of the request's event. Empty: it leaves none, because
-	// whoever can reach the port could fill the journal.
+	// event is the name of the request's event.
 	event string
 }
 
 // Each refused request has AWS's error kind, a message that names the thing,
 // the request's id in the header and the details, and an event with the same
-// id.
+// id. What leaves no event has no id either.
 func TestRefusals(t *testing.T) {
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
@@ -53,9 +52,7 @@ func TestRefusals(t *testing.T) {
 			var header harness.Header
 			err := test.call(within(t, 10*time.Second), client.KMS, header.Option())
 			expectRefusal(t, test, err, header.RequestID())
-			if events := eventsOf(t, admin, header.RequestID()); test.event != "" || len(events) > 0 {
-				expectRefusalEvent(t, test, only(t, events))
-			}
+			expectRefusalEvent(t, test, only(t, eventsOf(t, admin, header.RequestID())))
 		})
 	}
 }
@@ -64,9 +61,6 @@ func refusals(key, other string, blob []byte) []refusal {
 	pairs := map[string]string{"a": "b"}
 	return []refusal{
 		{
-			name: "no certificate", as: harness.Nobody, call: listing(),
-			code: codes.Unauthenticated, reason: "MissingAuthenticationTokenException", mentions: "certificate",
-		}, {
 			name: "certificate of no principal", as: harness.Stranger, call: listing(),
 			code: codes.Unauthenticated, reason: "UnrecognizedClientException", mentions: "principal", event: "ListKeys",
 		}, {
@@ -163,7 +157,7 @@ func expectRefusal(t *testing.T, test refusal, err error, requestID string) {
 	if !strings.Contains(s.Message(), test.mentions) {
 		t.Errorf("the message %q does not mention %q", s.Message(), test.mentions)
 	}
-	if requestID == "" || info.GetMetadata()["request_id"] != requestID {
+	if (requestID == "") != (test.event == "") || info.GetMetadata()["request_id"] != requestID {
 		t.Errorf("request id %q in the header, %q in the error", requestID, info.GetMetadata()["request_id"])
 	}
 }
@@ -199,6 +193,26 @@ func only(t *testing.T, events []harness.Event) harness.Event {
 		t.Fatalf("the request has %d events, want 1", len(events))
 	}
 	return events[0]
+}
+
+// Without a certificate every request is refused, and none leaves an event:
+// whoever can reach the port could fill the journal.
+func TestNoCertificate(t *testing.T) {
+	site := newSite(t, harness.Options{})
+	server := start(t, site)
+	err := listing()(within(t, 10*time.Second), dial(t, site, server, harness.Nobody).KMS)
+	s := status.Convert(err)
+	if s.Code() != codes.Unauthenticated || !strings.Contains(s.Message(), "no client certificate") {
+		t.Errorf("%v, want Unauthenticated and why", err)
+	}
+	if got := harness.ErrorInfo(err).GetReason(); got != "MissingAuthenticationTokenException" {
+		t.Errorf("error %q, want MissingAuthenticationTokenException", got)
+	}
+	for _, e := range allEvents(t, dial(t, site, server, harness.Admin)) {
+		if e.EventName == "ListKeys" {
+			t.Errorf("the refused request left an event: %s", e.JSON)
+		}
+	}
 }
 
 // A certificate of another authority ends the handshake: there is no connection
