@@ -13,6 +13,7 @@ ARGS ?=
 BUF := .tools/buf
 LINT := .tools/golangci-lint
 FUZZTIME ?= 1m
+KILLS ?= 30
 # What `buf breaking` compares with.
 BASE ?= main
 
@@ -53,7 +54,7 @@ bench: test-deps ## measure the whole path against its floors; options in ARGS=
 	$(GO) run ./integration/bench $(ARGS)
 
 .PHONY: long
-long: long-fuzz long-race ## run what takes minutes: each fuzz target for FUZZTIME, the race detector on everything
+long: long-fuzz long-race long-crash ## run what takes minutes: fuzzing, the race detector on everything, many crashes
 
 .PHONY: long-fuzz
 long-fuzz: ## run each fuzz target for FUZZTIME
@@ -67,6 +68,10 @@ long-fuzz: ## run each fuzz target for FUZZTIME
 .PHONY: long-race
 long-race: test-deps ## run every test with the race detector, three times
 	$(GO) test -race -count=3 -timeout 60m ./...
+
+.PHONY: long-crash
+long-crash: test-deps ## kill the server and its workers KILLS times under load
+	STRONGROOM_KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m -run 'Killed' ./integration
 
 ##### Check
 
