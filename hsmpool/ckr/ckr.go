@@ -48,6 +48,9 @@ const (
 
 // String returns the standard's name of rv, or its number if it has none here.
 func (rv RV) String() string {
+	if rv == OK {
+		return "CKR_OK" // every API event says it
+	}
 	if name, ok := names()[rv]; ok {
 		return name
 	}
@@ -57,7 +60,6 @@ func (rv RV) String() string {
 // names is asked only for messages about failures.
 func names() map[RV]string {
 	return map[RV]string{
-		OK:                         "CKR_OK",
 		HostMemory:                 "CKR_HOST_MEMORY",
 		0x003:                      "CKR_SLOT_ID_INVALID",
 		GeneralError:               "CKR_GENERAL_ERROR",
