@@ -3,8 +3,11 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/audit/journal"
 )
@@ -13,8 +16,9 @@ import (
 // entries that could not be written.
 const retryInterval = time.Second
 
-// maxAtOnce is how many entries one append takes, so that it fits the journal.
-const maxAtOnce = 16
+// maxAtOnce is how many entries one append takes: as many as fit into a batch of
+// the smallest segments if each character of theirs is escaped.
+const maxAtOnce = 8
 
 // appender is the journal that entries go to.
 type appender interface {
@@ -24,11 +28,12 @@ type appender interface {
 // hsmWriter numbers HSM entries and writes them in the order of their numbers.
 //
 // A number once given is never given again and never skipped: entries wait in
-// one queue until they are durable, whatever becomes of the caller. One
-// goroutine appends, one batch at a time, so that an entry that failed is
+// one queue until they are durable, whatever becomes of those who wait for them.
+// One goroutine appends, one batch at a time, so that an entry that failed is
 // written again before any later one.
 type hsmWriter struct {
 	journal appender
+	log     hclog.Logger
 	cancel  context.CancelFunc
 	wake    chan struct{}
 	done    chan struct{}
@@ -38,6 +43,7 @@ type hsmWriter struct {
 	queue   []journal.Entry     // not yet durable
 	written uint64              // entries ever written
 	queued  uint64              // entries ever queued
+	failed  error               // how the last attempt to write went
 	waiters []waiter
 	closed  bool
 }
@@ -48,8 +54,11 @@ type waiter struct {
 	done chan error // holds one
 }
 
-func newHSMWriter(j appender, hsms map[string]hsmState) *hsmWriter {
-	return &hsmWriter{journal: j, hsms: hsms, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newHSMWriter(j appender, hsms map[string]hsmState, log hclog.Logger) *hsmWriter {
+	if log == nil {
+		log = hclog.NewNullLogger()
+	}
+	return &hsmWriter{journal: j, log: log, hsms: hsms, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 func (w *hsmWriter) start() {
@@ -58,52 +67,66 @@ func (w *hsmWriter) start() {
 	go w.run(ctx)
 }
 
-// close writes what is queued, once, and stops. It waits no longer than ctx.
+// close writes what is queued, once, and stops. It waits no longer than ctx. What
+// could not be written is logged: the process is about to forget it.
 func (w *hsmWriter) close(ctx context.Context) error {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
 	w.poke()
-	defer w.cancel()
 	select {
 	case <-w.done:
 	case <-ctx.Done():
-		return fmt.Errorf("closing the HSM logs: %w", ctx.Err())
 	}
+	w.cancel()
+	<-w.done
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if n := len(w.queue); n > 0 {
-		return fmt.Errorf("closing the HSM logs: %d entries are lost: %w", n, journal.ErrUnavailable)
+	for _, e := range w.queue {
+		w.log.Error("HSM entry is lost: it could not be written before the end", "entry", string(e.Body))
+	}
+	n := len(w.queue)
+	w.queue = nil
+	if n > 0 {
+		return fmt.Errorf("closing the HSM logs: %d entries are lost: %w", n, w.failed)
 	}
 	return nil
 }
 
-// record queues an entry for each command and waits until they are durable.
-func (w *hsmWriter) record(ctx context.Context, hsmID string, cmds []HSMCommand) error {
-	if len(cmds) == 0 {
-		return nil
-	}
-	return w.queueAndWait(ctx, func() {
-		for _, c := range cmds {
-			w.queueEntry(hsmID, limited(c))
-		}
-	})
+// fault returns why the oldest entry of the queue could not be written, or nil.
+func (w *hsmWriter) fault() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed
 }
 
-// boot queues the next reboot counter and waits until it is durable.
-func (w *hsmWriter) boot(ctx context.Context, hsmID string) (uint32, error) {
-	var counter uint32
-	err := w.queueAndWait(ctx, func() {
-		h := w.hsms[hsmID]
-		h.RebootCounter++
-		counter = h.RebootCounter
-		w.hsms[hsmID] = h
-		w.push(journal.Entry{Kind: kindBoot, Body: boot{HSM: hsmID, RebootCounter: counter}.appendJSON(nil)})
-	})
-	if err != nil {
-		return 0, err
+// queueCommands queues an entry for each command.
+func (w *hsmWriter) queueCommands(hsmID string, cmds []HSMCommand) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return journal.ErrClosed
 	}
-	return counter, nil
+	for _, c := range cmds {
+		w.queueEntry(hsmID, limited(c))
+	}
+	w.poke()
+	return nil
+}
+
+// boot queues the next reboot counter and returns it.
+func (w *hsmWriter) boot(hsmID string) (uint32, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return 0, journal.ErrClosed
+	}
+	h := w.hsms[hsmID]
+	h.RebootCounter++
+	w.hsms[hsmID] = h
+	w.push(journal.Entry{Kind: kindBoot, Body: boot{HSM: hsmID, RebootCounter: h.RebootCounter}.appendJSON(nil)})
+	w.poke()
+	return h.RebootCounter, nil
 }
 
 // queueEntry gives a command its number. w.mu is held.
@@ -132,15 +155,20 @@ func (w *hsmWriter) push(e journal.Entry) {
 	w.queued++
 }
 
-func (w *hsmWriter) queueAndWait(ctx context.Context, queue func()) error {
+// flush waits until everything queued before is durable, or until an attempt to
+// make it so has failed.
+func (w *hsmWriter) flush(ctx context.Context) error {
 	wait := waiter{done: make(chan error, 1)}
 	w.mu.Lock()
-	if w.closed {
+	wait.upTo = w.queued
+	switch {
+	case w.written == w.queued:
+		w.mu.Unlock()
+		return nil
+	case w.closed:
 		w.mu.Unlock()
 		return journal.ErrClosed
 	}
-	queue()
-	wait.upTo = w.queued
 	w.waiters = append(w.waiters, wait)
 	w.mu.Unlock()
 	w.poke()
@@ -148,8 +176,16 @@ func (w *hsmWriter) queueAndWait(ctx context.Context, queue func()) error {
 	case err := <-wait.done:
 		return err
 	case <-ctx.Done():
+		w.forget(wait)
 		return ctx.Err()
 	}
+}
+
+// forget drops one who no longer waits: an attempt may hang for long.
+func (w *hsmWriter) forget(gone waiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiters = slices.DeleteFunc(w.waiters, func(wait waiter) bool { return wait == gone })
 }
 
 func (w *hsmWriter) poke() {
@@ -165,7 +201,7 @@ func (w *hsmWriter) run(ctx context.Context) {
 	defer retry.Stop()
 	for {
 		retry.Stop()
-		closing, err := w.flush(ctx)
+		closing, err := w.write(ctx)
 		if closing {
 			return
 		}
@@ -179,9 +215,9 @@ func (w *hsmWriter) run(ctx context.Context) {
 	}
 }
 
-// flush appends the queue and answers those who wait. After an error the queue
+// write appends the queue and answers those who wait. After an error the queue
 // is kept. It says whether the writer was closed before.
-func (w *hsmWriter) flush(ctx context.Context) (closing bool, err error) {
+func (w *hsmWriter) write(ctx context.Context) (closing bool, err error) {
 	for err == nil {
 		w.mu.Lock()
 		batch := w.queue[:min(len(w.queue), maxAtOnce)]
@@ -200,6 +236,7 @@ func (w *hsmWriter) flush(ctx context.Context) (closing bool, err error) {
 func (w *hsmWriter) settle(n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.failed = err
 	if err == nil {
 		w.queue = w.queue[n:]
 		w.written += uint64(n)

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,10 +11,18 @@ import (
 	"github.com/strongroom-kms/strongroom/audit/journal"
 )
 
+// Open intents stand in each checkpoint, so they are bounded: this many of this
+// size, in bytes of JSON, fit into the batch that a segment of the least size
+// begins with.
+const (
+	maxOpenIntents = 1000
+	maxIntentSize  = 512
+)
+
 // Intent says, before a change is made, that it is about to be. It is settled
-// by the API event with the same request id.
+// by the API event with the same request id. As JSON it takes at most 512 bytes.
 type Intent struct {
-	// RequestID is the request that wants the change; at most 1 KiB.
+	// RequestID is the request that wants the change. It is required.
 	RequestID string `json:"requestID"`
 	// EventName is the operation, e.g. "CreateKey".
 	EventName string `json:"eventName"`
@@ -29,16 +38,13 @@ type Intent struct {
 	Time time.Time `json:"time"`
 }
 
-// RecordIntent writes the intent. It is durable when nil is returned.
+// RecordIntent writes the intent. It is durable when nil is returned. If ctx ends
+// first it may be written or not. While 1,000 intents are open it fails with
+// journal.ErrUnavailable.
 func (t *Trail) RecordIntent(ctx context.Context, in *Intent) error {
-	if n := len(in.RequestID); n == 0 || n > maxEventString {
-		return fmt.Errorf("recording the intent: request id has %d bytes, want 1 to %d", n, maxEventString)
-	}
-	utc := *in
-	utc.Time = in.Time.UTC()
-	body, err := json.Marshal(utc)
+	body, err := in.encode()
 	if err == nil {
-		_, err = t.journal.Append(ctx, journal.Entry{Kind: kindIntent, Body: body})
+		err = t.appendIntent(ctx, body)
 	}
 	if err != nil {
 		return fmt.Errorf("recording the intent: %w", err)
@@ -46,10 +52,59 @@ func (t *Trail) RecordIntent(ctx context.Context, in *Intent) error {
 	return nil
 }
 
+func (in Intent) encode() ([]byte, error) {
+	if in.RequestID == "" {
+		return nil, errors.New("no request id")
+	}
+	in.Time = in.Time.UTC()
+	body, err := json.Marshal(in)
+	if err == nil && len(body) > maxIntentSize {
+		err = fmt.Errorf("%d bytes, at most %d", len(body), maxIntentSize)
+	}
+	return body, err
+}
+
+// appendIntent appends an intent. The append goes on when ctx ends, so that the
+// intent keeps its place until it is known whether it is open.
+func (t *Trail) appendIntent(ctx context.Context, body []byte) error {
+	if err := t.beginIntent(); err != nil {
+		return err
+	}
+	result := make(chan error, 1)
+	go func() {
+		defer t.intents.Done()
+		_, err := t.journal.Append(context.WithoutCancel(ctx), journal.Entry{Kind: kindIntent, Body: body})
+		if err != nil {
+			t.state.release()
+		}
+		result <- err
+	}()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// beginIntent counts an append that Close waits for.
+func (t *Trail) beginIntent() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return journal.ErrClosed
+	}
+	if err := t.state.reserve(); err != nil {
+		return err
+	}
+	t.intents.Add(1)
+	return nil
+}
+
 // UnsettledIntents returns, oldest first, the intents that Open found and that
 // still have no API event of their request.
 func (t *Trail) UnsettledIntents() []Intent {
-	now, _ := t.state.snapshot()
+	now := t.state.snapshot()
 	return slices.DeleteFunc(slices.Clone(t.unsettled), func(in Intent) bool {
 		return !slices.ContainsFunc(now.Intents, func(open Intent) bool { return open.RequestID == in.RequestID })
 	})

@@ -51,28 +51,25 @@ func (b boot) appendJSON(dst []byte) []byte {
 // state is what must be known to go on writing the trails: a fold over the
 // journal's records. It is a journal.State.
 type state struct {
-	mu  sync.Mutex
-	at  checkpoint
-	err error // the first record that could not be taken in
+	mu sync.Mutex
+	at checkpoint
+	// pending counts the intents that are on their way to the journal, and may yet
+	// become part of a checkpoint.
+	pending int
 }
 
 func newState() *state { return &state{at: checkpoint{HSMs: make(map[string]hsmState)}} }
 
 // Observe implements journal.State.
-func (s *state) Observe(r journal.Record) {
+func (s *state) Observe(r journal.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.take(r); err != nil && s.err == nil {
-		s.err = fmt.Errorf("audit record %d: %w", r.Seq, err)
-	}
-}
-
-func (s *state) take(r journal.Record) error {
 	switch r.Kind {
 	case kindCheckpoint:
 		return s.restore(r.Body)
 	case kindEvent:
-		return s.settle(r.Body)
+		s.settle(r.Body)
+		return nil
 	case kindIntent:
 		return s.open(r.Body)
 	case kindHSMEntry:
@@ -96,29 +93,47 @@ func (s *state) restore(body []byte) error {
 }
 
 // settle drops the intents of the request that the event tells of. Most
-// events have none, and are not parsed.
-func (s *state) settle(event []byte) error {
+// events have none, and are not parsed. One that cannot be parsed settles none;
+// that it is bad is for Verify to say.
+func (s *state) settle(event []byte) {
 	for _, in := range s.at.Intents {
 		member := jsonenc.AppendString([]byte(`"requestID":`), in.RequestID)
 		if !bytes.Contains(event, member) {
 			continue
 		}
 		e, err := decode[struct{ RequestID string }](event)
-		if err != nil {
-			return err
+		if err == nil {
+			s.at.Intents = slices.DeleteFunc(s.at.Intents, func(in Intent) bool { return in.RequestID == e.RequestID })
 		}
-		s.at.Intents = slices.DeleteFunc(s.at.Intents, func(in Intent) bool { return in.RequestID == e.RequestID })
-		return nil
+		return
 	}
-	return nil
 }
 
 func (s *state) open(body []byte) error {
 	in, err := decode[Intent](body)
 	if err == nil {
 		s.at.Intents = append(s.at.Intents, in)
+		s.pending = max(s.pending-1, 0) // none is pending when Open reads it
 	}
 	return err
+}
+
+// reserve takes a place among the open intents for one that is to be written.
+// If it is not, release gives the place back.
+func (s *state) reserve() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.at.Intents) + s.pending; n >= maxOpenIntents {
+		return fmt.Errorf("%w: %d changes are under way or were cut off", journal.ErrUnavailable, n)
+	}
+	s.pending++
+	return nil
+}
+
+func (s *state) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending--
 }
 
 // number takes in an HSM entry, which must be the next one of its HSM.
@@ -154,25 +169,25 @@ func (s *state) boot(body []byte) error {
 }
 
 // Checkpoint implements journal.State.
-func (s *state) Checkpoint() []journal.Entry {
+func (s *state) Checkpoint() ([]journal.Entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	body, err := json.Marshal(s.at)
-	if err != nil && s.err == nil {
-		s.err = fmt.Errorf("encoding an audit checkpoint: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("encoding an audit checkpoint: %w", err)
 	}
-	return []journal.Entry{{Kind: kindCheckpoint, Body: body}}
+	return []journal.Entry{{Kind: kindCheckpoint, Body: body}}, nil
 }
 
-// snapshot returns a copy of the state, and what went wrong while folding it.
-func (s *state) snapshot() (checkpoint, error) {
+// snapshot returns a copy of the state.
+func (s *state) snapshot() checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := checkpoint{HSMs: make(map[string]hsmState), Intents: slices.Clone(s.at.Intents)}
 	for id, h := range s.at.HSMs {
 		at.HSMs[id] = h
 	}
-	return at, s.err
+	return at
 }
 
 func decode[T any](body []byte) (v T, err error) {

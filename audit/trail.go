@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -34,6 +35,10 @@ type Trail struct {
 	hsms      *hsmWriter
 	unsettled []Intent // as Open found them
 	buffers   sync.Pool
+
+	mu      sync.Mutex
+	closed  bool
+	intents sync.WaitGroup // appends of intents
 }
 
 // Open opens the trails in opts.Dir, makes them if there are none, and says
@@ -49,28 +54,35 @@ func Open(opts Options) (*Trail, journal.Recovery, error) {
 	if err != nil {
 		return nil, found, fmt.Errorf("opening the audit trails: %w", err)
 	}
-	at, err := s.snapshot()
-	if err != nil {
-		err = fmt.Errorf("opening the audit trails: %w", err)
-		return nil, found, errors.Join(err, j.Close(context.Background()))
-	}
-	t := &Trail{journal: j, state: s, hsms: newHSMWriter(j, at.HSMs), unsettled: at.Intents}
+	at := s.snapshot()
+	t := &Trail{journal: j, state: s, hsms: newHSMWriter(j, at.HSMs, opts.Logger), unsettled: at.Intents}
 	t.hsms.start()
 	return t, found, nil
 }
 
 // Close writes what is queued and closes the journal. If ctx ends before, it
-// returns the error of ctx and closing goes on.
+// returns the error of ctx and closing of the journal goes on. HSM entries that
+// could not be written are lost, and logged.
 func (t *Trail) Close(ctx context.Context) error {
-	return errors.Join(t.hsms.close(ctx), t.journal.Close(ctx))
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	err := errors.Join(t.hsms.close(ctx), t.journal.Close(ctx))
+	if ctx.Err() == nil {
+		t.intents.Wait() // the closed journal has answered them
+	}
+	return err
 }
 
-// Healthy returns nil, or why nothing can be recorded.
+// Healthy returns nil, or why something cannot be recorded.
 func (t *Trail) Healthy() error {
-	if _, err := t.state.snapshot(); err != nil {
+	if err := t.journal.Healthy(); err != nil {
 		return err
 	}
-	return t.journal.Healthy()
+	if err := t.hsms.fault(); err != nil {
+		return fmt.Errorf("writing HSM entries: %w", err)
+	}
+	return nil
 }
 
 // RecordEvent writes the event. It is durable when nil is returned.
@@ -89,40 +101,73 @@ func (t *Trail) RecordEvent(ctx context.Context, e *APIEvent) error {
 }
 
 // Boot counts a start of the HSM's worker and returns the new reboot counter,
-// from 1 on. The counter is durable when nil is returned.
-func (t *Trail) Boot(ctx context.Context, hsmID string) (uint32, error) {
-	if hsmID == "" {
-		return 0, errors.New("recording an HSM's start: no HSM id")
+// from 1 on. It does not wait: FlushHSM tells when the counter is durable. It
+// fails for a bad id and, with journal.ErrClosed, after Close.
+func (t *Trail) Boot(_ context.Context, hsmID string) (uint32, error) {
+	err := checkID(hsmID)
+	var counter uint32
+	if err == nil {
+		counter, err = t.hsms.boot(hsmID)
 	}
-	counter, err := t.hsms.boot(ctx, hsmID)
 	if err != nil {
-		return 0, fmt.Errorf("recording the start of HSM %s: %w", hsmID, err)
+		return 0, fmt.Errorf("recording the start of an HSM's worker: %w", err)
 	}
 	return counter, nil
 }
 
-// RecordHSM writes an HSM entry for each command. They are durable when nil is
-// returned. If they could not be written, or ctx ended first, they keep their
-// sequence numbers and are written before any later entry; they must not be
-// recorded again.
-func (t *Trail) RecordHSM(ctx context.Context, hsmID string, cmds ...HSMCommand) error {
-	if err := checkCommands(hsmID, cmds); err != nil {
-		return fmt.Errorf("recording HSM commands: %w", err)
+// QueueHSM queues an HSM entry for each command and does not wait: FlushHSM tells
+// when they are durable. Entries get their sequence numbers here, and are written
+// in this order as soon as the journal takes them. It fails for a bad id, for a
+// command without a function and, with journal.ErrClosed, after Close; then it has
+// queued none.
+//
+// The queue has no bound of its own: who sends commands to an HSM does so only
+// after a FlushHSM that returned nil, and then queues their entries.
+func (t *Trail) QueueHSM(hsmID string, cmds ...HSMCommand) error {
+	err := checkCommands(hsmID, cmds)
+	if err == nil {
+		err = t.hsms.queueCommands(hsmID, cmds)
 	}
-	if err := t.hsms.record(ctx, hsmID, cmds); err != nil {
-		return fmt.Errorf("recording commands of HSM %s: %w", hsmID, err)
+	if err != nil {
+		return fmt.Errorf("recording HSM commands: %w", err)
 	}
 	return nil
 }
 
-func checkCommands(hsmID string, cmds []HSMCommand) error {
-	if hsmID == "" {
-		return errors.New("no HSM id")
+// FlushHSM returns nil when everything that Boot and QueueHSM were given before is
+// durable. If something is not, it is tried again now, and that attempt's error is
+// returned, or the error of ctx if that ends first; it stays queued and is written
+// later all the same.
+func (t *Trail) FlushHSM(ctx context.Context) error {
+	if err := t.hsms.flush(ctx); err != nil {
+		return fmt.Errorf("writing HSM entries: %w", err)
 	}
+	return nil
+}
+
+// RecordHSM is QueueHSM and FlushHSM.
+func (t *Trail) RecordHSM(ctx context.Context, hsmID string, cmds ...HSMCommand) error {
+	if err := t.QueueHSM(hsmID, cmds...); err != nil {
+		return err
+	}
+	return t.FlushHSM(ctx)
+}
+
+func checkCommands(hsmID string, cmds []HSMCommand) error {
 	for _, c := range cmds {
 		if c.Function == "" {
 			return errors.New("a command without a function")
 		}
+	}
+	return checkID(hsmID)
+}
+
+// maxHSMID bounds the name of an HSM, in bytes: it stands in each of its entries.
+const maxHSMID = 256
+
+func checkID(hsmID string) error {
+	if n := len(hsmID); n == 0 || n > maxHSMID || !utf8.ValidString(hsmID) {
+		return fmt.Errorf("HSM id of %d bytes: want UTF-8 of 1 to %d bytes", n, maxHSMID)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,18 +169,77 @@ func TestIntentsAreSettledByTheirEvents(t *testing.T) {
 	}
 }
 
-func TestIntentNeedsARequestID(t *testing.T) {
+func TestRefusedIntents(t *testing.T) {
 	trail := mustOpen(t, t.TempDir())
-	for _, id := range []string{"", strings.Repeat("x", maxEventString+1)} {
-		if err := trail.RecordIntent(t.Context(), &Intent{RequestID: id}); err == nil {
-			t.Errorf("request id of %d bytes: no error", len(id))
+	for name, in := range map[string]Intent{
+		"no request id": {EventName: "CreateKey"},
+		"too large":     {RequestID: strings.Repeat("x", maxIntentSize)},
+		"no JSON time":  {RequestID: "request", Time: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		if err := trail.RecordIntent(t.Context(), &in); err == nil {
+			t.Errorf("%s: no error", name)
 		}
 	}
-	if err := trail.RecordHSM(t.Context(), "hsm-a", HSMCommand{}); err == nil {
-		t.Error("command without a function: no error")
+}
+
+// Open intents stand in each checkpoint, so there is a bound to them.
+func TestOpenIntentsAreBounded(t *testing.T) {
+	dir := t.TempDir()
+	trail := mustOpen(t, dir)
+	largest := func(id int) *Intent {
+		in := &Intent{RequestID: fmt.Sprint("request ", id), Time: at}
+		body, err := in.encode()
+		must(t, err)
+		in.EventName = strings.Repeat("x", maxIntentSize-len(body))
+		return in
 	}
-	if _, err := trail.Boot(t.Context(), ""); err == nil {
-		t.Error("start of no HSM: no error")
+	var writers sync.WaitGroup
+	for id := range maxOpenIntents {
+		writers.Go(func() {
+			if err := trail.RecordIntent(t.Context(), largest(id)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	for range 3 { // segments are begun with the largest checkpoint
+		if err := trail.RecordIntent(t.Context(), largest(-1)); !errors.Is(err, journal.ErrUnavailable) {
+			t.Fatalf("one too many: %v", err)
+		}
+		must(t, trail.RecordEvent(t.Context(), event("other")))
+		must(t, trail.Close(t.Context()))
+		trail = mustOpen(t, dir)
+	}
+	must(t, trail.RecordEvent(t.Context(), event("request 7")))
+	must(t, trail.RecordIntent(t.Context(), largest(-1)))
+	must(t, trail.Close(t.Context()))
+	if _, err := Verify(dir); err != nil {
+		t.Error(err)
+	}
+	if n := len(mustOpen(t, dir).UnsettledIntents()); n != maxOpenIntents {
+		t.Errorf("%d unsettled intents", n)
+	}
+}
+
+// An intent whose caller is gone keeps its place until it is written.
+func TestIntentOfACallerThatIsGone(t *testing.T) {
+	dir := t.TempDir()
+	trail := mustOpen(t, dir)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := trail.RecordIntent(gone, &Intent{RequestID: "request", Time: at})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("RecordIntent: %v", err)
+	}
+	must(t, trail.Close(t.Context()))
+	if trail.state.pending != 0 {
+		t.Errorf("%d intents pending after Close", trail.state.pending)
+	}
+	if err := trail.RecordIntent(t.Context(), &Intent{RequestID: "request"}); !errors.Is(err, journal.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	if n := len(mustOpen(t, dir).UnsettledIntents()); n != 1 {
+		t.Errorf("%d unsettled intents, want the one that was on its way", n)
 	}
 }
 
@@ -205,56 +265,6 @@ func TestFollowedTrails(t *testing.T) {
 	}
 	if len(got) != 2 || !strings.Contains(got[0], "newest") || !errors.Is(last, context.Canceled) {
 		t.Errorf("followed %q, then %v", got, last)
-	}
-}
-
-// flaky is a journal that fails when told to.
-type flaky struct {
-	appender
-	fail chan error // the next appends' results, if any
-}
-
-func (f flaky) Append(ctx context.Context, entries ...journal.Entry) (uint64, error) {
-	select {
-	case err := <-f.fail:
-		return 0, err
-	default:
-		return f.appender.Append(ctx, entries...)
-	}
-}
-
-func TestSequenceNumbersHaveNoGapsAfterFaults(t *testing.T) {
-	dir := t.TempDir()
-	trail := mustOpen(t, dir)
-	must(t, trail.hsms.close(t.Context()))
-	fail := make(chan error, 10)
-	trail.hsms = newHSMWriter(flaky{trail.journal, fail}, make(map[string]hsmState))
-	trail.hsms.start()
-	command := HSMCommand{Function: "C_GenerateKey", Time: at, TokenObject: true}
-
-	must(t, trail.RecordHSM(t.Context(), "hsm-a", command))
-	for range 3 {
-		fail <- journal.ErrUnavailable
-		if err := trail.RecordHSM(t.Context(), "hsm-a", command); !errors.Is(err, journal.ErrUnavailable) {
-			t.Errorf("while the journal fails: %v", err)
-		}
-	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := trail.RecordHSM(gone, "hsm-a", command); err != nil && !errors.Is(err, context.Canceled) {
-		t.Errorf("caller that is gone: %v", err)
-	}
-	many := make([]HSMCommand, 3*maxAtOnce)
-	for i := range many {
-		many[i] = command
-	}
-	must(t, trail.RecordHSM(t.Context(), "hsm-a", many...))
-	if got := len(numbers(t, trail, Query{HSM: "hsm-a"})); got != 5+len(many) {
-		t.Errorf("%d entries, want %d", got, 5+len(many))
-	}
-	must(t, trail.Close(t.Context()))
-	if _, err := Verify(dir); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -294,12 +304,14 @@ func TestVerifyReadsBodies(t *testing.T) {
 		if tt.bad == 0 && err != nil || tt.bad > 0 && (!errors.As(err, &c) || c.Seq != tt.bad) {
 			t.Errorf("%s: %v, want record %d", tt.name, err, tt.bad)
 		}
-		trail, _, err := Open(Options{Dir: dir})
-		if (err == nil) != tt.opens {
-			t.Errorf("%s: Open: %v", tt.name, err)
-		}
-		if err == nil {
-			must(t, trail.Close(t.Context()))
+		for range 2 { // a checkpoint must not hide what the first one found
+			trail, _, err := Open(Options{Dir: dir})
+			if (err == nil) != tt.opens || err != nil && (!errors.As(err, &c) || c.Seq != tt.bad) {
+				t.Errorf("%s: Open: %v", tt.name, err)
+			}
+			if err == nil {
+				must(t, trail.Close(t.Context()))
+			}
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (v *verifier) visit(r journal.Record) error {
 	case kindHSMEntry:
 		v.report.HSMEntries++
 	}
-	return v.state.take(r)
+	return v.state.Observe(r)
 }
 
 // checkpoint compares what a checkpoint says with what came before it.
@@ -56,7 +56,7 @@ func (v *verifier) checkpoint(r journal.Record) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	have, _ := v.state.snapshot()
+	have := v.state.snapshot()
 	if !sameCheckpoint(said, have) {
 		return errors.New("checkpoint differs from the records before it")
 	}

@@ -110,6 +110,9 @@ func decodeBatchHeader(b []byte, room int64) (batchHeader, error) {
 		kind:   binary.LittleEndian.Uint32(b[24:]),
 		prev:   Hash(b[32:64]),
 	}
+	if batchHeaderSize+h.length > maxBatchSize {
+		return batchHeader{}, errors.New("batch is longer than a batch may be")
+	}
 	if roundUp(batchHeaderSize+h.length) > room {
 		return batchHeader{}, errors.New("batch is longer than its segment")
 	}

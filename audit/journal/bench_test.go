@@ -8,7 +8,7 @@ import (
 
 // BenchmarkAppend writes records of 660 bytes, about an API event.
 func BenchmarkAppend(b *testing.B) {
-	for _, writers := range []int{1, 16, 64} {
+	for _, writers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			j, _, err := Open(Options{Dir: b.TempDir()})
 			if err != nil {

@@ -80,17 +80,11 @@ func (j *Journal) endFollowers() {
 	j.broadcast()
 }
 
-// extend adds the segment that is written from now on. It replaces one of its
-// number, which took no record.
-func (j *Journal) extend(e extent, head Head) {
+// extend adds the segment that is written from now on.
+func (j *Journal) extend(e extent) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if n := len(j.extents); n > 0 && j.extents[n-1].number == e.number {
-		j.extents = j.extents[:n-1]
-	}
 	j.extents = append(j.extents, e)
-	j.head = head
-	j.broadcast()
 }
 
 // cursor reads the durable records of a live journal in order.
@@ -100,7 +94,7 @@ type cursor struct {
 	yield    func(Record, error) bool
 	stopped  bool
 	index    int     // into j.extents
-	w        *walker // nil until the segment has a batch
+	w        *walker // nil until the segment is open
 }
 
 func (j *Journal) cursor(from, to uint64, yield func(Record, error) bool) *cursor {
@@ -128,12 +122,8 @@ func (c *cursor) extent() (e extent, newest bool) {
 	return c.j.extents[c.index], c.index == len(c.j.extents)-1
 }
 
-// segment yields what is durable of one segment. It opens a segment only when
-// it has a batch: one without may yet be replaced by another file.
+// segment yields what is durable of one segment.
 func (c *cursor) segment(e extent) error {
-	if e.end == headerSize {
-		return nil
-	}
 	if c.w == nil {
 		s, err := openSegment(c.j.dir, e.number)
 		if err != nil {

@@ -16,6 +16,7 @@ const (
 	formatVersion  = 1
 	headerHashed   = 104 // what the header's own hash covers
 	headerUsed     = headerHashed + sha256.Size
+	maxBatchSize   = 4 << 20
 	minSegmentSize = 8 << 10
 	maxSegmentSize = 1 << 30
 )

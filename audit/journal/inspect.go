@@ -180,7 +180,7 @@ func (in *inspection) endOf(s *opened) (tail, *opened, error) {
 		if next != nil || err != nil {
 			return endBefore(s, next), next, err
 		}
-		end, err := findEnd(s)
+		end, err := findEnd(s, ignore)
 		if next, nextErr := in.successor(s); next != nil || nextErr != nil {
 			return endBefore(s, next), next, nextErr
 		}
@@ -209,7 +209,7 @@ func (in *inspection) successor(s *opened) (*opened, error) {
 // header is bad, the records of s are still read.
 func endBefore(s, next *opened) tail {
 	if next == nil {
-		end, _ := findEnd(s)
+		end, _ := findEnd(s, ignore)
 		return end
 	}
 	return tail{at: position{end: next.header.prevEnd}}

@@ -25,6 +25,8 @@ type Journal struct {
 	maxBatch int // encoded bytes of one batch
 	stall    time.Duration
 	requests sync.Pool
+	// maxQueued is how many bytes may wait for the writer.
+	maxQueued int
 
 	// wake tells the writer that queue or closed changed.
 	wake chan struct{}
@@ -34,6 +36,7 @@ type Journal struct {
 
 	mu      sync.Mutex
 	queue   []*group
+	queued  int // bytes of the groups in queue
 	free    []*group
 	closed  bool          // no more appends
 	ended   bool          // no more records
@@ -117,10 +120,14 @@ func (j *Journal) enqueue(entries []Entry, size int) (*request, error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.closed {
+	switch {
+	case j.closed:
 		return nil, ErrClosed
+	case j.queued+size > j.maxQueued:
+		return nil, fmt.Errorf("%w: %d bytes wait to be written", ErrUnavailable, j.queued)
 	}
 	g := j.gathering(size)
+	j.queued += size
 	r.before = g.records
 	for _, e := range entries {
 		g.buf = appendRecord(g.buf, e)
@@ -166,6 +173,7 @@ func (j *Journal) next() (*group, bool) {
 	g := j.queue[0]
 	j.queue[0] = nil
 	j.queue = j.queue[1:]
+	j.queued -= len(g.buf) - batchHeaderSize
 	j.busy = time.Now()
 	return g, j.closed
 }

@@ -294,20 +294,29 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 }
 
 // counter is a State that needs every record exactly once.
-type counter struct{ n, checkpoints int }
+type counter struct {
+	n, checkpoints int
+	width          int // of a checkpoint, in bytes
+}
 
-func (c *counter) Observe(r Record) {
-	if r.Kind == 1 {
-		c.n, _ = strconv.Atoi(string(r.Body))
-		return
+func (c *counter) Observe(r Record) (err error) {
+	switch {
+	case r.Kind == 1:
+		c.n, err = strconv.Atoi(strings.TrimSpace(string(r.Body)))
+	case string(r.Body) == "refused":
+		err = errRefused
+	default:
+		c.n++
 	}
-	c.n++
+	return err
 }
 
-func (c *counter) Checkpoint() []Entry {
+func (c *counter) Checkpoint() ([]Entry, error) {
 	c.checkpoints++
-	return []Entry{{Kind: 1, Body: []byte(strconv.Itoa(c.n))}}
+	return []Entry{{Kind: 1, Body: fmt.Appendf(nil, "%*d", c.width, c.n)}}, nil
 }
+
+var errRefused = errors.New("record is refused")
 
 func TestStateIsRestoredFromTheNewestSegment(t *testing.T) {
 	dir := t.TempDir()

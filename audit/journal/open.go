@@ -18,7 +18,7 @@ func Open(opts Options) (*Journal, Recovery, error) {
 	if err != nil {
 		return nil, Recovery{}, err
 	}
-	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+	if err := makeDir(opts.Dir, opts.syncDir); err != nil {
 		return nil, Recovery{}, fmt.Errorf("making the journal directory: %w", err)
 	}
 	lock, err := acquireLock(opts.Dir)
@@ -40,11 +40,13 @@ func openLocked(opts Options, lock *os.File) (*Journal, Recovery, error) {
 	if err := found.restore(opts.State); err != nil {
 		return nil, found.report(), err
 	}
+	if err := found.rewriteLast(opts.open); err != nil {
+		return nil, found.report(), err
+	}
 	w := newWriter(opts, found, lock)
 	if err := w.first(); err != nil {
 		return nil, found.report(), err
 	}
-	found.logTorn(opts.Logger)
 	found.trim(opts.Logger)
 	w.prep.start()
 	go w.run()
@@ -55,27 +57,31 @@ func newWriter(opts Options, found recovered, lock *os.File) *writer {
 	retry := time.NewTimer(time.Hour)
 	retry.Stop()
 	j := &Journal{
-		dir: opts.Dir, lock: lock, maxBatch: opts.maxBatch(), stall: opts.stall,
+		dir: opts.Dir, lock: lock, maxBatch: opts.maxBatch(), stall: opts.stall, maxQueued: opts.maxQueued,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		extents: slices.Clone(found.extents),
 	}
-	return &writer{j: j, opts: opts, id: found.id, prep: newPreparer(opts), at: found.end.at, base: found.end.at, retry: retry}
+	return &writer{j: j, opts: opts, id: found.id, prep: newPreparer(opts), at: found.end.at, retry: retry}
 }
 
 // first begins the segment that this process writes first. It is small, so
 // that starting is fast.
 func (w *writer) first() error {
-	path, err := prepare(context.Background(), w.opts.open, w.opts.Dir, w.opts.FirstSegmentSize)
+	state, err := w.checkpoint()
 	if err != nil {
 		return err
 	}
-	if err = w.begin(path, w.opts.FirstSegmentSize); err == nil {
-		err = w.checkpoint()
+	size := w.opts.firstSize(len(state.buf))
+	path, err := prepare(context.Background(), w.opts.open, w.opts.Dir, size)
+	if err != nil {
+		return err
+	}
+	if err = w.continueIn(path, size, state); err == nil {
+		err = w.broken
 	}
 	if err == nil {
 		return nil
 	}
-	_ = os.Remove(path) // the next Open removes it otherwise
 	if w.seg != nil {
 		w.giveUp()
 	}

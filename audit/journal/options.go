@@ -19,18 +19,21 @@ type Options struct {
 	// 0 means 16 MiB. One Append takes at most half of it, and 4 MiB.
 	SegmentSize int64
 	// FirstSegmentSize is the size of the segment that Open itself makes, so
-	// that starting is fast; 0 means 1 MiB. It is at most SegmentSize.
+	// that starting is fast; 0 means 1 MiB. It is at most SegmentSize. A large
+	// checkpoint makes the segment larger.
 	FirstSegmentSize int64
 	// Logger receives faults and recoveries. It may be nil.
 	Logger hclog.Logger
 	// State is a fold over the records, restored by Open. It may be nil.
 	State State
 
-	now   func() time.Time
-	newID func() ID
-	open  openFunc
-	retry time.Duration // between attempts to write again after a fault
-	stall time.Duration // a write that takes longer makes the journal unhealthy
+	now       func() time.Time
+	newID     func() ID
+	open      openFunc
+	syncDir   func(dir string) error
+	retry     time.Duration // first pause between attempts after a fault
+	stall     time.Duration // a write that takes longer makes the journal unhealthy
+	maxQueued int           // bytes that wait for the writer
 }
 
 // State is something computed from all records in order, e.g. a counter. The
@@ -43,10 +46,14 @@ type Options struct {
 // Append. They must not call the Journal.
 type State interface {
 	// Observe takes in a record, those that Checkpoint made included. The
-	// record's body is only valid during the call.
-	Observe(Record)
+	// record's body is only valid during the call. An error says that the
+	// record cannot follow the ones before it: Open then fails with a
+	// *Corruption, and an open Journal takes no more entries, because a
+	// checkpoint of such a state would hide the error.
+	Observe(Record) error
 	// Checkpoint returns entries that bring a new State to this one's value.
-	Checkpoint() []Entry
+	// Together they take no more than a batch, see Options.SegmentSize.
+	Checkpoint() ([]Entry, error)
 }
 
 // file is what a segment is written through.
@@ -94,11 +101,17 @@ func (o Options) withSeams() Options {
 	if o.open == nil {
 		o.open = openFile
 	}
+	if o.syncDir == nil {
+		o.syncDir = syncDir
+	}
 	if o.retry == 0 {
 		o.retry = 500 * time.Millisecond
 	}
 	if o.stall == 0 {
 		o.stall = 5 * time.Second
+	}
+	if o.maxQueued == 0 {
+		o.maxQueued = 64 << 20
 	}
 	return o
 }
@@ -111,5 +124,15 @@ func randomID() (id ID) {
 // maxBatch returns how many bytes a batch may have, so that a checkpoint and
 // a batch fit into any segment of full size.
 func (o Options) maxBatch() int {
-	return int(min(o.SegmentSize/2-headerSize-2*sectorSize, 4<<20))
+	return int(min(o.SegmentSize/2-headerSize-2*sectorSize, maxBatchSize))
+}
+
+// maxRetry is the longest pause between attempts after a fault: an attempt costs
+// a disk that is in trouble up to a segment of writes.
+func (o Options) maxRetry() time.Duration { return 20 * o.retry }
+
+// firstSize returns the size of the segment that Open makes: a checkpoint of so
+// many bytes fills no more than half of it, unless that is more than a segment.
+func (o Options) firstSize(checkpoint int) int64 {
+	return min(max(o.FirstSegmentSize, roundUp(2*int64(checkpoint))), o.SegmentSize)
 }

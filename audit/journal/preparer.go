@@ -17,7 +17,8 @@ import (
 type preparer struct {
 	dir   string
 	size  int64
-	retry time.Duration
+	retry time.Duration // first pause after a fault
+	limit time.Duration // longest one
 	open  openFunc
 	log   hclog.Logger
 
@@ -41,7 +42,7 @@ type retired struct {
 
 func newPreparer(o Options) *preparer {
 	return &preparer{
-		dir: o.Dir, size: o.SegmentSize, retry: o.retry, open: o.open, log: o.Logger,
+		dir: o.Dir, size: o.SegmentSize, retry: o.retry, limit: o.maxRetry(), open: o.open, log: o.Logger,
 		done: make(chan struct{}), wake: make(chan struct{}, 1), changed: make(chan struct{}),
 	}
 }
@@ -62,19 +63,37 @@ func (p *preparer) close() error {
 
 func (p *preparer) run(ctx context.Context) {
 	defer close(p.done)
+	var pause time.Duration // after the last attempt; 0 if that worked
 	for ctx.Err() == nil {
 		p.trimRetired()
-		wait := time.Duration(1<<62 - 1)
-		if err := p.refill(ctx); err != nil && ctx.Err() == nil {
-			p.log.Warn("cannot prepare a journal segment", "error", err)
-			wait = p.retry
+		pause = p.again(ctx, pause)
+		var retry <-chan time.Time
+		if pause > 0 {
+			retry = time.After(pause)
 		}
 		select {
 		case <-ctx.Done():
 		case <-p.wake:
-		case <-time.After(wait):
+		case <-retry:
 		}
 	}
+}
+
+// again refills, and returns how long to pause if that failed. A full disk takes
+// up to a segment of writes each time before it shows, so the pauses grow.
+func (p *preparer) again(ctx context.Context, last time.Duration) time.Duration {
+	err := p.refill(ctx)
+	switch {
+	case err == nil && last > 0:
+		p.log.Info("journal segments can be prepared again")
+		return 0
+	case err == nil || ctx.Err() != nil:
+		return 0
+	case last > 0:
+		return min(2*last, p.limit)
+	}
+	p.log.Warn("cannot prepare a journal segment", "error", err)
+	return p.retry
 }
 
 // refill prepares a file unless one is ready.
@@ -95,7 +114,7 @@ func (p *preparer) refill(ctx context.Context) error {
 }
 
 // take returns the path of a prepared file. It waits while one is being made,
-// and fails if that failed.
+// and fails if that failed. Who took one pokes.
 func (p *preparer) take() (string, error) {
 	for {
 		p.mu.Lock()
@@ -104,7 +123,6 @@ func (p *preparer) take() (string, error) {
 		p.mu.Unlock()
 		switch {
 		case path != "":
-			p.poke()
 			return path, nil
 		case err != nil:
 			return "", err

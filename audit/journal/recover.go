@@ -1,13 +1,17 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 )
 
-// TornTail is what a write that never finished left behind the last record.
+// TornTail is bytes behind the last record that are no whole batch: what a write
+// that never finished left, or what became of the last batch if somebody altered
+// it. An older head tells which, see Recovery.Head.
 type TornTail struct {
 	// Segment is the number of the segment file.
 	Segment uint64
@@ -35,6 +39,7 @@ type Recovery struct {
 // recovered is a journal's directory as Open found it.
 type recovered struct {
 	dir     string
+	observe func(Record) error // the State's
 	end     tail
 	id      ID
 	extents []extent // oldest first
@@ -43,7 +48,10 @@ type recovered struct {
 
 // recoverDir looks at every segment's header and reads the newest segment.
 func recoverDir(o Options) (recovered, error) {
-	r := recovered{dir: o.Dir, id: o.newID(), end: tail{at: position{next: 1}, closed: true}}
+	r := recovered{dir: o.Dir, id: o.newID(), observe: ignore, end: tail{at: position{next: 1}, closed: true}}
+	if o.State != nil {
+		r.observe = o.State.Observe
+	}
 	if err := removePrepared(o.Dir); err != nil {
 		return r, err
 	}
@@ -74,7 +82,7 @@ func (r *recovered) add(n uint64, prev segmentHeader, newest bool) (segmentHeade
 	r.extents = append(r.extents, extent{number: n, first: s.header.first, end: headerSize})
 	r.lengths = append(r.lengths, s.length)
 	if newest {
-		r.end, err = findEnd(s)
+		r.end, err = findEnd(s, r.observe)
 		r.extents[n-1].end = r.end.at.end
 	}
 	return s.header, err
@@ -95,12 +103,37 @@ func (r *recovered) link(h, prev segmentHeader) error {
 }
 
 // restore folds the records of the newest segment that has any into state: its
-// first ones are a checkpoint.
+// first ones are a checkpoint. Those of the very newest one were shown to it
+// when its end was looked for.
 func (r *recovered) restore(state State) error {
 	for i := len(r.extents) - 1; i >= 0 && state != nil; i-- {
 		if e := r.extents[i]; e.end > headerSize {
+			if i == len(r.extents)-1 {
+				return nil
+			}
 			return r.replay(e, state)
 		}
+	}
+	return nil
+}
+
+// rewriteLast writes the last batch again if nothing shows that it is durable:
+// its write may have failed and its bytes may stand in the page cache alone,
+// where the kernel keeps them without ever writing them again. The next segment
+// must not stand on what a power cut takes away.
+func (r *recovered) rewriteLast(open openFunc) error {
+	last := r.end.last
+	if r.end.closed || len(last) == 0 {
+		return nil
+	}
+	number := r.end.at.segment
+	f, err := open(segmentPath(r.dir, number), os.O_WRONLY|unix.O_DSYNC, 0)
+	if err == nil {
+		_, err = f.WriteAt(last, r.end.at.end-int64(len(last)))
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("making the last batch of journal segment %d durable: %w", number, err)
 	}
 	return nil
 }
@@ -111,10 +144,7 @@ func (r *recovered) replay(e extent, state State) error {
 		return err
 	}
 	defer s.release()
-	return newWalker(s).walkTo(e.end, func(rec Record) error {
-		state.Observe(rec)
-		return nil
-	})
+	return newWalker(s).walkTo(e.end, state.Observe)
 }
 
 // trim cuts off what lies behind the segments' ends. It runs when the next
@@ -124,23 +154,24 @@ func (r *recovered) trim(log hclog.Logger) {
 		if r.lengths[i] <= e.end {
 			continue
 		}
-		if err := os.Truncate(segmentPath(r.dir, e.number), e.end); err != nil {
+		if err := truncate(segmentPath(r.dir, e.number), e.end); err != nil {
 			log.Warn("cannot truncate an old journal segment", "segment", e.number, "error", err)
 		}
 	}
+}
+
+// truncate cuts a file off at size, durably.
+func truncate(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
 }
 
 func (r *recovered) report() Recovery {
 	return Recovery{
 		Journal: r.id, New: len(r.extents) == 0, Clean: r.end.closed,
 		LastSeq: r.end.at.next - 1, Head: r.end.at.chain, Torn: r.end.torn,
-	}
-}
-
-// logTorn reports a torn tail: it is no fault, but people should know.
-func (r *recovered) logTorn(log hclog.Logger) {
-	if t := r.end.torn; t != nil {
-		log.Warn("cut off a journal write that never finished", "segment", t.Segment,
-			"offset", t.Offset, "bytes", t.Bytes, "after", fmt.Sprintf("record %d", r.end.at.next-1))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,16 +51,40 @@ func checkNumbers(numbers []uint64) error {
 
 // removePrepared removes the segment files that were never used.
 func removePrepared(dir string) error {
-	paths, err := filepath.Glob(filepath.Join(dir, "*"+preparedSuffix))
+	names, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("listing unused segments: %w", err)
 	}
-	for _, p := range paths {
-		if err := os.Remove(p); err != nil {
+	for _, d := range names {
+		if !strings.HasSuffix(d.Name(), preparedSuffix) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, d.Name())); err != nil {
 			return fmt.Errorf("removing an unused segment: %w", err)
 		}
 	}
 	return nil
+}
+
+// makeDir makes dir and what is missing above it, each level with a durable
+// name: a journal that a power cut takes away with its directory is lost.
+func makeDir(dir string, sync func(string) error) error {
+	switch info, err := os.Stat(dir); {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return fmt.Errorf("%s is no directory", dir)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := makeDir(parent, sync); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return sync(parent)
 }
 
 // syncDir makes the names in dir durable.

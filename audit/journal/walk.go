@@ -17,9 +17,10 @@ func (e *errIncomplete) Error() string { return e.reason }
 
 // walker reads the batches of one segment in order and verifies them.
 type walker struct {
-	seg *opened
-	at  position
-	buf []byte
+	seg  *opened
+	at   position
+	buf  []byte
+	last int64 // length of the batch before at, padding included; 0 if none
 }
 
 func newWalker(s *opened) *walker {
@@ -91,7 +92,8 @@ func (w *walker) step(limit int64, visit func(Record) error) (sealed bool, err e
 	if bad := (*recordError)(nil); errors.As(err, &bad) {
 		return false, w.corrupt(bad.offset, bad.seq, bad.Error())
 	}
-	w.at.end += int64(len(b))
+	w.last = int64(len(b))
+	w.at.end += w.last
 	w.at.next += uint64(h.count)
 	w.at.chain = chain
 	return false, nil
@@ -134,13 +136,15 @@ type tail struct {
 	at     position
 	closed bool
 	torn   *TornTail
+	last   []byte // the last batch, if the segment is not sealed
 }
 
-// findEnd reads a segment that has no successor up to where its batches end.
-func findEnd(s *opened) (tail, error) {
+// findEnd reads a segment that has no successor up to where its batches end, and
+// shows its records to visit.
+func findEnd(s *opened, visit func(Record) error) (tail, error) {
 	w := newWalker(s)
 	for {
-		sealed, err := w.step(s.length, ignore)
+		sealed, err := w.step(s.length, visit)
 		if gap := (*errIncomplete)(nil); errors.As(err, &gap) {
 			return w.openEnd(gap.reason)
 		}
@@ -185,7 +189,10 @@ func (w *walker) openEnd(reason string) (tail, error) {
 	if n := rest.end - w.at.end; n > 0 {
 		end.torn = &TornTail{Segment: w.at.segment, Offset: w.at.end, Bytes: n}
 	}
-	return end, nil
+	if w.last > 0 {
+		end.last, err = w.bytes(w.at.end-w.last, w.last, w.at.end)
+	}
+	return end, err
 }
 
 // remains is what lies behind an offset.
@@ -194,28 +201,39 @@ type remains struct {
 	batch bool  // a whole batch begins there
 }
 
+// scanPiece is how much is read at once where no batch is expected, in bytes.
+const scanPiece = 1 << 20
+
 // remains looks at all sectors from offset from on. A batch counts if it can be
 // later than w.at.
 func (w *walker) remains(from int64) (remains, error) {
 	var r remains
-	for off := from; off < w.seg.length; off += sectorSize {
-		b, err := w.bytes(off, sectorSize, w.seg.length)
-		if gap := (*errIncomplete)(nil); errors.As(err, &gap) {
-			return r, nil // truncated meanwhile
+	piece := make([]byte, max(0, min(scanPiece, w.seg.length-from)))
+	for off := from; off < w.seg.length; off += int64(len(piece)) {
+		n, err := w.seg.ReadAt(piece, off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return r, fmt.Errorf("reading journal segment %d: %w", w.at.segment, err)
 		}
-		if err != nil {
-			return r, err
+		for at := 0; at < n; at += sectorSize {
+			w.look(&r, off+int64(at), piece[at:min(at+sectorSize, n)])
 		}
-		n := usedBytes(b)
-		if n == 0 {
-			continue
-		}
-		r.end = off + n
-		if _, h, err := w.read(off, w.seg.length); err == nil && h.first >= w.at.next {
-			r.batch = true
+		if n < len(piece) {
+			break // the end, or truncated meanwhile
 		}
 	}
 	return r, nil
+}
+
+// look takes the sector at offset off into r.
+func (w *walker) look(r *remains, off int64, sector []byte) {
+	n := usedBytes(sector)
+	if n == 0 {
+		return
+	}
+	r.end = off + n
+	if _, h, err := w.read(off, w.seg.length); err == nil && h.first >= w.at.next {
+		r.batch = true
+	}
 }
 
 // usedBytes returns the length of b without its trailing zeros.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,10 +19,9 @@ type position struct {
 
 // active is the segment being written.
 type active struct {
-	file    file
-	path    string
-	size    int64
-	batches int
+	file file
+	path string
+	size int64
 }
 
 // writer is the one goroutine that writes. Only it touches its fields.
@@ -33,17 +31,15 @@ type writer struct {
 	id   ID
 	prep *preparer
 
-	// at is the end of the durable batches. Its segment is the active one, or
-	// the last one that is part of the journal if there is no active one.
-	at  position
-	seg *active // nil after a fault
-	// base is the end of the segment before the active one. A segment that
-	// failed before it took a record is replaced by another of its number.
-	base     position
-	retired  []retired // to be truncated once their end stands in a header
-	padded   []byte    // the batch being written, in whole sectors
-	faulting bool      // since faultAt nothing can be written
+	// at is the end of the durable batches, in the newest segment.
+	at      position
+	seg     *active   // the newest segment; nil after a fault
+	retired []retired // to be truncated once their end stands in a header
+	broken  error     // why the State is not what the records say
+
+	faulting bool // since faultAt nothing can be written
 	faultAt  time.Time
+	pause    time.Duration // from then to the next attempt
 	retry    *time.Timer
 }
 
@@ -71,7 +67,7 @@ func (w *writer) run() {
 // commit writes g, on a second segment if the first one fails, and answers its
 // callers. After a fault it answers at once until it is time to try again.
 func (w *writer) commit(g *group) {
-	if w.faulting && time.Since(w.faultAt) < w.opts.retry {
+	if w.faulting && time.Since(w.faultAt) < w.pause {
 		w.j.settle(g, 0, w.j.currentFault())
 		return
 	}
@@ -85,31 +81,49 @@ func (w *writer) commit(g *group) {
 }
 
 // note records whether the journal can be written, and returns the error for
-// callers. While it cannot, the writer tries again by itself.
+// callers. While it cannot, the writer tries again by itself, ever more rarely.
 func (w *writer) note(err error) error {
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-		w.opts.Logger.Error("journal is unavailable", "error", err)
-		w.faultAt = time.Now()
-		w.retry.Reset(w.opts.retry)
-	} else if w.faulting {
+	switch {
+	case err != nil:
+		return w.fail(fmt.Errorf("%w: %w", ErrUnavailable, err))
+	case w.broken != nil:
+		_ = w.fail(fmt.Errorf("%w: %w", ErrUnavailable, w.broken)) // what was written stands
+	case w.faulting:
 		w.opts.Logger.Info("journal is available again")
 		w.retry.Stop()
+		w.faulting = false
+		w.j.setFault(nil)
 	}
-	if w.faulting || err != nil {
-		w.j.setFault(err)
+	return nil
+}
+
+// fail records why nothing can be written, and when to try again.
+func (w *writer) fail(err error) error {
+	if w.faulting {
+		w.pause = min(2*w.pause, w.opts.maxRetry())
+	} else {
+		w.pause = w.opts.retry
+		w.opts.Logger.Error("journal is unavailable", "error", err)
 	}
-	w.faulting = err != nil
+	w.faulting, w.faultAt = true, time.Now()
+	w.retry.Reset(w.pause)
+	w.j.setFault(err)
 	return err
 }
 
 func (w *writer) attempt(g *group) error {
+	if w.broken != nil {
+		return w.broken
+	}
 	if !w.fits(len(g.buf)) {
 		if err := w.rotate(); err != nil {
 			return err
 		}
 	}
-	return w.put(g.buf, g.records)
+	if !w.fits(len(g.buf)) {
+		return fmt.Errorf("%w: batch of %d bytes behind a checkpoint", ErrTooLarge, len(g.buf))
+	}
+	return w.put(g)
 }
 
 // fits says whether a batch of n bytes and a seal have room in the segment.
@@ -117,114 +131,136 @@ func (w *writer) fits(n int) bool {
 	return w.seg != nil && w.at.end+roundUp(int64(n))+sectorSize <= w.seg.size
 }
 
-// put completes buf and writes it as one batch. If that fails, the segment's
+// put completes g and writes it as one batch. If that fails, the segment's
 // bytes after w.at are unknown and it is given up.
-func (w *writer) put(buf []byte, records int) error {
+func (w *writer) put(g *group) error {
 	now := w.opts.now()
-	head := completeBatch(buf, batchRecords, records, w.at.next, now, w.at.chain)
-	if err := w.write(buf); err != nil {
+	head := completeBatch(g.buf, batchRecords, g.records, w.at.next, now, w.at.chain)
+	if err := w.write(g); err != nil {
 		w.giveUp()
 		return err
 	}
-	w.seg.batches++
-	w.at.end += roundUp(int64(len(buf)))
-	w.at.next += uint64(records)
+	w.at.end += roundUp(int64(len(g.buf)))
+	w.at.next += uint64(g.records)
 	w.at.chain = head
-	w.observe(buf)
+	w.observe(g.buf)
 	w.j.publish(w.head(), w.at.end)
 	return nil
 }
 
 func (w *writer) head() Head { return Head{Seq: w.at.next - 1, Hash: w.at.chain} }
 
-// write writes buf, padded to whole sectors, at the end of the segment. The
-// file is open with O_DSYNC: what is written is durable.
-func (w *writer) write(buf []byte) error {
-	n := int(roundUp(int64(len(buf))))
-	w.padded = append(w.padded[:0], buf...)
-	w.padded = append(w.padded, make([]byte, n-len(buf))...)
-	if _, err := w.seg.file.WriteAt(w.padded, w.at.end); err != nil {
+// write writes g, padded to whole sectors, at the end of the segment. The file
+// is open with O_DSYNC: what is written is durable.
+func (w *writer) write(g *group) error {
+	n := len(g.buf)
+	g.buf = append(g.buf, make([]byte, roundUp(int64(n))-int64(n))...)
+	_, err := w.seg.file.WriteAt(g.buf, w.at.end)
+	g.buf = g.buf[:n] // keeps the room for the padding
+	if err != nil {
 		return fmt.Errorf("writing journal segment %d: %w", w.at.segment, err)
 	}
 	return nil
 }
 
-// observe shows the records of a batch that was just made to the state.
+// observe shows the records of a batch that was just made to the state. If it
+// refuses one the batch stands, and its callers are told so, but no other follows.
 func (w *writer) observe(buf []byte) {
 	if w.opts.State == nil {
 		return
 	}
-	for off := batchHeaderSize; off < len(buf); {
+	for off := batchHeaderSize; off < len(buf) && w.broken == nil; {
 		r, end := recordAt(buf, off)
-		w.opts.State.Observe(r)
+		if err := w.opts.State.Observe(r); err != nil {
+			w.broken = fmt.Errorf("record %d does not fit the state: %w", r.Seq, err)
+		}
 		off = end
 	}
 }
 
-// rotate goes on in a fresh segment, which begins with a checkpoint.
+// rotate goes on in a fresh segment.
 func (w *writer) rotate() error {
+	if w.broken != nil {
+		return w.broken
+	}
+	state, err := w.checkpoint()
+	if err != nil {
+		return err
+	}
 	path, err := w.prep.take()
 	if err != nil {
 		return err
 	}
+	defer w.prep.poke() // only now, so that it trims before it prepares the next
 	if w.seg != nil {
 		w.giveUp()
 	}
-	if err := w.begin(path, w.opts.SegmentSize); err != nil {
-		_ = os.Remove(path) // Open removes it otherwise
+	return w.continueIn(path, w.opts.SegmentSize, state)
+}
+
+// continueIn makes the prepared file at path the next segment and writes the
+// checkpoint there, if there is one. After an error there is no active segment.
+func (w *writer) continueIn(path string, size int64, state *group) error {
+	if err := w.begin(path, size); err != nil {
 		return err
 	}
-	if err := w.checkpoint(); err != nil {
-		if w.seg != nil {
-			w.giveUp()
-		}
-		return err
+	switch {
+	case state.records == 0:
+		return nil
+	case !w.fits(len(state.buf)):
+		w.giveUp()
+		return fmt.Errorf("%w: checkpoint of %d bytes", ErrTooLarge, len(state.buf))
 	}
-	return nil
+	return w.put(state)
 }
 
 // giveUp ends the active segment at w.at.
 func (w *writer) giveUp() {
 	w.retired = append(w.retired, retired{file: w.seg.file, path: w.seg.path, end: w.at.end})
-	if w.seg.batches > 0 {
-		w.base = w.at
-	} else {
-		w.at = w.base
-	}
 	w.seg = nil
 }
 
 // begin makes the prepared file at path the next segment. The header is
 // durable before the file gets its name, and the name before the first batch.
+// A file that has its name is a part of the journal, whatever fails then.
 func (w *writer) begin(path string, size int64) error {
 	h := segmentHeader{
-		journal: w.id, number: w.base.segment + 1, first: w.base.next, size: size,
-		prevEnd: w.base.end, created: w.opts.now(), prev: w.base.chain,
+		journal: w.id, number: w.at.segment + 1, first: w.at.next, size: size,
+		prevEnd: w.at.end, created: w.opts.now(), prev: w.at.chain,
 	}
-	f, err := w.opts.open(path, os.O_WRONLY|unix.O_DSYNC, 0)
-	if err != nil {
-		return fmt.Errorf("opening a prepared journal segment: %w", err)
-	}
-	sector, chain := h.encode()
 	name := segmentPath(w.opts.Dir, h.number)
-	if err := install(f, sector, path, name); err != nil {
-		return errors.Join(fmt.Errorf("beginning journal segment %d: %w", h.number, err), f.Close())
+	f, chain, err := w.install(h, path, name)
+	if err != nil {
+		_ = os.Remove(path) // Open removes it otherwise
+		return fmt.Errorf("beginning journal segment %d: %w", h.number, err)
 	}
 	w.seg = &active{file: f, path: name, size: size}
 	w.at = position{segment: h.number, end: headerSize, next: h.first, chain: chain}
-	w.j.extend(extent{number: h.number, first: h.first, end: headerSize}, w.head())
+	w.j.extend(extent{number: h.number, first: h.first, end: headerSize})
+	if err := w.opts.syncDir(w.opts.Dir); err != nil {
+		w.giveUp()
+		return fmt.Errorf("making the name of journal segment %d durable: %w", h.number, err)
+	}
+	w.j.publish(w.head(), w.at.end)
 	w.releaseRetired()
 	return nil
 }
 
-func install(f file, header []byte, from, to string) error {
-	if _, err := f.WriteAt(header, 0); err != nil {
-		return err
+// install writes the header of a segment to the prepared file at path and gives
+// the file its name.
+func (w *writer) install(h segmentHeader, path, name string) (file, Hash, error) {
+	f, err := w.opts.open(path, os.O_WRONLY|unix.O_DSYNC, 0)
+	if err != nil {
+		return nil, Hash{}, err
 	}
-	if err := os.Rename(from, to); err != nil {
-		return err
+	sector, chain := h.encode()
+	if _, err = f.WriteAt(sector, 0); err == nil {
+		err = os.Rename(path, name)
 	}
-	return syncDir(filepath.Dir(to))
+	if err != nil {
+		return nil, Hash{}, errors.Join(err, f.Close())
+	}
+	return f, chain, nil
 }
 
 // releaseRetired has the segments truncated whose end the new header states.
@@ -246,23 +282,25 @@ func (w *writer) closeRetired() error {
 	return err
 }
 
-// checkpoint writes the state's checkpoint as the segment's first batch.
-func (w *writer) checkpoint() error {
+// checkpoint returns the state's checkpoint as a batch; one without records if
+// there is none.
+func (w *writer) checkpoint() (*group, error) {
+	g := &group{buf: make([]byte, batchHeaderSize)}
 	if w.opts.State == nil {
-		return nil
+		return g, nil
 	}
-	entries := w.opts.State.Checkpoint()
-	if len(entries) == 0 {
-		return nil
+	entries, err := w.opts.State.Checkpoint()
+	if err != nil {
+		return nil, fmt.Errorf("making a checkpoint: %w", err)
 	}
-	buf := make([]byte, batchHeaderSize)
 	for _, e := range entries {
-		buf = appendRecord(buf, e)
+		g.buf = appendRecord(g.buf, e)
 	}
-	if !w.fits(len(buf)) {
-		return fmt.Errorf("%w: checkpoint of %d bytes", ErrTooLarge, len(buf))
+	g.records = len(entries)
+	if len(g.buf) > w.opts.maxBatch() {
+		return nil, fmt.Errorf("%w: checkpoint of %d bytes", ErrTooLarge, len(g.buf))
 	}
-	return w.put(buf, len(entries))
+	return g, nil
 }
 
 // finish seals the journal and frees its directory.
@@ -282,9 +320,9 @@ func (w *writer) seal() error {
 	if w.seg == nil {
 		return nil
 	}
-	buf := make([]byte, batchHeaderSize)
-	completeBatch(buf, batchSeal, 0, w.at.next, w.opts.now(), w.at.chain)
-	err := w.write(buf)
+	seal := &group{buf: make([]byte, batchHeaderSize)}
+	completeBatch(seal.buf, batchSeal, 0, w.at.next, w.opts.now(), w.at.chain)
+	err := w.write(seal)
 	if err == nil {
 		err = w.seg.file.Truncate(w.at.end + sectorSize)
 	}
