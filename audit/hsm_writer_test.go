@@ -86,7 +86,7 @@ func TestBootIsCountedOnce(t *testing.T) {
 	dir := t.TempDir()
 	trail, j := openFlaky(t, dir, nil)
 	j.set(journal.ErrUnavailable)
-	counter, err := trail.Boot(t.Context(), "hsm-a")
+	counter, err := trail.Boot("hsm-a")
 	if counter != 1 || err != nil {
 		t.Errorf("counter %d, %v", counter, err)
 	}
@@ -166,7 +166,7 @@ func TestLostEntriesAreLogged(t *testing.T) {
 	if err := trail.QueueHSM("hsm-a", generated); !errors.Is(err, journal.ErrClosed) {
 		t.Errorf("QueueHSM after Close: %v", err)
 	}
-	if _, err := trail.Boot(t.Context(), "hsm-a"); !errors.Is(err, journal.ErrClosed) {
+	if _, err := trail.Boot("hsm-a"); !errors.Is(err, journal.ErrClosed) {
 		t.Errorf("Boot after Close: %v", err)
 	}
 }
@@ -178,7 +178,7 @@ func TestRefusedHSMEntries(t *testing.T) {
 		if err := trail.QueueHSM(id, generated); err == nil {
 			t.Errorf("HSM id %q: no error", id)
 		}
-		if _, err := trail.Boot(t.Context(), id); err == nil {
+		if _, err := trail.Boot(id); err == nil {
 			t.Errorf("start of HSM %q: no error", id)
 		}
 	}

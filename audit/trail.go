@@ -103,7 +103,7 @@ func (t *Trail) RecordEvent(ctx context.Context, e *APIEvent) error {
 // Boot counts a start of the HSM's worker and returns the new reboot counter,
 // from 1 on. It does not wait: FlushHSM tells when the counter is durable. It
 // fails for a bad id and, with journal.ErrClosed, after Close.
-func (t *Trail) Boot(_ context.Context, hsmID string) (uint32, error) {
+func (t *Trail) Boot(hsmID string) (uint32, error) {
 	err := checkID(hsmID)
 	var counter uint32
 	if err == nil {
@@ -143,14 +143,6 @@ func (t *Trail) FlushHSM(ctx context.Context) error {
 		return fmt.Errorf("writing HSM entries: %w", err)
 	}
 	return nil
-}
-
-// RecordHSM is QueueHSM and FlushHSM.
-func (t *Trail) RecordHSM(ctx context.Context, hsmID string, cmds ...HSMCommand) error {
-	if err := t.QueueHSM(hsmID, cmds...); err != nil {
-		return err
-	}
-	return t.FlushHSM(ctx)
 }
 
 func checkCommands(hsmID string, cmds []HSMCommand) error {

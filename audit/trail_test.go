@@ -93,15 +93,15 @@ func TestTrailsGoOnAfterARestart(t *testing.T) {
 	for run := range 3 {
 		trail := mustOpen(t, dir)
 		for _, hsm := range []string{"hsm-a", "hsm-b"} {
-			counter, err := trail.Boot(t.Context(), hsm)
+			counter, err := trail.Boot(hsm)
 			must(t, err)
 			if counter != uint32(run+1) {
 				t.Errorf("reboot counter of %s is %d in run %d", hsm, counter, run)
 			}
 		}
 		login := HSMCommand{Function: "C_Login", Time: at, UserName: "user", UserType: UserTypeCryptoUser}
-		must(t, trail.RecordHSM(t.Context(), "hsm-a", login, HSMCommand{Function: "C_Logout", Time: at}))
-		must(t, trail.RecordHSM(t.Context(), "hsm-b", login))
+		must(t, trail.QueueHSM("hsm-a", login, HSMCommand{Function: "C_Logout", Time: at}))
+		must(t, trail.QueueHSM("hsm-b", login))
 		must(t, trail.RecordEvent(t.Context(), event(fmt.Sprint("request ", run))))
 		must(t, trail.Close(t.Context()))
 	}
@@ -257,7 +257,7 @@ func TestFollowedTrails(t *testing.T) {
 		}
 		switch got = append(got, string(r.JSON)); len(got) {
 		case 1:
-			must(t, trail.RecordHSM(t.Context(), "hsm-a", HSMCommand{Function: "C_Login"}))
+			must(t, trail.QueueHSM("hsm-a", HSMCommand{Function: "C_Login"}))
 			must(t, trail.RecordEvent(t.Context(), event("new")))
 		case 2:
 			cancel()

@@ -39,6 +39,8 @@ type call struct {
 	sent       time.Time
 	state      atomic.Int32
 	done       chan outcome
+	// late, if not nil, is called when a call that was abandoned has ended.
+	late func()
 }
 
 func newCall(management bool) *call {
@@ -52,10 +54,24 @@ func (c *call) deliver(o outcome) {
 		return
 	}
 	clear(o.reply.GetPlaintext())
+	if c.late != nil {
+		c.late()
+	}
 }
 
 // abandon tells that nobody waits any more. It returns false if the call has been
 // answered already.
 func (c *call) abandon() bool {
 	return c.state.CompareAndSwap(callWaiting, callAbandoned)
+}
+
+// abandoned tells whether the caller gave up.
+func (c *call) abandoned() bool { return c.state.Load() == callAbandoned }
+
+// notify wakes the one who waits on a channel of capacity one.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

@@ -1,19 +1,23 @@
 package hsmpool
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/audit"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
 // callLog follows the management calls that one worker announces and passes them on
-// to the recorder. Until the worker says which token it selected the calls wait,
+// to the Auditor. Until the worker says which token it selected the calls wait,
 // because they are recorded under the HSM's name. Only the worker's reader uses it,
-// except for the two atomic values.
+// except for flush and the atomic values.
 type callLog struct {
-	rec *recorder
+	auditor Auditor
+	log     hclog.Logger
 	// fallback names the HSM if the worker is lost before it can.
 	fallback identity
 
@@ -22,6 +26,7 @@ type callLog struct {
 
 	who     atomic.Pointer[identity]
 	counter atomic.Uint32
+	refused atomic.Pointer[recordError] // why the Auditor did not take something
 }
 
 // follow notes the announcement of a call, or records one that has ended.
@@ -35,11 +40,15 @@ func (l *callLog) follow(c *workerv1.Call) {
 }
 
 func (l *callLog) record(cmd audit.HSMCommand) {
-	if who := l.who.Load(); who != nil {
-		l.rec.record(step{hsmID: who.hsmID, cmds: []audit.HSMCommand{cmd}})
+	who := l.who.Load()
+	if who == nil {
+		l.held = append(l.held, cmd)
 		return
 	}
-	l.held = append(l.held, cmd)
+	if err := l.auditor.QueueHSM(who.hsmID, cmd); err != nil {
+		l.log.Error("HSM entry is lost", "hsm", who.hsmID, "function", cmd.Function, "key_id", cmd.KeyID, "request_id", cmd.RequestID, "error", err)
+		l.refused.Store(&recordError{err})
+	}
 }
 
 // identify records the worker's start, and the calls that waited for its name.
@@ -47,20 +56,33 @@ func (l *callLog) identify(who identity) {
 	if !l.who.CompareAndSwap(nil, &who) {
 		return
 	}
-	l.rec.record(step{hsmID: who.hsmID, booted: l.counter.Store, cmds: l.held})
+	counter, err := l.auditor.Boot(who.hsmID)
+	if err != nil {
+		l.refused.Store(&recordError{err})
+	}
+	l.counter.Store(counter)
+	for _, cmd := range l.held {
+		l.record(cmd)
+	}
 	l.held = nil
 }
 
-// settle calls done once everything followed so far is durable, or with the reason
-// why it is not.
-func (l *callLog) settle(done func(error)) {
-	l.name()
-	who := l.who.Load()
-	if who == nil {
-		done(nil)
-		return
+// flush returns nil once everything followed so far, and everything of this HSM
+// before it, is durable.
+func (l *callLog) flush(ctx context.Context) error {
+	if refused := l.refused.Load(); refused != nil {
+		return refused
 	}
-	l.rec.record(step{hsmID: who.hsmID, done: done})
+	return flush(ctx, l.auditor)
+}
+
+// flush is FlushHSM. Its error is a *recordError unless it is that of ctx.
+func flush(ctx context.Context, auditor Auditor) error {
+	err := auditor.FlushHSM(ctx)
+	if err != nil && ctx.Err() == nil {
+		return &recordError{err}
+	}
+	return err
 }
 
 // abandon records the call that the worker did not live to end.

@@ -24,16 +24,17 @@ const (
 	DefaultSessions = 32
 )
 
-// Auditor records what is asked of an HSM. *audit.Trail is one. Its methods return
-// once the record is durable; entries of one HSM come in the order of the calls and
-// from one goroutine at a time.
+// Auditor records what is asked of an HSM. *audit.Trail is one. What it was given
+// is its own to keep and to write, in that order, however long that takes.
 type Auditor interface {
-	// Boot records that a worker of the HSM starts, and returns its reboot counter.
-	Boot(ctx context.Context, hsmID string) (uint32, error)
-	// RecordHSM records management calls. Commands of a failed RecordHSM are the
-	// Auditor's to keep, and to write first the next time; calling it without commands
-	// has it try.
-	RecordHSM(ctx context.Context, hsmID string, cmds ...audit.HSMCommand) error
+	// Boot counts a start of the HSM's worker and returns its reboot counter. It does
+	// not wait.
+	Boot(hsmID string) (uint32, error)
+	// QueueHSM records management calls. It does not wait.
+	QueueHSM(hsmID string, cmds ...audit.HSMCommand) error
+	// FlushHSM returns nil once all that was recorded before is durable, and an error
+	// if an attempt to make it so has failed or ctx has ended.
+	FlushHSM(ctx context.Context) error
 }
 
 // TokenSelector chooses a token by label, serial number or both. Exactly one token

@@ -20,12 +20,13 @@
 //
 // The worker announces every management call of the library before it is made and
 // when it has returned. The pool hands them to the Auditor in that order, and a
-// reply that belongs to such a call is delivered only once its entry is durable. A
+// reply that belongs to such a call is passed on only once its entry is durable. A
 // call announced and not ended when the worker is lost is recorded as one without a
-// reply. While entries cannot be written no management request is sent at all.
+// reply. While an entry is not durable no management request is sent at all, and no
+// worker is told to start or to stop.
 //
 // # Ownership
 //
 // A Pool owns one supervisor, which owns the worker of the moment (its process, its
-// reader and its writer), and one recorder. Close stops and waits for all of them.
+// reader and its writer). Close stops and waits for all of them.
 package hsmpool

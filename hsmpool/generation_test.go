@@ -62,6 +62,28 @@ func TestLateGenerationIsUndone(t *testing.T) {
 	}
 }
 
+// TestNoCommandBesideAnAbandonedOne has a second caller come while the first one's
+// command, which he no longer waits for, has left no entry yet.
+func TestNoCommandBesideAnAbandonedOne(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	pool := h.open(t)
+	unlock := h.lockToken(t)
+	before := h.journal.len()
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		_, err := pool.GenerateAES(ctx, hsmpool.GenerateRequest{ID: newID(), Label: "late"})
+		cancel()
+		wantClass(t, err, hsmpool.Timeout)
+	}
+	unlock()
+	generate(t, pool)
+	h.journal.await(t, "destruction", func(entries []audit.HSMCommand) bool { return count(entries, "C_DestroyObject") == 1 })
+	if got := count(h.journal.since(before), "C_GenerateKey"); got != 2 {
+		t.Errorf("C_GenerateKey was called %d times, want 2: for the first caller and the last", got)
+	}
+}
+
 // lockToken has every call that writes to the token wait: SoftHSM takes a write lock
 // of a file of the token for each change, and a read lock for each look at it.
 func (h *hsm) lockToken(tb testing.TB) (unlock func()) {

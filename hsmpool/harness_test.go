@@ -155,33 +155,51 @@ type journal struct {
 	mu      sync.Mutex
 	boots   map[string]uint32
 	entries []audit.HSMCommand
-	kept    []audit.HSMCommand
+	kept    []func() // entries that could not be written
 	hsms    []string
 	broken  error
+	refused int
 	changed chan struct{}
 }
 
-func (j *journal) Boot(_ context.Context, hsmID string) (uint32, error) {
+func (j *journal) Boot(hsmID string) (uint32, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.broken != nil {
-		return 0, j.broken
-	}
 	j.boots[hsmID]++
-	j.append(hsmID, audit.HSMCommand{Function: "Boot"})
+	j.write(hsmID, audit.HSMCommand{Function: "Boot"})
 	return j.boots[hsmID], nil
 }
 
-func (j *journal) RecordHSM(_ context.Context, hsmID string, cmds ...audit.HSMCommand) error {
+func (j *journal) QueueHSM(hsmID string, cmds ...audit.HSMCommand) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.kept = append(j.kept, cmds...)
-	if j.broken != nil {
+	j.write(hsmID, cmds...)
+	return nil
+}
+
+func (j *journal) FlushHSM(context.Context) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.kept) > 0 {
+		j.refused++
 		return j.broken
 	}
-	j.append(hsmID, j.kept...)
-	j.kept = nil
 	return nil
+}
+
+// refusals returns how often FlushHSM has failed.
+func (j *journal) refusals() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.refused
+}
+
+func (j *journal) write(hsmID string, cmds ...audit.HSMCommand) {
+	if j.broken != nil {
+		j.kept = append(j.kept, func() { j.append(hsmID, cmds...) })
+		return
+	}
+	j.append(hsmID, cmds...)
 }
 
 func (j *journal) append(hsmID string, cmds ...audit.HSMCommand) {
@@ -200,6 +218,13 @@ func (j *journal) breakdown(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.broken = err
+	if err != nil {
+		return
+	}
+	for _, write := range j.kept {
+		write()
+	}
+	j.kept = nil
 }
 
 // since returns the entries from the n-th on.

@@ -37,9 +37,7 @@ func InitToken(ctx context.Context, cfg InitConfig) error {
 		return fmt.Errorf("initialising a token: %w", err)
 	}
 	whole := cfg.config()
-	rec := newRecorder(cfg.Auditor)
-	defer rec.close(ctx)
-	p, err := spawn(whole, whole.Logger, &callLog{rec: rec, fallback: whole.anonymous()})
+	p, err := spawn(whole, whole.Logger, &callLog{auditor: cfg.Auditor, log: whole.Logger, fallback: whole.anonymous()})
 	if err != nil {
 		return &Error{Class: Unavailable, Err: err}
 	}

@@ -32,7 +32,6 @@ const (
 type member struct {
 	cfg   Config
 	log   hclog.Logger
-	rec   *recorder
 	delay *backoff.ExponentialBackOff // only the supervisor's
 
 	current atomic.Pointer[process] // set while a worker is ready
@@ -54,7 +53,6 @@ func newMember(cfg Config) *member {
 	return &member{
 		cfg:     cfg,
 		log:     cfg.Logger,
-		rec:     newRecorder(cfg.Auditor),
 		delay:   &backoff.ExponentialBackOff{InitialInterval: firstDelay, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: maxDelay},
 		changed: make(chan struct{}),
 		state:   Starting,
@@ -174,7 +172,7 @@ func (m *member) pause(ctx context.Context) {
 func (m *member) start(ctx context.Context) (*process, error) {
 	bounded, cancel := context.WithTimeout(ctx, m.cfg.StartTimeout)
 	defer cancel()
-	calls := &callLog{rec: m.rec, fallback: m.identity()}
+	calls := &callLog{auditor: m.cfg.Auditor, log: m.log, fallback: m.identity()}
 	p, err := spawn(m.cfg, m.log, calls)
 	if err != nil {
 		return nil, &Error{Class: Unavailable, Err: err}
@@ -210,7 +208,8 @@ func (m *member) startRequest() *workerv1.StartRequest {
 	}
 }
 
-// begin waits for the handshake and makes the worker's first request.
+// begin waits for the handshake and makes the worker's first request, unless an
+// entry of the worker before is not durable.
 func (p *process) begin(ctx context.Context, request *workerv1.ToWorker) (*workerv1.Reply, error) {
 	select {
 	case <-p.hello:
@@ -219,7 +218,10 @@ func (p *process) begin(ctx context.Context, request *workerv1.ToWorker) (*worke
 	case <-ctx.Done():
 		return nil, fmt.Errorf("the worker did not introduce itself: %w", ctx.Err())
 	}
-	reply, err := p.roundTrip(ctx, request, true)
+	if err := p.calls.flush(ctx); err != nil {
+		return nil, err
+	}
+	reply, err := p.manage(ctx, request, newCall(true))
 	if errors.Is(err, errLost) || errors.Is(err, errNotSent) {
 		return nil, p.reason()
 	}
@@ -262,12 +264,15 @@ func (m *member) change(state State, reason error, p *process) {
 }
 
 // shutDown has the worker log out and finalise its library, and waits for its end. One
-// that hangs is killed.
+// that hangs, or whose entries cannot be written, is killed.
 func (m *member) shutDown(p *process) {
 	m.change(Stopped, errClosed, nil)
 	ctx, cancel := context.WithTimeout(m.stopCtx, m.cfg.HangTimeout)
 	defer cancel()
-	_, err := p.roundTrip(ctx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Stop{Stop: &workerv1.StopRequest{}}}, true)
+	err := p.calls.flush(ctx)
+	if err == nil {
+		_, err = p.manage(ctx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Stop{Stop: &workerv1.StopRequest{}}}, newCall(true))
+	}
 	if err != nil {
 		m.log.Warn("worker did not stop in order, killing it", "pid", p.pid(), "error", err)
 	} else {
@@ -276,12 +281,11 @@ func (m *member) shutDown(p *process) {
 	p.end()
 }
 
-// stop ends the supervisor and the recorder. ctx bounds the worker's orderly end.
+// stop ends the supervisor. ctx bounds the worker's orderly end.
 func (m *member) stop(ctx context.Context) {
 	m.stopCtx = ctx
 	m.end()
 	<-m.ended
-	m.rec.close(ctx)
 }
 
 func (m *member) identity() identity {

@@ -14,7 +14,8 @@ import (
 type Pool struct {
 	member *member
 	limit  int64
-	// turn is held by the one management request of the moment.
+	// turn is held by the one management request of the moment, until the worker is
+	// done with it, also if its caller has given up.
 	turn    chan struct{}
 	orphans *orphanage
 
@@ -36,7 +37,6 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	m := newMember(cfg)
 	first, err := m.start(ctx)
 	if err != nil {
-		m.rec.close(ctx)
 		return nil, err
 	}
 	p := &Pool{
@@ -121,8 +121,13 @@ func (p *Pool) manage(ctx context.Context, o *order) (*workerv1.Reply, Trace, er
 	case <-ctx.Done():
 		return nil, Trace{}, p.member.refusal(o, ctx.Err())
 	}
-	defer func() { <-p.turn }()
-	if err := p.member.rec.check(ctx, p.member.identity().hsmID); err != nil {
+	o.late = func() { <-p.turn }
+	defer func() {
+		if !o.abandoned {
+			o.late()
+		}
+	}()
+	if err := flush(ctx, p.member.cfg.Auditor); err != nil {
 		return nil, Trace{}, p.member.refusal(o, err)
 	}
 	reply, trace, err := p.member.do(ctx, o)

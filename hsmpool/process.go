@@ -63,9 +63,33 @@ func (p *process) run() {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
+// ask carries out an order.
+func (p *process) ask(ctx context.Context, o *order) (*workerv1.Reply, error) {
+	c := newCall(o.management)
+	if !o.management {
+		return p.roundTrip(ctx, o.message, c)
+	}
+	c.late = o.late
+	reply, err := p.manage(ctx, o.message, c)
+	o.abandoned = c.abandoned()
+	return reply, err
+}
+
+// manage makes a management request. Its reply is returned only when the entries of
+// its calls are durable.
+func (p *process) manage(ctx context.Context, request *workerv1.ToWorker, c *call) (*workerv1.Reply, error) {
+	reply, err := p.roundTrip(ctx, request, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.calls.flush(ctx); err != nil {
+		return nil, err
+	}
+	return reply, nil
+}
+
 // roundTrip sends a request and waits for its outcome, no longer than ctx lasts.
-func (p *process) roundTrip(ctx context.Context, request *workerv1.ToWorker, management bool) (*workerv1.Reply, error) {
-	c := newCall(management)
+func (p *process) roundTrip(ctx context.Context, request *workerv1.ToWorker, c *call) (*workerv1.Reply, error) {
 	if err := p.send(request, c); err != nil {
 		return nil, err
 	}
@@ -187,8 +211,7 @@ func (p *process) greet(h *workerv1.Hello) error {
 	return nil
 }
 
-// answer delivers a reply: at once, or, for a management request, when the entries of
-// its calls are durable.
+// answer delivers a reply.
 func (p *process) answer(r *workerv1.Reply) {
 	c := p.take(r.GetId())
 	if c == nil {
@@ -198,17 +221,10 @@ func (p *process) answer(r *workerv1.Reply) {
 	if r.GetFailure().GetRestart() {
 		p.condemn(failure(identity{}, ObjectID{}, r, nil))
 	}
-	if !c.management {
-		c.deliver(outcome{reply: r})
-		return
+	if c.management {
+		p.calls.name()
 	}
-	p.calls.settle(func(err error) {
-		if err != nil {
-			c.deliver(outcome{err: &recordError{err}})
-			return
-		}
-		c.deliver(outcome{reply: r})
-	})
+	c.deliver(outcome{reply: r})
 }
 
 // condemn has the process killed. Its last frames are still read, so that a call
@@ -236,10 +252,6 @@ func (p *process) finish(reason error) {
 	p.mu.Unlock()
 	p.calls.abandon()
 	for _, c := range pending {
-		if c.management {
-			p.calls.settle(func(error) { c.deliver(outcome{err: errLost}) })
-			continue
-		}
 		c.deliver(outcome{err: errLost})
 	}
 	close(p.lost)

@@ -18,6 +18,10 @@ type order struct {
 	repeat bool
 	// sent is set once a worker may have seen the request.
 	sent bool
+	// late is called when a management request that was abandoned has ended;
+	// abandoned says that it was, and that late is left to the worker's reader.
+	late      func()
+	abandoned bool
 }
 
 // do carries an order to the worker of the moment, waiting for one if none is ready.
@@ -28,7 +32,7 @@ func (m *member) do(ctx context.Context, o *order) (*workerv1.Reply, Trace, erro
 		if err != nil {
 			return nil, Trace{}, m.refusal(o, err)
 		}
-		reply, err := p.roundTrip(ctx, o.message, o.management)
+		reply, err := p.ask(ctx, o)
 		if errors.Is(err, errNotSent) {
 			continue
 		}

@@ -13,72 +13,31 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 )
 
-// flaky is an Auditor whose answers are told beforehand; it notes what it was asked.
-type flaky struct {
-	fail  []error
-	asked []string
-}
+// full is an Auditor that takes nothing.
+type full struct{}
 
-func (f *flaky) answer(what string) error {
-	f.asked = append(f.asked, what)
-	if len(f.fail) == 0 {
-		return nil
-	}
-	err := f.fail[0]
-	f.fail = f.fail[1:]
-	return err
-}
+var errFull = errors.New("disk full")
 
-func (f *flaky) Boot(context.Context, string) (uint32, error) {
-	return 7, f.answer("Boot")
-}
+func (full) Boot(string) (uint32, error)                { return 0, errFull }
+func (full) QueueHSM(string, ...audit.HSMCommand) error { return errFull }
+func (full) FlushHSM(context.Context) error             { return nil }
 
-func (f *flaky) RecordHSM(_ context.Context, _ string, cmds ...audit.HSMCommand) error {
-	var names []string
-	for _, c := range cmds {
-		names = append(names, c.Function)
-	}
-	return f.answer(strings.Join(append([]string{"Record"}, names...), " "))
-}
-
-// TestRecorderKeepsTheOrder has a worker's start fail to be recorded twice: its calls
-// wait behind it, and nothing is answered as durable before it is.
-func TestRecorderKeepsTheOrder(t *testing.T) {
-	full := errors.New("disk full")
-	auditor := &flaky{fail: []error{full, full, nil, nil, full}}
-	r := newRecorder(auditor)
-	var booted uint32
-	results := make(chan error, 4)
-	done := func(err error) { results <- err }
-	cmd := func(name string) []audit.HSMCommand { return []audit.HSMCommand{{Function: name}} }
-	r.record(step{hsmID: "hsm", booted: func(n uint32) { booted = n }, cmds: cmd("C_Initialize"), done: done})
-	r.record(step{hsmID: "hsm", cmds: cmd("C_Login"), done: done})
-	r.record(step{hsmID: "hsm", done: done})
-	r.record(step{hsmID: "hsm", done: done})
-	r.close(t.Context())
-	want := []string{
-		"Boot",                                          // fails
-		"Boot",                                          // fails, before C_Login
-		"Boot", "Record C_Initialize", "Record C_Login", // which fails
-		"Record", // the Auditor writes what it kept
-	}
-	// The third step finds the boot recorded and C_Login failing, and its own empty
-	// record is the one that succeeds.
-	if diff := cmp.Diff(want, auditor.asked); diff != "" {
-		t.Errorf("asked of the Auditor (-want +got):\n%s", diff)
-	}
-	for i, want := range []error{full, full, nil, nil} {
-		if err := <-results; !errors.Is(err, want) {
-			t.Errorf("step %d: %v, want %v", i, err, want)
+// TestRefusedEntryIsNotForgotten has an Auditor refuse what it is given: nothing is
+// durable from then on, whatever it says.
+func TestRefusedEntryIsNotForgotten(t *testing.T) {
+	for what, do := range map[string]func(*callLog){
+		"a start": func(l *callLog) { l.identify(identity{hsmID: "hsm"}) },
+		"a call":  func(l *callLog) { l.record(audit.HSMCommand{Function: "C_Login"}); l.name() },
+	} {
+		l := &callLog{auditor: full{}, log: hclog.NewNullLogger()}
+		if err := l.flush(t.Context()); err != nil {
+			t.Errorf("flush of nothing: %v", err)
 		}
-	}
-	if booted != 7 {
-		t.Errorf("reboot counter %d", booted)
-	}
-	refused := make(chan error, 1)
-	r.record(step{hsmID: "hsm", done: func(err error) { refused <- err }})
-	if err := <-refused; !errors.Is(err, errClosed) {
-		t.Errorf("a step after close: %v", err)
+		do(l)
+		var e *recordError
+		if err := l.flush(t.Context()); !errors.As(err, &e) || !errors.Is(err, errFull) {
+			t.Errorf("%s was refused: %v", what, err)
+		}
 	}
 }
 
@@ -148,7 +107,7 @@ func TestWorkerEnv(t *testing.T) {
 
 func TestConfigRefuses(t *testing.T) {
 	good := Config{
-		Library: "/lib.so", Token: TokenSelector{Label: "l"}, PIN: PINSource{File: "f"}, Profile: "softhsm", Auditor: &flaky{},
+		Library: "/lib.so", Token: TokenSelector{Label: "l"}, PIN: PINSource{File: "f"}, Profile: "softhsm", Auditor: full{},
 	}
 	for _, test := range []struct {
 		says string
