@@ -19,8 +19,9 @@ type manager struct {
 	token   *token
 	objects *objects
 	session pkcs11.SessionHandle
-	// sync makes what the library wrote last through a power cut.
-	sync func() error
+	// sync makes what the library wrote last through a power cut. It returns the files
+	// of new objects.
+	sync func() (made []string, err error)
 }
 
 // handle carries out one request.
@@ -47,8 +48,8 @@ func (m *manager) handle(r *workerv1.ToWorker) *workerv1.Reply {
 	return reply
 }
 
-// generate makes a key, reads its attributes back, and destroys it if it is not what
-// was asked for.
+// generate makes a key and reads its attributes and its file back. A key that is not
+// what was asked for, or that would not be there after a restart, is destroyed.
 func (m *manager) generate(r *workerv1.GenerateAesRequest, requestID string) error {
 	id, err := parseID(r.GetObjectId())
 	if err != nil {
@@ -64,8 +65,8 @@ func (m *manager) generate(r *workerv1.GenerateAesRequest, requestID string) err
 	if err := m.check(id, r.GetLabel(), handle); err != nil {
 		return m.undo(id, requestID, err)
 	}
-	if err := m.sync(); err != nil {
-		return m.undo(id, requestID, unavailable(fmt.Errorf("syncing the token directory: %w", err), "check its disk"))
+	if err := m.keep(); err != nil {
+		return m.undo(id, requestID, unavailable(err, "check its disk"))
 	}
 	m.objects.put(id, &object{handle: handle})
 	return nil
@@ -102,8 +103,19 @@ func (m *manager) check(id objectID, label string, handle pkcs11.ObjectHandle) e
 	return nil
 }
 
+// keep makes sure that the next worker will find the new key.
+func (m *manager) keep() error {
+	made, err := m.sync()
+	if err != nil {
+		return err
+	}
+	return checkObjects(made)
+}
+
 // undo destroys what a failed generation left in the token: some tokens fail and keep
 // the key. If that is not possible the worker is replaced and the server tries again.
+// The sync takes note of a file that is left all the same, so that it is not held
+// against the next key; SoftHSM leaves files shorter than 8 bytes, which have no key.
 func (m *manager) undo(id objectID, requestID string, cause error) error {
 	handles, err := m.objects.find(m.session, withID(secretKeys(), id))
 	if err != nil {
@@ -113,6 +125,9 @@ func (m *manager) undo(id objectID, requestID string, cause error) error {
 		if err := m.destroyObject(id, h, "", requestID); err != nil {
 			return incomplete(errors.Join(cause, err))
 		}
+	}
+	if _, err := m.sync(); err != nil {
+		m.token.log.Warn("after a failed generation", "key", id.String(), "error", err)
 	}
 	return cause
 }
@@ -138,8 +153,8 @@ func (m *manager) destroy(r *workerv1.DestroyRequest, requestID string) error {
 		return err
 	}
 	m.objects.forget(id)
-	if err := m.sync(); err != nil {
-		return unavailable(fmt.Errorf("syncing the token directory: %w", err), "check its disk")
+	if _, err := m.sync(); err != nil {
+		return unavailable(err, "check its disk")
 	}
 	return nil
 }

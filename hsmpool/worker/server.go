@@ -5,7 +5,6 @@ package worker
 import (
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -98,7 +97,10 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 		return nil, err
 	}
 	s.objects = &objects{ctx: s.token.ctx}
-	s.manager = &manager{token: s.token, objects: s.objects, session: session, sync: s.syncer()}
+	s.manager = &manager{token: s.token, objects: s.objects, session: session}
+	if s.manager.sync, err = s.syncer(); err != nil {
+		return nil, unavailable(err, "check its disk")
+	}
 	if err := s.objects.list(session); err != nil {
 		return nil, s.manager.judge(err, "listing the token's keys")
 	}
@@ -121,16 +123,21 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 }
 
 // syncer returns what makes the library's files durable, if it does not do so itself.
-func (s *server) syncer() func() error {
+func (s *server) syncer() (func() ([]string, error), error) {
+	none := func() ([]string, error) { return nil, nil }
 	if !s.token.profile.syncTokens {
-		return func() error { return nil }
+		return none, nil
 	}
 	dir, err := softhsmTokenDir()
 	if err != nil {
-		s.log.Warn("new keys may be lost in a power cut: the token directory is not known", "error", err)
-		return func() error { return nil }
+		s.log.Warn("new keys may be lost in a power cut or on a full disk: the token directory is not known", "error", err)
+		return none, nil
 	}
-	return (&dirSyncer{dir: dir, last: time.Now()}).sync
+	d, err := newDirSyncer(dir)
+	if err != nil {
+		return nil, err
+	}
+	return d.sync, nil
 }
 
 // dispatch reads requests until the socket ends.

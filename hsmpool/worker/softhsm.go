@@ -54,24 +54,42 @@ func tokenDirIn(path string) (string, error) {
 	return "", fmt.Errorf("%s names no directories.tokendir", path)
 }
 
-// dirSyncer makes files durable that a library wrote without syncing them. One
-// goroutine uses it.
+// dirSyncer makes files durable that a library wrote without syncing them, and tells
+// which objects are new. One goroutine uses it.
 type dirSyncer struct {
-	dir  string
-	last time.Time // everything changed before has been synced
+	dir     string
+	last    time.Time       // everything changed before has been synced
+	objects map[string]bool // the object files that were there then
+}
+
+// newDirSyncer takes what is in dir now as old.
+func newDirSyncer(dir string) (*dirSyncer, error) {
+	d := &dirSyncer{dir: dir, last: time.Now(), objects: map[string]bool{}}
+	err := walk(dir, func(path string, _ fs.DirEntry) error {
+		if isObject(path) {
+			d.objects[path] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the token directory: %w", err)
+	}
+	return d, nil
 }
 
 // sync syncs every file changed since the last time, and every directory: SoftHSM has
-// one directory for each token, with a file for each object.
-func (d *dirSyncer) sync() error {
+// one directory for each token, with a file for each object. It returns the object
+// files that were not there the last time.
+func (d *dirSyncer) sync() (made []string, err error) {
 	began := time.Now()
 	since := d.last.Add(-clockSlack)
-	err := filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // destroyed meanwhile
-		}
-		if err != nil {
-			return err
+	objects := make(map[string]bool, len(d.objects)+1)
+	err = walk(d.dir, func(path string, entry fs.DirEntry) error {
+		if isObject(path) {
+			objects[path] = true
+			if !d.objects[path] {
+				made = append(made, path)
+			}
 		}
 		if !entry.IsDir() && !changedSince(entry, since) {
 			return nil
@@ -79,10 +97,26 @@ func (d *dirSyncer) sync() error {
 		return syncPath(path)
 	})
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("syncing the token directory: %w", err)
 	}
-	d.last = began
-	return nil
+	d.last, d.objects = began, objects
+	return made, nil
+}
+
+// isObject tells an object's file from the others in the token's directory.
+func isObject(path string) bool { return filepath.Ext(path) == ".object" }
+
+// walk visits everything below dir but what is destroyed meanwhile.
+func walk(dir string, visit func(path string, entry fs.DirEntry) error) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return visit(path, entry)
+	})
 }
 
 // changedSince is false of a file that was destroyed meanwhile.

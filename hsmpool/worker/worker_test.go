@@ -5,6 +5,7 @@ package worker
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -270,10 +271,27 @@ func TestChangedSince(t *testing.T) {
 	if now := time.Now(); !changedSince(entries[0], now.Add(-time.Minute)) || changedSince(entries[0], now.Add(time.Minute)) {
 		t.Error("the time of the change is not told from another")
 	}
-	if err := (&dirSyncer{dir: dir}).sync(); err != nil {
-		t.Errorf("sync: %v", err)
+}
+
+// TestDirSyncer tells new objects from old ones, once.
+func TestDirSyncer(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "old.object"), "x")
+	d, err := newDirSyncer(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := (&dirSyncer{dir: filepath.Join(dir, "none")}).sync(); err != nil {
+	added := write(t, filepath.Join(dir, "new.object"), "x")
+	write(t, filepath.Join(dir, "new.lock"), "")
+	for _, want := range [][]string{{added}, nil} {
+		if made, err := d.sync(); err != nil || !slices.Equal(made, want) {
+			t.Errorf("sync says that %q are new (%v), want %q", made, err, want)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.sync(); err != nil {
 		t.Errorf("a directory that is gone: %v", err)
 	}
 }
