@@ -8,31 +8,24 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/hashicorp/go-hclog"
 
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
 const (
-	// stableAfter is the life of a worker after which its loss counts as the first
-	// one: the next worker starts at once, and clients notice nothing.
-	stableAfter = time.Second
 	// failFast is the number of failed starts in a row after which requests fail at
 	// once instead of waiting for the next.
 	failFast = 2
-	// firstDelay and maxDelay bound the pause between starts that keep failing.
-	firstDelay = 100 * time.Millisecond
-	maxDelay   = 30 * time.Second
 	// checksPerHang is how often in a HangTimeout the worker is looked after.
 	checksPerHang = 4
 )
 
 // member is one HSM: the worker of the moment and the supervisor that replaces it.
 type member struct {
-	cfg   Config
-	log   hclog.Logger
-	delay *backoff.ExponentialBackOff // only the supervisor's
+	cfg  Config
+	log  hclog.Logger
+	pace *pace // only the supervisor's, once there is one
 
 	current atomic.Pointer[process] // set while a worker is ready
 
@@ -53,7 +46,7 @@ func newMember(cfg Config) *member {
 	return &member{
 		cfg:     cfg,
 		log:     cfg.Logger,
-		delay:   &backoff.ExponentialBackOff{InitialInterval: firstDelay, Multiplier: 2, RandomizationFactor: 0.5, MaxInterval: maxDelay},
+		pace:    newPace(),
 		changed: make(chan struct{}),
 		state:   Starting,
 		reason:  errors.New("the worker is starting"),
@@ -97,15 +90,12 @@ func (m *member) serve(ctx context.Context, p *process) bool {
 	m.change(Starting, p.reason(), nil)
 	m.log.Warn("worker lost, starting another", "hsm", m.identity().hsmID, "pid", p.pid(), "reason", p.reason())
 	p.end()
-	if time.Since(ready) >= stableAfter {
-		m.delay.Reset()
-	} else {
-		m.pause(ctx)
-	}
+	pause(ctx, m.pace.afterLoss(time.Now(), ready, p.served.Load()))
 	return true
 }
 
-// watch returns true when the worker is lost and false when ctx ends. It condemns a worker that hangs, and keeps the connection to an idle HSM alive.
+// watch returns true when the worker is lost and false when ctx ends. It condemns a
+// worker that hangs, and keeps the connection to an idle HSM alive.
 func (m *member) watch(ctx context.Context, p *process) bool {
 	ticker := time.NewTicker(max(m.cfg.HangTimeout/checksPerHang, time.Millisecond))
 	defer ticker.Stop()
@@ -154,13 +144,13 @@ func (m *member) failed(ctx context.Context, err error) bool {
 	m.failures++
 	m.mu.Unlock()
 	m.change(Starting, err, nil)
-	m.pause(ctx)
+	pause(ctx, m.pace.afterFailure())
 	return true
 }
 
 // pause waits for the next start, or for the end of ctx.
-func (m *member) pause(ctx context.Context) {
-	timer := time.NewTimer(m.delay.NextBackOff())
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -172,6 +162,7 @@ func (m *member) pause(ctx context.Context) {
 func (m *member) start(ctx context.Context) (*process, error) {
 	bounded, cancel := context.WithTimeout(ctx, m.cfg.StartTimeout)
 	defer cancel()
+	m.pace.start(time.Now())
 	calls := &callLog{auditor: m.cfg.Auditor, log: m.log, fallback: m.identity()}
 	p, err := spawn(m.cfg, m.log, calls)
 	if err != nil {
@@ -186,6 +177,7 @@ func (m *member) start(ctx context.Context) (*process, error) {
 		}
 		return nil, e
 	}
+	p.served.Store(false) // what it answered so far was asked to start it
 	m.ready(p, reply)
 	return p, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -42,6 +43,7 @@ type process struct {
 	written  chan struct{} // closed when the writer has ended
 	exited   chan struct{} // closed when the process has been waited for
 	greeting bool          // hello came; only the reader touches it
+	served   atomic.Bool   // it has answered and goes on
 
 	mu        sync.Mutex
 	pending   map[uint64]*call
@@ -220,6 +222,8 @@ func (p *process) answer(r *workerv1.Reply) {
 	}
 	if r.GetFailure().GetRestart() {
 		p.condemn(failure(identity{}, ObjectID{}, r, nil))
+	} else {
+		p.served.Store(true)
 	}
 	if c.management {
 		p.calls.name()
