@@ -6,9 +6,10 @@
 // zeros and synced before it is used, off the path of the callers, so that a
 // write with O_DSYNC changes no file metadata and costs one device write. Many
 // callers share one write: whatever waits when the writer is free becomes one
-// batch. Batches begin on sector boundaries, so that a write never changes a
-// sector that holds acknowledged records. Such a sector may be written again as
-// part of its page, but with the bytes that it has.
+// batch; if many are about to come, the writer waits for them a little. Batches
+// begin on sector boundaries, so that a write never changes a sector that holds
+// acknowledged records. Such a sector may be written again as part of its page,
+// but with the bytes that it has.
 //
 // Every record carries the SHA-256 over the hash before it and its own bytes.
 // A segment's header is a link of the same chain, so one hash, the head, stands

@@ -28,8 +28,9 @@ type Journal struct {
 	// maxQueued is how many bytes may wait for the writer.
 	maxQueued int
 
-	// wake tells the writer that queue or closed changed.
-	wake chan struct{}
+	// wake tells the writer that queue or closed changed; enough, that as many
+	// callers wait as it gathers for.
+	wake, enough chan struct{}
 	// done is closed when the writer has ended; closeErr is set before.
 	done     chan struct{}
 	closeErr error
@@ -37,6 +38,8 @@ type Journal struct {
 	mu      sync.Mutex
 	queue   []*group
 	queued  int // bytes of the groups in queue
+	waiting int // callers of them
+	goal    int // how many the writer gathers for; 0 if it does not
 	free    []*group
 	closed  bool          // no more appends
 	ended   bool          // no more records
@@ -134,7 +137,11 @@ func (j *Journal) enqueue(entries []Entry, size int) (*request, error) {
 	}
 	g.records += len(entries)
 	g.callers = append(g.callers, r)
-	j.signal()
+	j.waiting++
+	if j.waiting == j.goal {
+		signal(j.enough)
+	}
+	signal(j.wake)
 	return r, nil
 }
 
@@ -154,10 +161,11 @@ func (j *Journal) gathering(size int) *group {
 	return g
 }
 
-// signal wakes the writer; it need not be waiting.
-func (j *Journal) signal() {
+// signal wakes the writer through a channel of capacity one; it need not be
+// waiting.
+func signal(c chan struct{}) {
 	select {
-	case j.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -174,6 +182,7 @@ func (j *Journal) next() (*group, bool) {
 	j.queue[0] = nil
 	j.queue = j.queue[1:]
 	j.queued -= len(g.buf) - batchHeaderSize
+	j.waiting -= len(g.callers)
 	j.busy = time.Now()
 	return g, j.closed
 }
@@ -226,7 +235,7 @@ func (j *Journal) Head() Head {
 func (j *Journal) Close(ctx context.Context) error {
 	j.mu.Lock()
 	j.closed = true
-	j.signal()
+	signal(j.wake)
 	j.mu.Unlock()
 	select {
 	case <-j.done:
