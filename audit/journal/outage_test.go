@@ -337,15 +337,3 @@ func TestUnusedSegmentsAreRemoved(t *testing.T) {
 		}
 	}
 }
-
-// A length that no writer writes does not make a reader take that much memory.
-func TestBatchLengthIsBounded(t *testing.T) {
-	b := make([]byte, batchHeaderSize)
-	completeBatch(b, batchSeal, 0, 1, time.Time{}, Hash{})
-	for length, good := range map[uint32]bool{0: true, maxBatchSize - batchHeaderSize: true, maxBatchSize: false, 1<<32 - 1: false} {
-		b[8], b[9], b[10], b[11] = byte(length), byte(length>>8), byte(length>>16), byte(length>>24)
-		if _, err := decodeBatchHeader(b, maxSegmentSize); (err == nil) != good {
-			t.Errorf("length %d: %v", length, err)
-		}
-	}
-}

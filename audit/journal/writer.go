@@ -68,14 +68,14 @@ func (w *writer) run() {
 }
 
 // commit writes g, on a second segment if the first one fails, and answers its
-// callers. After a fault it answers at once until it is time to try again.
+// callers. After a fault it answers at once until it is time to try again, once.
 func (w *writer) commit(g *group) {
 	if w.faulting && time.Since(w.faultAt) < w.pause {
 		w.j.settle(g, 0, w.j.currentFault())
 		return
 	}
 	err := w.attempt(g)
-	if err != nil {
+	if err != nil && !w.faulting {
 		w.opts.Logger.Warn("journal write failed, trying once more", "error", err)
 		err = w.attempt(g)
 	}
