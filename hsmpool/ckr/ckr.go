@@ -6,10 +6,17 @@
 // docs/pkcs11.md.
 package ckr
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // RV is the return code of a C_ function (CK_RV).
 type RV uint32
+
+// Of returns a library's code. Those that do not fit, on 64-bit systems, become the
+// largest one, so that none of them passes for success.
+func Of(code uint64) RV { return RV(min(code, math.MaxUint32)) }
 
 // The return codes that the table of fates or the code asks for by name.
 const (
@@ -18,6 +25,8 @@ const (
 	GeneralError               RV = 0x005
 	FunctionFailed             RV = 0x006
 	ArgumentsBad               RV = 0x007
+	DataInvalid                RV = 0x020
+	DataLenRange               RV = 0x021
 	DeviceError                RV = 0x030
 	DeviceMemory               RV = 0x031
 	DeviceRemoved              RV = 0x032
@@ -69,8 +78,8 @@ func names() map[RV]string {
 		0x011:                      "CKR_ATTRIBUTE_SENSITIVE",
 		0x012:                      "CKR_ATTRIBUTE_TYPE_INVALID",
 		0x013:                      "CKR_ATTRIBUTE_VALUE_INVALID",
-		0x020:                      "CKR_DATA_INVALID",
-		0x021:                      "CKR_DATA_LEN_RANGE",
+		DataInvalid:                "CKR_DATA_INVALID",
+		DataLenRange:               "CKR_DATA_LEN_RANGE",
 		DeviceError:                "CKR_DEVICE_ERROR",
 		DeviceMemory:               "CKR_DEVICE_MEMORY",
 		DeviceRemoved:              "CKR_DEVICE_REMOVED",

@@ -110,6 +110,7 @@ func rules() []rule {
 			Verdict{Stop, operator, hintPIN}},
 		{"", "C_Decrypt", []RV{EncryptedDataInvalid, EncryptedDataLenRange}, Verdict{Keep, caller, ""}},
 		{ProfileSoftHSM, "C_Decrypt", []RV{GeneralError}, Verdict{Canary, caller, hintTokens}},
+		{"", "C_Decrypt", []RV{GeneralError, FunctionFailed, DataInvalid, DataLenRange, ArgumentsBad}, Verdict{Canary, caller, hintLost}},
 		{"", "", []RV{KeyHandleInvalid, ObjectHandleInvalid}, Verdict{Refind, missing, ""}},
 		{ProfileCloudHSM, "", []RV{FunctionFailed, OperationActive}, Verdict{DropSession, busy, hintBusy}},
 		{"", "", []RV{SessionCount, DeviceMemory}, Verdict{DropSession, busy, "lower the number of sessions"}},

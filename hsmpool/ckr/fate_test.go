@@ -26,7 +26,10 @@ func TestDecide(t *testing.T) {
 		class             workerv1.FailureClass
 	}{
 		{"softhsm", "C_Decrypt", ckr.GeneralError, ckr.Canary, caller},
-		{"cloudhsm", "C_Decrypt", ckr.GeneralError, ckr.DropSession, unavailable},
+		{"cloudhsm", "C_Decrypt", ckr.GeneralError, ckr.Canary, caller},
+		{"cloudhsm", "C_Decrypt", ckr.FunctionFailed, ckr.Canary, caller},
+		{"softhsm", "C_Decrypt", ckr.ArgumentsBad, ckr.Canary, caller},
+		{"cloudhsm", "C_Encrypt", ckr.GeneralError, ckr.DropSession, unavailable},
 		{"cloudhsm", "C_Decrypt", ckr.EncryptedDataInvalid, ckr.Keep, caller},
 		{"softhsm", "C_Encrypt", ckr.GeneralError, ckr.DropSession, unavailable},
 		{"softhsm", "C_EncryptInit", ckr.KeyHandleInvalid, ckr.Refind, missing},
@@ -62,6 +65,12 @@ func TestNames(t *testing.T) {
 		if got := rv.String(); got != want {
 			t.Errorf("%d is %s, want %s", rv, got, want)
 		}
+	}
+	if got := ckr.Of(1 << 32); got == ckr.OK {
+		t.Error("a code of more than 32 bits passes for success")
+	}
+	if got := ckr.Of(0x30); got != ckr.DeviceError {
+		t.Errorf("code 0x30 is %v", got)
 	}
 	if got := ckr.RV(0x80000001).String(); !strings.Contains(got, "80000001") {
 		t.Errorf("a vendor's code is %q", got)

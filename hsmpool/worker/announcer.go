@@ -61,7 +61,7 @@ func rvOf(err error) ckr.RV {
 	}
 	var code pkcs11.Error
 	if errors.As(err, &code) {
-		return ckr.RV(code)
+		return ckr.Of(uint64(code))
 	}
 	return ckr.GeneralError
 }

@@ -51,8 +51,8 @@ func (e *executor) handle(m *workerv1.ToWorker) *workerv1.Reply {
 
 // wipe forgets the secrets of the last reply.
 func (e *executor) wipe() {
-	clear(e.out)
-	clear(e.plain)
+	clear(e.out[:cap(e.out)])
+	clear(e.plain[:cap(e.plain)])
 }
 
 func (e *executor) randomBytes(r *workerv1.RandomRequest) *workerv1.Reply {
@@ -98,15 +98,11 @@ func (e *executor) seal(r *workerv1.SealRequest) *workerv1.Reply {
 // sealOnce leaves the ciphertext in e.out.
 func (e *executor) sealOnce(obj *object, iv *[ivSize]byte, plain []byte, random bool, aad []byte) result {
 	e.out = sized(e.out, len(plain)+tagSize)
-	n, res := e.token.hot.seal(sealing{
+	return e.token.hot.seal(sealing{
 		session: uint(e.session), key: uint(obj.handle),
 		iv: iv, ivRandom: e.token.profile.ivRandom, ivBits: e.token.profile.ivBits,
 		plain: plain, plainRandom: random, aad: aad,
 	}, e.out)
-	if res.rv == ckr.OK {
-		e.out = e.out[:n]
-	}
-	return res
 }
 
 func (e *executor) open(r *workerv1.OpenRequest) *workerv1.Reply {
@@ -131,18 +127,17 @@ func (e *executor) open(r *workerv1.OpenRequest) *workerv1.Reply {
 // openOnce leaves the plaintext in e.out.
 func (e *executor) openOnce(obj *object, iv, sealed, aad []byte) result {
 	e.out = sized(e.out, len(sealed))
-	n, res := e.token.hot.open(opening{
+	res := e.token.hot.open(opening{
 		session: uint(e.session), key: uint(obj.handle),
 		iv: iv, ivBits: 8 * ivSize, sealed: sealed, aad: aad,
 	}, e.out)
-	if res.rv == ckr.OK {
-		e.out = e.out[:n]
-	}
+	e.out = e.out[:len(sealed)-tagSize]
 	return res
 }
 
 // withKey does something under a key: once, and once more if the table of fates has
-// given it a new session or a new handle. It notes the last C_ function in reply.
+// given it a new session or a new handle, or the canary says that the fault may pass.
+// It notes the last C_ function in reply.
 func (e *executor) withKey(id objectID, doing string, op func(*object) result, reply *workerv1.Reply) error {
 	obj, err := e.objects.get(e.session, id)
 	if err != nil {
@@ -152,41 +147,67 @@ func (e *executor) withKey(id objectID, doing string, op func(*object) result, r
 		res := op(obj)
 		reply.Function, reply.Rv = res.function, uint32(res.rv)
 		if res.rv == ckr.OK {
-			return nil
+			return wrongResult(res)
 		}
 		f, fate := e.judge(obj, res, doing)
-		if fate == ckr.Keep {
+		if !again {
+			lastFault(f, fate)
+		}
+		if f.restart || fate == ckr.Keep || fate == ckr.Canary && !again {
 			return f
 		}
 		if obj, err = e.recover(id, obj, fate); err != nil {
 			return err
 		}
-		if !again || f.restart {
-			f.restart = f.restart || f.class == workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE
+		if !again {
 			return f
 		}
 	}
 }
 
+// wrongResult is the failure of an operation that the token says has succeeded; nil if
+// it has.
+func wrongResult(res result) error {
+	if res.wrong == nil {
+		return nil
+	}
+	f := internal(res.wrong)
+	f.result = res
+	return f
+}
+
+// lastFault makes the second failure in a row one that replaces the worker, if that may
+// help. A handle that was just found and is refused is no missing object.
+func lastFault(f *fault, fate ckr.Fate) {
+	if fate == ckr.Refind {
+		f.class = workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE
+	}
+	f.restart = f.restart || f.class == workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE
+}
+
 // judge asks the table of fates, and the canary where the table leaves it open whether
-// the caller or the device is at fault.
+// the caller or the device is at fault. The fate is Canary if the canary has opened.
 func (e *executor) judge(obj *object, res result, doing string) (*fault, ckr.Fate) {
 	f, fate := faultOf(e.token.profile.name, res, doing)
 	if fate != ckr.Canary {
 		return f, fate
 	}
 	if e.canaryOpens(obj) {
-		return f, ckr.Keep
+		f.hint = ""
+		return f, fate
 	}
 	f.class = workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE
 	return f, ckr.DropSession
 }
 
-// recover gives the executor a new session, since no operation may be left active on
+// recover gives the executor a new session unless the canary opened on it, since no operation may be left active on
 // the old one, and the object a new handle if it lost its own. An object that this
 // worker has seen and that is gone may be the library's loss: the worker is replaced,
 // and the next one knows.
 func (e *executor) recover(id objectID, obj *object, fate ckr.Fate) (*object, error) {
+	if fate == ckr.Canary {
+		return obj, nil
+	}
 	if err := e.renew(); err != nil {
 		return nil, err
 	}
@@ -236,7 +257,7 @@ func (e *executor) canaryOpens(obj *object) bool {
 	defer obj.mu.Unlock()
 	if obj.canary == nil {
 		c := &canary{}
-		if res := e.sealOnce(obj, &c.iv, make([]byte, tagSize), false, nil); res.rv != ckr.OK {
+		if res := e.sealOnce(obj, &c.iv, make([]byte, tagSize), false, nil); res.rv != ckr.OK || res.wrong != nil {
 			return false
 		}
 		c.sealed = append(c.sealed, e.out...)
@@ -248,6 +269,7 @@ func (e *executor) canaryOpens(obj *object) bool {
 // sized returns b with length n, with new memory if it has too little.
 func sized(b []byte, n int) []byte {
 	if cap(b) < n {
+		clear(b[:cap(b)])
 		return make([]byte, n, max(n, minScratch))
 	}
 	return b[:n]

@@ -39,7 +39,7 @@ func faultOf(profile string, r result, doing string) (*fault, ckr.Fate) {
 
 // judge is faultOf for a call that miekg/pkcs11 made.
 func judge(profile, function string, err error, doing string) *fault {
-	f, _ := faultOf(profile, result{function, rvOf(err)}, doing)
+	f, _ := faultOf(profile, result{function: function, rv: rvOf(err)}, doing)
 	return f
 }
 

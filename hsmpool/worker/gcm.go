@@ -36,6 +36,17 @@ type library struct {
 type result struct {
 	function string
 	rv       ckr.RV
+	// wrong says what is wrong although the function returned CKR_OK.
+	wrong error
+}
+
+// resultOf checks what the C code says of an operation that must write want bytes.
+func resultOf(r C.strongroom_result, want int) result {
+	res := result{function: functionName(r.function), rv: ckr.Of(uint64(r.rv))}
+	if res.rv == ckr.OK && uint64(r.length) != uint64(want) {
+		res.wrong = fmt.Errorf("%s wrote %d bytes, not %d", res.function, uint64(r.length), want)
+	}
+	return res
 }
 
 // loadLibrary loads a PKCS#11 library for the life of the process.
@@ -61,14 +72,13 @@ type sealing struct {
 	aad          []byte
 }
 
-// seal encrypts into out, which has room for plain and the tag, and returns the
-// number of bytes written.
-func (l *library) seal(s sealing, out []byte) (int, result) {
+// seal encrypts into out, which is as long as plain and the tag.
+func (l *library) seal(s sealing, out []byte) result {
 	r := C.strongroom_seal(l.table, C.ulong(s.session), C.ulong(s.key),
 		(*C.uchar)(&s.iv[0]), flag(s.ivRandom), C.ulong(s.ivBits),
 		pointer(s.plain), C.ulong(len(s.plain)), flag(s.plainRandom),
 		pointer(s.aad), C.ulong(len(s.aad)), pointer(out), C.ulong(len(out)))
-	return int(r.length), result{functionName(r.function), ckr.RV(r.rv)}
+	return resultOf(r, len(out))
 }
 
 // opening says what goes into a decryption.
@@ -80,12 +90,12 @@ type opening struct {
 }
 
 // open decrypts into out, which is as long as the sealed bytes: some libraries ask
-// for room for the tag too. It returns the number of bytes written.
-func (l *library) open(o opening, out []byte) (int, result) {
+// for room for the tag too. The plaintext is shorter by the tag.
+func (l *library) open(o opening, out []byte) result {
 	r := C.strongroom_open(l.table, C.ulong(o.session), C.ulong(o.key),
 		pointer(o.iv), C.ulong(o.ivBits), pointer(o.sealed), C.ulong(len(o.sealed)),
 		pointer(o.aad), C.ulong(len(o.aad)), pointer(out), C.ulong(len(out)))
-	return int(r.length), result{functionName(r.function), ckr.RV(r.rv)}
+	return resultOf(r, len(out)-tagSize)
 }
 
 // pointer returns where b starts; nil for no bytes.

@@ -204,7 +204,7 @@ func (m *manager) judge(err error, doing string) error {
 	if !errors.As(err, &op) {
 		return err
 	}
-	f, fate := faultOf(m.token.profile.name, result{op.function, rvOf(op.err)}, doing)
+	f, fate := faultOf(m.token.profile.name, result{function: op.function, rv: rvOf(op.err)}, doing)
 	if fate != ckr.Keep {
 		f.restart = f.restart || m.renew() != nil
 	}

@@ -1,0 +1,162 @@
+/*
+ * A PKCS#11 library that passes every call on to another one and lets a test
+ * disturb some of them.
+ *
+ * P11FAULT_LIBRARY names the library to pass calls on to, P11FAULT_DIR a directory.
+ * A file there that is named like a function, with the content "RV MILLISECONDS
+ * TIMES FAILED", has so many calls of that function wait so long before they are
+ * passed on, and then return that code instead of the library's; not if RV is 0,
+ * and if FAILED is 1 only if the library's is an error. While the file is there each
+ * call adds a byte to its companion NAME.hits.
+ *
+ * While there is a file "length", C_Encrypt and C_Decrypt claim to have written far
+ * more than they have.
+ *
+ * An IV of zeros that goes into C_EncryptInit is replaced by a random one, as a
+ * token does that chooses IVs itself.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+typedef unsigned long ck_ulong;
+typedef ck_ulong (*any_function)(ck_ulong, ck_ulong, ck_ulong, ck_ulong, ck_ulong, ck_ulong);
+
+struct function_list {
+	unsigned char major, minor;
+	void *fn[68]; /* POSIX: a function pointer fits */
+};
+
+struct mechanism {
+	ck_ulong type;
+	void *parameter;
+	ck_ulong length;
+};
+
+static struct function_list *real, faulty;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* hits counts the bytes of a file, after adding one. */
+static long hits(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+	long n;
+
+	if (fd < 0 || write(fd, ".", 1) != 1)
+		abort();
+	n = lseek(fd, 0, SEEK_END);
+	close(fd);
+	return n;
+}
+
+/* order reads what the test wants of a function; false: nothing. */
+static int order(const char *name, ck_ulong *rv, long *wait, int *failed)
+{
+	char path[512], count[520];
+	long times = 0;
+	FILE *f;
+	int wanted;
+
+	snprintf(path, sizeof path, "%s/%s", getenv("P11FAULT_DIR"), name);
+	snprintf(count, sizeof count, "%s.hits", path);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	wanted = fscanf(f, "%lu %ld %ld %d", rv, wait, &times, failed) == 4;
+	fclose(f);
+	pthread_mutex_lock(&lock);
+	wanted = wanted && hits(count) <= times;
+	pthread_mutex_unlock(&lock);
+	return wanted;
+}
+
+static int ordered(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, "%s/%s", getenv("P11FAULT_DIR"), name);
+	return access(path, F_OK) == 0;
+}
+
+static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong d, ck_ulong e, ck_ulong f)
+{
+	ck_ulong rv, wanted = 0;
+	long wait = 0;
+	int failed = 0, disturbed = order(name, &wanted, &wait, &failed);
+
+	if (disturbed)
+		usleep((useconds_t)wait * 1000);
+	rv = ((any_function)real->fn[at])(a, b, c, d, e, f);
+	if ((at == 30 || at == 34) && ordered("length"))
+		*(ck_ulong *)e += 1 << 20;
+	return disturbed && wanted && (rv || !failed) ? wanted : rv;
+}
+
+/* FAULTY defines a wrapper; no function here has more than six arguments. */
+#define FAULTY(at, name) \
+	static ck_ulong at_##at(ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong d, ck_ulong e, ck_ulong f) \
+	{ \
+		return pass(at, name, a, b, c, d, e, f); \
+	}
+
+FAULTY(0, "C_Initialize")
+FAULTY(1, "C_Finalize")
+FAULTY(13, "C_CloseSession")
+FAULTY(18, "C_Login")
+FAULTY(22, "C_DestroyObject")
+FAULTY(24, "C_GetAttributeValue")
+FAULTY(27, "C_FindObjects")
+FAULTY(30, "C_Encrypt")
+FAULTY(33, "C_DecryptInit")
+FAULTY(34, "C_Decrypt")
+FAULTY(58, "C_GenerateKey")
+
+static ck_ulong encrypt_init(ck_ulong session, ck_ulong mechanism, ck_ulong key, ck_ulong d, ck_ulong e, ck_ulong f)
+{
+	static const unsigned char zeros[12];
+	struct mechanism *m = (struct mechanism *)mechanism;
+	unsigned char *iv = m->parameter ? *(unsigned char **)m->parameter : NULL;
+
+	if (iv && memcmp(iv, zeros, sizeof zeros) == 0 && getrandom(iv, sizeof zeros, 0) != sizeof zeros)
+		abort();
+	return pass(29, "C_EncryptInit", session, mechanism, key, d, e, f);
+}
+
+static int load(void)
+{
+	void *library = dlopen(getenv("P11FAULT_LIBRARY"), RTLD_NOW | RTLD_LOCAL);
+	ck_ulong (*get)(struct function_list **);
+
+	if (!library)
+		return 0;
+	*(void **)&get = dlsym(library, "C_GetFunctionList");
+	if (!get || get(&real) != 0)
+		return 0;
+	faulty = *real;
+	faulty.fn[0] = at_0;
+	faulty.fn[1] = at_1;
+	faulty.fn[13] = at_13;
+	faulty.fn[18] = at_18;
+	faulty.fn[22] = at_22;
+	faulty.fn[24] = at_24;
+	faulty.fn[27] = at_27;
+	faulty.fn[29] = encrypt_init;
+	faulty.fn[30] = at_30;
+	faulty.fn[33] = at_33;
+	faulty.fn[34] = at_34;
+	faulty.fn[58] = at_58;
+	return 1;
+}
+
+ck_ulong C_GetFunctionList(struct function_list **list)
+{
+	if (!real && !load())
+		return 5; /* CKR_GENERAL_ERROR */
+	*list = &faulty;
+	return 0;
+}

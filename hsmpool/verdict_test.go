@@ -1,0 +1,72 @@
+package hsmpool_test
+
+import (
+	"testing"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+)
+
+// TestBadCiphertextWithAVagueCode has a library say no more of a bad ciphertext than
+// that something failed: the canary tells that the worker is sound.
+func TestBadCiphertextWithAVagueCode(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t, cloudhsm)
+	id := generate(t, pool)
+	sealed, err := pool.Seal(t.Context(), id, []byte("plaintext"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rv := range []ckr.RV{ckr.GeneralError, ckr.FunctionFailed, ckr.DataInvalid, ckr.DataLenRange, ckr.ArgumentsBad} {
+		fault.rename(t, "C_Decrypt", rv)
+		_, err := pool.Open(t.Context(), id, sealed.IV[:], sealed.Ciphertext, []byte("other"))
+		wantClass(t, err, hsmpool.Caller)
+	}
+	if s := pool.Describe()[0]; s.Restarts != 0 {
+		t.Errorf("%d restarts for a caller's faults", s.Restarts)
+	}
+}
+
+// TestPassingFaultIsNotTheCallers fails one C_Decrypt of a good ciphertext.
+func TestPassingFaultIsNotTheCallers(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	sealed, err := pool.Seal(t.Context(), id, []byte("plaintext"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fault.set(t, "C_Decrypt", ckr.GeneralError, 0, 1)
+	opened, err := pool.Open(t.Context(), id, sealed.IV[:], sealed.Ciphertext, nil)
+	if err != nil || string(opened.Plaintext) != "plaintext" {
+		t.Errorf("opened %q, %v", opened.Plaintext, err)
+	}
+	if fault.hits("C_Decrypt") != 3 {
+		t.Errorf("%d calls of C_Decrypt, want the failed one, the canary and another", fault.hits("C_Decrypt"))
+	}
+}
+
+// TestImpossibleLength has the library claim to have written more than there is room for.
+func TestImpossibleLength(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	sealed, err := pool.Seal(t.Context(), id, []byte("plaintext"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fault.write(t, "length", "")
+	_, err = pool.Seal(t.Context(), id, []byte("plaintext"), nil)
+	wantClass(t, err, hsmpool.Internal)
+	_, err = pool.Open(t.Context(), id, sealed.IV[:], sealed.Ciphertext, nil)
+	wantClass(t, err, hsmpool.Internal)
+	if s := pool.Describe()[0]; s.Restarts != 0 {
+		t.Errorf("%d restarts: did the worker crash?", s.Restarts)
+	}
+}
