@@ -177,7 +177,7 @@ func TestIntentsOfAnotherRegionAreNotTouched(t *testing.T) {
 	record := k.newKeyRecord(&kmsv1.CreateKeyRequest{})
 	s.must(s.trail.RecordIntent(t.Context(), newIntent("CreateKey", Caller{RequestID: uuid.NewString()}, record)))
 	s.stop()
-	defer func() { s.must(s.store.Close()); s.must(s.pool.Close(t.Context())); s.must(s.trail.Close(t.Context())) }()
+	defer s.closeParts()
 	err := s.tryStart()
 	if err == nil || !strings.Contains(err.Error(), "another account or Region") {
 		t.Errorf("the start gave %v", err)

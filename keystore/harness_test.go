@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -16,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/worker"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
@@ -46,6 +48,9 @@ type service struct {
 	dir      string
 	gcmLimit uint64
 	logger   hclog.Logger
+	journal  string // the id of the open one
+	accept   bool   // another journal
+	region   string // us-east-1 if empty
 
 	*Keystore
 	trail *audit.Trail
@@ -115,9 +120,11 @@ func (s *service) tryStart() error {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	var recovery journal.Recovery
 	var err error
-	s.trail, _, err = audit.Open(audit.Options{Dir: s.path("journal")})
+	s.trail, recovery, err = audit.Open(audit.Options{Dir: s.path("journal")})
 	s.must(err)
+	s.journal = recovery.Journal.String()
 	s.pool, err = hsmpool.Open(ctx, hsmpool.Config{
 		Library: softHSM, Token: hsmpool.TokenSelector{Label: "keystore-test"}, Profile: "softhsm",
 		PIN: hsmpool.PINSource{File: s.path("pin")}, Env: s.env(), Auditor: s.trail, Logger: s.logger,
@@ -131,7 +138,8 @@ func (s *service) tryStart() error {
 
 func (s *service) config() Config {
 	return Config{
-		Account: "000000000000", Region: "us-east-1", HSM: s.pool, Metadata: s.store, Trail: s.trail, gcmLimit: s.gcmLimit, Logger: s.logger,
+		Account: "000000000000", Region: cmp.Or(s.region, "us-east-1"), HSM: s.pool, Metadata: s.store, Trail: s.trail, gcmLimit: s.gcmLimit, Logger: s.logger,
+		Journal: s.journal, AcceptNewJournal: s.accept,
 		Principals: map[string][]string{admin: {"admin"}, app: {"user"}, auditor: {"auditor"}},
 	}
 }
@@ -141,6 +149,14 @@ func (s *service) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	s.must(s.Close(ctx))
+	s.closeParts()
+}
+
+// closeParts closes what the Keystore stands on.
+func (s *service) closeParts() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
 	s.must(s.store.Close())
 	s.must(s.pool.Close(ctx))
 	s.must(s.trail.Close(ctx))

@@ -44,7 +44,8 @@ type Trail interface {
 	Healthy() error
 }
 
-// Config says what a Keystore is made of. Everything but Logger is required.
+// Config says what a Keystore is made of. Everything but AcceptNewJournal and
+// Logger is required.
 type Config struct {
 	// Account is the 12-digit account number of keys and principals.
 	Account string
@@ -56,6 +57,11 @@ type Config struct {
 	HSM      HSM
 	Metadata metadata.Store
 	Trail    Trail
+	// Journal is the id of the journal that Trail writes, in hex.
+	Journal string
+	// AcceptNewJournal lets the metadata be tied to another journal than the
+	// one that it knows, or to a used one when it knows none.
+	AcceptNewJournal bool
 	// Logger takes what operators should know; nil is silence.
 	Logger hclog.Logger
 
@@ -91,6 +97,10 @@ func New(ctx context.Context, c Config) (*Keystore, error) {
 	if err := k.view.load(ctx, k.store); err != nil {
 		return nil, fmt.Errorf("reading the key metadata: %w", err)
 	}
+	if err := k.bind(ctx, c.Journal, c.AcceptNewJournal); err != nil {
+		return nil, fmt.Errorf("comparing the key metadata with the audit journal: %w", err)
+	}
+	k.compareWithToken()
 	k.start()
 	if err := k.settle(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("settling requests that were cut off: %w", err), k.Close(ctx))
@@ -106,8 +116,8 @@ func assemble(c Config) (*Keystore, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.HSM == nil || c.Metadata == nil || c.Trail == nil {
-		return nil, errors.New("keystore: HSM, Metadata and Trail are required")
+	if c.HSM == nil || c.Metadata == nil || c.Trail == nil || c.Journal == "" {
+		return nil, errors.New("keystore: HSM, Metadata, Trail and Journal are required")
 	}
 	api, err := describe.Compile(
 		kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"),

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"google.golang.org/grpc"
@@ -10,7 +11,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/hsmpool"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
@@ -78,13 +81,24 @@ func sendAll[Rec, Res any](ctx context.Context, records iter.Seq2[Rec, error], s
 			if ctx.Err() != nil {
 				return context.Cause(ctx) // the client is gone, or the server stops
 			}
-			return AsError(err)
+			return unreadable(err)
 		}
 		if err := stream.Send(answer(rec)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unreadable is the error of a trail that cannot be read on. Whoever reads the
+// trails must hear that they were altered.
+func unreadable(err error) *Error {
+	var c *journal.Corruption
+	if errors.As(err, &c) {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL,
+			"The audit journal is corrupt: %v. Check it with strongroom audit verify.", c).because(err)
+	}
+	return AsError(err)
 }
 
 func describeHSM(s hsmpool.Status) *operatorv1.HsmDescription {

@@ -97,23 +97,11 @@ func (k *Keystore) runService(i *audit.Intent, p *proof, run func(*proof) error)
 // serviceEvent is the event of something that nobody asked for. It carries the
 // intent's request id, which settles the intent.
 func (k *Keystore) serviceEvent(name string, i *audit.Intent, p *proof, err error) *audit.APIEvent {
-	e := &audit.APIEvent{
-		EventTime:          time.Now(),
-		UserIdentity:       audit.UserIdentity{AccountID: k.scope.account, InvokedBy: "AWS Internal"},
-		EventSource:        "kms.amazonaws.com",
-		EventName:          name,
-		AWSRegion:          k.scope.region,
-		SourceIPAddress:    "AWS Internal",
-		UserAgent:          "AWS Internal",
-		RequestID:          i.RequestID,
-		EventID:            uuid.NewString(),
-		EventType:          audit.EventTypeService,
-		RecipientAccountID: k.scope.account,
-		Resources:          []audit.Resource{{AccountID: k.scope.account, Type: audit.ResourceTypeKey, ARN: i.KeyARN}},
-
-		AdditionalEventData: p.additional(),
-		ServiceEventDetails: serviceDetails(i),
-	}
+	e := k.internalEvent(name)
+	e.RequestID = i.RequestID
+	e.Resources = []audit.Resource{{AccountID: k.scope.account, Type: audit.ResourceTypeKey, ARN: i.KeyARN}}
+	e.AdditionalEventData = p.additional()
+	e.ServiceEventDetails = serviceDetails(i)
 	if err != nil {
 		failure := AsError(err)
 		e.ErrorCode, e.ErrorMessage = describe.ErrorOf(failure.Kind).Name, failure.Message

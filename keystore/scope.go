@@ -41,6 +41,7 @@ func (s scope) keyARN(id uuid.UUID) string { return s.arn("key/" + id.String()) 
 func (s scope) prefix() string               { return s.account + "/" + s.region + "/" }
 func (s scope) keyPrefix() string            { return s.prefix() + "key/" }
 func (s scope) keyPath(id uuid.UUID) string  { return s.keyPrefix() + id.String() }
+func (s scope) servicePath() string          { return s.prefix() + "service" }
 func (s scope) invocations(id string) string { return s.prefix() + "invocations/" + id }
 
 // parseReference reads a key id or key ARN. Its error is of a kind and in the

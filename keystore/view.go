@@ -195,6 +195,17 @@ func (v *view) page(after uuid.UUID, limit int) (keys []*key, more bool) {
 	return keys, end < len(v.ids)
 }
 
+// backingKeys counts the backing keys of all keys.
+func (v *view) backingKeys() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	n := 0
+	for _, k := range v.keys {
+		n += len(k.backing)
+	}
+	return n
+}
+
 // healthy is nil while the view is fresh.
 func (v *view) healthy() error {
 	v.mu.RLock()

@@ -20,6 +20,6 @@ func requireCertificate(errs *errorTranslator) grpc.ServerOption {
 		if authn.Certified(ctx) {
 			return ctx, nil
 		}
-		return nil, refusal.status("The connection has no client certificate; one that the server's client CA has signed is needed.", "").Err()
+		return nil, refusal.status("The connection has no client certificate from an authority that this server accepts; the authorities are those of tls.client_ca in its configuration.", "").Err()
 	})
 }

@@ -71,7 +71,7 @@ func (t *errorTranslator) translate(ctx context.Context, method string, err erro
 		rule = t.rules[e.Kind]
 	}
 	caller, _ := keystore.CallerFrom(ctx)
-	if rule.ServerFault {
+	if rule.ServerFault && !errors.Is(context.Cause(ctx), errDraining) {
 		t.logger.Error("request failed", "method", method, "request_id", caller.RequestID, "error", err)
 	}
 	return rule.status(e.Message, caller.RequestID).Err()

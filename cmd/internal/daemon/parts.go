@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"os"
 	"slices"
 
 	"github.com/hashicorp/go-hclog"
@@ -28,6 +27,7 @@ type daemon struct {
 
 	listener net.Listener
 	trail    *audit.Trail
+	journal  string // the id of trail's journal
 	hsm      *hsmpool.Pool
 	metadata *metadata.Bolt
 	keystore *keystore.Keystore
@@ -66,9 +66,6 @@ func (d *daemon) listen(ctx context.Context) error {
 }
 
 func (d *daemon) openTrail(context.Context) error {
-	if err := os.MkdirAll(d.config.DataDir, 0o700); err != nil {
-		return fmt.Errorf("making the data directory: %w", err)
-	}
 	trail, recovery, err := audit.Open(audit.Options{
 		Dir:    JournalDir(d.config.DataDir),
 		Logger: d.logger.Named("audit"),
@@ -76,7 +73,7 @@ func (d *daemon) openTrail(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the audit journal: %w", err)
 	}
-	d.trail = trail
+	d.trail, d.journal = trail, recovery.Journal.String()
 	d.parts.add("audit journal", trail.Close)
 	d.logRecovery(recovery)
 	return nil
@@ -86,7 +83,7 @@ func (d *daemon) openTrail(context.Context) error {
 func (d *daemon) logRecovery(r journal.Recovery) {
 	d.logger.Info("audit journal is open", "journal", r.Journal.String(), "new", r.New, "clean", r.Clean, "last_record", r.LastSeq, "head", r.Head.String())
 	if r.Torn != nil {
-		d.logger.Warn("a write that never finished was cut off the end of the audit journal; no answer depended on it",
+		d.logger.Warn("a write that did not finish was cut off the end of the audit journal",
 			"segment", r.Torn.Segment, "offset", r.Torn.Offset, "bytes", r.Torn.Bytes)
 	}
 }
@@ -152,6 +149,7 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		HSM:        d.hsm,
 		Metadata:   d.metadata,
 		Trail:      d.trail,
+		Journal:    d.journal,
 		Logger:     d.logger.Named("keystore"),
 	})
 	if err != nil {

@@ -240,6 +240,54 @@ func (x *InvocationRecord) GetReserved() uint64 {
 	return 0
 }
 
+// ServiceRecord is what a key store knows of itself, at
+// <account>/<region>/service.
+type ServiceRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The journal that the events of these keys are in, in hex. A key store does
+	// not start on another one unseen.
+	JournalId     *string `protobuf:"bytes,1,opt,name=journal_id,json=journalId" json:"journal_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServiceRecord) Reset() {
+	*x = ServiceRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceRecord) ProtoMessage() {}
+
+func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceRecord.ProtoReflect.Descriptor instead.
+func (*ServiceRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ServiceRecord) GetJournalId() string {
+	if x != nil && x.JournalId != nil {
+		return *x.JournalId
+	}
+	return ""
+}
+
 var File_strongroom_storage_v1_storage_proto protoreflect.FileDescriptor
 
 const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
@@ -260,7 +308,10 @@ const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x124\n" +
 	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\".\n" +
 	"\x10InvocationRecord\x12\x1a\n" +
-	"\breserved\x18\x01 \x01(\x04R\breservedBLZJgithub.com/strongroom-kms/strongroom/proto/strongroom/storage/v1;storagev1b\beditionsp\xe8\a"
+	"\breserved\x18\x01 \x01(\x04R\breserved\".\n" +
+	"\rServiceRecord\x12\x1d\n" +
+	"\n" +
+	"journal_id\x18\x01 \x01(\tR\tjournalIdBLZJgithub.com/strongroom-kms/strongroom/proto/strongroom/storage/v1;storagev1b\beditionsp\xe8\a"
 
 var (
 	file_strongroom_storage_v1_storage_proto_rawDescOnce sync.Once
@@ -274,25 +325,26 @@ func file_strongroom_storage_v1_storage_proto_rawDescGZIP() []byte {
 	return file_strongroom_storage_v1_storage_proto_rawDescData
 }
 
-var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_strongroom_storage_v1_storage_proto_goTypes = []any{
 	(*KeyRecord)(nil),             // 0: strongroom.storage.v1.KeyRecord
 	(*BackingKey)(nil),            // 1: strongroom.storage.v1.BackingKey
 	(*InvocationRecord)(nil),      // 2: strongroom.storage.v1.InvocationRecord
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
-	(v1.KeySpec)(0),               // 4: strongroom.kms.v1.KeySpec
-	(v1.KeyUsageType)(0),          // 5: strongroom.kms.v1.KeyUsageType
-	(v1.OriginType)(0),            // 6: strongroom.kms.v1.OriginType
-	(v1.KeyState)(0),              // 7: strongroom.kms.v1.KeyState
+	(*ServiceRecord)(nil),         // 3: strongroom.storage.v1.ServiceRecord
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(v1.KeySpec)(0),               // 5: strongroom.kms.v1.KeySpec
+	(v1.KeyUsageType)(0),          // 6: strongroom.kms.v1.KeyUsageType
+	(v1.OriginType)(0),            // 7: strongroom.kms.v1.OriginType
+	(v1.KeyState)(0),              // 8: strongroom.kms.v1.KeyState
 }
 var file_strongroom_storage_v1_storage_proto_depIdxs = []int32{
-	3, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
-	4, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	5, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	6, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
-	7, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
+	4, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
+	5, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	6, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	7, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
+	8, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
 	1, // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
-	3, // 6: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
+	4, // 6: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
 	7, // [7:7] is the sub-list for method output_type
 	7, // [7:7] is the sub-list for method input_type
 	7, // [7:7] is the sub-list for extension type_name
@@ -311,7 +363,7 @@ func file_strongroom_storage_v1_storage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_storage_v1_storage_proto_rawDesc), len(file_strongroom_storage_v1_storage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,126 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/keystore/metadata"
+	"github.com/strongroom-kms/strongroom/proto/jsonenc"
+	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
+)
+
+// bind ties the metadata to the journal that its events are in. A journal that
+// was lost or replaced, metadata that was lost, and an account or Region that
+// was changed in the configuration would otherwise look like a first start.
+func (k *Keystore) bind(ctx context.Context, journal string, accept bool) error {
+	record, revision, err := k.readService(ctx)
+	if err != nil {
+		return err
+	}
+	former := record.GetJournalId()
+	if former == journal {
+		return nil
+	}
+	if err := k.mayBind(ctx, former, journal, accept); err != nil {
+		return err
+	}
+	value, err := encodeValue(&storagev1.ServiceRecord{JournalId: &journal})
+	if err != nil {
+		return err
+	}
+	_, err = k.store.Commit(ctx, metadata.Txn{
+		Conditions: []metadata.Condition{{Key: k.scope.servicePath(), Revision: revision}},
+		Puts:       []metadata.KeyValue{{Key: k.scope.servicePath(), Value: value}},
+	})
+	return err
+}
+
+// mayBind says whether the metadata may be tied to a journal that it does not
+// know. When the operator has accepted a new one, an event in it says so.
+func (k *Keystore) mayBind(ctx context.Context, former, journal string, accept bool) error {
+	const wayOut = "restore what was lost, or accept this journal with --accept-new-journal"
+	if former != "" && !accept {
+		return fmt.Errorf("the key metadata belongs to the audit journal %s, and this is %s: the journal was lost or replaced; %s", former, journal, wayOut)
+	}
+	if former == "" {
+		used, err := k.hasEvents(ctx)
+		if err != nil || !used {
+			return err
+		}
+		if !accept {
+			return fmt.Errorf("the audit journal %s has events, but there is no metadata for account %s in Region %s: metadata.db was lost, or account or Region were changed in the configuration; %s",
+				journal, k.scope.account, k.scope.region, wayOut)
+		}
+	}
+	k.log.Warn("the key metadata is tied to another audit journal from now on", "former", former, "journal", journal)
+	return k.trail.RecordEvent(ctx, k.journalAccepted(former, journal))
+}
+
+// journalAccepted is the event that a journal begins or goes on with.
+func (k *Keystore) journalAccepted(former, journal string) *audit.APIEvent {
+	details := jsonenc.AppendString([]byte(`{"formerJournal":`), former)
+	details = jsonenc.AppendString(append(details, `,"journal":`...), journal)
+	e := k.internalEvent("AcceptNewJournal")
+	e.RequestID = uuid.NewString()
+	e.ServiceEventDetails = append(details, '}')
+	return e
+}
+
+// internalEvent is what all events have that nobody asked for.
+func (k *Keystore) internalEvent(name string) *audit.APIEvent {
+	return &audit.APIEvent{
+		EventTime:          time.Now(),
+		UserIdentity:       audit.UserIdentity{AccountID: k.scope.account, InvokedBy: "AWS Internal"},
+		EventSource:        "kms.amazonaws.com",
+		EventName:          name,
+		AWSRegion:          k.scope.region,
+		SourceIPAddress:    "AWS Internal",
+		UserAgent:          "AWS Internal",
+		EventID:            uuid.NewString(),
+		EventType:          audit.EventTypeService,
+		RecipientAccountID: k.scope.account,
+	}
+}
+
+// hasEvents says whether the journal has any API event.
+func (k *Keystore) hasEvents(ctx context.Context) (bool, error) {
+	for _, err := range k.trail.Events(ctx, audit.Query{Last: 1}) {
+		if err != nil {
+			return false, fmt.Errorf("reading the audit journal: %w", err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func (k *Keystore) readService(ctx context.Context) (*storagev1.ServiceRecord, uint64, error) {
+	record := new(storagev1.ServiceRecord)
+	e, err := k.store.Get(ctx, k.scope.servicePath())
+	if errors.Is(err, metadata.ErrNotFound) {
+		return record, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := decodeValue(e.Value, record); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", e.Key, err)
+	}
+	return record, e.Revision, nil
+}
+
+// compareWithToken warns when the token has fewer keys than the metadata: it
+// may be another token than the one that the keys were made in.
+func (k *Keystore) compareWithToken() {
+	want := k.view.backingKeys()
+	for _, s := range k.hsm.Describe() {
+		if int(s.Keys) < want {
+			k.log.Error("the token has fewer keys than the metadata: the material of some keys is missing; is it the right token?",
+				"hsm", s.HSMID, "token", s.Token.Label, "serial", s.Token.Serial, "token_keys", s.Keys, "metadata_keys", want)
+		}
+	}
+}

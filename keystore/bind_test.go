@@ -1,0 +1,45 @@
+package keystore
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestLostStateIsNotTakenForAFirstStart loses or changes what a data directory
+// has, and expects a refusal that says what was lost.
+func TestLostStateIsNotTakenForAFirstStart(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lose  func(*service) error
+		words string
+	}{
+		{"journal", func(s *service) error { return os.RemoveAll(s.path("journal")) }, "the journal was lost or replaced"},
+		{"metadata", func(s *service) error { return os.Remove(s.path("metadata.db")) }, "metadata.db was lost"},
+		{"Region", func(s *service) error { s.region = "eu-west-1"; return nil }, "account or Region were changed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t)
+			s.initToken()
+			s.start()
+			s.createKey()
+			s.stop()
+			s.must(c.lose(s))
+			err := s.tryStart()
+			if err == nil || !strings.Contains(err.Error(), c.words) {
+				t.Errorf("the start gave %v, want %q", err, c.words)
+			}
+			s.closeParts()
+
+			s.accept = true
+			s.start()
+			if e := s.lastEvent(); e.EventName != "AcceptNewJournal" {
+				t.Errorf("the newest event is %+v", e)
+			}
+			s.stop()
+			s.accept = false
+			s.start() // and from then on without
+			s.stop()
+		})
+	}
+}

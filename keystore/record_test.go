@@ -1,0 +1,78 @@
+package keystore
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
+)
+
+// TestValuesOfVersion1AreStillRead compares with files of values as version 1
+// wrote them. They never change; a new version gets files of its own.
+func TestValuesOfVersion1AreStillRead(t *testing.T) {
+	for name, want := range map[string]proto.Message{
+		"key_v1": &storagev1.KeyRecord{
+			KeyId:       new("1234abcd-12ab-34cd-56ef-1234567890ab"),
+			Arn:         new("arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"),
+			Created:     &timestamppb.Timestamp{Seconds: 1795408621, Nanos: 305079000},
+			Description: new("payroll"),
+			KeySpec:     kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT.Enum(),
+			KeyUsage:    kmsv1.KeyUsageType_KEY_USAGE_TYPE_ENCRYPT_DECRYPT.Enum(),
+			Origin:      kmsv1.OriginType_ORIGIN_TYPE_AWS_KMS.Enum(),
+			State:       kmsv1.KeyState_KEY_STATE_ENABLED.Enum(),
+			BackingKeys: []*storagev1.BackingKey{
+				{Id: []byte("0123456789abcdef"), Created: &timestamppb.Timestamp{Seconds: 1795408621}},
+				{Id: []byte("fedcba9876543210"), Created: &timestamppb.Timestamp{Seconds: 1795408622}},
+			},
+		},
+		"invocations_v1": &storagev1.InvocationRecord{Reserved: new(uint64(3 << 30))},
+		"service_v1":     &storagev1.ServiceRecord{JournalId: new("1c62d3372ecf4c9b9af5a20086c387bc")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join("testdata", name)
+			encoded, err := encodeValue(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if os.Getenv("UPDATE_GOLDEN") != "" {
+				if err := os.WriteFile(path, encoded, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			golden, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := want.ProtoReflect().New().Interface()
+			if err := decodeValue(golden, got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+				t.Errorf("the golden value is read as (-want +got):\n%s", diff)
+			}
+			if !bytes.Equal(encoded, golden) {
+				t.Errorf("the same message is written as\n%x, and was\n%x", encoded, golden)
+			}
+		})
+	}
+}
+
+func TestValuesOfOtherVersionsAreRefusedWithWords(t *testing.T) {
+	for value, want := range map[string]string{
+		"":        "the value is empty",
+		"\x02abc": "the value has format version 2, and this binary knows only 1: a newer strongroom wrote it",
+		"\x00":    "the value has format version 0, and this binary knows only 1: a newer strongroom wrote it",
+	} {
+		if err := decodeValue([]byte(value), new(storagev1.KeyRecord)); err == nil || err.Error() != want {
+			t.Errorf("decodeValue(%q) = %v, want %s", value, err, want)
+		}
+	}
+}
