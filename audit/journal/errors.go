@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 )
 
 var (
@@ -33,7 +34,10 @@ type Corruption struct {
 	Reason string
 }
 
+// File is the name of the segment's file.
+func (c *Corruption) File() string { return filepath.Base(segmentPath("", c.Segment)) }
+
 // Error implements error.
 func (c *Corruption) Error() string {
-	return fmt.Sprintf("journal is corrupt: segment %d, offset %d, record %d: %s", c.Segment, c.Offset, c.Seq, c.Reason)
+	return fmt.Sprintf("journal is corrupt: %s, offset %d, record %d: %s", c.File(), c.Offset, c.Seq, c.Reason)
 }

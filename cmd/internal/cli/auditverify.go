@@ -39,8 +39,8 @@ func (c *auditVerifyCmd) Run(p *Process) error {
 	report, err := audit.Verify(daemon.JournalDir(c.DataDir))
 	var bad *journal.Corruption
 	if errors.As(err, &bad) {
-		return fmt.Errorf("first bad record: number %d, in segment %d at offset %d: %s (%d records before it are good)",
-			bad.Seq, bad.Segment, bad.Offset, bad.Reason, report.Records)
+		return fmt.Errorf("first bad record: number %d, in %s at offset %d: %s (%d records before it are good)",
+			bad.Seq, bad.File(), bad.Offset, bad.Reason, report.Records)
 	}
 	if err != nil {
 		return err
