@@ -227,7 +227,7 @@ func TestAuditVerify(t *testing.T) {
 	}
 	flipABit(t, filepath.Join(dir, "journal"))
 	got := run(t.Context(), nil, "", "audit", "verify", dir)
-	if got.status != 1 || !regexp.MustCompile(`^strongroom: audit verify: first bad record: number \d+, in segment 1 at offset \d+: \S`).MatchString(got.stderr) {
+	if got.status != 1 || !regexp.MustCompile(`^strongroom: audit verify: first bad record: number \d+, in 0+1\.journal at offset \d+: \S`).MatchString(got.stderr) {
 		t.Errorf("altered: %+v", got)
 	}
 	if got := run(t.Context(), nil, "", "audit", "verify", t.TempDir()); got.status != 1 {
