@@ -50,6 +50,13 @@ func TestExitStatus(t *testing.T) {
 		{"key describe", 2},
 		{"key describe a b", 2},
 		{"random many", 2},
+		{"random 0", 2},
+		{"datakey --key k --bytes 0", 2},
+		{"datakey --key k --bytes -1", 2},
+		{"key list --timeout 0s", 2},
+		{"key list --address localhost", 2},
+		{"events show --all --last 5", 2},
+		{"decrypt --key= none", 2},
 		{"decrypt --context nonsense", 2},
 		{"file open none", 2},
 	}
@@ -105,7 +112,7 @@ func TestAnInterruptFailsOtherCommands(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	got := run(t.Context(), startFake(t), "", "key", "list", "--timeout", "1ns")
-	if want := "strongroom: key list: no answer within --timeout\n"; got.status != 1 || got.stderr != want {
+	if want := "strongroom: key list: no answer within 1ns (--timeout)\n"; got.status != 1 || got.stderr != want {
 		t.Errorf("got %+v, want %q", got, want)
 	}
 }

@@ -6,12 +6,16 @@ import (
 	"encoding/base64"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
+	"github.com/strongroom-kms/strongroom/cmd/internal/sealfile"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
+// maxPlaintext is the most that the API encrypts in one request, in bytes.
+const maxPlaintext = 4096
+
 type encryptCmd struct {
 	Input string `arg:"" optional:"" default:"-" help:"The file to encrypt; - is standard input."`
-	Key   string `short:"k" placeholder:"KEY" required:"" help:"The key's id or ARN."`
+	Key   keyID  `short:"k" placeholder:"KEY" required:"" help:"The key's id or ARN."`
 	Raw   bool   `help:"Print the ciphertext's bytes instead of base64."`
 	encryptionContext
 	bytesOutput
@@ -39,9 +43,12 @@ func (c *encryptCmd) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	defer clear(plaintext)
+	if len(plaintext) > maxPlaintext {
+		return usagef("the input is longer than 4,096 bytes, the most that encrypt takes; `strongroom file seal` encrypts files of any size")
+	}
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		answer, err := client.KMS.Encrypt(ctx, &kmsv1.EncryptRequest{
-			KeyId: &c.Key, Plaintext: plaintext, EncryptionContext: pairs,
+			KeyId: c.Key.id(), Plaintext: plaintext, EncryptionContext: pairs,
 		})
 		if err != nil {
 			return err
@@ -55,7 +62,7 @@ func (c *encryptCmd) Run(ctx context.Context, p *Process) error {
 
 type decryptCmd struct {
 	Input string `arg:"" optional:"" default:"-" help:"The file with the ciphertext, in base64 or as it is; - is standard input."`
-	Key   string `short:"k" placeholder:"KEY" help:"Refuse a ciphertext of another key than this id or ARN."`
+	Key   keyID  `short:"k" placeholder:"KEY" help:"Refuse a ciphertext of another key than this id or ARN."`
 	encryptionContext
 	bytesOutput
 	connection
@@ -79,9 +86,12 @@ func (c *decryptCmd) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
+	if err := checkCiphertext(input); err != nil {
+		return err
+	}
 	request := &kmsv1.DecryptRequest{CiphertextBlob: ciphertext(input), EncryptionContext: pairs}
 	if c.Key != "" {
-		request.KeyId = &c.Key
+		request.KeyId = c.Key.id()
 	}
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		answer, err := client.KMS.Decrypt(ctx, request)
@@ -91,6 +101,18 @@ func (c *decryptCmd) Run(ctx context.Context, p *Process) error {
 		defer clear(answer.GetPlaintext())
 		return c.write(p, answer.GetPlaintext())
 	})
+}
+
+// checkCiphertext refuses what no server needs to see to know that it is not a
+// ciphertext.
+func checkCiphertext(input []byte) error {
+	switch {
+	case sealfile.IsSealed(input):
+		return usagef("the input is a sealed file: `strongroom file open` decrypts it")
+	case len(input) > maxInput:
+		return usagef("the input is longer than %d bytes, so it is no ciphertext; `strongroom file open` decrypts sealed files", maxInput)
+	}
+	return nil
 }
 
 // ciphertext returns a ciphertext blob that is in base64, perhaps with line

@@ -12,9 +12,9 @@ import (
 )
 
 type datakeyCmd struct {
-	Key              string      `short:"k" placeholder:"KEY" required:"" help:"The id or ARN of the key that encrypts the data key."`
+	Key              keyID       `short:"k" placeholder:"KEY" required:"" help:"The id or ARN of the key that encrypts the data key."`
 	Spec             dataKeySpec `xor:"length" placeholder:"SPEC" help:"The kind of data key: AES_256 (the default) or AES_128."`
-	Bytes            int32       `xor:"length" placeholder:"N" help:"The length of the data key, 1 to 1,024 bytes, instead of a kind."`
+	Bytes            *int32      `xor:"length" placeholder:"N" help:"The length of the data key, 1 to 1,024 bytes, instead of a kind."`
 	WithoutPlaintext bool        `help:"Get only the encrypted data key; the HSM worker forgets the other."`
 	encryptionContext
 	output
@@ -38,11 +38,14 @@ func (c *datakeyCmd) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
+	if err := checkLength("--bytes", c.Bytes); err != nil {
+		return err
+	}
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		if c.WithoutPlaintext {
 			return c.encryptedOnly(ctx, p, client, pairs)
 		}
-		request := &kmsv1.GenerateDataKeyRequest{KeyId: &c.Key, EncryptionContext: pairs}
+		request := &kmsv1.GenerateDataKeyRequest{KeyId: c.Key.id(), EncryptionContext: pairs}
 		request.KeySpec, request.NumberOfBytes = c.length()
 		answer, err := client.KMS.GenerateDataKey(ctx, request)
 		if err != nil {
@@ -56,7 +59,7 @@ func (c *datakeyCmd) Run(ctx context.Context, p *Process) error {
 }
 
 func (c *datakeyCmd) encryptedOnly(ctx context.Context, p *Process, client *connect.Client, pairs map[string]string) error {
-	request := &kmsv1.GenerateDataKeyWithoutPlaintextRequest{KeyId: &c.Key, EncryptionContext: pairs}
+	request := &kmsv1.GenerateDataKeyWithoutPlaintextRequest{KeyId: c.Key.id(), EncryptionContext: pairs}
 	request.KeySpec, request.NumberOfBytes = c.length()
 	answer, err := client.KMS.GenerateDataKeyWithoutPlaintext(ctx, request)
 	if err != nil {
@@ -69,14 +72,25 @@ func (c *datakeyCmd) encryptedOnly(ctx context.Context, p *Process, client *conn
 
 // length returns the one of the two that the request has.
 func (c *datakeyCmd) length() (*kmsv1.DataKeySpec, *int32) {
-	if c.Bytes != 0 {
-		return nil, &c.Bytes
+	if c.Bytes != nil {
+		return nil, c.Bytes
 	}
 	spec := kmsv1.DataKeySpec(c.Spec)
 	if spec == kmsv1.DataKeySpec_DATA_KEY_SPEC_UNSPECIFIED {
 		spec = kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256
 	}
 	return &spec, nil
+}
+
+// maxLength is the most bytes that the API makes in one request.
+const maxLength = 1024
+
+// checkLength refuses a number of bytes that the API would, if there is one.
+func checkLength(name string, n *int32) error {
+	if n != nil && (*n < 1 || *n > maxLength) {
+		return usagef("%s is 1 to 1,024, not %d", name, *n)
+	}
+	return nil
 }
 
 // dataKeySpec is a flag with the API's spelling of a data key spec.
@@ -112,6 +126,9 @@ type randomCmd struct {
 
 // Run gets the random bytes.
 func (c *randomCmd) Run(ctx context.Context, p *Process) error {
+	if err := checkLength("the number of bytes", &c.Bytes); err != nil {
+		return err
+	}
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		answer, err := client.KMS.GenerateRandom(ctx, &kmsv1.GenerateRandomRequest{NumberOfBytes: &c.Bytes})
 		if err != nil {

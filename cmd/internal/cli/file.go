@@ -33,7 +33,7 @@ type outputFile struct {
 
 type fileSealCmd struct {
 	Input string `arg:"" help:"The file to seal."`
-	Key   string `short:"k" placeholder:"KEY" required:"" help:"The id or ARN of the key that encrypts the data key."`
+	Key   keyID  `short:"k" placeholder:"KEY" required:"" help:"The id or ARN of the key that encrypts the data key."`
 	encryptionContext
 	outputFile
 	connection
@@ -43,7 +43,9 @@ type fileSealCmd struct {
 func (*fileSealCmd) Help() string {
 	return `The file is encrypted here, in a stream and in constant memory, under a new data
 key, which is all that crosses the network. The output is FILE.sealed unless --output says
-another; it appears when it is complete.
+another; it appears when it is complete. Until then it is a hidden file beside it,
+.FILE.sealed.tmp-* (a random number), which is removed when sealing fails or is interrupted; if the
+process is killed (kill -9) or the machine stops, it stays and is yours to remove.
 
 Example:
 
@@ -64,7 +66,7 @@ func (c *fileSealCmd) Run(ctx context.Context, p *Process) error {
 			ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 			defer cancel()
 			answer, err := client.KMS.GenerateDataKey(ctx, &kmsv1.GenerateDataKeyRequest{
-				KeyId: &c.Key, KeySpec: kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256.Enum(), EncryptionContext: pairs,
+				KeyId: c.Key.id(), KeySpec: kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256.Enum(), EncryptionContext: pairs,
 			})
 			return answer.GetPlaintext(), answer.GetCiphertextBlob(), err
 		}

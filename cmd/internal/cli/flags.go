@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -27,7 +29,10 @@ type connection struct {
 
 // open connects; the caller closes the client.
 func (c *connection) open(p *Process) (*connect.Client, error) {
-	o := connect.Options{UserAgent: "strongroom/" + version()}
+	if c.Timeout <= 0 {
+		return nil, usagef("--timeout %v is not more than 0s", c.Timeout)
+	}
+	o := connect.Options{UserAgent: "strongroom/" + version(), Timeout: c.Timeout}
 	for _, setting := range []struct {
 		to                   *string
 		flag, name, variable string
@@ -42,7 +47,19 @@ func (c *connection) open(p *Process) (*connect.Client, error) {
 			return nil, usagef("needs %s or $%s", setting.name, setting.variable)
 		}
 	}
+	if err := checkAddress(o.Address); err != nil {
+		return nil, err
+	}
 	return connect.New(o)
+}
+
+// checkAddress wants a port: gRPC would take 443 for a missing one.
+func checkAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" || port == "" {
+		return usagef("--address or $STRONGROOM_ADDRESS: %q is not of the form HOST:PORT, such as kms.example.com:7400", address)
+	}
+	return nil
 }
 
 // call runs f with a client and at most --timeout.
@@ -61,6 +78,21 @@ func (c *connection) stream(ctx context.Context, p *Process, f func(context.Cont
 	defer client.Close() //nolint:errcheck // all calls are over
 	return f(ctx, client)
 }
+
+// keyID is a flag or argument that names a key.
+type keyID string
+
+// UnmarshalText is part of encoding.TextUnmarshaler.
+func (k *keyID) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("is empty: it needs the id or the ARN of a key")
+	}
+	*k = keyID(text)
+	return nil
+}
+
+// id returns the field of a request.
+func (k keyID) id() *string { return new(string(k)) }
 
 // output is the flag of commands that print a table.
 type output struct {
@@ -130,7 +162,8 @@ func (e encryptionContext) pairs() (map[string]string, error) {
 // operation accepts, and well under what could fill the memory.
 const maxInput = 64 << 10
 
-// readInput reads a whole file, or standard input if path is "-".
+// readInput reads a file, or standard input if path is "-". Of an input longer
+// than maxInput it returns the first maxInput+1 bytes.
 func readInput(p *Process, path string) ([]byte, error) {
 	r := p.Stdin
 	if path != "-" {
@@ -141,12 +174,5 @@ func readInput(p *Process, path string) ([]byte, error) {
 		defer f.Close() //nolint:errcheck // only read
 		r = f
 	}
-	b, err := io.ReadAll(io.LimitReader(r, maxInput+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > maxInput {
-		return nil, usagef("the input is longer than %d bytes; for large files there is `strongroom file seal`", maxInput)
-	}
-	return b, nil
+	return io.ReadAll(io.LimitReader(r, maxInput+1))
 }

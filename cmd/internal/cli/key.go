@@ -94,7 +94,7 @@ func listKeys(ctx context.Context, client *connect.Client) ([]*kmsv1.KeyListEntr
 }
 
 type keyDescribeCmd struct {
-	Key string `arg:"" help:"The key's id or ARN."`
+	Key keyID `arg:"" help:"The key's id or ARN."`
 	output
 	connection
 }
@@ -102,7 +102,7 @@ type keyDescribeCmd struct {
 // Run prints the key's metadata.
 func (c *keyDescribeCmd) Run(ctx context.Context, p *Process) error {
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		answer, err := client.KMS.DescribeKey(ctx, &kmsv1.DescribeKeyRequest{KeyId: &c.Key})
+		answer, err := client.KMS.DescribeKey(ctx, &kmsv1.DescribeKeyRequest{KeyId: c.Key.id()})
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/cli"
+	"github.com/strongroom-kms/strongroom/cmd/internal/devpki"
 	"github.com/strongroom-kms/strongroom/hsmpool/worker"
 )
 
@@ -45,9 +47,24 @@ func (l leakChecked) Run() int {
 	return code
 }
 
+// otherClient is a client of an authority that the fake server does not know.
+func otherClient(t *testing.T) devpki.Pair {
+	t.Helper()
+	ca, err := devpki.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := ca.Client("mallory", &url.URL{Scheme: "spiffe", Host: "test", Path: "/mallory"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
 // TestScripts runs testdata/*.txtar against a fake server.
 func TestScripts(t *testing.T) {
 	variables := startFake(t)
+	other := otherClient(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
@@ -55,6 +72,8 @@ func TestScripts(t *testing.T) {
 				e.Setenv(name, value)
 			}
 			e.Setenv("KEY", fakeKeyID)
+			e.Setenv("OTHER_CERT", other.Cert)
+			e.Setenv("OTHER_KEY", other.Key)
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // commands are many and short
 			return nil
 		},

@@ -22,15 +22,19 @@ type trailOutput struct {
 
 // showRange is the flags of the commands that come to an end.
 type showRange struct {
-	Last int32 `default:"20" placeholder:"N" help:"How many, up to 1,000,000 (${default})."`
-	All  bool  `help:"All of them, since the journal began."`
+	Last *int32 `xor:"range" placeholder:"N" help:"How many, 1 to 1,000,000 (20)."`
+	All  bool   `xor:"range" help:"All of them, since the journal began."`
 }
 
+// defaultLast is how many records are shown unless the user says otherwise.
+const defaultLast = 20
+
+// last returns what the request says; nil is all.
 func (r showRange) last() *int32 {
-	if r.All {
-		return nil
+	if r.All || r.Last != nil {
+		return r.Last
 	}
-	return &r.Last
+	return new(int32(defaultLast))
 }
 
 // tailRange is the flag of the commands that follow a trail.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -18,7 +19,7 @@ import (
 )
 
 // Options say which server to call, and as whom. All fields are mandatory but
-// UserAgent.
+// UserAgent and Timeout.
 type Options struct {
 	// Address is the server's "host:port"; its certificate must be for the host.
 	Address string
@@ -32,6 +33,9 @@ type Options struct {
 	ClientKey string
 	// UserAgent stands in API events.
 	UserAgent string
+	// Timeout is how long the caller waits for an answer. It is for the words of
+	// an error only: contexts end calls.
+	Timeout time.Duration
 }
 
 // Client calls both services of one server. Its methods fail with *Error.
@@ -50,11 +54,12 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	words := wording{clientCert: o.ClientCert, timeout: o.Timeout}
 	conn, err := grpc.NewClient(o.Address,
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithUserAgent(o.UserAgent),
-		grpc.WithUnaryInterceptor(unaryErrors),
-		grpc.WithStreamInterceptor(streamErrors),
+		grpc.WithUnaryInterceptor(words.unary),
+		grpc.WithStreamInterceptor(words.stream),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection to %s: %w", o.Address, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -37,9 +39,15 @@ func (e *Error) Error() string {
 	return text
 }
 
+// wording is what errors that gRPC makes by itself are told with.
+type wording struct {
+	clientCert string // the file
+	timeout    time.Duration
+}
+
 // translate makes an *Error of an error of gRPC. Others, io.EOF among them, it
 // leaves alone.
-func translate(err error) error {
+func (w wording) translate(err error) error {
 	s, ok := status.FromError(err)
 	if !ok || err == nil {
 		return err
@@ -52,17 +60,20 @@ func translate(err error) error {
 			return e
 		}
 	}
-	e.Message = localMessage(s)
+	e.Message = w.local(s)
 	return e
 }
 
-// localMessage words the statuses that gRPC makes by itself.
-func localMessage(s *status.Status) string {
+// local words the statuses that gRPC makes by itself.
+func (w wording) local(s *status.Status) string {
 	switch s.Code() {
 	case codes.Unavailable:
+		if refusedCertificate.MatchString(s.Message()) {
+			return fmt.Sprintf("the server refused the client certificate %s: it must be valid now and issued by an authority of the server's tls.client_ca", w.clientCert)
+		}
 		return "cannot reach the server: " + s.Message()
 	case codes.DeadlineExceeded:
-		return "no answer within --timeout"
+		return fmt.Sprintf("no answer within %v (--timeout)", w.timeout)
 	case codes.Canceled:
 		return "interrupted"
 	default:
@@ -70,26 +81,36 @@ func localMessage(s *status.Status) string {
 	}
 }
 
+// refusedCertificate matches what is left of a connection whose TLS handshake
+// was good for the client and not for the server: in TLS 1.3 the server sees
+// the client's certificate last. Its alert may be lost to the end of the
+// connection.
+var refusedCertificate = regexp.MustCompile(`remote error: tls: .*certificate|(reading server preface|write).*(broken pipe|connection reset by peer)`)
+
 // Interrupted reports whether err only says that the caller's context ended.
 func Interrupted(err error) bool {
 	var e *Error
 	return errors.Is(err, context.Canceled) || errors.As(err, &e) && e.Name == "" && e.Code == codes.Canceled
 }
 
-func unaryErrors(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	return translate(invoke(ctx, method, req, reply, cc, opts...))
+func (w wording) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return w.translate(invoke(ctx, method, req, reply, cc, opts...))
 }
 
-func streamErrors(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+func (w wording) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := open(ctx, desc, cc, method, opts...)
 	if err != nil {
-		return nil, translate(err)
+		return nil, w.translate(err)
 	}
-	return translated{s}, nil
+	return translated{s, w}, nil
 }
 
 // translated is a stream whose errors are translated.
-type translated struct{ grpc.ClientStream }
+type translated struct {
+	grpc.ClientStream
+
+	words wording
+}
 
 // RecvMsg is part of grpc.ClientStream.
-func (t translated) RecvMsg(m any) error { return translate(t.ClientStream.RecvMsg(m)) }
+func (t translated) RecvMsg(m any) error { return t.words.translate(t.ClientStream.RecvMsg(m)) }

@@ -1,6 +1,7 @@
 package sealfile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ var (
 	// truncated or altered since, or that its data key is another one.
 	ErrDamaged = errors.New("sealed file is truncated or altered")
 )
+
+// IsSealed reports whether something begins like a sealed file.
+func IsSealed(start []byte) bool { return bytes.HasPrefix(start, []byte(magic)) }
 
 // newHeader returns the bytes that precede Tink's stream.
 func newHeader(wrapped []byte) ([]byte, error) {
