@@ -3,7 +3,6 @@ package hsmpool
 import (
 	"errors"
 	"sync/atomic"
-	"time"
 
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -36,7 +35,6 @@ const (
 // it out of its worker's table, so once.
 type call struct {
 	management bool
-	sent       time.Time
 	state      atomic.Int32
 	done       chan outcome
 	// late, if not nil, is called when a call that was abandoned has ended.
@@ -44,7 +42,7 @@ type call struct {
 }
 
 func newCall(management bool) *call {
-	return &call{management: management, sent: time.Now(), done: make(chan outcome, 1)}
+	return &call{management: management, done: make(chan outcome, 1)}
 }
 
 // deliver answers the call. If nobody waits any more, secrets in the reply are wiped.

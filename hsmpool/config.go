@@ -15,9 +15,10 @@ import (
 
 // The values of Config fields left zero.
 const (
-	DefaultHangTimeout  = 10 * time.Second
-	DefaultStartTimeout = 60 * time.Second
-	DefaultMaxInFlight  = 1024
+	DefaultHangTimeout       = 10 * time.Second
+	DefaultManagementTimeout = 60 * time.Second
+	DefaultStartTimeout      = 60 * time.Second
+	DefaultMaxInFlight       = 1024
 	// DefaultSoftHSMSessions is one: SoftHSM's locks make a second busy session useless.
 	DefaultSoftHSMSessions = 1
 	// DefaultSessions keeps that many requests at a networked HSM.
@@ -67,9 +68,12 @@ type Config struct {
 	HSMID, ClusterID string
 	// Sessions that seal and open; default 1 (softhsm) or 32.
 	Sessions int
-	// HangTimeout is the age of an unanswered request at which a worker counts as
-	// hung and is killed. Default 10 s.
+	// HangTimeout is how long the library may be at one request to seal, open or draw
+	// random bytes, and how long a worker may be silent, before it counts as hung and
+	// is killed. Default 10 s.
 	HangTimeout time.Duration
+	// ManagementTimeout is the same of making or destroying a key. Default 60 s.
+	ManagementTimeout time.Duration
 	// StartTimeout bounds the start of a worker. Default 60 s.
 	StartTimeout time.Duration
 	// MaxInFlight bounds requests that wait for an answer; more fail with Busy.
@@ -91,6 +95,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Logger = orNullLogger(c.Logger)
 	c.WorkerCommand = orDefaultCommand(c.WorkerCommand)
 	c.HangTimeout = orDefault(c.HangTimeout, DefaultHangTimeout)
+	c.ManagementTimeout = orDefault(c.ManagementTimeout, DefaultManagementTimeout)
 	c.StartTimeout = orDefault(c.StartTimeout, DefaultStartTimeout)
 	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
 	if c.Profile == ckr.ProfileSoftHSM {
@@ -134,7 +139,7 @@ func (c Config) check() error {
 		return fmt.Errorf("unknown profile %q: want %q or %q", c.Profile, ckr.ProfileSoftHSM, ckr.ProfileCloudHSM)
 	case c.Auditor == nil:
 		return errors.New("no auditor")
-	case c.Sessions < 0 || c.MaxInFlight < 0 || c.HangTimeout < 0 || c.StartTimeout < 0:
+	case c.Sessions < 0 || c.MaxInFlight < 0 || c.HangTimeout < 0 || c.ManagementTimeout < 0 || c.StartTimeout < 0:
 		return errors.New("sessions, limits and timeouts cannot be negative")
 	}
 	return c.PIN.check()

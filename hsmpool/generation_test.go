@@ -20,7 +20,9 @@ import (
 func TestLostGeneration(t *testing.T) {
 	t.Parallel()
 	h := newHSM(t)
-	pool := h.open(t, func(c *hsmpool.Config) { c.HangTimeout = 300 * time.Millisecond })
+	pool := h.open(t, func(c *hsmpool.Config) {
+		c.HangTimeout, c.ManagementTimeout = 300*time.Millisecond, 300*time.Millisecond
+	})
 	unlock := h.lockToken(t)
 	id := newID()
 	before := h.journal.len()

@@ -65,6 +65,7 @@ func (m *member) run(p *process) {
 // supervise keeps a worker running until ctx ends.
 func (m *member) supervise(ctx context.Context, p *process) {
 	defer close(m.ended)
+	defer m.change(Stopped, errClosed, nil) // so that nobody waits for a worker any more
 	for {
 		if p != nil && !m.serve(ctx, p) {
 			m.shutDown(p)
@@ -95,22 +96,25 @@ func (m *member) serve(ctx context.Context, p *process) bool {
 }
 
 // watch returns true when the worker is lost and false when ctx ends. It condemns a
-// worker that hangs, and keeps the connection to an idle HSM alive.
+// worker that hangs, and keeps the connection to an idle HSM alive. One look is not
+// enough to condemn: if this process was paused the worker's messages wait unread.
 func (m *member) watch(ctx context.Context, p *process) bool {
 	ticker := time.NewTicker(max(m.cfg.HangTimeout/checksPerHang, time.Millisecond))
 	defer ticker.Stop()
-	for probed := time.Now(); ; {
+	probed, suspected := time.Now(), false
+	for {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-p.lost:
 			return true
 		case now := <-ticker.C:
-			age := p.oldest(now)
-			if age > m.cfg.HangTimeout {
-				p.condemn(fmt.Errorf("the worker hung: a request has waited %v", age.Round(time.Millisecond)))
+			hung := p.hung()
+			if hung != nil && suspected {
+				p.condemn(hung)
 			}
-			if age == 0 && now.Sub(probed) >= m.cfg.HangTimeout {
+			suspected = hung != nil
+			if p.unanswered() == 0 && now.Sub(probed) >= m.cfg.HangTimeout {
 				probed = now
 				m.probe(p)
 			}
@@ -197,6 +201,8 @@ func (m *member) startRequest() *workerv1.StartRequest {
 		Profile:     m.cfg.Profile,
 		Sessions:    uint32(m.cfg.Sessions),
 		MaxInFlight: uint32(m.cfg.MaxInFlight),
+
+		ReportEveryMicros: uint64(m.cfg.reportEvery().Microseconds()),
 	}
 }
 
@@ -262,12 +268,16 @@ func (m *member) shutDown(p *process) {
 	ctx, cancel := context.WithTimeout(m.stopCtx, m.cfg.HangTimeout)
 	defer cancel()
 	err := p.calls.flush(ctx)
+	var reply *workerv1.Reply
 	if err == nil {
-		_, err = p.manage(ctx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Stop{Stop: &workerv1.StopRequest{}}}, newCall(true))
+		reply, err = p.manage(ctx, &workerv1.ToWorker{Request: &workerv1.ToWorker_Stop{Stop: &workerv1.StopRequest{}}}, newCall(true))
 	}
 	if err != nil {
 		m.log.Warn("worker did not stop in order, killing it", "pid", p.pid(), "error", err)
 	} else {
+		if f := reply.GetFailure(); f != nil {
+			m.log.Warn("the library was not finalised in order", "pid", p.pid(), "error", f.GetMessage())
+		}
 		waitFor(p.exited, exitGrace)
 	}
 	p.end()

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -44,6 +45,10 @@ type process struct {
 	exited   chan struct{} // closed when the process has been waited for
 	greeting bool          // hello came; only the reader touches it
 	served   atomic.Bool   // it has answered and goes on
+
+	began    time.Time
+	heard    atomic.Int64 // nanoseconds from began to its last message
+	progress atomic.Pointer[workerv1.Progress]
 
 	mu        sync.Mutex
 	pending   map[uint64]*call
@@ -173,6 +178,7 @@ func (p *process) read() {
 		m := &workerv1.FromWorker{}
 		err := p.conn.Read(m)
 		if err == nil {
+			p.heard.Store(int64(time.Since(p.began)))
 			err = p.handle(m)
 		}
 		if err != nil {
@@ -198,6 +204,8 @@ func (p *process) handle(m *workerv1.FromWorker) error {
 		p.calls.follow(m.Call)
 	case *workerv1.FromWorker_Token:
 		p.calls.identify(p.cfg.identify(tokenInfo(m.Token)))
+	case *workerv1.FromWorker_Progress:
+		p.progress.Store(m.Progress)
 	}
 	return nil
 }
@@ -241,8 +249,18 @@ func (p *process) condemn(reason error) {
 	}
 	p.mu.Unlock()
 	if first {
-		_ = p.cmd.Process.Kill() // an error means that it has exited
+		p.kill()
 		_ = p.socket.SetReadDeadline(time.Now().Add(drainGrace))
+	}
+}
+
+// kill kills the process and what it has started: a command that prints a PIN.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // an error means that it has exited
+	select {
+	case <-p.exited: // its number may be another's by now
+	default:
+		_ = syscall.Kill(-p.pid(), syscall.SIGKILL)
 	}
 }
 
@@ -283,17 +301,6 @@ func waitFor(c <-chan struct{}, d time.Duration) bool {
 	case <-timer.C:
 		return false
 	}
-}
-
-// oldest returns how long the oldest unanswered request has waited; 0 if none does.
-func (p *process) oldest(now time.Time) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var age time.Duration
-	for _, c := range p.pending {
-		age = max(age, now.Sub(c.sent))
-	}
-	return age
 }
 
 // reason returns why the process takes no more requests, or nil.

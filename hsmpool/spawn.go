@@ -41,6 +41,7 @@ func spawn(cfg Config, log hclog.Logger, calls *callLog) (*process, error) {
 	}
 	p := &process{
 		cfg: cfg, log: log, cmd: cmd, socket: ours, conn: wire.New(ours), calls: calls,
+		began:   time.Now(),
 		hello:   make(chan struct{}),
 		flush:   make(chan struct{}, 1),
 		lost:    make(chan struct{}),

@@ -12,6 +12,8 @@
  * While there is a file "length", C_Encrypt and C_Decrypt claim to have written far
  * more than they have.
  *
+ * A C_Finalize during another call adds a byte to the file "overlap.hits".
+ *
  * An IV of zeros that goes into C_EncryptInit is replaced by a random one, as a
  * token does that chooses IVs itself.
  */
@@ -39,6 +41,7 @@ struct mechanism {
 };
 
 static struct function_list *real, faulty;
+static _Atomic int running;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* hits counts the bytes of a file, after adding one. */
@@ -83,15 +86,27 @@ static int ordered(const char *name)
 	return access(path, F_OK) == 0;
 }
 
+static void overlap(void)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, "%s/overlap.hits", getenv("P11FAULT_DIR"));
+	hits(path);
+}
+
 static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong d, ck_ulong e, ck_ulong f)
 {
 	ck_ulong rv, wanted = 0;
 	long wait = 0;
 	int failed = 0, disturbed = order(name, &wanted, &wait, &failed);
 
+	if (at == 1 && running > 0)
+		overlap();
+	running++;
 	if (disturbed)
 		usleep((useconds_t)wait * 1000);
 	rv = ((any_function)real->fn[at])(a, b, c, d, e, f);
+	running--;
 	if ((at == 30 || at == 34) && ordered("length"))
 		*(ck_ulong *)e += 1 << 20;
 	return disturbed && wanted && (rv || !failed) ? wanted : rv;

@@ -62,21 +62,39 @@ func openSocket() (*wire.Conn, error) {
 	return wire.New(conn), nil
 }
 
-// serve introduces the worker and carries out its first request, which says what it
-// is for: to serve a token, or to initialise one.
+// serve introduces the worker and works until it is done or the socket has ended,
+// whatever the library is doing then: no worker outlives its server.
 func serve(conn *wire.Conn, log hclog.Logger) error {
 	hello := &workerv1.Hello{ProtocolVersion: wire.Version}
 	if err := send(conn, &workerv1.FromWorker{Message: &workerv1.FromWorker_Hello{Hello: hello}}); err != nil {
 		return err
 	}
-	first := &workerv1.ToWorker{}
-	if err := conn.Read(first); err != nil {
-		return ignoreEOF(err)
+	requests := make(chan *workerv1.ToWorker)
+	ended := make(chan error, 2)
+	go func() { ended <- receive(conn, requests) }()
+	go func() { ended <- work(conn, log, requests) }()
+	return <-ended
+}
+
+// receive reads requests until the socket ends.
+func receive(conn *wire.Conn, requests chan<- *workerv1.ToWorker) error {
+	for {
+		m := &workerv1.ToWorker{}
+		if err := conn.Read(m); err != nil {
+			return ignoreEOF(err)
+		}
+		requests <- m
 	}
+}
+
+// work carries out the first request, which says what the worker is for: to serve a
+// token, or to initialise one.
+func work(conn *wire.Conn, log hclog.Logger, requests <-chan *workerv1.ToWorker) error {
+	first := <-requests
 	calls := &announcer{conn}
 	switch r := first.GetRequest().(type) {
 	case *workerv1.ToWorker_Start:
-		return serveToken(conn, calls, log, first.GetId(), r.Start)
+		return serveToken(conn, calls, log, requests, first)
 	case *workerv1.ToWorker_InitToken:
 		return reply(conn, first.GetId(), initToken(calls, r.InitToken))
 	}

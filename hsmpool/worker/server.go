@@ -5,6 +5,8 @@ package worker
 import (
 	"fmt"
 	"runtime/debug"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -28,18 +30,22 @@ type server struct {
 	token    *token
 	objects  *objects
 	manager  *manager
+	progress progress
 	data     chan *workerv1.ToWorker
 	managing chan *workerv1.ToWorker
-	stopped  chan struct{} // closed when the library has been finalised
-	batch    int           // replies in one write
+	serving  sync.WaitGroup // the executors' goroutines
+	stopped  chan struct{}  // closed when the library has been finalised
+	batch    int            // replies in one write
 }
 
 // serveToken starts the library, answers the start request and serves until the
-// socket ends or the server has the worker stop.
-func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, id uint64, r *workerv1.StartRequest) error {
+// server has the worker stop.
+func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, requests <-chan *workerv1.ToWorker, first *workerv1.ToWorker) error {
 	debug.SetGCPercent(collectPercent)
+	r := first.GetStart()
 	s := &server{
 		conn: conn, log: log,
+		progress: progress{management: newLane()},
 		data:     make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		managing: make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		stopped:  make(chan struct{}),
@@ -47,23 +53,30 @@ func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, id uint64, 
 	}
 	executors, err := s.start(calls, r)
 	if err != nil {
-		return reply(conn, id, err)
+		return reply(conn, first.GetId(), err)
 	}
+	s.run(executors, requests)
+	ready := &workerv1.Reply{Id: first.GetId(), Keys: s.objects.count(), Sessions: r.GetSessions() + fixedSessions}
+	if err := s.send(ready); err != nil {
+		return err
+	}
+	go s.report(max(time.Duration(r.GetReportEveryMicros())*time.Microsecond, minReport))
+	<-s.stopped
+	return nil
+}
+
+// minReport bounds how often progress is reported.
+const minReport = time.Millisecond
+
+// run starts the goroutines that serve requests.
+func (s *server) run(executors []*executor, requests <-chan *workerv1.ToWorker) {
 	for _, e := range executors {
-		go s.execute(e)
+		l := newLane()
+		s.progress.data = append(s.progress.data, l)
+		s.serving.Go(func() { s.execute(e, l) })
 	}
 	go s.manage()
-	if err := s.send(&workerv1.Reply{Id: id, Keys: s.objects.count(), Sessions: r.GetSessions() + fixedSessions}); err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.dispatch() }()
-	select {
-	case err := <-ended:
-		return err
-	case <-s.stopped:
-		return nil
-	}
+	go s.dispatch(requests)
 }
 
 // fixedSessions are crypto11's and the manager's.
@@ -140,16 +153,20 @@ func (s *server) syncer() (func() ([]string, error), error) {
 	return d.sync, nil
 }
 
-// dispatch reads requests until the socket ends.
-func (s *server) dispatch() error {
-	for {
-		m := &workerv1.ToWorker{}
-		if err := s.conn.Read(m); err != nil {
-			return ignoreEOF(err)
+// dispatch hands out requests. After the one to stop it takes no more.
+func (s *server) dispatch(requests <-chan *workerv1.ToWorker) {
+	stopping := false
+	for m := range requests {
+		if stopping {
+			continue
 		}
 		switch m.GetRequest().(type) {
 		case *workerv1.ToWorker_Seal, *workerv1.ToWorker_Open, *workerv1.ToWorker_Random:
 			s.data <- m
+		case *workerv1.ToWorker_Stop:
+			stopping = true
+			close(s.data)
+			s.managing <- m
 		default:
 			s.managing <- m
 		}
@@ -158,10 +175,12 @@ func (s *server) dispatch() error {
 
 // execute serves data requests on one session. Replies gather while requests are at
 // hand, so that many leave in one write.
-func (s *server) execute(e *executor) {
+func (s *server) execute(e *executor, l *lane) {
 	gathered := 0
 	for m := range s.data {
+		l.begin()
 		reply := e.handle(m)
+		l.end()
 		reply.Id = m.GetId()
 		s.append(reply)
 		e.wipe()
@@ -173,15 +192,22 @@ func (s *server) execute(e *executor) {
 	}
 }
 
-// manage serves management requests, and ends with the one to stop.
+// manage serves management requests, and ends with the one to stop, for which it waits
+// until nobody uses the library.
 func (s *server) manage() {
 	for m := range s.managing {
+		_, stop := m.GetRequest().(*workerv1.ToWorker_Stop)
+		if stop {
+			s.serving.Wait()
+		}
+		s.progress.management.begin()
 		reply := s.manager.handle(m)
+		s.progress.management.end()
 		reply.Id = m.GetId()
 		if err := s.send(reply); err != nil {
 			s.log.Error("answering", "error", err)
 		}
-		if _, ok := m.GetRequest().(*workerv1.ToWorker_Stop); ok {
+		if stop {
 			close(s.stopped)
 			return
 		}

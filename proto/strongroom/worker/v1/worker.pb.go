@@ -302,6 +302,7 @@ type FromWorker struct {
 	//	*FromWorker_Hello
 	//	*FromWorker_Call
 	//	*FromWorker_Token
+	//	*FromWorker_Progress
 	Message       isFromWorker_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -380,6 +381,15 @@ func (x *FromWorker) GetToken() *TokenInfo {
 	return nil
 }
 
+func (x *FromWorker) GetProgress() *Progress {
+	if x != nil {
+		if x, ok := x.Message.(*FromWorker_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
 type isFromWorker_Message interface {
 	isFromWorker_Message()
 }
@@ -400,6 +410,10 @@ type FromWorker_Token struct {
 	Token *TokenInfo `protobuf:"bytes,4,opt,name=token,oneof"`
 }
 
+type FromWorker_Progress struct {
+	Progress *Progress `protobuf:"bytes,5,opt,name=progress,oneof"`
+}
+
 func (*FromWorker_Reply) isFromWorker_Message() {}
 
 func (*FromWorker_Hello) isFromWorker_Message() {}
@@ -407,6 +421,8 @@ func (*FromWorker_Hello) isFromWorker_Message() {}
 func (*FromWorker_Call) isFromWorker_Message() {}
 
 func (*FromWorker_Token) isFromWorker_Message() {}
+
+func (*FromWorker_Progress) isFromWorker_Message() {}
 
 // Hello is the worker's first message.
 type Hello struct {
@@ -467,9 +483,11 @@ type StartRequest struct {
 	// Sessions that seal and open.
 	Sessions uint32 `protobuf:"varint,5,opt,name=sessions" json:"sessions,omitempty"`
 	// The most requests that the server has in flight.
-	MaxInFlight   uint32 `protobuf:"varint,6,opt,name=max_in_flight,json=maxInFlight" json:"max_in_flight,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxInFlight uint32 `protobuf:"varint,6,opt,name=max_in_flight,json=maxInFlight" json:"max_in_flight,omitempty"`
+	// Microseconds between two reports of Progress.
+	ReportEveryMicros uint64 `protobuf:"varint,7,opt,name=report_every_micros,json=reportEveryMicros" json:"report_every_micros,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StartRequest) Reset() {
@@ -540,6 +558,13 @@ func (x *StartRequest) GetSessions() uint32 {
 func (x *StartRequest) GetMaxInFlight() uint32 {
 	if x != nil {
 		return x.MaxInFlight
+	}
+	return 0
+}
+
+func (x *StartRequest) GetReportEveryMicros() uint64 {
+	if x != nil {
+		return x.ReportEveryMicros
 	}
 	return 0
 }
@@ -1482,6 +1507,63 @@ func (x *TokenInfo) GetLibraryVersion() string {
 	return ""
 }
 
+// Progress is what a worker that serves reports regularly: for how many microseconds
+// its oldest requests have been with the library. Requests that wait for their turn
+// do not count; zero means that none is being carried out.
+type Progress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of seal, open and random.
+	DataMicros uint64 `protobuf:"varint,1,opt,name=data_micros,json=dataMicros" json:"data_micros,omitempty"`
+	// Of generate, destroy and stop.
+	ManagementMicros uint64 `protobuf:"varint,2,opt,name=management_micros,json=managementMicros" json:"management_micros,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Progress) Reset() {
+	*x = Progress{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Progress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Progress) ProtoMessage() {}
+
+func (x *Progress) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Progress.ProtoReflect.Descriptor instead.
+func (*Progress) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Progress) GetDataMicros() uint64 {
+	if x != nil {
+		return x.DataMicros
+	}
+	return 0
+}
+
+func (x *Progress) GetManagementMicros() uint64 {
+	if x != nil {
+		return x.ManagementMicros
+	}
+	return 0
+}
+
 var File_strongroom_worker_v1_worker_proto protoreflect.FileDescriptor
 
 const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
@@ -1501,23 +1583,25 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\adestroy\x18\t \x01(\v2$.strongroom.worker.v1.DestroyRequestH\x00R\adestroy\x127\n" +
 	"\x04stop\x18\n" +
 	" \x01(\v2!.strongroom.worker.v1.StopRequestH\x00R\x04stopB\t\n" +
-	"\arequest\"\xec\x01\n" +
+	"\arequest\"\xaa\x02\n" +
 	"\n" +
 	"FromWorker\x123\n" +
 	"\x05reply\x18\x01 \x01(\v2\x1b.strongroom.worker.v1.ReplyH\x00R\x05reply\x123\n" +
 	"\x05hello\x18\x02 \x01(\v2\x1b.strongroom.worker.v1.HelloH\x00R\x05hello\x120\n" +
 	"\x04call\x18\x03 \x01(\v2\x1a.strongroom.worker.v1.CallH\x00R\x04call\x127\n" +
-	"\x05token\x18\x04 \x01(\v2\x1f.strongroom.worker.v1.TokenInfoH\x00R\x05tokenB\t\n" +
+	"\x05token\x18\x04 \x01(\v2\x1f.strongroom.worker.v1.TokenInfoH\x00R\x05token\x12<\n" +
+	"\bprogress\x18\x05 \x01(\v2\x1e.strongroom.worker.v1.ProgressH\x00R\bprogressB\t\n" +
 	"\amessage\"2\n" +
 	"\x05Hello\x12)\n" +
-	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\"\xf0\x01\n" +
+	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\"\xa0\x02\n" +
 	"\fStartRequest\x12\x18\n" +
 	"\alibrary\x18\x01 \x01(\tR\alibrary\x129\n" +
 	"\x05token\x18\x02 \x01(\v2#.strongroom.worker.v1.TokenSelectorR\x05token\x121\n" +
 	"\x03pin\x18\x03 \x01(\v2\x1f.strongroom.worker.v1.PinSourceR\x03pin\x12\x18\n" +
 	"\aprofile\x18\x04 \x01(\tR\aprofile\x12\x1a\n" +
 	"\bsessions\x18\x05 \x01(\rR\bsessions\x12\"\n" +
-	"\rmax_in_flight\x18\x06 \x01(\rR\vmaxInFlight\"=\n" +
+	"\rmax_in_flight\x18\x06 \x01(\rR\vmaxInFlight\x12.\n" +
+	"\x13report_every_micros\x18\a \x01(\x04R\x11reportEveryMicros\"=\n" +
 	"\rTokenSelector\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\tR\x06serial\"K\n" +
@@ -1592,7 +1676,11 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x05model\x18\x04 \x01(\tR\x05model\x12)\n" +
 	"\x10firmware_version\x18\x05 \x01(\tR\x0ffirmwareVersion\x12/\n" +
 	"\x13library_description\x18\x06 \x01(\tR\x12libraryDescription\x12'\n" +
-	"\x0flibrary_version\x18\a \x01(\tR\x0elibraryVersion*\xf7\x01\n" +
+	"\x0flibrary_version\x18\a \x01(\tR\x0elibraryVersion\"X\n" +
+	"\bProgress\x12\x1f\n" +
+	"\vdata_micros\x18\x01 \x01(\x04R\n" +
+	"dataMicros\x12+\n" +
+	"\x11management_micros\x18\x02 \x01(\x04R\x10managementMicros*\xf7\x01\n" +
 	"\fFailureClass\x12\x1d\n" +
 	"\x19FAILURE_CLASS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FAILURE_CLASS_CALLER\x10\x01\x12 \n" +
@@ -1616,7 +1704,7 @@ func file_strongroom_worker_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_worker_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(FailureClass)(0),          // 0: strongroom.worker.v1.FailureClass
 	(*ToWorker)(nil),           // 1: strongroom.worker.v1.ToWorker
@@ -1636,6 +1724,7 @@ var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(*Failure)(nil),            // 15: strongroom.worker.v1.Failure
 	(*Call)(nil),               // 16: strongroom.worker.v1.Call
 	(*TokenInfo)(nil),          // 17: strongroom.worker.v1.TokenInfo
+	(*Progress)(nil),           // 18: strongroom.worker.v1.Progress
 }
 var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: strongroom.worker.v1.ToWorker.start:type_name -> strongroom.worker.v1.StartRequest
@@ -1650,17 +1739,18 @@ var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	3,  // 9: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
 	16, // 10: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
 	17, // 11: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
-	5,  // 12: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
-	6,  // 13: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 14: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 15: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	15, // 16: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
-	0,  // 17: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	18, // 12: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
+	5,  // 13: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
+	6,  // 14: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 15: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 16: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	15, // 17: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
+	0,  // 18: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_worker_v1_worker_proto_init() }
@@ -1683,6 +1773,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 		(*FromWorker_Hello)(nil),
 		(*FromWorker_Call)(nil),
 		(*FromWorker_Token)(nil),
+		(*FromWorker_Progress)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1690,7 +1781,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_worker_v1_worker_proto_rawDesc), len(file_strongroom_worker_v1_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
