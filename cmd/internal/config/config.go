@@ -1,5 +1,5 @@
 // Package config is the configuration of `strongroom serve`: one YAML file,
-// whose reference is the documentation of Config.
+// whose reference is docs/configuration.md, for people, and Config, for code.
 //
 // It is strict: unknown and repeated keys, a second document and values of the
 // wrong type are refused, and so is everything that Validate finds. Errors name
@@ -82,7 +82,7 @@ type HSM struct {
 	// SOFTHSM2_CONF. Default: empty.
 	Env map[string]string `yaml:"env"`
 	// Sessions is the number of sessions that carry out requests, 1 to 256.
-	// Default: 1 for softhsm, whose locks make more useless, 32 for cloudhsm.
+	// Default (0 in Go, not in a file): 1 for softhsm, whose locks make more useless, 32 for cloudhsm.
 	Sessions int `yaml:"sessions"`
 	// HangTimeout is how long the token may take for a request before the child
 	// process is replaced, 100ms to 10m. Default 10s.

@@ -86,6 +86,12 @@ func (v *validation) oneOf(field, value string, allowed ...string) {
 	}
 }
 
+func (v *validation) atMost(field, value string, limit int) {
+	if len(value) > limit {
+		v.fault(field, "has %d bytes, more than %d", len(value), limit)
+	}
+}
+
 func (v *validation) between(field string, value, low, high int) {
 	if value < low || value > high {
 		v.fault(field, "%d is not between %d and %d", value, low, high)
@@ -200,8 +206,8 @@ func checkName(name string) error {
 func (v *validation) hsm(h *HSM) {
 	v.absolute("hsm.library", h.Library)
 	v.exactlyOne("hsm.token", map[string]bool{"label": h.Token.Label != "", "serial": h.Token.Serial != ""})
-	v.between("hsm.token.label", len(h.Token.Label), 0, 32)
-	v.between("hsm.token.serial", len(h.Token.Serial), 0, 16)
+	v.atMost("hsm.token.label", h.Token.Label, 32)
+	v.atMost("hsm.token.serial", h.Token.Serial, 16)
 	v.pin(&h.PIN)
 	v.oneOf("hsm.profile", h.Profile, "softhsm", "cloudhsm")
 	for name := range h.Env {
@@ -209,11 +215,15 @@ func (v *validation) hsm(h *HSM) {
 			v.fault("hsm.env."+name, "is not the name of an environment variable")
 		}
 	}
-	v.between("hsm.sessions", h.Sessions, 0, 256)
-	if h.HangTimeout != 0 {
+	if h.Sessions != 0 || v.config.lines.given("hsm.sessions") {
+		v.between("hsm.sessions", h.Sessions, 1, 256)
+	}
+	if h.HangTimeout != 0 || v.config.lines.given("hsm.hang_timeout") {
 		v.during("hsm.hang_timeout", h.HangTimeout, 100*time.Millisecond, 10*time.Minute)
 	}
-	v.between("hsm.max_in_flight", h.MaxInFlight, 0, 65536)
+	if h.MaxInFlight != 0 || v.config.lines.given("hsm.max_in_flight") {
+		v.between("hsm.max_in_flight", h.MaxInFlight, 1, 65536)
+	}
 	v.optional("hsm.hsm_id", h.ID, hsmPattern, `"hsm-" and 11 to 16 of a-z and 2-7`)
 	v.optional("hsm.cluster_id", h.ClusterID, clusterPattern, `"cluster-" and 11 to 16 of a-z and 2-7`)
 }
