@@ -8,10 +8,11 @@ import (
 )
 
 type devCmd struct {
-	DataDir  string `default:"./strongroom-dev" placeholder:"DIR" help:"Where everything is kept (${default})."`
-	Listen   string `default:"127.0.0.1:7400" placeholder:"HOST:PORT" help:"A loopback address (${default})."`
-	Library  string `placeholder:"FILE" help:"The SoftHSM library, if it is not in one of the usual places."`
-	Tour     bool   `help:"Make a first round trip and show what it left in both audit trails."`
+	DataDir string `default:"./strongroom-dev" placeholder:"DIR" help:"Where everything is kept (${default})."`
+	Listen  string `default:"127.0.0.1:7400" placeholder:"HOST:PORT" help:"A loopback address (${default})."`
+	Library string `placeholder:"FILE" help:"The SoftHSM library, if it is not in one of the usual places."`
+	Tour    bool   `help:"Make a first round trip and show what it left in both audit trails."`
+	acceptNewJournal
 	LogLevel string `default:"warn" enum:"trace,debug,info,warn,error" help:"How much to log: ${enum} (${default})."`
 }
 
@@ -32,11 +33,12 @@ Example:
 // Run serves until ctx ends.
 func (c *devCmd) Run(ctx context.Context, p *Process) error {
 	return dev.Run(ctx, dev.Options{
-		DataDir: c.DataDir,
-		Listen:  c.Listen,
-		Library: c.Library,
-		Tour:    c.Tour,
-		Output:  p.Stdout,
-		Logger:  newLogger(p.Stderr, config.Log{Level: c.LogLevel}),
+		DataDir:          c.DataDir,
+		Listen:           c.Listen,
+		Library:          c.Library,
+		Tour:             c.Tour,
+		AcceptNewJournal: c.AcceptNewJournal,
+		Output:           p.Stdout,
+		Logger:           newLogger(p.Stderr, config.Log{Level: c.LogLevel}),
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,7 +39,11 @@ func TestServe(t *testing.T) {
 	log := bufio.NewReader(r)
 	variables := maps.Clone(dev.variables)
 	variables["STRONGROOM_ADDRESS"] = awaitServing(t, log)
-	go func() { _, _ = io.Copy(io.Discard, log) }() // until the server closes it
+	rest := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(log) // until the server closes it
+		rest <- string(b)
+	}()
 
 	if got := run(t.Context(), variables, "", "key", "describe", key); got.status != 0 || !strings.Contains(got.stdout, key) {
 		t.Errorf("describing the key: %+v", got)
@@ -46,6 +51,58 @@ func TestServe(t *testing.T) {
 	interrupt()
 	if got := <-status; got != 0 {
 		t.Errorf("status %d after an interrupt", got)
+	}
+	if got := <-rest; !regexp.MustCompile(`(?s)"@message":"stopping: .*"@message":"stopped"`).MatchString(got) {
+		t.Errorf("the log does not say that the server stopped:\n%s", got)
+	}
+}
+
+// TestAServerThatCannotStartSaysSoInItsLog has TLS files that are missing,
+// which it finds before it makes a journal.
+func TestAServerThatCannotStartSaysSoInItsLog(t *testing.T) {
+	tests := []struct{ log, want string }{
+		{"log: {json: true}\n", `^\{"@level":"error","@message":"the server failed",.*"error":"loading tls.cert .*no such file or directory"\}\n$`},
+		{"", `^strongroom: serve: loading tls.cert .*/server.pem and tls.key .*/server-key.pem: .*no such file or directory\n$`},
+	}
+	for _, tc := range tests {
+		dir := t.TempDir()
+		config := filepath.Join(t.TempDir(), "strongroom.yaml")
+		text := fmt.Sprintf(serveConfig, dir, "/lib.so")
+		text = strings.Replace(text, "log: {json: true}\n", tc.log, 1)
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := run(t.Context(), nil, "", "serve", "--config", config)
+		if got.status != 1 || !regexp.MustCompile(tc.want).MatchString(got.stderr) {
+			t.Errorf("got %+v, want %s", got, tc.want)
+		}
+		if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+			t.Errorf("the data directory has %v, err %v", files, err)
+		}
+	}
+}
+
+// TestALostJournalIsAcceptedOnRequest loses the journal of a data directory.
+func TestALostJournalIsAcceptedOnRequest(t *testing.T) {
+	softHSM(t)
+	dir := t.TempDir()
+	s := startDev(t, dir)
+	key := strings.TrimSpace(s.must(t, "", "key", "create", "--quiet"))
+	s.stop()
+	if err := os.Rename(filepath.Join(dir, "journal"), filepath.Join(dir, "journal.lost")); err != nil {
+		t.Fatal(err)
+	}
+	got := run(t.Context(), nil, "", "dev", "--data-dir", dir, "--listen", "127.0.0.1:0")
+	if got.status != 1 || !strings.Contains(got.stderr, "--accept-new-journal") {
+		t.Errorf("without its journal: %+v", got)
+	}
+	s = startDev(t, dir, "--accept-new-journal")
+	defer s.stop()
+	if got := s.must(t, "", "key", "describe", key); !strings.Contains(got, "Enabled") {
+		t.Errorf("the key is %s", got)
+	}
+	if got := s.must(t, "", "events", "show", "--all"); !strings.Contains(got, "AcceptNewJournal") {
+		t.Errorf("the new journal does not begin with its acceptance:\n%s", got)
 	}
 }
 

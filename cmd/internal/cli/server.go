@@ -14,6 +14,12 @@ import (
 
 type serveCmd struct {
 	Config string `required:"" short:"f" placeholder:"FILE" help:"The configuration, in YAML."`
+	acceptNewJournal
+}
+
+// acceptNewJournal is the flag of the commands that serve.
+type acceptNewJournal struct {
+	AcceptNewJournal bool `help:"Go on although the audit journal or the metadata is not the one that the other belongs to, because it was lost. The new journal says so."`
 }
 
 // Help is part of kong's HelpProvider.
@@ -32,7 +38,13 @@ func (c *serveCmd) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	return daemon.Run(ctx, cfg, newLogger(p.Stderr, cfg.Log), daemon.Hooks{})
+	logger := newLogger(p.Stderr, cfg.Log)
+	err = daemon.Run(ctx, cfg, logger, daemon.Options{AcceptNewJournal: c.AcceptNewJournal})
+	if err != nil && cfg.Log.JSON {
+		logger.Error("the server failed", "error", err)
+		return exitCode(exitError)
+	}
+	return err
 }
 
 type checkConfigCmd struct {

@@ -29,8 +29,11 @@ func JournalDir(dataDir string) string { return filepath.Join(dataDir, "journal"
 // MetadataFile is where a data directory has its key metadata.
 func MetadataFile(dataDir string) string { return filepath.Join(dataDir, "metadata.db") }
 
-// Hooks let a caller of Run take part. Each may be nil.
-type Hooks struct {
+// Options are what a configuration file does not say. None is mandatory.
+type Options struct {
+	// AcceptNewJournal lets the key metadata go on with another audit journal
+	// than the one that it belongs to.
+	AcceptNewJournal bool
 	// BeforeHSM is called when the trail is open and no HSM is in use yet. An
 	// error ends Run.
 	BeforeHSM func(ctx context.Context, trail *audit.Trail) error
@@ -42,10 +45,14 @@ type Hooks struct {
 // Run serves as the configuration says until ctx ends. Then the requests in
 // flight finish, and all parts are closed before it returns. It returns nil
 // when ctx ended and everything closed well.
-func Run(ctx context.Context, c *config.Config, logger hclog.Logger, hooks Hooks) (err error) {
+func Run(ctx context.Context, c *config.Config, logger hclog.Logger, o Options) (err error) {
 	tuneGC()
-	d := &daemon{config: c, logger: logger, hooks: hooks}
-	defer func() { err = errors.Join(err, d.parts.close(ctx)) }()
+	d := &daemon{config: c, logger: logger, options: o}
+	defer func() {
+		if err = errors.Join(err, d.parts.close(ctx)); err == nil {
+			logger.Info("stopped")
+		}
+	}()
 	if err := d.assemble(ctx); err != nil {
 		return err
 	}
@@ -56,17 +63,21 @@ func Run(ctx context.Context, c *config.Config, logger hclog.Logger, hooks Hooks
 // serve runs the server, and the hook beside it.
 func (d *daemon) serve(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
-	var hook sync.WaitGroup
-	if d.hooks.Serving != nil {
-		hook.Go(func() {
-			if err := d.hooks.Serving(ctx, d.listener.Addr()); err != nil {
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		<-ctx.Done()
+		d.logger.Info("stopping: requests in flight are answered, new ones refused")
+	})
+	if d.options.Serving != nil {
+		beside.Go(func() {
+			if err := d.options.Serving(ctx, d.listener.Addr()); err != nil {
 				stop(err)
 			}
 		})
 	}
 	err := d.server.Serve(ctx, d.listener)
 	stop(nil)
-	hook.Wait()
+	beside.Wait()
 	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}

@@ -21,9 +21,9 @@ import (
 
 // daemon is the parts of a server, as far as they are open.
 type daemon struct {
-	config *config.Config
-	logger hclog.Logger
-	hooks  Hooks
+	config  *config.Config
+	logger  hclog.Logger
+	options Options
 
 	listener net.Listener
 	trail    *audit.Trail
@@ -36,11 +36,12 @@ type daemon struct {
 	parts closers
 }
 
-// assemble opens the parts. The listener comes first: that its address is in
-// use should be known before an HSM is logged in to.
+// assemble opens the parts. First comes what most often keeps a server from
+// starting, the TLS files and the address, so that such a start leaves nothing
+// in the journal and does not log in to an HSM.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.listen, d.openTrail, d.beforeHSM, d.openHSM, d.openMetadata, d.openKeystore, d.newServer,
+		d.checkTLS, d.listen, d.openTrail, d.beforeHSM, d.openHSM, d.openMetadata, d.openKeystore, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -89,10 +90,10 @@ func (d *daemon) logRecovery(r journal.Recovery) {
 }
 
 func (d *daemon) beforeHSM(ctx context.Context) error {
-	if d.hooks.BeforeHSM == nil {
+	if d.options.BeforeHSM == nil {
 		return nil
 	}
-	return d.hooks.BeforeHSM(ctx, d.trail)
+	return d.options.BeforeHSM(ctx, d.trail)
 }
 
 func (d *daemon) openHSM(ctx context.Context) error {
@@ -151,6 +152,8 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		Trail:      d.trail,
 		Journal:    d.journal,
 		Logger:     d.logger.Named("keystore"),
+
+		AcceptNewJournal: d.options.AcceptNewJournal,
 	})
 	if err != nil {
 		return fmt.Errorf("opening the key store: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -24,6 +25,8 @@ type Options struct {
 	Library string
 	// Tour makes a first round trip once the server serves.
 	Tour bool
+	// AcceptNewJournal is daemon.Options.AcceptNewJournal.
+	AcceptNewJournal bool
 	// Output is where to say what to do next.
 	Output io.Writer
 	// Logger takes the server's log.
@@ -40,7 +43,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return daemon.Run(ctx, c, o.Logger, daemon.Hooks{
+	return daemon.Run(ctx, c, o.Logger, daemon.Options{
+		AcceptNewJournal: o.AcceptNewJournal,
 		BeforeHSM: func(ctx context.Context, trail *audit.Trail) error {
 			return l.initToken(ctx, trail, o.Logger)
 		},
@@ -67,7 +71,11 @@ func (l *layout) welcome(ctx context.Context, o Options) error {
 			return fmt.Errorf("tour: %w", err)
 		}
 	}
-	_, err := fmt.Fprintf(o.Output, banner, l.dir, l.address, shellQuote(l.envFile()))
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(o.Output, banner, l.dir, l.address, shellQuote(l.envFile()), pathLine(self))
 	return err
 }
 
@@ -77,7 +85,7 @@ NOT FOR PRODUCTION: the PIN and all private keys lie in %s
 Strongroom serves on %s. To use it, paste into another shell:
 
     . %s
-    KEY=$(strongroom key create --quiet)
+%s    KEY=$(strongroom key create --quiet)
     echo 'hello' | strongroom encrypt --key "$KEY" | strongroom decrypt
     strongroom events tail
 
