@@ -5,8 +5,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-# A checkout by another user, or an export without .git, has no version to stamp.
-export GOFLAGS ?= -buildvcs=false
+# The version is stamped from git, where git works: not in an export without
+# .git, nor in a checkout by another user.
+ifndef GOFLAGS
+GOFLAGS := -buildvcs=$(if $(shell git log -1 --format=%H 2>/dev/null || :),auto,false)
+endif
+export GOFLAGS
 
 GO ?= go
 ARGS ?=
