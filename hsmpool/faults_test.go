@@ -38,6 +38,12 @@ func (f faults) set(tb testing.TB, function string, rv ckr.RV, wait time.Duratio
 	f.write(tb, function, fmt.Sprintf("%d %d %d 0", rv, wait.Milliseconds(), times))
 }
 
+// refuse has the next calls of a C_ function return a code and do nothing.
+func (f faults) refuse(tb testing.TB, function string, rv ckr.RV, times int) {
+	tb.Helper()
+	f.write(tb, function, fmt.Sprintf("%d 0 %d 2", rv, times))
+}
+
 // rename has calls of a C_ function that fail return another code.
 func (f faults) rename(tb testing.TB, function string, rv ckr.RV) {
 	tb.Helper()

@@ -118,14 +118,11 @@ func (p *Pool) Destroy(ctx context.Context, id ObjectID) (Trace, error) {
 	return trace, err
 }
 
-// destroyOrphan destroys what a failed generation may have left. It returns nil if
-// nothing is left.
+// destroyOrphan destroys what a failed generation may have left.
 func (p *Pool) destroyOrphan(ctx context.Context, id ObjectID) error {
+	ctx, cancel := context.WithTimeout(ctx, p.member.cfg.StartTimeout)
+	defer cancel()
 	_, err := p.Destroy(ctx, id)
-	var e *Error
-	if errors.As(err, &e) && e.Class == ObjectMissing {
-		return nil
-	}
 	return err
 }
 

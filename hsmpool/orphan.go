@@ -2,6 +2,7 @@ package hsmpool
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"time"
@@ -9,29 +10,43 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// orphanRetry is the pause after which destroying an orphan is tried again.
-const orphanRetry = time.Second
+const (
+	// orphanRetry is the pause after which destroying an orphan is tried again.
+	orphanRetry = time.Second
+	// orphanSettle is the pause after which an orphan that was not there is looked for
+	// once more: a network HSM may complete the generation of a worker that was killed.
+	orphanSettle = time.Minute
+)
+
+// orphan is a key that may be in the token although its generation has failed.
+type orphan struct {
+	request string    // that wanted the key
+	due     time.Time // when it is looked for next
+	missing bool      // it was looked for and not there
+}
 
 // orphanage destroys keys that failed generations may have left in the token. One
 // goroutine does so; stop ends it and leaves the rest to whoever settles the
 // generation's intent.
 type orphanage struct {
 	destroy func(context.Context, ObjectID) error
+	settle  time.Duration
 	log     hclog.Logger
 	cancel  context.CancelFunc
 	done    chan struct{}
 	wake    chan struct{}
 
 	mu  sync.Mutex
-	ids map[ObjectID]string // and the request that wanted the key
+	ids map[ObjectID]orphan
 }
 
-func newOrphanage(destroy func(context.Context, ObjectID) error, log hclog.Logger) *orphanage {
+// newOrphanage starts an orphanage. destroy destroys a key, or fails with an Error.
+func newOrphanage(destroy func(context.Context, ObjectID) error, settle time.Duration, log hclog.Logger) *orphanage {
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &orphanage{
-		destroy: destroy, log: log, cancel: cancel,
+		destroy: destroy, settle: settle, log: log, cancel: cancel,
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
-		ids: make(map[ObjectID]string),
+		ids: make(map[ObjectID]orphan),
 	}
 	go o.run(ctx)
 	return o
@@ -39,7 +54,7 @@ func newOrphanage(destroy func(context.Context, ObjectID) error, log hclog.Logge
 
 func (o *orphanage) add(id ObjectID, requestID string) {
 	o.mu.Lock()
-	o.ids[id] = requestID
+	o.ids[id] = orphan{request: requestID}
 	o.mu.Unlock()
 	notify(o.wake)
 }
@@ -67,27 +82,59 @@ func (o *orphanage) run(ctx context.Context) {
 		case <-o.wake:
 		case <-retry.C:
 		}
-		if !o.sweep(ctx) {
-			retry.Reset(orphanRetry)
+		o.sweep(ctx)
+		if next, left := o.next(); left {
+			retry.Reset(time.Until(next))
 		}
 	}
 }
 
-// sweep tries every orphan once and tells whether none is left.
-func (o *orphanage) sweep(ctx context.Context) bool {
+// next returns when the next orphan is due, and whether there is any.
+func (o *orphanage) next() (next time.Time, left bool) {
 	o.mu.Lock()
-	ids := maps.Clone(o.ids)
+	defer o.mu.Unlock()
+	for _, orphan := range o.ids {
+		if !left || orphan.due.Before(next) {
+			next, left = orphan.due, true
+		}
+	}
+	return next, left
+}
+
+// sweep tries every orphan that is due once.
+func (o *orphanage) sweep(ctx context.Context) {
+	o.mu.Lock()
+	orphans := maps.Clone(o.ids)
 	o.mu.Unlock()
-	clean := true
-	for id, request := range ids {
-		if err := o.destroy(WithRequestID(ctx, request), id); err != nil {
-			o.log.Warn("destroying the key of a failed generation", "key", id.String(), "error", err)
-			clean = false
+	for id, orphan := range orphans {
+		if time.Now().Before(orphan.due) {
 			continue
 		}
+		kept, gone := o.try(ctx, id, orphan)
 		o.mu.Lock()
-		delete(o.ids, id)
+		if gone {
+			delete(o.ids, id)
+		} else {
+			o.ids[id] = kept
+		}
 		o.mu.Unlock()
 	}
-	return clean
+}
+
+// try destroys an orphan. It is gone when it has been destroyed, or was not there when
+// it was looked for again.
+func (o *orphanage) try(ctx context.Context, id ObjectID, child orphan) (left orphan, gone bool) {
+	err := o.destroy(WithRequestID(ctx, child.request), id)
+	var e *Error
+	switch {
+	case err == nil:
+		return child, true
+	case errors.As(err, &e) && e.Class == ObjectMissing:
+		gone, child.missing = child.missing, true
+		child.due = time.Now().Add(o.settle)
+		return child, gone
+	}
+	o.log.Warn("destroying the key of a failed generation", "key", id.String(), "error", err)
+	child.due = time.Now().Add(orphanRetry)
+	return child, false
 }

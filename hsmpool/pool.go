@@ -46,7 +46,7 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 		idle:   make(chan struct{}, 1),
 	}
 	m.run(first)
-	p.orphans = newOrphanage(p.destroyOrphan, cfg.Logger)
+	p.orphans = newOrphanage(p.destroyOrphan, orphanSettle, cfg.Logger)
 	return p, nil
 }
 

@@ -25,6 +25,8 @@ const (
 	GeneralError               RV = 0x005
 	FunctionFailed             RV = 0x006
 	ArgumentsBad               RV = 0x007
+	AttributeSensitive         RV = 0x011
+	AttributeTypeInvalid       RV = 0x012
 	DataInvalid                RV = 0x020
 	DataLenRange               RV = 0x021
 	DeviceError                RV = 0x030
@@ -75,8 +77,8 @@ func names() map[RV]string {
 		FunctionFailed:             "CKR_FUNCTION_FAILED",
 		ArgumentsBad:               "CKR_ARGUMENTS_BAD",
 		0x010:                      "CKR_ATTRIBUTE_READ_ONLY",
-		0x011:                      "CKR_ATTRIBUTE_SENSITIVE",
-		0x012:                      "CKR_ATTRIBUTE_TYPE_INVALID",
+		AttributeSensitive:         "CKR_ATTRIBUTE_SENSITIVE",
+		AttributeTypeInvalid:       "CKR_ATTRIBUTE_TYPE_INVALID",
 		0x013:                      "CKR_ATTRIBUTE_VALUE_INVALID",
 		DataInvalid:                "CKR_DATA_INVALID",
 		DataLenRange:               "CKR_DATA_LEN_RANGE",

@@ -6,7 +6,8 @@
  * A file there that is named like a function, with the content "RV MILLISECONDS
  * TIMES FAILED", has so many calls of that function wait so long before they are
  * passed on, and then return that code instead of the library's; not if RV is 0,
- * and if FAILED is 1 only if the library's is an error. While the file is there each
+ * and if FAILED is 1 only if the library's is an error. If FAILED is 2 they are not
+ * passed on at all. While the file is there each
  * call adds a byte to its companion NAME.hits.
  *
  * While there is a file "length", C_Encrypt and C_Decrypt claim to have written far
@@ -105,11 +106,11 @@ static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong 
 	running++;
 	if (disturbed)
 		usleep((useconds_t)wait * 1000);
-	rv = ((any_function)real->fn[at])(a, b, c, d, e, f);
+	rv = disturbed && failed == 2 ? wanted : ((any_function)real->fn[at])(a, b, c, d, e, f);
 	running--;
 	if ((at == 30 || at == 34) && ordered("length"))
 		*(ck_ulong *)e += 1 << 20;
-	return disturbed && wanted && (rv || !failed) ? wanted : rv;
+	return disturbed && wanted && (rv || failed != 1) ? wanted : rv;
 }
 
 /* FAULTY defines a wrapper; no function here has more than six arguments. */

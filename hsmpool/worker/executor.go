@@ -201,9 +201,7 @@ func (e *executor) judge(obj *object, res result, doing string) (*fault, ckr.Fat
 }
 
 // recover gives the executor a new session unless the canary opened on it, since no operation may be left active on
-// the old one, and the object a new handle if it lost its own. An object that this
-// worker has seen and that is gone may be the library's loss: the worker is replaced,
-// and the next one knows.
+// the old one, and the object a new handle if it lost its own.
 func (e *executor) recover(id objectID, obj *object, fate ckr.Fate) (*object, error) {
 	if fate == ckr.Canary {
 		return obj, nil
@@ -215,15 +213,10 @@ func (e *executor) recover(id objectID, obj *object, fate ckr.Fate) (*object, er
 		return obj, nil
 	}
 	found, err := e.objects.refind(e.session, id)
-	if err == nil {
-		return found, nil
+	if err != nil {
+		return nil, e.lookupFault(err)
 	}
-	err = e.lookupFault(err)
-	var f *fault
-	if errors.As(err, &f) && f.class == workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING {
-		f.restart = true
-	}
-	return nil, err
+	return found, nil
 }
 
 // lookupFault judges a failed lookup, and renews a session that it may have spoilt.

@@ -149,10 +149,12 @@ func (m *manager) destroy(r *workerv1.DestroyRequest, requestID string) error {
 	if err != nil {
 		return m.judge(err, "looking for the key")
 	}
+	m.objects.beginDestroy(id)
 	if err := m.destroyObject(id, obj.handle, label, requestID); err != nil {
+		m.objects.endDestroy(id, obj)
 		return err
 	}
-	m.objects.forget(id)
+	m.objects.endDestroy(id, nil)
 	if _, err := m.sync(); err != nil {
 		return unavailable(err, "check its disk")
 	}

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/miekg/pkcs11"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -49,12 +51,17 @@ type canary struct {
 // life of the worker, and only for that.
 type objects struct {
 	ctx *pkcs11.Ctx
+	log hclog.Logger
 
 	mu   sync.RWMutex
 	byID map[objectID]*object
+	// destroys counts beginnings and ends of destructions, so it is odd during one.
+	// Nothing that was found before or during one is kept.
+	destroys uint64
 }
 
-// list finds every secret key of the token, once.
+// list finds every secret key of the token, once. Keys that have no id that can be read,
+// or that somebody destroys meanwhile, are not ours.
 func (o *objects) list(session pkcs11.SessionHandle) error {
 	handles, err := o.find(session, secretKeys())
 	if err != nil {
@@ -63,6 +70,10 @@ func (o *objects) list(session pkcs11.SessionHandle) error {
 	o.byID = make(map[objectID]*object, len(handles))
 	for _, h := range handles {
 		attrs, err := o.ctx.GetAttributeValue(session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, nil)})
+		if odd(err) {
+			o.log.Warn("passing over a secret key whose CKA_ID cannot be read", "handle", uint64(h), "error", err)
+			continue
+		}
 		if err != nil {
 			return &opError{"C_GetAttributeValue", err}
 		}
@@ -74,6 +85,16 @@ func (o *objects) list(session pkcs11.SessionHandle) error {
 		o.byID[id] = &object{handle: h, several: dup}
 	}
 	return nil
+}
+
+// odd tells whether an attribute could not be read because of its object, not because
+// of the token.
+func odd(err error) bool {
+	switch rvOf(err) {
+	case ckr.AttributeSensitive, ckr.AttributeTypeInvalid, ckr.ObjectHandleInvalid:
+		return true
+	}
+	return false
 }
 
 // opError is a C_ function's failure, before it is judged.
@@ -99,19 +120,33 @@ func (o *objects) known(id objectID) *object {
 	return o.byID[id]
 }
 
-// refind looks for the object of an id in the token and forgets what was known of it.
+// refind looks for the object of an id in the token.
 func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, error) {
-	o.forget(id)
-	handles, err := o.find(session, append(secretKeys(), pkcs11.NewAttribute(pkcs11.CKA_ID, id[:])))
+	before := o.destructions()
+	handles, err := o.find(session, withID(secretKeys(), id))
 	if err != nil {
 		return nil, err
 	}
 	if len(handles) == 0 {
-		return nil, &fault{result: result{function: "C_FindObjects"}, class: workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING, err: errors.New("the token has no key of this id")}
+		return nil, o.missing(id)
 	}
 	obj := &object{handle: handles[0], several: len(handles) > 1}
-	o.put(id, obj)
+	o.adopt(id, obj, before)
 	return obj, obj.usable(id)
+}
+
+// missing is the failure of a search that found nothing. A key that this worker knows
+// and did not destroy may be the library's loss: the next worker can tell.
+func (o *objects) missing(id objectID) error {
+	f := &fault{
+		result: result{function: "C_FindObjects"},
+		class:  workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING, err: errors.New("the token has no key of this id"),
+	}
+	if o.known(id) != nil {
+		f.class, f.restart = workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE, true
+		f.err = errors.New("the library no longer finds a key that was there")
+	}
+	return f
 }
 
 // usable refuses an id that names more than one object.
@@ -129,10 +164,39 @@ func (o *objects) put(id objectID, obj *object) {
 	o.byID[id] = obj
 }
 
-func (o *objects) forget(id objectID) {
+func (o *objects) destructions() uint64 {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.destroys
+}
+
+// adopt keeps an object that was found after so many destructions, unless it may have
+// been destroyed since.
+func (o *objects) adopt(id objectID, obj *object, destroys uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if destroys == o.destroys && destroys%2 == 0 {
+		o.byID[id] = obj
+	}
+}
+
+// beginDestroy forgets an object before it is destroyed, so that whoever finds its
+// handle dead knows why.
+func (o *objects) beginDestroy(id objectID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.destroys++
 	delete(o.byID, id)
+}
+
+// endDestroy puts back an object that could not be destroyed; nil if it was.
+func (o *objects) endDestroy(id objectID, left *object) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.destroys++
+	if left != nil {
+		o.byID[id] = left
+	}
 }
 
 // count returns how many keys are known.

@@ -109,7 +109,7 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 	if err := s.token.login(session, pin); err != nil {
 		return nil, err
 	}
-	s.objects = &objects{ctx: s.token.ctx}
+	s.objects = &objects{ctx: s.token.ctx, log: s.log}
 	s.manager = &manager{token: s.token, objects: s.objects, session: session}
 	if s.manager.sync, err = s.syncer(); err != nil {
 		return nil, unavailable(err, "check its disk")

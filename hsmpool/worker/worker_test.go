@@ -41,7 +41,8 @@ func TestExecutorRecovers(t *testing.T) {
 			return nil
 		}},
 		{"the handle is not known", func() error {
-			token.objects.forget(id)
+			token.objects.beginDestroy(id)
+			token.objects.endDestroy(id, nil)
 			return nil
 		}},
 	} {
@@ -57,7 +58,7 @@ func TestExecutorRecovers(t *testing.T) {
 }
 
 // TestLostKeyReplacesTheWorker: a key that this worker knew may be missing because the
-// library has lost its state; one that it never knew is just missing.
+// library has lost its state; one that it never knew, or destroyed, is just missing.
 func TestLostKeyReplacesTheWorker(t *testing.T) {
 	token := newTestToken(t)
 	e := token.executor(t)
@@ -65,11 +66,22 @@ func TestLostKeyReplacesTheWorker(t *testing.T) {
 	if err := token.token.ctx.DestroyObject(token.manager.session, obj.handle); err != nil {
 		t.Fatal(err)
 	}
-	for _, restart := range []bool{true, false} {
-		f := e.handle(sealRequest(id)).GetFailure()
-		if f.GetClass() != workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING || f.GetRestart() != restart {
-			t.Errorf("got %v, want a missing object and restart %v", f, restart)
+	destroy := &workerv1.ToWorker{Request: &workerv1.ToWorker_Destroy{Destroy: &workerv1.DestroyRequest{ObjectId: id[:]}}}
+	for what, handle := range map[string]func() *workerv1.Reply{
+		"sealing":    func() *workerv1.Reply { return e.handle(sealRequest(id)) },
+		"destroying": func() *workerv1.Reply { return token.manager.handle(destroy) },
+	} {
+		token.objects.put(id, obj)
+		f := handle().GetFailure()
+		if f.GetClass() != workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE || !f.GetRestart() {
+			t.Errorf("%s: got %v, want a restart", what, f)
 		}
+		token.objects.beginDestroy(id)
+		f = handle().GetFailure()
+		if f.GetClass() != workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING || f.GetRestart() {
+			t.Errorf("%s: got %v, want a missing object", what, f)
+		}
+		token.objects.endDestroy(id, nil)
 	}
 }
 

@@ -1,0 +1,117 @@
+package hsmpool_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+)
+
+// TestDestroyUnderUse destroys a key while requests use it: they find it missing, and
+// nobody holds that against the worker.
+func TestDestroyUnderUse(t *testing.T) {
+	for _, test := range []struct {
+		name, slow string
+	}{
+		{"destroyed between lookup and use", "C_EncryptInit"},
+		{"used while it is destroyed", "C_DestroyObject"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHSM(t)
+			fault := h.disturb(t)
+			pool := h.open(t, func(c *hsmpool.Config) { c.Sessions = 2 })
+			id := generate(t, pool)
+			fault.set(t, test.slow, 0, 300*time.Millisecond, 1)
+			done := make(chan struct{}, 2)
+			seal := func() {
+				_, _ = pool.Seal(t.Context(), id, []byte("x"), nil) // it may come too late
+				done <- struct{}{}
+			}
+			destroy := func() {
+				if _, err := pool.Destroy(t.Context(), id); err != nil {
+					t.Errorf("Destroy: %v", err)
+				}
+				done <- struct{}{}
+			}
+			first, second := seal, destroy
+			if test.slow == "C_DestroyObject" {
+				first, second = destroy, seal
+			}
+			go first()
+			eventually(t, test.slow+" is called", func() bool { return fault.hits(test.slow) > 0 })
+			go second()
+			<-done
+			<-done
+			_, err := pool.Seal(t.Context(), id, []byte("x"), nil)
+			wantClass(t, err, hsmpool.ObjectMissing)
+			if got := pool.Describe()[0].Restarts; got != 0 {
+				t.Errorf("%d restarts because a key was destroyed", got)
+			}
+		})
+	}
+}
+
+// TestDestroyOfAKeyThatIsAway: that the library does not find a key does not mean that
+// it is destroyed.
+func TestDestroyOfAKeyThatIsAway(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	tokens, moved := filepath.Join(h.dir, "tokens"), filepath.Join(h.dir, "moved")
+	if err := os.Rename(tokens, moved); err != nil {
+		t.Fatal(err)
+	}
+	_, err := pool.Destroy(t.Context(), id)
+	wantClass(t, err, hsmpool.Unavailable)
+	if err := os.Rename(moved, tokens); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pool is healthy again", func() bool { return pool.Health() == nil })
+	if _, err := pool.Destroy(t.Context(), id); err != nil {
+		t.Errorf("Destroy after the token has come back: %v", err)
+	}
+}
+
+// TestFailedDestroyKeepsTheKey uses a key that could not be destroyed.
+func TestFailedDestroyKeepsTheKey(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	fault.refuse(t, "C_DestroyObject", ckr.FunctionFailed, 1)
+	_, err := pool.Destroy(t.Context(), id)
+	wantClass(t, err, hsmpool.Unavailable)
+	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
+		t.Errorf("Seal: %v", err)
+	}
+	if got := pool.Describe()[0].Keys; got != 1 {
+		t.Errorf("%d keys, want 1", got)
+	}
+}
+
+// TestOddKeyDoesNotKeepTheHSMFromStarting has the token's only key not tell its id.
+func TestOddKeyDoesNotKeepTheHSMFromStarting(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	closePool(t, pool)
+	for _, rv := range []ckr.RV{ckr.AttributeTypeInvalid, ckr.ObjectHandleInvalid} {
+		fault.set(t, "C_GetAttributeValue", rv, 0, 1)
+		again := h.open(t)
+		if got := again.Describe()[0].Keys; got != 0 {
+			t.Errorf("%v: %d keys, want none", rv, got)
+		}
+		if _, err := again.Seal(t.Context(), id, []byte("x"), nil); err != nil {
+			t.Errorf("%v: the key is not found by its id: %v", rv, err)
+		}
+		closePool(t, again)
+	}
+}
