@@ -4,8 +4,9 @@
 // Run method does the work. What a command prints for people is a table, and
 // with --json it is JSON. An error is one line on standard error, beginning
 // "strongroom: <command>: " (a configuration file has a line for each fault).
-// The exit status is 0 for success, 1 for an error and 2 for a command line
-// that was not understood.
+// The exit status is 0 for success, 1 for an error, 2 for a command line that
+// was not understood, and 3 for a server that must not be started again before
+// somebody has seen to its HSM.
 package cli
 
 import (
@@ -19,13 +20,15 @@ import (
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	"github.com/strongroom-kms/strongroom/hsmpool"
 )
 
 // Exit statuses.
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK       = 0
+	exitError    = 1
+	exitUsage    = 2
+	exitOperator = 3 // to start again with a wrong PIN could lock the token
 )
 
 // Process is what a command has of the process that it runs in.
@@ -65,7 +68,7 @@ const description = `Strongroom is a key management service on PKCS#11 HSMs.
 Commands that call a server need its address and three files, from flags or from the environment:
 STRONGROOM_ADDRESS, STRONGROOM_CA_CERT, STRONGROOM_CLIENT_CERT, STRONGROOM_CLIENT_KEY.
 
-Exit status: 0 success, 1 error, 2 wrong usage.`
+Exit status: 0 success, 1 error, 2 wrong usage, 3 the HSM needs an operator: do not start the server again by itself.`
 
 // Main runs one command and returns the process's exit status. It returns soon
 // after ctx ends. It may be called many times in a process.
@@ -113,7 +116,6 @@ func newParser(ctx context.Context, p *Process, exit func(int)) (*kong.Kong, err
 // status reports an error and returns the exit status that it deserves.
 func status(command string, err error, stderr io.Writer) int {
 	var code exitCode
-	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
@@ -125,10 +127,21 @@ func status(command string, err error, stderr io.Writer) int {
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(stderr, "strongroom: %s: %s\n", command, present.Printable(strings.TrimSuffix(line, "\n")))
 	}
-	if errors.As(err, &usage) {
+	return exitOf(err)
+}
+
+// exitOf returns the exit status for an error.
+func exitOf(err error) int {
+	var usage usageError
+	var hsm *hsmpool.Error
+	switch {
+	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &hsm) && hsm.Class == hsmpool.Operator:
+		return exitOperator
+	default:
+		return exitError
 	}
-	return exitError
 }
 
 // commandName strips the arguments off kong's name of a command.

@@ -42,7 +42,7 @@ func (c *serveCmd) Run(ctx context.Context, p *Process) error {
 	err = daemon.Run(ctx, cfg, logger, daemon.Options{AcceptNewJournal: c.AcceptNewJournal})
 	if err != nil && cfg.Log.JSON {
 		logger.Error("the server failed", "error", err)
-		return exitCode(exitError)
+		return exitCode(exitOf(err))
 	}
 	return err
 }
