@@ -76,8 +76,8 @@ type Config struct {
 	ManagementTimeout time.Duration
 	// StartTimeout bounds the start of a worker. Default 60 s.
 	StartTimeout time.Duration
-	// MaxInFlight bounds requests that wait for an answer; more fail with Busy.
-	// Default 1024.
+	// MaxInFlight bounds requests that use keys and wait for an answer; more fail with
+	// Busy. Default 1024. Making and destroying keys has a limit of its own.
 	MaxInFlight int
 	// WorkerCommand starts a worker; default "/proc/self/exe hsm-worker".
 	WorkerCommand []string

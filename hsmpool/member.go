@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// failFast is the number of failed starts in a row after which requests fail at
-	// once instead of waiting for the next.
+	// failFast is the number of workers in a row that did not start, or were lost at
+	// once, after which requests fail at once instead of waiting for the next.
 	failFast = 2
 	// checksPerHang is how often in a HangTimeout the worker is looked after.
 	checksPerHang = 4
@@ -33,7 +33,7 @@ type member struct {
 	changed  chan struct{} // closed and replaced at each change of what follows
 	state    State
 	reason   error // why the state is not Ready
-	failures int   // failed starts in a row
+	failures int   // workers in a row that did not start or were lost at once
 	who      identity
 	status   Status
 
@@ -88,10 +88,13 @@ func (m *member) serve(ctx context.Context, p *process) bool {
 	if !m.watch(ctx, p) {
 		return false
 	}
+	now := time.Now()
+	good := proved(now, ready, p.served.Load())
+	m.count(good)
 	m.change(Starting, p.reason(), nil)
 	m.log.Warn("worker lost, starting another", "hsm", m.identity().hsmID, "pid", p.pid(), "reason", p.reason())
 	p.end()
-	pause(ctx, m.pace.afterLoss(time.Now(), ready, p.served.Load()))
+	pause(ctx, m.pace.afterLoss(now, good))
 	return true
 }
 
@@ -144,12 +147,22 @@ func (m *member) failed(ctx context.Context, err error) bool {
 	if ctx.Err() == nil {
 		m.log.Error("worker start failed", "error", err)
 	}
-	m.mu.Lock()
-	m.failures++
-	m.mu.Unlock()
+	m.count(false)
 	m.change(Starting, err, nil)
 	pause(ctx, m.pace.afterFailure())
 	return true
+}
+
+// count counts a worker that came to nothing, or forgets such workers after one that did
+// not.
+func (m *member) count(good bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if good {
+		m.failures = 0
+	} else {
+		m.failures++
+	}
 }
 
 // pause waits for the next start, or for the end of ctx.
@@ -233,7 +246,6 @@ func (p *process) begin(ctx context.Context, request *workerv1.ToWorker) (*worke
 func (m *member) ready(p *process, reply *workerv1.Reply) {
 	who := *p.calls.who.Load()
 	m.mu.Lock()
-	m.failures = 0
 	m.who = who
 	if !m.status.ReadySince.IsZero() {
 		m.status.Restarts++

@@ -35,10 +35,15 @@ func newPace() *pace {
 // start notes that a worker is started.
 func (p *pace) start(now time.Time) { p.started = now }
 
-// afterLoss is the pause after the loss of a worker that had been ready. served tells
-// whether it had answered requests.
-func (p *pace) afterLoss(now, ready time.Time, served bool) time.Duration {
-	if !served && now.Sub(ready) < stableAfter {
+// proved tells whether a worker that was lost had shown that the next one may be
+// expected to work: it had answered requests, or lived for a while.
+func proved(now, ready time.Time, served bool) bool {
+	return served || now.Sub(ready) >= stableAfter
+}
+
+// afterLoss is the pause after the loss of a worker that had been ready, and proved or not.
+func (p *pace) afterLoss(now time.Time, proved bool) time.Duration {
+	if !proved {
 		return p.delay.NextBackOff()
 	}
 	p.delay.Reset()

@@ -36,7 +36,7 @@ func TestPace(t *testing.T) {
 					pause = p.afterFailure()
 					continue
 				}
-				pause = p.afterLoss(now.Add(l.lost), now.Add(100*time.Millisecond), l.served)
+				pause = p.afterLoss(now.Add(l.lost), proved(now.Add(l.lost), now.Add(100*time.Millisecond), l.served))
 			}
 			if pause < test.least || pause > test.most {
 				t.Errorf("pause %v, want %v to %v", pause, test.least, test.most)
@@ -51,7 +51,7 @@ func TestManyKillsUnderLoad(t *testing.T) {
 	for range 100 {
 		p.start(now)
 		lost := now.Add(300 * time.Millisecond)
-		if pause := p.afterLoss(lost, now.Add(100*time.Millisecond), true); pause != 0 {
+		if pause := p.afterLoss(lost, true); pause != 0 {
 			t.Fatalf("pause %v", pause)
 		}
 		now = lost

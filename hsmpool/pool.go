@@ -9,6 +9,10 @@ import (
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
+// maxManaging bounds the requests that make or destroy keys: one at work and those that
+// wait for it. They take no place of the requests that use keys.
+const maxManaging = 33
+
 // Pool is the HSMs that serve together: one, so far. All methods may be called by
 // many goroutines.
 type Pool struct {
@@ -19,9 +23,10 @@ type Pool struct {
 	turn    chan struct{}
 	orphans *orphanage
 
-	inFlight atomic.Int64
-	closed   atomic.Bool
-	idle     chan struct{} // told when the last request in flight is answered
+	data       atomic.Int64 // requests in flight that use keys
+	management atomic.Int64 // and that make and destroy them, with those that wait for turn
+	closed     atomic.Bool
+	idle       chan struct{} // told when the last request in flight is answered
 
 	closing sync.Once
 }
@@ -81,23 +86,29 @@ func (p *Pool) Close(ctx context.Context) error {
 
 // drain waits until nothing is in flight.
 func (p *Pool) drain(ctx context.Context) error {
-	for p.inFlight.Load() > 0 {
+	for p.inFlight() > 0 {
 		select {
 		case <-p.idle:
 		case <-ctx.Done():
-			return fmt.Errorf("closing the hsm pool with %d requests in flight: %w", p.inFlight.Load(), ctx.Err())
+			return fmt.Errorf("closing the hsm pool with %d requests in flight: %w", p.inFlight(), ctx.Err())
 		}
 	}
 	return nil
 }
 
+func (p *Pool) inFlight() int64 { return p.data.Load() + p.management.Load() }
+
 // run carries out an order within the limits of the pool.
 func (p *Pool) run(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
-	defer p.leave()
-	switch n := p.inFlight.Add(1); {
+	flying, limit := &p.data, p.limit
+	if o.management {
+		flying, limit = &p.management, maxManaging
+	}
+	defer p.leave(flying)
+	switch n := flying.Add(1); {
 	case p.closed.Load():
 		return nil, Trace{}, p.member.refusal(o, errClosed)
-	case n > p.limit:
+	case n > limit:
 		return nil, Trace{}, p.member.refusal(o, errBusy)
 	}
 	o.message.RequestId = requestID(ctx)
@@ -107,8 +118,9 @@ func (p *Pool) run(ctx context.Context, o *order) (*workerv1.Reply, Trace, error
 	return p.member.do(ctx, o)
 }
 
-func (p *Pool) leave() {
-	if p.inFlight.Add(-1) == 0 && p.closed.Load() {
+func (p *Pool) leave(flying *atomic.Int64) {
+	flying.Add(-1)
+	if p.closed.Load() && p.inFlight() == 0 {
 		notify(p.idle)
 	}
 }

@@ -52,6 +52,7 @@ type process struct {
 
 	mu        sync.Mutex
 	pending   map[uint64]*call
+	using     int // of pending, those that use keys
 	lastID    uint64
 	condemned error // why it takes no more requests
 }
@@ -131,18 +132,21 @@ func (p *process) send(request *workerv1.ToWorker, c *call) error {
 }
 
 // enter gives the call a number in the table. Calls that were abandoned count until
-// the worker has answered them.
+// the worker has answered them; the one management call does not count.
 func (p *process) enter(c *call) (uint64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.condemned != nil {
 		return 0, errNotSent
 	}
-	if len(p.pending) >= p.cfg.MaxInFlight {
+	if !c.management && p.using >= p.cfg.MaxInFlight {
 		return 0, errBusy
 	}
 	p.lastID++
 	p.pending[p.lastID] = c
+	if !c.management {
+		p.using++
+	}
 	return p.lastID, nil
 }
 
@@ -152,6 +156,9 @@ func (p *process) take(id uint64) *call {
 	defer p.mu.Unlock()
 	c := p.pending[id]
 	delete(p.pending, id)
+	if c != nil && !c.management {
+		p.using--
+	}
 	return c
 }
 

@@ -34,6 +34,7 @@ const (
 	DeviceRemoved              RV = 0x032
 	EncryptedDataInvalid       RV = 0x040
 	EncryptedDataLenRange      RV = 0x041
+	FunctionCanceled           RV = 0x050
 	FunctionNotSupported       RV = 0x054
 	KeyHandleInvalid           RV = 0x060
 	MechanismInvalid           RV = 0x070
@@ -87,6 +88,7 @@ func names() map[RV]string {
 		DeviceRemoved:              "CKR_DEVICE_REMOVED",
 		EncryptedDataInvalid:       "CKR_ENCRYPTED_DATA_INVALID",
 		EncryptedDataLenRange:      "CKR_ENCRYPTED_DATA_LEN_RANGE",
+		FunctionCanceled:           "CKR_FUNCTION_CANCELED",
 		FunctionNotSupported:       "CKR_FUNCTION_NOT_SUPPORTED",
 		KeyHandleInvalid:           "CKR_KEY_HANDLE_INVALID",
 		0x062:                      "CKR_KEY_SIZE_RANGE",

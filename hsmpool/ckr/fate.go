@@ -1,6 +1,8 @@
 package ckr
 
 import (
+	"slices"
+
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -57,7 +59,8 @@ type Verdict struct {
 	Hint  string
 }
 
-// rule is one row of the table. An empty profile or function matches every one.
+// rule is one row of the table. An empty profile or function, or no code, matches every
+// one.
 type rule struct {
 	profile, function string
 	rvs               []RV
@@ -79,16 +82,12 @@ func (r rule) matches(profile, function string, rv RV) bool {
 	if r.profile != "" && r.profile != profile || r.function != "" && r.function != function {
 		return false
 	}
-	for _, have := range r.rvs {
-		if have == rv {
-			return true
-		}
-	}
-	return false
+	return len(r.rvs) == 0 || slices.Contains(r.rvs, rv)
 }
 
 const (
 	hintPIN     = "correct the PIN at its source and restart the server; it is not tried again, because HSMs lock after a few wrong PINs"
+	hintLogin   = "find out why the login was refused and restart the server; the PIN is not tried again, because HSMs lock after a few wrong PINs"
 	hintLost    = "the worker is replaced by itself; if it recurs, see the HSM and its network"
 	hintTokens  = "check that the token directory exists, is writable and has space"
 	hintBusy    = "the HSM is busy: try again later"
@@ -106,8 +105,14 @@ func rules() []rule {
 		unsupported = workerv1.FailureClass_FAILURE_CLASS_UNSUPPORTED
 	)
 	return []rule{
-		{"", "C_Login", []RV{PINIncorrect, PINInvalid, PINLenRange, PINExpired, PINLocked, UserPINNotInitialized},
-			Verdict{Stop, operator, hintPIN}},
+		{"", "C_Login", []RV{PINIncorrect, PINInvalid, PINLenRange, PINExpired, PINLocked}, Verdict{Stop, operator, hintPIN}},
+		{"", "C_Login", []RV{
+			DeviceError, DeviceMemory, DeviceRemoved, TokenNotPresent, TokenNotRecognized, SessionClosed, SessionCount,
+			SessionHandleInvalid, CryptokiNotInitialized, HostMemory, FunctionCanceled,
+		}, Verdict{Restart, unavailable, hintLost}},
+		// What SoftHSM says of a token that another process is initialising.
+		{ProfileSoftHSM, "C_Login", []RV{GeneralError, UserPINNotInitialized}, Verdict{Restart, unavailable, hintTokens}},
+		{"", "C_Login", nil, Verdict{Stop, operator, hintLogin}},
 		{"", "C_Decrypt", []RV{EncryptedDataInvalid, EncryptedDataLenRange}, Verdict{Keep, caller, ""}},
 		{ProfileSoftHSM, "C_Decrypt", []RV{GeneralError}, Verdict{Canary, caller, hintTokens}},
 		{"", "C_Decrypt", []RV{GeneralError, FunctionFailed, DataInvalid, DataLenRange, ArgumentsBad}, Verdict{Canary, caller, hintLost}},
