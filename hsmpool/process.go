@@ -232,6 +232,7 @@ func (p *process) greet(h *workerv1.Hello) error {
 func (p *process) answer(r *workerv1.Reply) {
 	c := p.take(r.GetId())
 	if c == nil {
+		clear(r.GetPlaintext())
 		p.log.Error("worker answered a request that it was not sent", "id", r.GetId())
 		return
 	}

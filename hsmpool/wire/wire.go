@@ -56,20 +56,30 @@ func New(stream io.ReadWriteCloser) *Conn {
 func (c *Conn) Append(m proto.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := len(c.pending)
-	buf := append(c.pending, 0, 0, 0, 0)
-	buf, err := proto.MarshalOptions{}.MarshalAppend(buf, m)
-	if err != nil {
-		return fmt.Errorf("encoding a frame: %w", err)
-	}
-	size := len(buf) - at - headerSize
+	size := proto.Size(m)
 	if size > MaxFrame {
-		clear(buf[at:])
 		return fmt.Errorf("%w: message of %d bytes is over the limit of %d", ErrFrame, size, MaxFrame)
+	}
+	at := len(c.pending)
+	c.grow(headerSize + size)
+	buf, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(append(c.pending, 0, 0, 0, 0), m)
+	if err != nil {
+		clear(c.pending[at:cap(c.pending)])
+		return fmt.Errorf("encoding a frame: %w", err)
 	}
 	binary.BigEndian.PutUint32(buf[at:], uint32(size))
 	c.pending = buf
 	return nil
+}
+
+// grow makes room for n more bytes, and wipes the memory that it gives up.
+func (c *Conn) grow(n int) {
+	old := c.pending
+	if cap(old)-len(old) >= n {
+		return
+	}
+	c.pending = append(make([]byte, 0, max(2*cap(old), len(old)+n)), old...)
+	clear(old)
 }
 
 // Flush writes every frame appended so far. It blocks while the other end does

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/wire"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
@@ -27,6 +28,9 @@ const socketFD = 3
 // then stops the worker in order.
 func Main(args []string) int {
 	log := hclog.New(&hclog.LoggerOptions{Name: "hsm-worker", Output: os.Stderr, JSONFormat: true, Level: hclog.Debug})
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		log.Warn("a crash may leave a core file with secrets", "error", err)
+	}
 	if len(args) > 0 {
 		log.Error("unknown arguments: the worker takes none", "args", args)
 		return 2

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/miekg/pkcs11"
+	"golang.org/x/sys/unix"
 
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -308,8 +309,14 @@ func TestDirSyncer(t *testing.T) {
 	}
 }
 
+// TestMainRefusesArguments also shows that nobody may look into the worker's memory, or
+// have it written to a file, from its first moment.
 func TestMainRefusesArguments(t *testing.T) {
+	defer func() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0) }()
 	if code := Main([]string{"--library", "x"}); code != 2 {
 		t.Errorf("exit code %d, want 2", code)
+	}
+	if dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || dumpable != 0 {
+		t.Errorf("the worker may be dumped: %d, %v", dumpable, err)
 	}
 }
