@@ -84,8 +84,9 @@ type HSM struct {
 	// Sessions is the number of sessions that carry out requests, 1 to 256.
 	// Default (0 in Go, not in a file): 1 for softhsm, whose locks make more useless, 32 for cloudhsm.
 	Sessions int `yaml:"sessions"`
-	// HangTimeout is how long the token may take for a request before the child
-	// process is replaced, 100ms to 10m. Default 10s.
+	// HangTimeout is how long the library may be at one request, and the child
+	// process silent, before the process is replaced, 100ms to 10m. Default 10s.
+	// Making or destroying a key may take a minute.
 	HangTimeout time.Duration `yaml:"hang_timeout"`
 	// MaxInFlight is the number of requests that may wait for the token at the
 	// same time, 1 to 65,536; more are refused at once. Default 1,024.
