@@ -1,6 +1,7 @@
 package hsmpool_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 )
 
@@ -203,5 +205,30 @@ func TestKeyDestroyedBehindOurBack(t *testing.T) {
 	wantClass(t, err, hsmpool.ObjectMissing)
 	if got := pool.Describe()[0].Restarts; got != 1 {
 		t.Errorf("%d restarts, want 1 to make sure that the key is gone", got)
+	}
+}
+
+// TestAnotherTokenOfTheSameLabel takes the token's place: it is not given the PIN.
+func TestAnotherTokenOfTheSameLabel(t *testing.T) {
+	t.Parallel()
+	h, other := newHSM(t), newHSM(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	tokens, moved := filepath.Join(h.dir, "tokens"), filepath.Join(h.dir, "moved")
+	if err := errors.Join(os.Rename(tokens, moved), os.Rename(filepath.Join(other.dir, "tokens"), tokens)); err != nil {
+		t.Fatal(err)
+	}
+	before := h.journal.len()
+	kill(t, pool, syscall.SIGKILL)
+	h.journal.await(t, "second refused start", func(entries []audit.HSMCommand) bool { return count(entries[before:], "C_Finalize") == 2 })
+	if got := count(h.journal.since(before), "C_Login"); got != 0 {
+		t.Errorf("the PIN was given to another token %d times", got)
+	}
+	if err := errors.Join(os.Rename(tokens, filepath.Join(h.dir, "other")), os.Rename(moved, tokens)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pool is healthy again", func() bool { return pool.Health() == nil })
+	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
+		t.Errorf("Seal: %v", err)
 	}
 }

@@ -1,15 +1,58 @@
 package hsmpool
 
 import (
+	"context"
 	"fmt"
 	"time"
+
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
-// maxReport bounds the time between two reports of a worker's progress.
-const maxReport = time.Second
+const (
+	// checksPerHang is how often in a HangTimeout the worker is looked after.
+	checksPerHang = 4
+	// maxReport bounds the time between two reports of a worker's progress.
+	maxReport = time.Second
+)
 
 // reportEvery is how often a worker reports its progress.
 func (c Config) reportEvery() time.Duration { return min(c.HangTimeout/checksPerHang, maxReport) }
+
+// watch returns true when the worker is lost and false when ctx ends. It condemns a
+// worker that hangs, and keeps the connection to an idle HSM alive. One look is not
+// enough to condemn: if this process was paused the worker's messages wait unread.
+func (m *member) watch(ctx context.Context, p *process) bool {
+	ticker := time.NewTicker(max(m.cfg.HangTimeout/checksPerHang, time.Millisecond))
+	defer ticker.Stop()
+	probed, suspected := time.Now(), false
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-p.lost:
+			return true
+		case now := <-ticker.C:
+			hung := p.hung()
+			if hung != nil && suspected {
+				p.condemn(hung)
+			}
+			suspected = hung != nil
+			if p.unanswered() == 0 && now.Sub(probed) >= m.cfg.HangTimeout {
+				probed = now
+				m.probe(p)
+			}
+		}
+	}
+}
+
+// probe asks an idle HSM for a random byte. Nobody waits for it: a failure or a hang
+// shows as that of any request.
+func (m *member) probe(p *process) {
+	request := &workerv1.ToWorker{Request: &workerv1.ToWorker_Random{Random: &workerv1.RandomRequest{Length: 1}}}
+	if err := p.send(request, newCall(false)); err != nil {
+		m.log.Debug("probing the worker", "error", err)
+	}
+}
 
 // hung returns why the worker counts as hung; nil if it does not. What counts is not how
 // long a caller has waited, for many may share a slow HSM, but how long the worker has

@@ -17,8 +17,6 @@ const (
 	// failFast is the number of workers in a row that did not start, or were lost at
 	// once, after which requests fail at once instead of waiting for the next.
 	failFast = 2
-	// checksPerHang is how often in a HangTimeout the worker is looked after.
-	checksPerHang = 4
 )
 
 // member is one HSM: the worker of the moment and the supervisor that replaces it.
@@ -98,42 +96,6 @@ func (m *member) serve(ctx context.Context, p *process) bool {
 	return true
 }
 
-// watch returns true when the worker is lost and false when ctx ends. It condemns a
-// worker that hangs, and keeps the connection to an idle HSM alive. One look is not
-// enough to condemn: if this process was paused the worker's messages wait unread.
-func (m *member) watch(ctx context.Context, p *process) bool {
-	ticker := time.NewTicker(max(m.cfg.HangTimeout/checksPerHang, time.Millisecond))
-	defer ticker.Stop()
-	probed, suspected := time.Now(), false
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-p.lost:
-			return true
-		case now := <-ticker.C:
-			hung := p.hung()
-			if hung != nil && suspected {
-				p.condemn(hung)
-			}
-			suspected = hung != nil
-			if p.unanswered() == 0 && now.Sub(probed) >= m.cfg.HangTimeout {
-				probed = now
-				m.probe(p)
-			}
-		}
-	}
-}
-
-// probe asks an idle HSM for a random byte. Nobody waits for it: a failure or a hang
-// shows as that of any request.
-func (m *member) probe(p *process) {
-	request := &workerv1.ToWorker{Request: &workerv1.ToWorker_Random{Random: &workerv1.RandomRequest{Length: 1}}}
-	if err := p.send(request, newCall(false)); err != nil {
-		m.log.Debug("probing the worker", "error", err)
-	}
-}
-
 // failed handles a failed start. It returns true when it is time for the next one,
 // false if there is none.
 func (m *member) failed(ctx context.Context, err error) bool {
@@ -206,10 +168,17 @@ func orIdentity(who *identity, fallback identity) identity {
 	return fallback
 }
 
+// startRequest asks for the token that was configured, and after the first start for
+// that very one: another token of the same label is another HSM, which is not to be
+// given the PIN.
 func (m *member) startRequest() *workerv1.StartRequest {
+	selector := m.cfg.Token
+	if selector.Serial == "" {
+		selector.Serial = m.served().Serial
+	}
 	return &workerv1.StartRequest{
 		Library:     m.cfg.Library,
-		Token:       m.cfg.Token.proto(),
+		Token:       selector.proto(),
 		Pin:         m.cfg.PIN.proto(),
 		Profile:     m.cfg.Profile,
 		Sessions:    uint32(m.cfg.Sessions),
@@ -306,6 +275,17 @@ func (m *member) identity() identity {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.who
+}
+
+// served returns the token that the member has served; nothing before its first worker
+// was ready.
+func (m *member) served() TokenInfo {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.status.ReadySince.IsZero() {
+		return TokenInfo{}
+	}
+	return m.who.token
 }
 
 // describe returns the member's state.

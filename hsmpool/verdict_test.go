@@ -70,3 +70,33 @@ func TestImpossibleLength(t *testing.T) {
 		t.Errorf("%d restarts: did the worker crash?", s.Restarts)
 	}
 }
+
+// TestDeadDeviceIsLeftAlone: once a code says that the device is dead, nothing more is
+// asked of it.
+func TestDeadDeviceIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	fault.set(t, "C_CloseSession", 0, 0, always)
+	fault.refuse(t, "C_EncryptInit", ckr.DeviceError, 1)
+	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
+		t.Errorf("Seal over a dead device: %v", err)
+	}
+	if calls := fault.hits("C_CloseSession"); calls != 0 {
+		t.Errorf("%d sessions were closed on a dead device", calls)
+	}
+}
+
+// TestHandleRefusedAgain: a key that is found and whose handle is refused is not missing.
+func TestHandleRefusedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	fault.refuse(t, "C_EncryptInit", ckr.KeyHandleInvalid, always)
+	_, err := pool.Seal(t.Context(), id, []byte("x"), nil)
+	wantClass(t, err, hsmpool.Unavailable)
+}
