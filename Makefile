@@ -47,7 +47,8 @@ test-deps: ## install what the tests use beside that, if missing
 
 .PHONY: test
 test: test-deps ## run every test
-	$(GO) test ./...
+	$(GO) test $$($(GO) list ./... | grep -v /integration)
+	$(GO) test -count=1 ./integration/...  # they build the program, which go test's cache does not see
 
 .PHONY: race
 race: test-deps ## run the tests of the packages with the race detector
