@@ -45,10 +45,12 @@ deps: ## install the C compiler and SoftHSM, if missing
 test-deps: ## install what the tests use beside that, if missing
 	@deploy/install-deps.sh --test
 
+# The integration tests build the program, which go test's cache does not see:
+# their results are never taken from it.
 .PHONY: test
 test: test-deps ## run every test
 	$(GO) test $$($(GO) list ./... | grep -v /integration)
-	$(GO) test -count=1 ./integration/...  # they build the program, which go test's cache does not see
+	$(GO) test -count=1 ./integration/...
 
 .PHONY: race
 race: test-deps ## run the tests of the packages with the race detector
