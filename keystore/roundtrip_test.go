@@ -152,3 +152,21 @@ func TestEventsOfCryptographicOperationsNameTheKeyAndTheHSM(t *testing.T) {
 		t.Errorf("Encrypt left %d entries in the HSM log; CloudHSM leaves none", after-before)
 	}
 }
+
+// TestEveryBitOfACiphertextIsAuthenticated flips each bit of a ciphertext in
+// turn: version, key, key material, IV, ciphertext and tag.
+func TestEveryBitOfACiphertextIsAuthenticated(t *testing.T) {
+	s := startService(t)
+	sealed, err := s.Encrypt(s.as(app), &kmsv1.EncryptRequest{KeyId: s.createKey().KeyId, Plaintext: []byte("x")})
+	s.must(err)
+	for bit := range 8 * len(sealed.CiphertextBlob) {
+		altered := bytes.Clone(sealed.CiphertextBlob)
+		altered[bit/8] ^= 1 << (bit % 8)
+		if res, err := s.Decrypt(s.as(app), &kmsv1.DecryptRequest{CiphertextBlob: altered}); err == nil {
+			t.Errorf("with bit %d of byte %d altered it opens to %q", bit%8, bit/8, res.Plaintext)
+		}
+	}
+	if restarts := s.pool.Describe()[0].Restarts; restarts != 0 {
+		t.Errorf("bad ciphertexts replaced the worker %d times", restarts)
+	}
+}
