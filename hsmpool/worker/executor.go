@@ -200,13 +200,14 @@ func (e *executor) judge(obj *object, res result, doing string) (*fault, ckr.Fat
 	return f, ckr.DropSession
 }
 
-// recover gives the executor a new session unless the canary opened on it, since no operation may be left active on
-// the old one, and the object a new handle if it lost its own.
+// recover gives the executor a new session unless the canary opened on it, since no
+// operation may be left active on the old one, and the object a new handle if it lost
+// its own.
 func (e *executor) recover(id objectID, obj *object, fate ckr.Fate) (*object, error) {
 	if fate == ckr.Canary {
 		return obj, nil
 	}
-	if err := e.renew(); err != nil {
+	if err := e.token.renewSession(&e.session); err != nil {
 		return nil, err
 	}
 	if fate != ckr.Refind {
@@ -226,21 +227,8 @@ func (e *executor) lookupFault(err error) error {
 		return err
 	}
 	f := judge(e.token.profile.name, op.function, op.err, "looking for the key")
-	f.restart = f.restart || e.renew() != nil
+	f.restart = f.restart || e.token.renewSession(&e.session) != nil
 	return f
-}
-
-// renew replaces the session.
-func (e *executor) renew() error {
-	if err := e.token.ctx.CloseSession(e.session); err != nil {
-		e.token.log.Debug("closing a session after an error", "error", err)
-	}
-	session, err := e.token.openSession()
-	if err != nil {
-		return err
-	}
-	e.session = session
-	return nil
 }
 
 // canaryOpens tells whether the session and the key still open what they must be able

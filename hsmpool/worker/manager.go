@@ -208,21 +208,9 @@ func (m *manager) judge(err error, doing string) error {
 	}
 	f, fate := faultOf(m.token.profile.name, result{function: op.function, rv: rvOf(op.err)}, doing)
 	if fate != ckr.Keep {
-		f.restart = f.restart || m.renew() != nil
+		f.restart = f.restart || m.token.renewSession(&m.session) != nil
 	}
 	return f
-}
-
-func (m *manager) renew() error {
-	if err := m.token.ctx.CloseSession(m.session); err != nil {
-		m.token.log.Debug("closing the manager's session after an error", "error", err)
-	}
-	session, err := m.token.openSession()
-	if err != nil {
-		return err
-	}
-	m.session = session
-	return nil
 }
 
 func withID(template []*pkcs11.Attribute, id objectID) []*pkcs11.Attribute {

@@ -195,6 +195,20 @@ func (t *token) openSession() (pkcs11.SessionHandle, error) {
 	return session, nil
 }
 
+// renewSession replaces a session after an error. The old one is closed in any case;
+// its handle stays when no new one could be opened, and then the worker is replaced.
+func (t *token) renewSession(session *pkcs11.SessionHandle) error {
+	if err := t.ctx.CloseSession(*session); err != nil {
+		t.log.Debug("closing a session after an error", "error", err)
+	}
+	renewed, err := t.openSession()
+	if err != nil {
+		return err
+	}
+	*session = renewed
+	return nil
+}
+
 // giveUp finalises the library after a failed start.
 func (t *token) giveUp() {
 	if err := t.finalize(); err != nil {
