@@ -2,14 +2,12 @@ package keystore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/strongroom-kms/strongroom/audit"
-	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/proto/jsonenc"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
@@ -18,7 +16,8 @@ import (
 // was lost or replaced, metadata that was lost, and an account or Region that
 // was changed in the configuration would otherwise look like a first start.
 func (k *Keystore) bind(ctx context.Context, journal string, accept bool) error {
-	record, revision, err := k.readService(ctx)
+	record := new(storagev1.ServiceRecord)
+	revision, err := readValue(ctx, k.store, k.scope.servicePath(), record)
 	if err != nil {
 		return err
 	}
@@ -29,14 +28,7 @@ func (k *Keystore) bind(ctx context.Context, journal string, accept bool) error 
 	if err := k.mayBind(ctx, former, journal, accept); err != nil {
 		return err
 	}
-	value, err := encodeValue(&storagev1.ServiceRecord{JournalId: &journal})
-	if err != nil {
-		return err
-	}
-	_, err = k.store.Commit(ctx, metadata.Txn{
-		Conditions: []metadata.Condition{{Key: k.scope.servicePath(), Revision: revision}},
-		Puts:       []metadata.KeyValue{{Key: k.scope.servicePath(), Value: value}},
-	})
+	_, err = replaceValue(ctx, k.store, k.scope.servicePath(), &storagev1.ServiceRecord{JournalId: &journal}, revision)
 	return err
 }
 
@@ -96,21 +88,6 @@ func (k *Keystore) hasEvents(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	return false, nil
-}
-
-func (k *Keystore) readService(ctx context.Context) (*storagev1.ServiceRecord, uint64, error) {
-	record := new(storagev1.ServiceRecord)
-	e, err := k.store.Get(ctx, k.scope.servicePath())
-	if errors.Is(err, metadata.ErrNotFound) {
-		return record, 0, nil
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := decodeValue(e.Value, record); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", e.Key, err)
-	}
-	return record, e.Revision, nil
 }
 
 // compareWithToken warns when the token has fewer keys than the metadata: it

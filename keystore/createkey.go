@@ -150,19 +150,11 @@ func (k *Keystore) readRecord(ctx context.Context, r *storagev1.KeyRecord) (*key
 
 // storeRecord writes a key's record and waits until the view shows it.
 func (k *Keystore) storeRecord(ctx context.Context, r *storagev1.KeyRecord, revision uint64) (*key, error) {
-	value, err := encodeValue(r)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the record of %s: %w", r.GetArn(), err)
-	}
-	made, err := decodeKey(k.scope, value, 0)
+	made, err := newKey(k.scope, r, 0)
 	if err != nil {
 		return nil, fmt.Errorf("checking the record of %s: %w", r.GetArn(), err)
 	}
-	path := k.scope.keyPath(made.id)
-	made.revision, err = k.store.Commit(ctx, metadata.Txn{
-		Conditions: []metadata.Condition{{Key: path, Revision: revision}},
-		Puts:       []metadata.KeyValue{{Key: path, Value: value}},
-	})
+	made.revision, err = replaceValue(ctx, k.store, k.scope.keyPath(made.id), r, revision)
 	if err != nil {
 		return nil, fmt.Errorf("storing the record of %s: %w", r.GetArn(), err)
 	}

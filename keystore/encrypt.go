@@ -6,7 +6,8 @@ import (
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
-var symmetricDefault = kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_SYMMETRIC_DEFAULT
+// symmetricDefault is the only encryption algorithm of the keys so far.
+const symmetricDefault = kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_SYMMETRIC_DEFAULT
 
 // Encrypt encrypts up to 4,096 bytes under a KMS key.
 func (k *Keystore) Encrypt(ctx context.Context, req *kmsv1.EncryptRequest) (*kmsv1.EncryptResponse, error) {

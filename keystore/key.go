@@ -6,16 +6,12 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
-
-// valueVersion is the first byte of every metadata value.
-const valueVersion = 1
 
 // key is a KMS key as of one revision of the metadata. It never changes.
 type key struct {
@@ -68,25 +64,13 @@ func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 	}
 }
 
-// encodeValue makes a metadata value: the version byte, then the message.
-func encodeValue(m proto.Message) ([]byte, error) {
-	return proto.MarshalOptions{Deterministic: true}.MarshalAppend([]byte{valueVersion}, m)
-}
-
-// decodeValue reads a metadata value of a version that this binary knows.
-func decodeValue(value []byte, m proto.Message) error {
-	if len(value) == 0 {
-		return fmt.Errorf("the value is empty")
-	}
-	if value[0] != valueVersion {
-		return fmt.Errorf("the value has format version %d, and this binary knows only %d: a newer strongroom wrote it", value[0], valueVersion)
-	}
-	return proto.Unmarshal(value[1:], m)
-}
-
 // decodeEntry reads a key's record from where it stands in the store.
 func decodeEntry(s scope, e metadata.Entry) (*key, error) {
-	k, err := decodeKey(s, e.Value, e.Revision)
+	r := new(storagev1.KeyRecord)
+	if err := decodeValue(e.Value, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Key, err)
+	}
+	k, err := newKey(s, r, e.Revision)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Key, err)
 	}
@@ -96,13 +80,9 @@ func decodeEntry(s scope, e metadata.Entry) (*key, error) {
 	return k, nil
 }
 
-// decodeKey reads a KeyRecord and checks what the rest of the package relies
-// on.
-func decodeKey(s scope, value []byte, revision uint64) (*key, error) {
-	r := new(storagev1.KeyRecord)
-	if err := decodeValue(value, r); err != nil {
-		return nil, err
-	}
+// newKey makes the key of a record, and checks what the rest of the package
+// relies on.
+func newKey(s scope, r *storagev1.KeyRecord, revision uint64) (*key, error) {
 	id, err := uuid.Parse(r.GetKeyId())
 	if err != nil {
 		return nil, fmt.Errorf("key id %q is not a UUID", r.GetKeyId())

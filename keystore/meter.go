@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -151,30 +150,16 @@ func (m *meter) reserve(ctx context.Context, id hsmpool.ObjectID, c *counter) er
 // read returns a backing key's persisted count and the revision it is from;
 // both are zero when it was never used.
 func (m *meter) read(ctx context.Context, id hsmpool.ObjectID) (count, revision uint64, err error) {
-	e, err := m.store.Get(ctx, m.path(id))
-	if errors.Is(err, metadata.ErrNotFound) {
-		return 0, 0, nil
-	}
+	r := new(storagev1.InvocationRecord)
+	revision, err = readValue(ctx, m.store, m.path(id), r)
 	if err != nil {
 		return 0, 0, fmt.Errorf("reading the invocations of %s: %w", id, err)
 	}
-	r := new(storagev1.InvocationRecord)
-	if err := decodeValue(e.Value, r); err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", e.Key, err)
-	}
-	return r.GetReserved(), e.Revision, nil
+	return r.GetReserved(), revision, nil
 }
 
 func (m *meter) write(ctx context.Context, id hsmpool.ObjectID, count, revision uint64) error {
-	value, err := encodeValue(&storagev1.InvocationRecord{Reserved: &count})
-	if err != nil {
-		return err
-	}
-	path := m.path(id)
-	_, err = m.store.Commit(ctx, metadata.Txn{
-		Conditions: []metadata.Condition{{Key: path, Revision: revision}},
-		Puts:       []metadata.KeyValue{{Key: path, Value: value}},
-	})
+	_, err := replaceValue(ctx, m.store, m.path(id), &storagev1.InvocationRecord{Reserved: &count}, revision)
 	if err != nil {
 		return fmt.Errorf("reserving invocations of %s: %w", id, err)
 	}
@@ -217,5 +202,5 @@ func (m *meter) giveBackOne(ctx context.Context, id hsmpool.ObjectID, c *counter
 }
 
 func (m *meter) path(id hsmpool.ObjectID) string {
-	return m.scope.invocations(hex.EncodeToString(id[:]))
+	return m.scope.invocations(id.String())
 }

@@ -6,7 +6,6 @@ import (
 	"iter"
 
 	"google.golang.org/grpc"
-
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
