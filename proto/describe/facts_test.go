@@ -31,6 +31,8 @@ const (
 	grantTokens   = "GrantTokens: list<string 1..8192> 0..10"
 	context       = "EncryptionContext: map<string,string>"
 	keyMaterialID = "KeyMaterialId: string 64..64 /^[a-f0-9]+$/"
+	aliasName     = "AliasName*: string 1..256 /^[a-zA-Z0-9:/_-]+$/"
+	stateErrors   = "NotFound, InvalidArn, DependencyTimeout, KMSInternal, KMSInvalidState"
 )
 
 // keyOperations are the facts of AWS KMS, API version 2014-11-01, on keys and
@@ -62,6 +64,62 @@ func keyOperations() map[string]operation {
 			resource: "ACCOUNT",
 			quota:    "500",
 		},
+	}
+}
+
+// lifecycleOperations are the facts on a key's states and its aliases.
+func lifecycleOperations() map[string]operation {
+	return map[string]operation{
+		"EnableKey": {
+			in: "KeyId*: string 1..2048", errors: "NotFound, InvalidArn, DependencyTimeout, KMSInternal, LimitExceeded, KMSInvalidState",
+			resource: "KEY", quota: "5",
+		},
+		"DisableKey": {in: "KeyId*: string 1..2048", errors: stateErrors, resource: "KEY", quota: "5"},
+		"UpdateKeyDescription": {
+			in: "KeyId*: string 1..2048; Description*: string 0..8192", errors: stateErrors, resource: "KEY", quota: "5",
+		},
+		"ScheduleKeyDeletion": {
+			in:     "KeyId*: string 1..2048; PendingWindowInDays: integer 1..365",
+			out:    "KeyId: string 1..2048; DeletionDate: timestamp; KeyState: enum KeyState; PendingWindowInDays: integer 1..365",
+			errors: stateErrors, resource: "KEY", quota: "15", showResponse: true,
+		},
+		"CancelKeyDeletion": {
+			in: "KeyId*: string 1..2048", out: "KeyId: string 1..2048",
+			errors: stateErrors, resource: "KEY", quota: "5", showResponse: true,
+		},
+		"CreateAlias": {
+			in:       aliasName + "; TargetKeyId*: string 1..2048",
+			errors:   "DependencyTimeout, AlreadyExists, NotFound, InvalidAliasName, KMSInternal, LimitExceeded, KMSInvalidState",
+			resource: "ALIAS", quota: "5",
+		},
+		"UpdateAlias": {
+			in:       aliasName + "; TargetKeyId*: string 1..2048",
+			errors:   "DependencyTimeout, NotFound, KMSInternal, LimitExceeded, KMSInvalidState",
+			resource: "ALIAS", quota: "5",
+		},
+		"DeleteAlias": {
+			in: aliasName, errors: "DependencyTimeout, NotFound, KMSInternal, KMSInvalidState", resource: "ALIAS", quota: "15",
+		},
+		"ListAliases": {
+			in:       `KeyId: string 1..2048; Limit: integer 1..1000; Marker: string 1..1024 /[\u0020-\u00FF]*/`,
+			out:      `Aliases: list<struct AliasListEntry>; NextMarker: string 1..1024 /[\u0020-\u00FF]*/; Truncated: boolean`,
+			errors:   "DependencyTimeout, InvalidMarker, KMSInternal, InvalidArn, NotFound",
+			readOnly: true, resource: "ACCOUNT", quota: "500",
+		},
+	}
+}
+
+// reEncrypt is the fact on ReEncrypt; the ciphertext is required, as it is in
+// Decrypt.
+func reEncrypt() operation {
+	return operation{
+		in:           "CiphertextBlob*: blob 1..6144; SourceEncryptionContext: map<string,string>; SourceKeyId: string 1..2048; DestinationKeyId*: string 1..2048; DestinationEncryptionContext: map<string,string>; SourceEncryptionAlgorithm: enum EncryptionAlgorithmSpec; DestinationEncryptionAlgorithm: enum EncryptionAlgorithmSpec; " + grantTokens + "; DryRun: boolean; DryRunModifiers: list<enum DryRunModifierType>",
+		out:          "CiphertextBlob: blob 1..6144; SourceKeyId: string 1..2048; KeyId: string 1..2048; SourceEncryptionAlgorithm: enum EncryptionAlgorithmSpec; DestinationEncryptionAlgorithm: enum EncryptionAlgorithmSpec; Source" + keyMaterialID + "; Destination" + keyMaterialID,
+		errors:       "NotFound, Disabled, InvalidCiphertext, KeyUnavailable, IncorrectKey, DependencyTimeout, InvalidKeyUsage, InvalidGrantToken, KMSInternal, KMSInvalidState, DryRunOperation",
+		readOnly:     true,
+		resource:     "KEY",
+		quota:        "SYMMETRIC",
+		crossAccount: true,
 	}
 }
 
@@ -120,7 +178,9 @@ func cryptoOperations() map[string]operation {
 
 func TestOperationsAreAsAWSHasThem(t *testing.T) {
 	want := keyOperations()
+	maps.Copy(want, lifecycleOperations())
 	maps.Copy(want, cryptoOperations())
+	want["ReEncrypt"] = reEncrypt()
 	got := make(map[string]operation)
 	for _, m := range compiled(t).Services()[0].Methods {
 		got[m.Name] = operation{
@@ -144,6 +204,7 @@ func TestOperationsAreAsAWSHasThem(t *testing.T) {
 func structures() map[string]string {
 	return map[string]string{
 		"KeyMetadata":              "AWSAccountId: string; KeyId: string 1..2048; Arn: string 20..2048; CreationDate: timestamp; Enabled: boolean; Description: string 0..8192; KeyUsage: enum KeyUsageType; KeyState: enum KeyState; DeletionDate: timestamp; ValidTo: timestamp; Origin: enum OriginType; CustomKeyStoreId: string 1..64; CloudHsmClusterId: string 19..24 /cluster-[2-7a-zA-Z]{11,16}/; ExpirationModel: enum ExpirationModelType; KeyManager: enum KeyManagerType; CustomerMasterKeySpec: enum CustomerMasterKeySpec; KeySpec: enum KeySpec; EncryptionAlgorithms: list<enum EncryptionAlgorithmSpec>; SigningAlgorithms: list<enum SigningAlgorithmSpec>; KeyAgreementAlgorithms: list<enum KeyAgreementAlgorithmSpec>; MultiRegion: boolean; MultiRegionConfiguration: struct MultiRegionConfiguration; PendingDeletionWindowInDays: integer 1..365; MacAlgorithms: list<enum MacAlgorithmSpec>; XksKeyConfiguration: struct XksKeyConfigurationType; CurrentKeyMaterialId: string 64..64 /^[a-f0-9]+$/",
+		"AliasListEntry":           "AliasName: string 1..256 /^[a-zA-Z0-9:/_-]+$/; AliasArn: string 20..2048; TargetKeyId: string 1..2048; CreationDate: timestamp; LastUpdatedDate: timestamp",
 		"KeyListEntry":             "KeyId: string 1..2048; KeyArn: string 20..2048",
 		"Tag":                      "TagKey*: string 1..128; TagValue*: string 0..256",
 		"RecipientInfo":            "KeyEncryptionAlgorithm: enum KeyEncryptionMechanism; AttestationDocument: blob 1..262144",
@@ -211,6 +272,8 @@ func conditionKeys() map[string][]string {
 			"aws:RequestTag/<name>", "aws:TagKeys", "kms:BypassPolicyLockoutSafetyCheck",
 			"kms:CustomerMasterKeySpec", "kms:KeyOrigin", "kms:KeySpec", "kms:KeyUsage", "kms:MultiRegion",
 		},
+		"ScheduleKeyDeletion":             {"kms:ScheduleKeyDeletionPendingWindowInDays"},
+		"ReEncrypt":                       slices.Sorted(slices.Values(append(slices.Clone(crypto), crypto...))),
 		"Encrypt":                         crypto,
 		"Decrypt":                         crypto,
 		"GenerateDataKey":                 dataKey,

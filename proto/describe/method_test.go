@@ -1,6 +1,7 @@
 package describe_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,6 +49,12 @@ func TestOperatorOperations(t *testing.T) {
 		"DescribeHsms": {
 			out: "Hsms: list<struct HsmDescription>",
 		},
+		"ListHsmOrphans": {
+			out: "TokenOrphans: list<struct TokenOrphan>; MetadataOrphans: list<struct MetadataOrphan>",
+		},
+		"Backup": {
+			out: "Chunk: blob",
+		},
 	}
 	got := make(map[string]operation)
 	for _, m := range compiled(t).Services()[1].Methods {
@@ -55,7 +62,7 @@ func TestOperatorOperations(t *testing.T) {
 		if !m.ReadOnly || m.Resource != annotationsv1.ResourceKind_RESOURCE_KIND_ACCOUNT || m.EventResponse {
 			t.Errorf("%s is not a read-only operation on the account", m.Name)
 		}
-		if streams := m.Name != "DescribeHsms"; m.ServerStreaming != streams {
+		if streams := !slices.Contains([]string{"DescribeHsms", "ListHsmOrphans"}, m.Name); m.ServerStreaming != streams {
 			t.Errorf("%s streams: %v, want %v", m.Name, m.ServerStreaming, streams)
 		}
 	}

@@ -20,8 +20,8 @@ import (
 func TestOptionsOfMethods(t *testing.T) {
 	api, err := compileChanged(t, func(f file) {
 		f.methodRule("Encrypt", func(r *annotationsv1.MethodRule) {
-			r.WireName = proto.String("ReEncrypt")
-			r.IamActions = []string{"ReEncryptFrom", "ReEncryptTo"}
+			r.WireName = proto.String("Encipher")
+			r.IamActions = []string{"EncipherFrom", "EncipherTo"}
 		})
 		f.message("ListKeysResponse").Field = nil
 		f.methodRule("ListKeys", func(r *annotationsv1.MethodRule) {
@@ -31,11 +31,11 @@ func TestOptionsOfMethods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := api.Target("TrentService.ReEncrypt")
+	m := api.Target("TrentService.Encipher")
 	if m == nil || m != api.Method(kmsService+"Encrypt") {
 		t.Fatal("the method is not known by its wire name")
 	}
-	if diff := cmp.Diff([]string{"kms:ReEncryptFrom", "kms:ReEncryptTo"}, m.Actions); diff != "" {
+	if diff := cmp.Diff([]string{"kms:EncipherFrom", "kms:EncipherTo"}, m.Actions); diff != "" {
 		t.Errorf("actions (-want +got):\n%s", diff)
 	}
 	if got := api.Target("TrentService.ListKeys").EmptyOutput; got != annotationsv1.EmptyOutput_EMPTY_OUTPUT_EMPTY_OBJECT {

@@ -2105,6 +2105,1091 @@ func (x *GenerateRandomResponse) GetCiphertextForRecipient() []byte {
 	return nil
 }
 
+// EnableKeyRequest is the input of EnableKey.
+type EnableKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnableKeyRequest) Reset() {
+	*x = EnableKeyRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnableKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnableKeyRequest) ProtoMessage() {}
+
+func (x *EnableKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnableKeyRequest.ProtoReflect.Descriptor instead.
+func (*EnableKeyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *EnableKeyRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// EnableKeyResponse is the output of EnableKey.
+type EnableKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnableKeyResponse) Reset() {
+	*x = EnableKeyResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnableKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnableKeyResponse) ProtoMessage() {}
+
+func (x *EnableKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnableKeyResponse.ProtoReflect.Descriptor instead.
+func (*EnableKeyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{17}
+}
+
+// DisableKeyRequest is the input of DisableKey.
+type DisableKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableKeyRequest) Reset() {
+	*x = DisableKeyRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableKeyRequest) ProtoMessage() {}
+
+func (x *DisableKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableKeyRequest.ProtoReflect.Descriptor instead.
+func (*DisableKeyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DisableKeyRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// DisableKeyResponse is the output of DisableKey.
+type DisableKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableKeyResponse) Reset() {
+	*x = DisableKeyResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableKeyResponse) ProtoMessage() {}
+
+func (x *DisableKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableKeyResponse.ProtoReflect.Descriptor instead.
+func (*DisableKeyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{19}
+}
+
+// UpdateKeyDescriptionRequest is the input of UpdateKeyDescription.
+type UpdateKeyDescriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// It is shown in API events: nothing secret belongs here.
+	Description   *string `protobuf:"bytes,2,opt,name=description" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateKeyDescriptionRequest) Reset() {
+	*x = UpdateKeyDescriptionRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateKeyDescriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateKeyDescriptionRequest) ProtoMessage() {}
+
+func (x *UpdateKeyDescriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateKeyDescriptionRequest.ProtoReflect.Descriptor instead.
+func (*UpdateKeyDescriptionRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *UpdateKeyDescriptionRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *UpdateKeyDescriptionRequest) GetDescription() string {
+	if x != nil && x.Description != nil {
+		return *x.Description
+	}
+	return ""
+}
+
+// UpdateKeyDescriptionResponse is the output of UpdateKeyDescription.
+type UpdateKeyDescriptionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateKeyDescriptionResponse) Reset() {
+	*x = UpdateKeyDescriptionResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateKeyDescriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateKeyDescriptionResponse) ProtoMessage() {}
+
+func (x *UpdateKeyDescriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateKeyDescriptionResponse.ProtoReflect.Descriptor instead.
+func (*UpdateKeyDescriptionResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{21}
+}
+
+// ScheduleKeyDeletionRequest is the input of ScheduleKeyDeletion.
+type ScheduleKeyDeletionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// The waiting period, 7 to 30 days; default 30.
+	PendingWindowInDays *int32 `protobuf:"varint,2,opt,name=pending_window_in_days,json=pendingWindowInDays" json:"pending_window_in_days,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *ScheduleKeyDeletionRequest) Reset() {
+	*x = ScheduleKeyDeletionRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduleKeyDeletionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduleKeyDeletionRequest) ProtoMessage() {}
+
+func (x *ScheduleKeyDeletionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduleKeyDeletionRequest.ProtoReflect.Descriptor instead.
+func (*ScheduleKeyDeletionRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ScheduleKeyDeletionRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ScheduleKeyDeletionRequest) GetPendingWindowInDays() int32 {
+	if x != nil && x.PendingWindowInDays != nil {
+		return *x.PendingWindowInDays
+	}
+	return 0
+}
+
+// ScheduleKeyDeletionResponse is the output of ScheduleKeyDeletion.
+type ScheduleKeyDeletionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// The key is deleted at this time or soon after.
+	DeletionDate        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=deletion_date,json=deletionDate" json:"deletion_date,omitempty"`
+	KeyState            *KeyState              `protobuf:"varint,3,opt,name=key_state,json=keyState,enum=strongroom.kms.v1.KeyState" json:"key_state,omitempty"`
+	PendingWindowInDays *int32                 `protobuf:"varint,4,opt,name=pending_window_in_days,json=pendingWindowInDays" json:"pending_window_in_days,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *ScheduleKeyDeletionResponse) Reset() {
+	*x = ScheduleKeyDeletionResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduleKeyDeletionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduleKeyDeletionResponse) ProtoMessage() {}
+
+func (x *ScheduleKeyDeletionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduleKeyDeletionResponse.ProtoReflect.Descriptor instead.
+func (*ScheduleKeyDeletionResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ScheduleKeyDeletionResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ScheduleKeyDeletionResponse) GetDeletionDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DeletionDate
+	}
+	return nil
+}
+
+func (x *ScheduleKeyDeletionResponse) GetKeyState() KeyState {
+	if x != nil && x.KeyState != nil {
+		return *x.KeyState
+	}
+	return KeyState_KEY_STATE_UNSPECIFIED
+}
+
+func (x *ScheduleKeyDeletionResponse) GetPendingWindowInDays() int32 {
+	if x != nil && x.PendingWindowInDays != nil {
+		return *x.PendingWindowInDays
+	}
+	return 0
+}
+
+// CancelKeyDeletionRequest is the input of CancelKeyDeletion.
+type CancelKeyDeletionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelKeyDeletionRequest) Reset() {
+	*x = CancelKeyDeletionRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelKeyDeletionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelKeyDeletionRequest) ProtoMessage() {}
+
+func (x *CancelKeyDeletionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelKeyDeletionRequest.ProtoReflect.Descriptor instead.
+func (*CancelKeyDeletionRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CancelKeyDeletionRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// CancelKeyDeletionResponse is the output of CancelKeyDeletion.
+type CancelKeyDeletionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId         *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelKeyDeletionResponse) Reset() {
+	*x = CancelKeyDeletionResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelKeyDeletionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelKeyDeletionResponse) ProtoMessage() {}
+
+func (x *CancelKeyDeletionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelKeyDeletionResponse.ProtoReflect.Descriptor instead.
+func (*CancelKeyDeletionResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *CancelKeyDeletionResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// CreateAliasRequest is the input of CreateAlias.
+type CreateAliasRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// It begins with "alias/", and not with "alias/aws/".
+	AliasName *string `protobuf:"bytes,1,opt,name=alias_name,json=aliasName" json:"alias_name,omitempty"`
+	// A key id or key ARN.
+	TargetKeyId   *string `protobuf:"bytes,2,opt,name=target_key_id,json=targetKeyId" json:"target_key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateAliasRequest) Reset() {
+	*x = CreateAliasRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateAliasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateAliasRequest) ProtoMessage() {}
+
+func (x *CreateAliasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateAliasRequest.ProtoReflect.Descriptor instead.
+func (*CreateAliasRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *CreateAliasRequest) GetAliasName() string {
+	if x != nil && x.AliasName != nil {
+		return *x.AliasName
+	}
+	return ""
+}
+
+func (x *CreateAliasRequest) GetTargetKeyId() string {
+	if x != nil && x.TargetKeyId != nil {
+		return *x.TargetKeyId
+	}
+	return ""
+}
+
+// CreateAliasResponse is the output of CreateAlias.
+type CreateAliasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateAliasResponse) Reset() {
+	*x = CreateAliasResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateAliasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateAliasResponse) ProtoMessage() {}
+
+func (x *CreateAliasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateAliasResponse.ProtoReflect.Descriptor instead.
+func (*CreateAliasResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{27}
+}
+
+// UpdateAliasRequest is the input of UpdateAlias.
+type UpdateAliasRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	AliasName *string                `protobuf:"bytes,1,opt,name=alias_name,json=aliasName" json:"alias_name,omitempty"`
+	// A key id or key ARN.
+	TargetKeyId   *string `protobuf:"bytes,2,opt,name=target_key_id,json=targetKeyId" json:"target_key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateAliasRequest) Reset() {
+	*x = UpdateAliasRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateAliasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateAliasRequest) ProtoMessage() {}
+
+func (x *UpdateAliasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateAliasRequest.ProtoReflect.Descriptor instead.
+func (*UpdateAliasRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *UpdateAliasRequest) GetAliasName() string {
+	if x != nil && x.AliasName != nil {
+		return *x.AliasName
+	}
+	return ""
+}
+
+func (x *UpdateAliasRequest) GetTargetKeyId() string {
+	if x != nil && x.TargetKeyId != nil {
+		return *x.TargetKeyId
+	}
+	return ""
+}
+
+// UpdateAliasResponse is the output of UpdateAlias.
+type UpdateAliasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateAliasResponse) Reset() {
+	*x = UpdateAliasResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateAliasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateAliasResponse) ProtoMessage() {}
+
+func (x *UpdateAliasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateAliasResponse.ProtoReflect.Descriptor instead.
+func (*UpdateAliasResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{29}
+}
+
+// DeleteAliasRequest is the input of DeleteAlias.
+type DeleteAliasRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AliasName     *string                `protobuf:"bytes,1,opt,name=alias_name,json=aliasName" json:"alias_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAliasRequest) Reset() {
+	*x = DeleteAliasRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAliasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAliasRequest) ProtoMessage() {}
+
+func (x *DeleteAliasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAliasRequest.ProtoReflect.Descriptor instead.
+func (*DeleteAliasRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *DeleteAliasRequest) GetAliasName() string {
+	if x != nil && x.AliasName != nil {
+		return *x.AliasName
+	}
+	return ""
+}
+
+// DeleteAliasResponse is the output of DeleteAlias.
+type DeleteAliasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAliasResponse) Reset() {
+	*x = DeleteAliasResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAliasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAliasResponse) ProtoMessage() {}
+
+func (x *DeleteAliasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAliasResponse.ProtoReflect.Descriptor instead.
+func (*DeleteAliasResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{31}
+}
+
+// ListAliasesRequest is the input of ListAliases.
+type ListAliasesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only the aliases of this key.
+	KeyId *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Aliases to a page, at most 100; default 50.
+	Limit *int32 `protobuf:"varint,2,opt,name=limit" json:"limit,omitempty"`
+	// The next_marker of the page before.
+	Marker        *string `protobuf:"bytes,3,opt,name=marker" json:"marker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAliasesRequest) Reset() {
+	*x = ListAliasesRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAliasesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAliasesRequest) ProtoMessage() {}
+
+func (x *ListAliasesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAliasesRequest.ProtoReflect.Descriptor instead.
+func (*ListAliasesRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ListAliasesRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ListAliasesRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListAliasesRequest) GetMarker() string {
+	if x != nil && x.Marker != nil {
+		return *x.Marker
+	}
+	return ""
+}
+
+// ListAliasesResponse is the output of ListAliases.
+type ListAliasesResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Aliases []*AliasListEntry      `protobuf:"bytes,1,rep,name=aliases" json:"aliases,omitempty"`
+	// Present when truncated.
+	NextMarker *string `protobuf:"bytes,2,opt,name=next_marker,json=nextMarker" json:"next_marker,omitempty"`
+	// There are more aliases.
+	Truncated     *bool `protobuf:"varint,3,opt,name=truncated" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAliasesResponse) Reset() {
+	*x = ListAliasesResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAliasesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAliasesResponse) ProtoMessage() {}
+
+func (x *ListAliasesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAliasesResponse.ProtoReflect.Descriptor instead.
+func (*ListAliasesResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListAliasesResponse) GetAliases() []*AliasListEntry {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *ListAliasesResponse) GetNextMarker() string {
+	if x != nil && x.NextMarker != nil {
+		return *x.NextMarker
+	}
+	return ""
+}
+
+func (x *ListAliasesResponse) GetTruncated() bool {
+	if x != nil && x.Truncated != nil {
+		return *x.Truncated
+	}
+	return false
+}
+
+// ReEncryptRequest is the input of ReEncrypt.
+type ReEncryptRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	CiphertextBlob []byte                 `protobuf:"bytes,1,opt,name=ciphertext_blob,json=ciphertextBlob" json:"ciphertext_blob,omitempty"`
+	// The encryption context that the ciphertext was made with.
+	SourceEncryptionContext map[string]string `protobuf:"bytes,2,rep,name=source_encryption_context,json=sourceEncryptionContext" json:"source_encryption_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The key that must have made the ciphertext. Absent: the one it names.
+	SourceKeyId *string `protobuf:"bytes,3,opt,name=source_key_id,json=sourceKeyId" json:"source_key_id,omitempty"`
+	// The key to encrypt under.
+	DestinationKeyId *string `protobuf:"bytes,4,opt,name=destination_key_id,json=destinationKeyId" json:"destination_key_id,omitempty"`
+	// The encryption context of the new ciphertext.
+	DestinationEncryptionContext map[string]string `protobuf:"bytes,5,rep,name=destination_encryption_context,json=destinationEncryptionContext" json:"destination_encryption_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Default: SYMMETRIC_DEFAULT.
+	SourceEncryptionAlgorithm *EncryptionAlgorithmSpec `protobuf:"varint,6,opt,name=source_encryption_algorithm,json=sourceEncryptionAlgorithm,enum=strongroom.kms.v1.EncryptionAlgorithmSpec" json:"source_encryption_algorithm,omitempty"`
+	// Default: SYMMETRIC_DEFAULT.
+	DestinationEncryptionAlgorithm *EncryptionAlgorithmSpec `protobuf:"varint,7,opt,name=destination_encryption_algorithm,json=destinationEncryptionAlgorithm,enum=strongroom.kms.v1.EncryptionAlgorithmSpec" json:"destination_encryption_algorithm,omitempty"`
+	// Tokens of grants that may not have reached every replica yet.
+	GrantTokens []string `protobuf:"bytes,8,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun          *bool                `protobuf:"varint,9,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	DryRunModifiers []DryRunModifierType `protobuf:"varint,10,rep,packed,name=dry_run_modifiers,json=dryRunModifiers,enum=strongroom.kms.v1.DryRunModifierType" json:"dry_run_modifiers,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ReEncryptRequest) Reset() {
+	*x = ReEncryptRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReEncryptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReEncryptRequest) ProtoMessage() {}
+
+func (x *ReEncryptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReEncryptRequest.ProtoReflect.Descriptor instead.
+func (*ReEncryptRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ReEncryptRequest) GetCiphertextBlob() []byte {
+	if x != nil {
+		return x.CiphertextBlob
+	}
+	return nil
+}
+
+func (x *ReEncryptRequest) GetSourceEncryptionContext() map[string]string {
+	if x != nil {
+		return x.SourceEncryptionContext
+	}
+	return nil
+}
+
+func (x *ReEncryptRequest) GetSourceKeyId() string {
+	if x != nil && x.SourceKeyId != nil {
+		return *x.SourceKeyId
+	}
+	return ""
+}
+
+func (x *ReEncryptRequest) GetDestinationKeyId() string {
+	if x != nil && x.DestinationKeyId != nil {
+		return *x.DestinationKeyId
+	}
+	return ""
+}
+
+func (x *ReEncryptRequest) GetDestinationEncryptionContext() map[string]string {
+	if x != nil {
+		return x.DestinationEncryptionContext
+	}
+	return nil
+}
+
+func (x *ReEncryptRequest) GetSourceEncryptionAlgorithm() EncryptionAlgorithmSpec {
+	if x != nil && x.SourceEncryptionAlgorithm != nil {
+		return *x.SourceEncryptionAlgorithm
+	}
+	return EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *ReEncryptRequest) GetDestinationEncryptionAlgorithm() EncryptionAlgorithmSpec {
+	if x != nil && x.DestinationEncryptionAlgorithm != nil {
+		return *x.DestinationEncryptionAlgorithm
+	}
+	return EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *ReEncryptRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *ReEncryptRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+func (x *ReEncryptRequest) GetDryRunModifiers() []DryRunModifierType {
+	if x != nil {
+		return x.DryRunModifiers
+	}
+	return nil
+}
+
+// ReEncryptResponse is the output of ReEncrypt.
+type ReEncryptResponse struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	CiphertextBlob []byte                 `protobuf:"bytes,1,opt,name=ciphertext_blob,json=ciphertextBlob" json:"ciphertext_blob,omitempty"`
+	// The ARN of the key that decrypted.
+	SourceKeyId *string `protobuf:"bytes,2,opt,name=source_key_id,json=sourceKeyId" json:"source_key_id,omitempty"`
+	// The ARN of the key that encrypted.
+	KeyId                          *string                  `protobuf:"bytes,3,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	SourceEncryptionAlgorithm      *EncryptionAlgorithmSpec `protobuf:"varint,4,opt,name=source_encryption_algorithm,json=sourceEncryptionAlgorithm,enum=strongroom.kms.v1.EncryptionAlgorithmSpec" json:"source_encryption_algorithm,omitempty"`
+	DestinationEncryptionAlgorithm *EncryptionAlgorithmSpec `protobuf:"varint,5,opt,name=destination_encryption_algorithm,json=destinationEncryptionAlgorithm,enum=strongroom.kms.v1.EncryptionAlgorithmSpec" json:"destination_encryption_algorithm,omitempty"`
+	// Names the key material that decrypted.
+	SourceKeyMaterialId *string `protobuf:"bytes,6,opt,name=source_key_material_id,json=sourceKeyMaterialId" json:"source_key_material_id,omitempty"`
+	// Names the key material that encrypted.
+	DestinationKeyMaterialId *string `protobuf:"bytes,7,opt,name=destination_key_material_id,json=destinationKeyMaterialId" json:"destination_key_material_id,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
+}
+
+func (x *ReEncryptResponse) Reset() {
+	*x = ReEncryptResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReEncryptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReEncryptResponse) ProtoMessage() {}
+
+func (x *ReEncryptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReEncryptResponse.ProtoReflect.Descriptor instead.
+func (*ReEncryptResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ReEncryptResponse) GetCiphertextBlob() []byte {
+	if x != nil {
+		return x.CiphertextBlob
+	}
+	return nil
+}
+
+func (x *ReEncryptResponse) GetSourceKeyId() string {
+	if x != nil && x.SourceKeyId != nil {
+		return *x.SourceKeyId
+	}
+	return ""
+}
+
+func (x *ReEncryptResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ReEncryptResponse) GetSourceEncryptionAlgorithm() EncryptionAlgorithmSpec {
+	if x != nil && x.SourceEncryptionAlgorithm != nil {
+		return *x.SourceEncryptionAlgorithm
+	}
+	return EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *ReEncryptResponse) GetDestinationEncryptionAlgorithm() EncryptionAlgorithmSpec {
+	if x != nil && x.DestinationEncryptionAlgorithm != nil {
+		return *x.DestinationEncryptionAlgorithm
+	}
+	return EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *ReEncryptResponse) GetSourceKeyMaterialId() string {
+	if x != nil && x.SourceKeyMaterialId != nil {
+		return *x.SourceKeyMaterialId
+	}
+	return ""
+}
+
+func (x *ReEncryptResponse) GetDestinationKeyMaterialId() string {
+	if x != nil && x.DestinationKeyMaterialId != nil {
+		return *x.DestinationKeyMaterialId
+	}
+	return ""
+}
+
 // KeyMetadata describes a KMS key.
 type KeyMetadata struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -2143,7 +3228,7 @@ type KeyMetadata struct {
 
 func (x *KeyMetadata) Reset() {
 	*x = KeyMetadata{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[16]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2155,7 +3240,7 @@ func (x *KeyMetadata) String() string {
 func (*KeyMetadata) ProtoMessage() {}
 
 func (x *KeyMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[16]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2168,7 +3253,7 @@ func (x *KeyMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyMetadata.ProtoReflect.Descriptor instead.
 func (*KeyMetadata) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *KeyMetadata) GetAwsAccountId() string {
@@ -2364,7 +3449,7 @@ type KeyListEntry struct {
 
 func (x *KeyListEntry) Reset() {
 	*x = KeyListEntry{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[17]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +3461,7 @@ func (x *KeyListEntry) String() string {
 func (*KeyListEntry) ProtoMessage() {}
 
 func (x *KeyListEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[17]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +3474,7 @@ func (x *KeyListEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyListEntry.ProtoReflect.Descriptor instead.
 func (*KeyListEntry) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *KeyListEntry) GetKeyId() string {
@@ -2406,6 +3491,84 @@ func (x *KeyListEntry) GetKeyArn() string {
 	return ""
 }
 
+// AliasListEntry is one alias of a list.
+type AliasListEntry struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	AliasName *string                `protobuf:"bytes,1,opt,name=alias_name,json=aliasName" json:"alias_name,omitempty"`
+	AliasArn  *string                `protobuf:"bytes,2,opt,name=alias_arn,json=aliasArn" json:"alias_arn,omitempty"`
+	// The key's id.
+	TargetKeyId     *string                `protobuf:"bytes,3,opt,name=target_key_id,json=targetKeyId" json:"target_key_id,omitempty"`
+	CreationDate    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=creation_date,json=creationDate" json:"creation_date,omitempty"`
+	LastUpdatedDate *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_updated_date,json=lastUpdatedDate" json:"last_updated_date,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *AliasListEntry) Reset() {
+	*x = AliasListEntry{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AliasListEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AliasListEntry) ProtoMessage() {}
+
+func (x *AliasListEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AliasListEntry.ProtoReflect.Descriptor instead.
+func (*AliasListEntry) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *AliasListEntry) GetAliasName() string {
+	if x != nil && x.AliasName != nil {
+		return *x.AliasName
+	}
+	return ""
+}
+
+func (x *AliasListEntry) GetAliasArn() string {
+	if x != nil && x.AliasArn != nil {
+		return *x.AliasArn
+	}
+	return ""
+}
+
+func (x *AliasListEntry) GetTargetKeyId() string {
+	if x != nil && x.TargetKeyId != nil {
+		return *x.TargetKeyId
+	}
+	return ""
+}
+
+func (x *AliasListEntry) GetCreationDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreationDate
+	}
+	return nil
+}
+
+func (x *AliasListEntry) GetLastUpdatedDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastUpdatedDate
+	}
+	return nil
+}
+
 // Tag is a label of a key.
 type Tag struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2417,7 +3580,7 @@ type Tag struct {
 
 func (x *Tag) Reset() {
 	*x = Tag{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[18]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +3592,7 @@ func (x *Tag) String() string {
 func (*Tag) ProtoMessage() {}
 
 func (x *Tag) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[18]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +3605,7 @@ func (x *Tag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tag.ProtoReflect.Descriptor instead.
 func (*Tag) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{18}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Tag) GetTagKey() string {
@@ -2470,7 +3633,7 @@ type RecipientInfo struct {
 
 func (x *RecipientInfo) Reset() {
 	*x = RecipientInfo{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[19]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2482,7 +3645,7 @@ func (x *RecipientInfo) String() string {
 func (*RecipientInfo) ProtoMessage() {}
 
 func (x *RecipientInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[19]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2495,7 +3658,7 @@ func (x *RecipientInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecipientInfo.ProtoReflect.Descriptor instead.
 func (*RecipientInfo) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RecipientInfo) GetKeyEncryptionAlgorithm() KeyEncryptionMechanism {
@@ -2524,7 +3687,7 @@ type MultiRegionConfiguration struct {
 
 func (x *MultiRegionConfiguration) Reset() {
 	*x = MultiRegionConfiguration{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[20]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +3699,7 @@ func (x *MultiRegionConfiguration) String() string {
 func (*MultiRegionConfiguration) ProtoMessage() {}
 
 func (x *MultiRegionConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[20]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +3712,7 @@ func (x *MultiRegionConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MultiRegionConfiguration.ProtoReflect.Descriptor instead.
 func (*MultiRegionConfiguration) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{20}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *MultiRegionConfiguration) GetMultiRegionKeyType() MultiRegionKeyType {
@@ -2584,7 +3747,7 @@ type MultiRegionKey struct {
 
 func (x *MultiRegionKey) Reset() {
 	*x = MultiRegionKey{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[21]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2596,7 +3759,7 @@ func (x *MultiRegionKey) String() string {
 func (*MultiRegionKey) ProtoMessage() {}
 
 func (x *MultiRegionKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[21]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2609,7 +3772,7 @@ func (x *MultiRegionKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MultiRegionKey.ProtoReflect.Descriptor instead.
 func (*MultiRegionKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{21}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *MultiRegionKey) GetArn() string {
@@ -2636,7 +3799,7 @@ type XksKeyConfiguration struct {
 
 func (x *XksKeyConfiguration) Reset() {
 	*x = XksKeyConfiguration{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[22]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +3811,7 @@ func (x *XksKeyConfiguration) String() string {
 func (*XksKeyConfiguration) ProtoMessage() {}
 
 func (x *XksKeyConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[22]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2661,7 +3824,7 @@ func (x *XksKeyConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XksKeyConfiguration.ProtoReflect.Descriptor instead.
 func (*XksKeyConfiguration) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{22}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *XksKeyConfiguration) GetId() string {
@@ -2787,7 +3950,82 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\trecipient\x18\x03 \x01(\v2 .strongroom.kms.v1.RecipientInfoB\b\xea\xe0\x18\x04B\x02\b\x01R\trecipient:I\xea\xe0\x18E\x12\x0fnumber_of_bytes\x1a2Please specify either number of bytes or key spec.\"\x8f\x01\n" +
 	"\x16GenerateRandomResponse\x12,\n" +
 	"\tplaintext\x18\x01 \x01(\fB\x0e\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\tplaintext\x12G\n" +
-	"\x18ciphertext_for_recipient\x18\x02 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x16ciphertextForRecipient\"\xfa\r\n" +
+	"\x18ciphertext_for_recipient\x18\x02 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x16ciphertextForRecipient\":\n" +
+	"\x10EnableKeyRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\"\x13\n" +
+	"\x11EnableKeyResponse\";\n" +
+	"\x11DisableKeyRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\"\x14\n" +
+	"\x12DisableKeyResponse\"v\n" +
+	"\x1bUpdateKeyDescriptionRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12/\n" +
+	"\vdescription\x18\x02 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x00\x10\x80@R\vdescription\"\x1e\n" +
+	"\x1cUpdateKeyDescriptionResponse\"\xb4\x01\n" +
+	"\x1aScheduleKeyDeletionRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12n\n" +
+	"\x16pending_window_in_days\x18\x02 \x01(\x05B9\xea\xe0\x185\x1a\x05\b\x01\x10\xed\x02R,\n" +
+	"*kms:ScheduleKeyDeletionPendingWindowInDaysR\x13pendingWindowInDays\"\xfe\x01\n" +
+	"\x1bScheduleKeyDeletionResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12?\n" +
+	"\rdeletion_date\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\fdeletionDate\x128\n" +
+	"\tkey_state\x18\x03 \x01(\x0e2\x1b.strongroom.kms.v1.KeyStateR\bkeyState\x12@\n" +
+	"\x16pending_window_in_days\x18\x04 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xed\x02R\x13pendingWindowInDays\"B\n" +
+	"\x18CancelKeyDeletionRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\"?\n" +
+	"\x19CancelKeyDeletionResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\"\x8d\x01\n" +
+	"\x12CreateAliasRequest\x12B\n" +
+	"\n" +
+	"alias_name\x18\x01 \x01(\tB#\xea\xe0\x18\x1f\x10\x01\x1a\x05\b\x01\x10\x80\x02\"\x12^[a-zA-Z0-9:/_-]+$H\x03R\taliasName\x123\n" +
+	"\rtarget_key_id\x18\x02 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\vtargetKeyId\"\x15\n" +
+	"\x13CreateAliasResponse\"\x8d\x01\n" +
+	"\x12UpdateAliasRequest\x12B\n" +
+	"\n" +
+	"alias_name\x18\x01 \x01(\tB#\xea\xe0\x18\x1f\x10\x01\x1a\x05\b\x01\x10\x80\x02\"\x12^[a-zA-Z0-9:/_-]+$H\x03R\taliasName\x123\n" +
+	"\rtarget_key_id\x18\x02 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\vtargetKeyId\"\x15\n" +
+	"\x13UpdateAliasResponse\"X\n" +
+	"\x12DeleteAliasRequest\x12B\n" +
+	"\n" +
+	"alias_name\x18\x01 \x01(\tB#\xea\xe0\x18\x1f\x10\x01\x1a\x05\b\x01\x10\x80\x02\"\x12^[a-zA-Z0-9:/_-]+$H\x03R\taliasName\"\x15\n" +
+	"\x13DeleteAliasResponse\"\x94\x01\n" +
+	"\x12ListAliasesRequest\x12$\n" +
+	"\x06key_id\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12!\n" +
+	"\x05limit\x18\x02 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
+	"\x06marker\x18\x03 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\"\xb0\x01\n" +
+	"\x13ListAliasesResponse\x12;\n" +
+	"\aaliases\x18\x01 \x03(\v2!.strongroom.kms.v1.AliasListEntryR\aaliases\x12>\n" +
+	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
+	"nextMarker\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xde\t\n" +
+	"\x10ReEncryptRequest\x12>\n" +
+	"\x0fciphertext_blob\x18\x01 \x01(\fB\x15\xea\xe0\x18\x11\x10\x01\x1a\x05\b\x01\x10\x800B\x02\b\x01H\x04X\x01R\x0eciphertextBlob\x12\xb7\x01\n" +
+	"\x19source_encryption_context\x18\x02 \x03(\v2@.strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x17sourceEncryptionContext\x121\n" +
+	"\rsource_key_id\x18\x03 \x01(\tB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80\x10H\x02R\vsourceKeyId\x12=\n" +
+	"\x12destination_key_id\x18\x04 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x10destinationKeyId\x12\xc6\x01\n" +
+	"\x1edestination_encryption_context\x18\x05 \x03(\v2E.strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x1cdestinationEncryptionContext\x12\xa2\x01\n" +
+	"\x1bsource_encryption_algorithm\x18\x06 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecB6\xea\xe0\x182B\x15\x1a\x13\"SYMMETRIC_DEFAULT\"R\x19\n" +
+	"\x17kms:EncryptionAlgorithmR\x19sourceEncryptionAlgorithm\x12\xac\x01\n" +
+	" destination_encryption_algorithm\x18\a \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecB6\xea\xe0\x182B\x15\x1a\x13\"SYMMETRIC_DEFAULT\"R\x19\n" +
+	"\x17kms:EncryptionAlgorithmR\x1edestinationEncryptionAlgorithm\x128\n" +
+	"\fgrant_tokens\x18\b \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12\x17\n" +
+	"\adry_run\x18\t \x01(\bR\x06dryRun\x12Q\n" +
+	"\x11dry_run_modifiers\x18\n" +
+	" \x03(\x0e2%.strongroom.kms.v1.DryRunModifierTypeR\x0fdryRunModifiers\x1aJ\n" +
+	"\x1cSourceEncryptionContextEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aO\n" +
+	"!DestinationEncryptionContextEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa8\x04\n" +
+	"\x11ReEncryptResponse\x126\n" +
+	"\x0fciphertext_blob\x18\x01 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x0eciphertextBlob\x12/\n" +
+	"\rsource_key_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\vsourceKeyId\x12\"\n" +
+	"\x06key_id\x18\x03 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12j\n" +
+	"\x1bsource_encryption_algorithm\x18\x04 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x19sourceEncryptionAlgorithm\x12t\n" +
+	" destination_encryption_algorithm\x18\x05 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x1edestinationEncryptionAlgorithm\x12L\n" +
+	"\x16source_key_material_id\x18\x06 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\x13sourceKeyMaterialId\x12V\n" +
+	"\x1bdestination_key_material_id\x18\a \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\x18destinationKeyMaterialId\"\xfa\r\n" +
 	"\vKeyMetadata\x128\n" +
 	"\x0eaws_account_id\x18\x01 \x01(\tB\x12\xea\xe0\x18\x0e\n" +
 	"\fAWSAccountIdR\fawsAccountId\x12\"\n" +
@@ -2821,7 +4059,14 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\x17current_key_material_id\x18\x1a \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\x14currentKeyMaterialId\"X\n" +
 	"\fKeyListEntry\x12\"\n" +
 	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12$\n" +
-	"\akey_arn\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x10R\x06keyArn\"Y\n" +
+	"\akey_arn\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x10R\x06keyArn\"\xb4\x02\n" +
+	"\x0eAliasListEntry\x12>\n" +
+	"\n" +
+	"alias_name\x18\x01 \x01(\tB\x1f\xea\xe0\x18\x1b\x1a\x05\b\x01\x10\x80\x02\"\x12^[a-zA-Z0-9:/_-]+$R\taliasName\x12(\n" +
+	"\talias_arn\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x10R\baliasArn\x12/\n" +
+	"\rtarget_key_id\x18\x03 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\vtargetKeyId\x12?\n" +
+	"\rcreation_date\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fcreationDate\x12F\n" +
+	"\x11last_updated_date\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x0flastUpdatedDate\"Y\n" +
 	"\x03Tag\x12&\n" +
 	"\atag_key\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80\x01R\x06tagKey\x12*\n" +
 	"\ttag_value\x18\x02 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x00\x10\x80\x02R\btagValue\"\xb7\x01\n" +
@@ -2966,7 +4211,7 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"+KEY_ENCRYPTION_MECHANISM_RSAES_OAEP_SHA_256\x10\x01*h\n" +
 	"\x12DryRunModifierType\x12%\n" +
 	"!DRY_RUN_MODIFIER_TYPE_UNSPECIFIED\x10\x00\x12+\n" +
-	"'DRY_RUN_MODIFIER_TYPE_IGNORE_CIPHERTEXT\x10\x012\xb6\b\n" +
+	"'DRY_RUN_MODIFIER_TYPE_IGNORE_CIPHERTEXT\x10\x012\x82\x12\n" +
 	"\x14KeyManagementService\x12q\n" +
 	"\tCreateKey\x12#.strongroom.kms.v1.CreateKeyRequest\x1a$.strongroom.kms.v1.CreateKeyResponse\"\x19\xea\xe0\x18\x15\x1a\r!\f\x14$\x1b #\v\t\x03&%' \x010\x05@\x01\x12q\n" +
 	"\vDescribeKey\x12%.strongroom.kms.v1.DescribeKeyRequest\x1a&.strongroom.kms.v1.DescribeKeyResponse\"\x13\xea\xe0\x18\f\x1a\x04\"\x14\f\x1b \x020\fH\x01\x90\x02\x01\x12e\n" +
@@ -2976,7 +4221,19 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\aDecrypt\x12!.strongroom.kms.v1.DecryptRequest\x1a\".strongroom.kms.v1.DecryptResponse\"\x1a\xea\xe0\x18\x13\x1a\v\"\r\x15\x1f\x10\x19\f\x17\x1b\x1e\x0e \x020\x01H\x01\x90\x02\x01\x12\x82\x01\n" +
 	"\x0fGenerateDataKey\x12).strongroom.kms.v1.GenerateDataKeyRequest\x1a*.strongroom.kms.v1.GenerateDataKeyResponse\"\x18\xea\xe0\x18\x11\x1a\t\"\r\x1f\f\x19\x17\x1b\x1e\x0e \x020\x01H\x01\x90\x02\x01\x12\xb2\x01\n" +
 	"\x1fGenerateDataKeyWithoutPlaintext\x129.strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest\x1a:.strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse\"\x18\xea\xe0\x18\x11\x1a\t\"\r\x1f\f\x19\x17\x1b\x1e\x0e \x020\x01H\x01\x90\x02\x01\x12{\n" +
-	"\x0eGenerateRandom\x12(.strongroom.kms.v1.GenerateRandomRequest\x1a).strongroom.kms.v1.GenerateRandomResponse\"\x14\xea\xe0\x18\r\x1a\x05\f\x1b$\v\t \x010\x018\x01\x90\x02\x01\x1a@\xea\xe0\x18<\n" +
+	"\x0eGenerateRandom\x12(.strongroom.kms.v1.GenerateRandomRequest\x1a).strongroom.kms.v1.GenerateRandomResponse\"\x14\xea\xe0\x18\r\x1a\x05\f\x1b$\v\t \x010\x018\x01\x90\x02\x01\x12j\n" +
+	"\tEnableKey\x12#.strongroom.kms.v1.EnableKeyRequest\x1a$.strongroom.kms.v1.EnableKeyResponse\"\x12\xea\xe0\x18\x0e\x10\x01\x1a\x06\"\x14\f\x1b \x1e \x020\x05\x12l\n" +
+	"\n" +
+	"DisableKey\x12$.strongroom.kms.v1.DisableKeyRequest\x1a%.strongroom.kms.v1.DisableKeyResponse\"\x11\xea\xe0\x18\r\x10\x01\x1a\x05\"\x14\f\x1b\x1e \x020\x05\x12\x8a\x01\n" +
+	"\x14UpdateKeyDescription\x12..strongroom.kms.v1.UpdateKeyDescriptionRequest\x1a/.strongroom.kms.v1.UpdateKeyDescriptionResponse\"\x11\xea\xe0\x18\r\x10\x01\x1a\x05\"\x14\f\x1b\x1e \x020\x05\x12\x87\x01\n" +
+	"\x13ScheduleKeyDeletion\x12-.strongroom.kms.v1.ScheduleKeyDeletionRequest\x1a..strongroom.kms.v1.ScheduleKeyDeletionResponse\"\x11\xea\xe0\x18\r\x1a\x05\"\x14\f\x1b\x1e \x020\a@\x01\x12\x81\x01\n" +
+	"\x11CancelKeyDeletion\x12+.strongroom.kms.v1.CancelKeyDeletionRequest\x1a,.strongroom.kms.v1.CancelKeyDeletionResponse\"\x11\xea\xe0\x18\r\x1a\x05\"\x14\f\x1b\x1e \x020\x05@\x01\x12q\n" +
+	"\vCreateAlias\x12%.strongroom.kms.v1.CreateAliasRequest\x1a&.strongroom.kms.v1.CreateAliasResponse\"\x13\xea\xe0\x18\x0f\x10\x01\x1a\a\f\x01\"\x13\x1b \x1e \x030\x05\x12o\n" +
+	"\vUpdateAlias\x12%.strongroom.kms.v1.UpdateAliasRequest\x1a&.strongroom.kms.v1.UpdateAliasResponse\"\x11\xea\xe0\x18\r\x10\x01\x1a\x05\f\"\x1b \x1e \x030\x05\x12n\n" +
+	"\vDeleteAlias\x12%.strongroom.kms.v1.DeleteAliasRequest\x1a&.strongroom.kms.v1.DeleteAliasResponse\"\x10\xea\xe0\x18\f\x10\x01\x1a\x04\f\"\x1b\x1e \x030\a\x12p\n" +
+	"\vListAliases\x12%.strongroom.kms.v1.ListAliasesRequest\x1a&.strongroom.kms.v1.ListAliasesResponse\"\x12\xea\xe0\x18\v\x1a\x05\f\x1a\x1b\x14\" \x010\n" +
+	"\x90\x02\x01\x12\x8e\x01\n" +
+	"\tReEncrypt\x12#.strongroom.kms.v1.ReEncryptRequest\x1a$.strongroom.kms.v1.ReEncryptResponse\"6\xea\xe0\x18/\x1a\v\"\r\x15\x1f\x10\f\x19\x17\x1b\x1e\x0e \x02*\rReEncryptFrom*\vReEncryptTo0\x01H\x01\x90\x02\x01\x1a@\xea\xe0\x18<\n" +
 	"\fTrentService\x12\x031.1\x1a\x11kms.amazonaws.com\"\x03kms*\x03kms2\n" +
 	"2014-11-01BDZBgithub.com/strongroom-kms/strongroom/proto/strongroom/kms/v1;kmsv1b\beditionsp\xe8\a"
 
@@ -2993,7 +4250,7 @@ func file_strongroom_kms_v1_kms_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_kms_v1_kms_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_strongroom_kms_v1_kms_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_strongroom_kms_v1_kms_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_strongroom_kms_v1_kms_proto_goTypes = []any{
 	(KeySpec)(0),                                    // 0: strongroom.kms.v1.KeySpec
 	(CustomerMasterKeySpec)(0),                      // 1: strongroom.kms.v1.CustomerMasterKeySpec
@@ -3026,83 +4283,138 @@ var file_strongroom_kms_v1_kms_proto_goTypes = []any{
 	(*GenerateDataKeyWithoutPlaintextResponse)(nil), // 28: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
 	(*GenerateRandomRequest)(nil),                   // 29: strongroom.kms.v1.GenerateRandomRequest
 	(*GenerateRandomResponse)(nil),                  // 30: strongroom.kms.v1.GenerateRandomResponse
-	(*KeyMetadata)(nil),                             // 31: strongroom.kms.v1.KeyMetadata
-	(*KeyListEntry)(nil),                            // 32: strongroom.kms.v1.KeyListEntry
-	(*Tag)(nil),                                     // 33: strongroom.kms.v1.Tag
-	(*RecipientInfo)(nil),                           // 34: strongroom.kms.v1.RecipientInfo
-	(*MultiRegionConfiguration)(nil),                // 35: strongroom.kms.v1.MultiRegionConfiguration
-	(*MultiRegionKey)(nil),                          // 36: strongroom.kms.v1.MultiRegionKey
-	(*XksKeyConfiguration)(nil),                     // 37: strongroom.kms.v1.XksKeyConfiguration
-	nil,                                             // 38: strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
-	nil,                                             // 39: strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
-	nil,                                             // 40: strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
-	nil,                                             // 41: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
-	(*timestamppb.Timestamp)(nil),                   // 42: google.protobuf.Timestamp
+	(*EnableKeyRequest)(nil),                        // 31: strongroom.kms.v1.EnableKeyRequest
+	(*EnableKeyResponse)(nil),                       // 32: strongroom.kms.v1.EnableKeyResponse
+	(*DisableKeyRequest)(nil),                       // 33: strongroom.kms.v1.DisableKeyRequest
+	(*DisableKeyResponse)(nil),                      // 34: strongroom.kms.v1.DisableKeyResponse
+	(*UpdateKeyDescriptionRequest)(nil),             // 35: strongroom.kms.v1.UpdateKeyDescriptionRequest
+	(*UpdateKeyDescriptionResponse)(nil),            // 36: strongroom.kms.v1.UpdateKeyDescriptionResponse
+	(*ScheduleKeyDeletionRequest)(nil),              // 37: strongroom.kms.v1.ScheduleKeyDeletionRequest
+	(*ScheduleKeyDeletionResponse)(nil),             // 38: strongroom.kms.v1.ScheduleKeyDeletionResponse
+	(*CancelKeyDeletionRequest)(nil),                // 39: strongroom.kms.v1.CancelKeyDeletionRequest
+	(*CancelKeyDeletionResponse)(nil),               // 40: strongroom.kms.v1.CancelKeyDeletionResponse
+	(*CreateAliasRequest)(nil),                      // 41: strongroom.kms.v1.CreateAliasRequest
+	(*CreateAliasResponse)(nil),                     // 42: strongroom.kms.v1.CreateAliasResponse
+	(*UpdateAliasRequest)(nil),                      // 43: strongroom.kms.v1.UpdateAliasRequest
+	(*UpdateAliasResponse)(nil),                     // 44: strongroom.kms.v1.UpdateAliasResponse
+	(*DeleteAliasRequest)(nil),                      // 45: strongroom.kms.v1.DeleteAliasRequest
+	(*DeleteAliasResponse)(nil),                     // 46: strongroom.kms.v1.DeleteAliasResponse
+	(*ListAliasesRequest)(nil),                      // 47: strongroom.kms.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),                     // 48: strongroom.kms.v1.ListAliasesResponse
+	(*ReEncryptRequest)(nil),                        // 49: strongroom.kms.v1.ReEncryptRequest
+	(*ReEncryptResponse)(nil),                       // 50: strongroom.kms.v1.ReEncryptResponse
+	(*KeyMetadata)(nil),                             // 51: strongroom.kms.v1.KeyMetadata
+	(*KeyListEntry)(nil),                            // 52: strongroom.kms.v1.KeyListEntry
+	(*AliasListEntry)(nil),                          // 53: strongroom.kms.v1.AliasListEntry
+	(*Tag)(nil),                                     // 54: strongroom.kms.v1.Tag
+	(*RecipientInfo)(nil),                           // 55: strongroom.kms.v1.RecipientInfo
+	(*MultiRegionConfiguration)(nil),                // 56: strongroom.kms.v1.MultiRegionConfiguration
+	(*MultiRegionKey)(nil),                          // 57: strongroom.kms.v1.MultiRegionKey
+	(*XksKeyConfiguration)(nil),                     // 58: strongroom.kms.v1.XksKeyConfiguration
+	nil,                                             // 59: strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
+	nil,                                             // 60: strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
+	nil,                                             // 61: strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
+	nil,                                             // 62: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
+	nil,                                             // 63: strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
+	nil,                                             // 64: strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
+	(*timestamppb.Timestamp)(nil),                   // 65: google.protobuf.Timestamp
 }
 var file_strongroom_kms_v1_kms_proto_depIdxs = []int32{
 	2,  // 0: strongroom.kms.v1.CreateKeyRequest.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
 	1,  // 1: strongroom.kms.v1.CreateKeyRequest.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
 	0,  // 2: strongroom.kms.v1.CreateKeyRequest.key_spec:type_name -> strongroom.kms.v1.KeySpec
 	3,  // 3: strongroom.kms.v1.CreateKeyRequest.origin:type_name -> strongroom.kms.v1.OriginType
-	33, // 4: strongroom.kms.v1.CreateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
-	31, // 5: strongroom.kms.v1.CreateKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
-	31, // 6: strongroom.kms.v1.DescribeKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
-	32, // 7: strongroom.kms.v1.ListKeysResponse.keys:type_name -> strongroom.kms.v1.KeyListEntry
-	38, // 8: strongroom.kms.v1.EncryptRequest.encryption_context:type_name -> strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
+	54, // 4: strongroom.kms.v1.CreateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
+	51, // 5: strongroom.kms.v1.CreateKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
+	51, // 6: strongroom.kms.v1.DescribeKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
+	52, // 7: strongroom.kms.v1.ListKeysResponse.keys:type_name -> strongroom.kms.v1.KeyListEntry
+	59, // 8: strongroom.kms.v1.EncryptRequest.encryption_context:type_name -> strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
 	5,  // 9: strongroom.kms.v1.EncryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
 	5,  // 10: strongroom.kms.v1.EncryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	39, // 11: strongroom.kms.v1.DecryptRequest.encryption_context:type_name -> strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
+	60, // 11: strongroom.kms.v1.DecryptRequest.encryption_context:type_name -> strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
 	5,  // 12: strongroom.kms.v1.DecryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	34, // 13: strongroom.kms.v1.DecryptRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	55, // 13: strongroom.kms.v1.DecryptRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
 	14, // 14: strongroom.kms.v1.DecryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
 	5,  // 15: strongroom.kms.v1.DecryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	40, // 16: strongroom.kms.v1.GenerateDataKeyRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
+	61, // 16: strongroom.kms.v1.GenerateDataKeyRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
 	9,  // 17: strongroom.kms.v1.GenerateDataKeyRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
-	34, // 18: strongroom.kms.v1.GenerateDataKeyRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	41, // 19: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
+	55, // 18: strongroom.kms.v1.GenerateDataKeyRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	62, // 19: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
 	9,  // 20: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
-	34, // 21: strongroom.kms.v1.GenerateRandomRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	42, // 22: strongroom.kms.v1.KeyMetadata.creation_date:type_name -> google.protobuf.Timestamp
-	2,  // 23: strongroom.kms.v1.KeyMetadata.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	4,  // 24: strongroom.kms.v1.KeyMetadata.key_state:type_name -> strongroom.kms.v1.KeyState
-	42, // 25: strongroom.kms.v1.KeyMetadata.deletion_date:type_name -> google.protobuf.Timestamp
-	42, // 26: strongroom.kms.v1.KeyMetadata.valid_to:type_name -> google.protobuf.Timestamp
-	3,  // 27: strongroom.kms.v1.KeyMetadata.origin:type_name -> strongroom.kms.v1.OriginType
-	11, // 28: strongroom.kms.v1.KeyMetadata.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
-	10, // 29: strongroom.kms.v1.KeyMetadata.key_manager:type_name -> strongroom.kms.v1.KeyManagerType
-	1,  // 30: strongroom.kms.v1.KeyMetadata.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
-	0,  // 31: strongroom.kms.v1.KeyMetadata.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	5,  // 32: strongroom.kms.v1.KeyMetadata.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	6,  // 33: strongroom.kms.v1.KeyMetadata.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
-	8,  // 34: strongroom.kms.v1.KeyMetadata.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
-	35, // 35: strongroom.kms.v1.KeyMetadata.multi_region_configuration:type_name -> strongroom.kms.v1.MultiRegionConfiguration
-	7,  // 36: strongroom.kms.v1.KeyMetadata.mac_algorithms:type_name -> strongroom.kms.v1.MacAlgorithmSpec
-	37, // 37: strongroom.kms.v1.KeyMetadata.xks_key_configuration:type_name -> strongroom.kms.v1.XksKeyConfiguration
-	13, // 38: strongroom.kms.v1.RecipientInfo.key_encryption_algorithm:type_name -> strongroom.kms.v1.KeyEncryptionMechanism
-	12, // 39: strongroom.kms.v1.MultiRegionConfiguration.multi_region_key_type:type_name -> strongroom.kms.v1.MultiRegionKeyType
-	36, // 40: strongroom.kms.v1.MultiRegionConfiguration.primary_key:type_name -> strongroom.kms.v1.MultiRegionKey
-	36, // 41: strongroom.kms.v1.MultiRegionConfiguration.replica_keys:type_name -> strongroom.kms.v1.MultiRegionKey
-	15, // 42: strongroom.kms.v1.KeyManagementService.CreateKey:input_type -> strongroom.kms.v1.CreateKeyRequest
-	17, // 43: strongroom.kms.v1.KeyManagementService.DescribeKey:input_type -> strongroom.kms.v1.DescribeKeyRequest
-	19, // 44: strongroom.kms.v1.KeyManagementService.ListKeys:input_type -> strongroom.kms.v1.ListKeysRequest
-	21, // 45: strongroom.kms.v1.KeyManagementService.Encrypt:input_type -> strongroom.kms.v1.EncryptRequest
-	23, // 46: strongroom.kms.v1.KeyManagementService.Decrypt:input_type -> strongroom.kms.v1.DecryptRequest
-	25, // 47: strongroom.kms.v1.KeyManagementService.GenerateDataKey:input_type -> strongroom.kms.v1.GenerateDataKeyRequest
-	27, // 48: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
-	29, // 49: strongroom.kms.v1.KeyManagementService.GenerateRandom:input_type -> strongroom.kms.v1.GenerateRandomRequest
-	16, // 50: strongroom.kms.v1.KeyManagementService.CreateKey:output_type -> strongroom.kms.v1.CreateKeyResponse
-	18, // 51: strongroom.kms.v1.KeyManagementService.DescribeKey:output_type -> strongroom.kms.v1.DescribeKeyResponse
-	20, // 52: strongroom.kms.v1.KeyManagementService.ListKeys:output_type -> strongroom.kms.v1.ListKeysResponse
-	22, // 53: strongroom.kms.v1.KeyManagementService.Encrypt:output_type -> strongroom.kms.v1.EncryptResponse
-	24, // 54: strongroom.kms.v1.KeyManagementService.Decrypt:output_type -> strongroom.kms.v1.DecryptResponse
-	26, // 55: strongroom.kms.v1.KeyManagementService.GenerateDataKey:output_type -> strongroom.kms.v1.GenerateDataKeyResponse
-	28, // 56: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
-	30, // 57: strongroom.kms.v1.KeyManagementService.GenerateRandom:output_type -> strongroom.kms.v1.GenerateRandomResponse
-	50, // [50:58] is the sub-list for method output_type
-	42, // [42:50] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	55, // 21: strongroom.kms.v1.GenerateRandomRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	65, // 22: strongroom.kms.v1.ScheduleKeyDeletionResponse.deletion_date:type_name -> google.protobuf.Timestamp
+	4,  // 23: strongroom.kms.v1.ScheduleKeyDeletionResponse.key_state:type_name -> strongroom.kms.v1.KeyState
+	53, // 24: strongroom.kms.v1.ListAliasesResponse.aliases:type_name -> strongroom.kms.v1.AliasListEntry
+	63, // 25: strongroom.kms.v1.ReEncryptRequest.source_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
+	64, // 26: strongroom.kms.v1.ReEncryptRequest.destination_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
+	5,  // 27: strongroom.kms.v1.ReEncryptRequest.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	5,  // 28: strongroom.kms.v1.ReEncryptRequest.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	14, // 29: strongroom.kms.v1.ReEncryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
+	5,  // 30: strongroom.kms.v1.ReEncryptResponse.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	5,  // 31: strongroom.kms.v1.ReEncryptResponse.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	65, // 32: strongroom.kms.v1.KeyMetadata.creation_date:type_name -> google.protobuf.Timestamp
+	2,  // 33: strongroom.kms.v1.KeyMetadata.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	4,  // 34: strongroom.kms.v1.KeyMetadata.key_state:type_name -> strongroom.kms.v1.KeyState
+	65, // 35: strongroom.kms.v1.KeyMetadata.deletion_date:type_name -> google.protobuf.Timestamp
+	65, // 36: strongroom.kms.v1.KeyMetadata.valid_to:type_name -> google.protobuf.Timestamp
+	3,  // 37: strongroom.kms.v1.KeyMetadata.origin:type_name -> strongroom.kms.v1.OriginType
+	11, // 38: strongroom.kms.v1.KeyMetadata.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
+	10, // 39: strongroom.kms.v1.KeyMetadata.key_manager:type_name -> strongroom.kms.v1.KeyManagerType
+	1,  // 40: strongroom.kms.v1.KeyMetadata.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
+	0,  // 41: strongroom.kms.v1.KeyMetadata.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	5,  // 42: strongroom.kms.v1.KeyMetadata.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	6,  // 43: strongroom.kms.v1.KeyMetadata.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	8,  // 44: strongroom.kms.v1.KeyMetadata.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	56, // 45: strongroom.kms.v1.KeyMetadata.multi_region_configuration:type_name -> strongroom.kms.v1.MultiRegionConfiguration
+	7,  // 46: strongroom.kms.v1.KeyMetadata.mac_algorithms:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	58, // 47: strongroom.kms.v1.KeyMetadata.xks_key_configuration:type_name -> strongroom.kms.v1.XksKeyConfiguration
+	65, // 48: strongroom.kms.v1.AliasListEntry.creation_date:type_name -> google.protobuf.Timestamp
+	65, // 49: strongroom.kms.v1.AliasListEntry.last_updated_date:type_name -> google.protobuf.Timestamp
+	13, // 50: strongroom.kms.v1.RecipientInfo.key_encryption_algorithm:type_name -> strongroom.kms.v1.KeyEncryptionMechanism
+	12, // 51: strongroom.kms.v1.MultiRegionConfiguration.multi_region_key_type:type_name -> strongroom.kms.v1.MultiRegionKeyType
+	57, // 52: strongroom.kms.v1.MultiRegionConfiguration.primary_key:type_name -> strongroom.kms.v1.MultiRegionKey
+	57, // 53: strongroom.kms.v1.MultiRegionConfiguration.replica_keys:type_name -> strongroom.kms.v1.MultiRegionKey
+	15, // 54: strongroom.kms.v1.KeyManagementService.CreateKey:input_type -> strongroom.kms.v1.CreateKeyRequest
+	17, // 55: strongroom.kms.v1.KeyManagementService.DescribeKey:input_type -> strongroom.kms.v1.DescribeKeyRequest
+	19, // 56: strongroom.kms.v1.KeyManagementService.ListKeys:input_type -> strongroom.kms.v1.ListKeysRequest
+	21, // 57: strongroom.kms.v1.KeyManagementService.Encrypt:input_type -> strongroom.kms.v1.EncryptRequest
+	23, // 58: strongroom.kms.v1.KeyManagementService.Decrypt:input_type -> strongroom.kms.v1.DecryptRequest
+	25, // 59: strongroom.kms.v1.KeyManagementService.GenerateDataKey:input_type -> strongroom.kms.v1.GenerateDataKeyRequest
+	27, // 60: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
+	29, // 61: strongroom.kms.v1.KeyManagementService.GenerateRandom:input_type -> strongroom.kms.v1.GenerateRandomRequest
+	31, // 62: strongroom.kms.v1.KeyManagementService.EnableKey:input_type -> strongroom.kms.v1.EnableKeyRequest
+	33, // 63: strongroom.kms.v1.KeyManagementService.DisableKey:input_type -> strongroom.kms.v1.DisableKeyRequest
+	35, // 64: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:input_type -> strongroom.kms.v1.UpdateKeyDescriptionRequest
+	37, // 65: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:input_type -> strongroom.kms.v1.ScheduleKeyDeletionRequest
+	39, // 66: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:input_type -> strongroom.kms.v1.CancelKeyDeletionRequest
+	41, // 67: strongroom.kms.v1.KeyManagementService.CreateAlias:input_type -> strongroom.kms.v1.CreateAliasRequest
+	43, // 68: strongroom.kms.v1.KeyManagementService.UpdateAlias:input_type -> strongroom.kms.v1.UpdateAliasRequest
+	45, // 69: strongroom.kms.v1.KeyManagementService.DeleteAlias:input_type -> strongroom.kms.v1.DeleteAliasRequest
+	47, // 70: strongroom.kms.v1.KeyManagementService.ListAliases:input_type -> strongroom.kms.v1.ListAliasesRequest
+	49, // 71: strongroom.kms.v1.KeyManagementService.ReEncrypt:input_type -> strongroom.kms.v1.ReEncryptRequest
+	16, // 72: strongroom.kms.v1.KeyManagementService.CreateKey:output_type -> strongroom.kms.v1.CreateKeyResponse
+	18, // 73: strongroom.kms.v1.KeyManagementService.DescribeKey:output_type -> strongroom.kms.v1.DescribeKeyResponse
+	20, // 74: strongroom.kms.v1.KeyManagementService.ListKeys:output_type -> strongroom.kms.v1.ListKeysResponse
+	22, // 75: strongroom.kms.v1.KeyManagementService.Encrypt:output_type -> strongroom.kms.v1.EncryptResponse
+	24, // 76: strongroom.kms.v1.KeyManagementService.Decrypt:output_type -> strongroom.kms.v1.DecryptResponse
+	26, // 77: strongroom.kms.v1.KeyManagementService.GenerateDataKey:output_type -> strongroom.kms.v1.GenerateDataKeyResponse
+	28, // 78: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
+	30, // 79: strongroom.kms.v1.KeyManagementService.GenerateRandom:output_type -> strongroom.kms.v1.GenerateRandomResponse
+	32, // 80: strongroom.kms.v1.KeyManagementService.EnableKey:output_type -> strongroom.kms.v1.EnableKeyResponse
+	34, // 81: strongroom.kms.v1.KeyManagementService.DisableKey:output_type -> strongroom.kms.v1.DisableKeyResponse
+	36, // 82: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:output_type -> strongroom.kms.v1.UpdateKeyDescriptionResponse
+	38, // 83: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:output_type -> strongroom.kms.v1.ScheduleKeyDeletionResponse
+	40, // 84: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:output_type -> strongroom.kms.v1.CancelKeyDeletionResponse
+	42, // 85: strongroom.kms.v1.KeyManagementService.CreateAlias:output_type -> strongroom.kms.v1.CreateAliasResponse
+	44, // 86: strongroom.kms.v1.KeyManagementService.UpdateAlias:output_type -> strongroom.kms.v1.UpdateAliasResponse
+	46, // 87: strongroom.kms.v1.KeyManagementService.DeleteAlias:output_type -> strongroom.kms.v1.DeleteAliasResponse
+	48, // 88: strongroom.kms.v1.KeyManagementService.ListAliases:output_type -> strongroom.kms.v1.ListAliasesResponse
+	50, // 89: strongroom.kms.v1.KeyManagementService.ReEncrypt:output_type -> strongroom.kms.v1.ReEncryptResponse
+	72, // [72:90] is the sub-list for method output_type
+	54, // [54:72] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_kms_v1_kms_proto_init() }
@@ -3116,7 +4428,7 @@ func file_strongroom_kms_v1_kms_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_kms_v1_kms_proto_rawDesc), len(file_strongroom_kms_v1_kms_proto_rawDesc)),
 			NumEnums:      15,
-			NumMessages:   27,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

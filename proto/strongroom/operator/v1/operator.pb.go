@@ -624,6 +624,317 @@ func (x *HsmDescription) GetInFlight() uint32 {
 	return 0
 }
 
+// ListHsmOrphansRequest is the input of ListHsmOrphans.
+type ListHsmOrphansRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHsmOrphansRequest) Reset() {
+	*x = ListHsmOrphansRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHsmOrphansRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHsmOrphansRequest) ProtoMessage() {}
+
+func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHsmOrphansRequest.ProtoReflect.Descriptor instead.
+func (*ListHsmOrphansRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{7}
+}
+
+// ListHsmOrphansResponse is the output of ListHsmOrphans.
+type ListHsmOrphansResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Keys in an HSM that no KMS key has, and that no request is about to make.
+	TokenOrphans []*TokenOrphan `protobuf:"bytes,1,rep,name=token_orphans,json=tokenOrphans" json:"token_orphans,omitempty"`
+	// Key material that a KMS key should have and no HSM has.
+	MetadataOrphans []*MetadataOrphan `protobuf:"bytes,2,rep,name=metadata_orphans,json=metadataOrphans" json:"metadata_orphans,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ListHsmOrphansResponse) Reset() {
+	*x = ListHsmOrphansResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHsmOrphansResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHsmOrphansResponse) ProtoMessage() {}
+
+func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHsmOrphansResponse.ProtoReflect.Descriptor instead.
+func (*ListHsmOrphansResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListHsmOrphansResponse) GetTokenOrphans() []*TokenOrphan {
+	if x != nil {
+		return x.TokenOrphans
+	}
+	return nil
+}
+
+func (x *ListHsmOrphansResponse) GetMetadataOrphans() []*MetadataOrphan {
+	if x != nil {
+		return x.MetadataOrphans
+	}
+	return nil
+}
+
+// TokenOrphan is a key in an HSM without metadata.
+type TokenOrphan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The HSM that has it.
+	HsmId *string `protobuf:"bytes,1,opt,name=hsm_id,json=hsmId" json:"hsm_id,omitempty"`
+	// CKA_ID in hexadecimal; empty if it has none.
+	ObjectId *string `protobuf:"bytes,2,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	// CKA_LABEL, as the token gives it.
+	Label *string `protobuf:"bytes,3,opt,name=label" json:"label,omitempty"`
+	// The label is a key ARN of this account and Region, so that it was made by
+	// this service, or by another one with the same account and Region.
+	Ours          *bool `protobuf:"varint,4,opt,name=ours" json:"ours,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenOrphan) Reset() {
+	*x = TokenOrphan{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenOrphan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenOrphan) ProtoMessage() {}
+
+func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenOrphan.ProtoReflect.Descriptor instead.
+func (*TokenOrphan) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *TokenOrphan) GetHsmId() string {
+	if x != nil && x.HsmId != nil {
+		return *x.HsmId
+	}
+	return ""
+}
+
+func (x *TokenOrphan) GetObjectId() string {
+	if x != nil && x.ObjectId != nil {
+		return *x.ObjectId
+	}
+	return ""
+}
+
+func (x *TokenOrphan) GetLabel() string {
+	if x != nil && x.Label != nil {
+		return *x.Label
+	}
+	return ""
+}
+
+func (x *TokenOrphan) GetOurs() bool {
+	if x != nil && x.Ours != nil {
+		return *x.Ours
+	}
+	return false
+}
+
+// MetadataOrphan is a backing key without a key in an HSM.
+type MetadataOrphan struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	KeyArn *string                `protobuf:"bytes,1,opt,name=key_arn,json=keyArn" json:"key_arn,omitempty"`
+	// The missing token object's CKA_ID, in hexadecimal.
+	BackingKeyId *string `protobuf:"bytes,2,opt,name=backing_key_id,json=backingKeyId" json:"backing_key_id,omitempty"`
+	// It is the newest backing key, which encrypts; others only decrypt.
+	Current       *bool `protobuf:"varint,3,opt,name=current" json:"current,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetadataOrphan) Reset() {
+	*x = MetadataOrphan{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetadataOrphan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetadataOrphan) ProtoMessage() {}
+
+func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetadataOrphan.ProtoReflect.Descriptor instead.
+func (*MetadataOrphan) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MetadataOrphan) GetKeyArn() string {
+	if x != nil && x.KeyArn != nil {
+		return *x.KeyArn
+	}
+	return ""
+}
+
+func (x *MetadataOrphan) GetBackingKeyId() string {
+	if x != nil && x.BackingKeyId != nil {
+		return *x.BackingKeyId
+	}
+	return ""
+}
+
+func (x *MetadataOrphan) GetCurrent() bool {
+	if x != nil && x.Current != nil {
+		return *x.Current
+	}
+	return false
+}
+
+// BackupRequest is the input of Backup.
+type BackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
+}
+
+// BackupResponse is the next bytes of a backup file.
+type BackupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Chunk         []byte                 `protobuf:"bytes,1,opt,name=chunk" json:"chunk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BackupResponse) GetChunk() []byte {
+	if x != nil {
+		return x.Chunk
+	}
+	return nil
+}
+
 var File_strongroom_operator_v1_operator_proto protoreflect.FileDescriptor
 
 const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
@@ -675,16 +986,34 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\brestarts\x18\x11 \x01(\rR\brestarts\x12\x1a\n" +
 	"\bsessions\x18\x12 \x01(\rR\bsessions\x12\x12\n" +
 	"\x04keys\x18\x13 \x01(\rR\x04keys\x12\x1b\n" +
-	"\tin_flight\x18\x14 \x01(\rR\binFlight*i\n" +
+	"\tin_flight\x18\x14 \x01(\rR\binFlight\"\x17\n" +
+	"\x15ListHsmOrphansRequest\"\xb5\x01\n" +
+	"\x16ListHsmOrphansResponse\x12H\n" +
+	"\rtoken_orphans\x18\x01 \x03(\v2#.strongroom.operator.v1.TokenOrphanR\ftokenOrphans\x12Q\n" +
+	"\x10metadata_orphans\x18\x02 \x03(\v2&.strongroom.operator.v1.MetadataOrphanR\x0fmetadataOrphans\"k\n" +
+	"\vTokenOrphan\x12\x15\n" +
+	"\x06hsm_id\x18\x01 \x01(\tR\x05hsmId\x12\x1b\n" +
+	"\tobject_id\x18\x02 \x01(\tR\bobjectId\x12\x14\n" +
+	"\x05label\x18\x03 \x01(\tR\x05label\x12\x12\n" +
+	"\x04ours\x18\x04 \x01(\bR\x04ours\"i\n" +
+	"\x0eMetadataOrphan\x12\x17\n" +
+	"\akey_arn\x18\x01 \x01(\tR\x06keyArn\x12$\n" +
+	"\x0ebacking_key_id\x18\x02 \x01(\tR\fbackingKeyId\x12\x18\n" +
+	"\acurrent\x18\x03 \x01(\bR\acurrent\"\x0f\n" +
+	"\rBackupRequest\".\n" +
+	"\x0eBackupResponse\x12\x1c\n" +
+	"\x05chunk\x18\x01 \x01(\fB\x06\xea\xe0\x18\x02X\x01R\x05chunk*i\n" +
 	"\bHsmState\x12\x19\n" +
 	"\x15HSM_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12HSM_STATE_STARTING\x10\x01\x12\x13\n" +
 	"\x0fHSM_STATE_READY\x10\x02\x12\x15\n" +
-	"\x11HSM_STATE_STOPPED\x10\x032\xa4\x03\n" +
+	"\x11HSM_STATE_STOPPED\x10\x032\x8a\x05\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
-	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x1a%\xea\xe0\x18!\x1a\x13operator.strongroom\"\n" +
+	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12|\n" +
+	"\x0eListHsmOrphans\x12-.strongroom.operator.v1.ListHsmOrphansRequest\x1a..strongroom.operator.v1.ListHsmOrphansResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12f\n" +
+	"\x06Backup\x12%.strongroom.operator.v1.BackupRequest\x1a&.strongroom.operator.v1.BackupResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x1a%\xea\xe0\x18!\x1a\x13operator.strongroom\"\n" +
 	"strongroomBNZLgithub.com/strongroom-kms/strongroom/proto/strongroom/operator/v1;operatorv1b\beditionsp\xe8\a"
 
 var (
@@ -700,33 +1029,45 @@ func file_strongroom_operator_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_strongroom_operator_v1_operator_proto_goTypes = []any{
-	(HsmState)(0),                 // 0: strongroom.operator.v1.HsmState
-	(*StreamEventsRequest)(nil),   // 1: strongroom.operator.v1.StreamEventsRequest
-	(*StreamEventsResponse)(nil),  // 2: strongroom.operator.v1.StreamEventsResponse
-	(*StreamHsmLogRequest)(nil),   // 3: strongroom.operator.v1.StreamHsmLogRequest
-	(*StreamHsmLogResponse)(nil),  // 4: strongroom.operator.v1.StreamHsmLogResponse
-	(*DescribeHsmsRequest)(nil),   // 5: strongroom.operator.v1.DescribeHsmsRequest
-	(*DescribeHsmsResponse)(nil),  // 6: strongroom.operator.v1.DescribeHsmsResponse
-	(*HsmDescription)(nil),        // 7: strongroom.operator.v1.HsmDescription
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(HsmState)(0),                  // 0: strongroom.operator.v1.HsmState
+	(*StreamEventsRequest)(nil),    // 1: strongroom.operator.v1.StreamEventsRequest
+	(*StreamEventsResponse)(nil),   // 2: strongroom.operator.v1.StreamEventsResponse
+	(*StreamHsmLogRequest)(nil),    // 3: strongroom.operator.v1.StreamHsmLogRequest
+	(*StreamHsmLogResponse)(nil),   // 4: strongroom.operator.v1.StreamHsmLogResponse
+	(*DescribeHsmsRequest)(nil),    // 5: strongroom.operator.v1.DescribeHsmsRequest
+	(*DescribeHsmsResponse)(nil),   // 6: strongroom.operator.v1.DescribeHsmsResponse
+	(*HsmDescription)(nil),         // 7: strongroom.operator.v1.HsmDescription
+	(*ListHsmOrphansRequest)(nil),  // 8: strongroom.operator.v1.ListHsmOrphansRequest
+	(*ListHsmOrphansResponse)(nil), // 9: strongroom.operator.v1.ListHsmOrphansResponse
+	(*TokenOrphan)(nil),            // 10: strongroom.operator.v1.TokenOrphan
+	(*MetadataOrphan)(nil),         // 11: strongroom.operator.v1.MetadataOrphan
+	(*BackupRequest)(nil),          // 12: strongroom.operator.v1.BackupRequest
+	(*BackupResponse)(nil),         // 13: strongroom.operator.v1.BackupResponse
+	(*timestamppb.Timestamp)(nil),  // 14: google.protobuf.Timestamp
 }
 var file_strongroom_operator_v1_operator_proto_depIdxs = []int32{
-	7, // 0: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
-	0, // 1: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
-	8, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
-	1, // 3: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
-	3, // 4: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
-	5, // 5: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
-	2, // 6: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
-	4, // 7: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
-	6, // 8: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	7,  // 0: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
+	0,  // 1: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
+	14, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
+	10, // 3: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
+	11, // 4: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
+	1,  // 5: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
+	3,  // 6: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
+	5,  // 7: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
+	8,  // 8: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
+	12, // 9: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
+	2,  // 10: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
+	4,  // 11: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
+	6,  // 12: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
+	9,  // 13: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
+	13, // 14: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
+	10, // [10:15] is the sub-list for method output_type
+	5,  // [5:10] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_operator_v1_operator_proto_init() }
@@ -740,7 +1081,7 @@ func file_strongroom_operator_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_operator_v1_operator_proto_rawDesc), len(file_strongroom_operator_v1_operator_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,9 +23,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	OperatorService_StreamEvents_FullMethodName = "/strongroom.operator.v1.OperatorService/StreamEvents"
-	OperatorService_StreamHsmLog_FullMethodName = "/strongroom.operator.v1.OperatorService/StreamHsmLog"
-	OperatorService_DescribeHsms_FullMethodName = "/strongroom.operator.v1.OperatorService/DescribeHsms"
+	OperatorService_StreamEvents_FullMethodName   = "/strongroom.operator.v1.OperatorService/StreamEvents"
+	OperatorService_StreamHsmLog_FullMethodName   = "/strongroom.operator.v1.OperatorService/StreamHsmLog"
+	OperatorService_DescribeHsms_FullMethodName   = "/strongroom.operator.v1.OperatorService/DescribeHsms"
+	OperatorService_ListHsmOrphans_FullMethodName = "/strongroom.operator.v1.OperatorService/ListHsmOrphans"
+	OperatorService_Backup_FullMethodName         = "/strongroom.operator.v1.OperatorService/Backup"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -43,6 +45,15 @@ type OperatorServiceClient interface {
 	StreamHsmLog(ctx context.Context, in *StreamHsmLogRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamHsmLogResponse], error)
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(ctx context.Context, in *DescribeHsmsRequest, opts ...grpc.CallOption) (*DescribeHsmsResponse, error)
+	// ListHsmOrphans compares the keys of the HSMs with the key metadata, in both
+	// directions. It changes nothing: an operator decides.
+	ListHsmOrphans(ctx context.Context, in *ListHsmOrphansRequest, opts ...grpc.CallOption) (*ListHsmOrphansResponse, error)
+	// Backup streams a backup of the service: the key metadata and the audit
+	// journal as they are together at one moment at which no change is under way.
+	// Key material is not in it: that is the HSM's own backup. While it waits for
+	// that moment new changes wait too, 30 seconds at most; keys can be used all
+	// the time.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 }
 
 type operatorServiceClient struct {
@@ -101,6 +112,35 @@ func (c *operatorServiceClient) DescribeHsms(ctx context.Context, in *DescribeHs
 	return out, nil
 }
 
+func (c *operatorServiceClient) ListHsmOrphans(ctx context.Context, in *ListHsmOrphansRequest, opts ...grpc.CallOption) (*ListHsmOrphansResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListHsmOrphansResponse)
+	err := c.cc.Invoke(ctx, OperatorService_ListHsmOrphans_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[2], OperatorService_Backup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupRequest, BackupResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
+
 // OperatorServiceServer is the server API for OperatorService service.
 // All implementations must embed UnimplementedOperatorServiceServer
 // for forward compatibility.
@@ -116,6 +156,15 @@ type OperatorServiceServer interface {
 	StreamHsmLog(*StreamHsmLogRequest, grpc.ServerStreamingServer[StreamHsmLogResponse]) error
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error)
+	// ListHsmOrphans compares the keys of the HSMs with the key metadata, in both
+	// directions. It changes nothing: an operator decides.
+	ListHsmOrphans(context.Context, *ListHsmOrphansRequest) (*ListHsmOrphansResponse, error)
+	// Backup streams a backup of the service: the key metadata and the audit
+	// journal as they are together at one moment at which no change is under way.
+	// Key material is not in it: that is the HSM's own backup. While it waits for
+	// that moment new changes wait too, 30 seconds at most; keys can be used all
+	// the time.
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	mustEmbedUnimplementedOperatorServiceServer()
 }
 
@@ -134,6 +183,12 @@ func (UnimplementedOperatorServiceServer) StreamHsmLog(*StreamHsmLogRequest, grp
 }
 func (UnimplementedOperatorServiceServer) DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeHsms not implemented")
+}
+func (UnimplementedOperatorServiceServer) ListHsmOrphans(context.Context, *ListHsmOrphansRequest) (*ListHsmOrphansResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListHsmOrphans not implemented")
+}
+func (UnimplementedOperatorServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
+	return status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedOperatorServiceServer) mustEmbedUnimplementedOperatorServiceServer() {}
 func (UnimplementedOperatorServiceServer) testEmbeddedByValue()                         {}
@@ -196,6 +251,35 @@ func _OperatorService_DescribeHsms_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperatorService_ListHsmOrphans_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListHsmOrphansRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).ListHsmOrphans(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_ListHsmOrphans_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).ListHsmOrphans(ctx, req.(*ListHsmOrphansRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OperatorServiceServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_BackupServer = grpc.ServerStreamingServer[BackupResponse]
+
 // OperatorService_ServiceDesc is the grpc.ServiceDesc for OperatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -207,6 +291,10 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "DescribeHsms",
 			Handler:    _OperatorService_DescribeHsms_Handler,
 		},
+		{
+			MethodName: "ListHsmOrphans",
+			Handler:    _OperatorService_ListHsmOrphans_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -217,6 +305,11 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamHsmLog",
 			Handler:       _OperatorService_StreamHsmLog_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Backup",
+			Handler:       _OperatorService_Backup_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -41,9 +41,19 @@ type KeyRecord struct {
 	// The state as it was last set; Unavailable is never stored.
 	State *v1.KeyState `protobuf:"varint,8,opt,name=state,enum=strongroom.kms.v1.KeyState" json:"state,omitempty"`
 	// Newest last. Encryption uses the last one, decryption any.
-	BackingKeys   []*BackingKey `protobuf:"bytes,9,rep,name=backing_keys,json=backingKeys" json:"backing_keys,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	BackingKeys []*BackingKey `protobuf:"bytes,9,rep,name=backing_keys,json=backingKeys" json:"backing_keys,omitempty"`
+	// The id of the request that made the newest change. With the intents of the
+	// journal it tells after a crash whether a change was made.
+	ChangedBy *string `protobuf:"bytes,10,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	// When the key is to be deleted, and the waiting period in days; present
+	// when the state is PendingDeletion.
+	DeletionDate        *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=deletion_date,json=deletionDate" json:"deletion_date,omitempty"`
+	PendingWindowInDays *int32                 `protobuf:"varint,12,opt,name=pending_window_in_days,json=pendingWindowInDays" json:"pending_window_in_days,omitempty"`
+	// When the deletion began, after which it cannot be cancelled: some of the
+	// material may be destroyed.
+	DeletionStarted *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=deletion_started,json=deletionStarted" json:"deletion_started,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *KeyRecord) Reset() {
@@ -139,6 +149,114 @@ func (x *KeyRecord) GetBackingKeys() []*BackingKey {
 	return nil
 }
 
+func (x *KeyRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
+func (x *KeyRecord) GetDeletionDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DeletionDate
+	}
+	return nil
+}
+
+func (x *KeyRecord) GetPendingWindowInDays() int32 {
+	if x != nil && x.PendingWindowInDays != nil {
+		return *x.PendingWindowInDays
+	}
+	return 0
+}
+
+func (x *KeyRecord) GetDeletionStarted() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DeletionStarted
+	}
+	return nil
+}
+
+// AliasRecord is an alias, at <account>/<region>/alias/<name without "alias/">.
+type AliasRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name, with "alias/".
+	Name *string `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	// The UUID of the key that it names, in text.
+	TargetKeyId *string                `protobuf:"bytes,2,opt,name=target_key_id,json=targetKeyId" json:"target_key_id,omitempty"`
+	Created     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created" json:"created,omitempty"`
+	Updated     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated" json:"updated,omitempty"`
+	// The id of the request that made the newest change.
+	ChangedBy     *string `protobuf:"bytes,5,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AliasRecord) Reset() {
+	*x = AliasRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AliasRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AliasRecord) ProtoMessage() {}
+
+func (x *AliasRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AliasRecord.ProtoReflect.Descriptor instead.
+func (*AliasRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AliasRecord) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *AliasRecord) GetTargetKeyId() string {
+	if x != nil && x.TargetKeyId != nil {
+		return *x.TargetKeyId
+	}
+	return ""
+}
+
+func (x *AliasRecord) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *AliasRecord) GetUpdated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Updated
+	}
+	return nil
+}
+
+func (x *AliasRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
 // BackingKey is one generation of a KMS key's material: an object in a token.
 type BackingKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -151,7 +269,7 @@ type BackingKey struct {
 
 func (x *BackingKey) Reset() {
 	*x = BackingKey{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[1]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -163,7 +281,7 @@ func (x *BackingKey) String() string {
 func (*BackingKey) ProtoMessage() {}
 
 func (x *BackingKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[1]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -176,7 +294,7 @@ func (x *BackingKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackingKey.ProtoReflect.Descriptor instead.
 func (*BackingKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{1}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *BackingKey) GetId() []byte {
@@ -205,7 +323,7 @@ type InvocationRecord struct {
 
 func (x *InvocationRecord) Reset() {
 	*x = InvocationRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[2]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -217,7 +335,7 @@ func (x *InvocationRecord) String() string {
 func (*InvocationRecord) ProtoMessage() {}
 
 func (x *InvocationRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[2]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -230,7 +348,7 @@ func (x *InvocationRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvocationRecord.ProtoReflect.Descriptor instead.
 func (*InvocationRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{2}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *InvocationRecord) GetReserved() uint64 {
@@ -253,7 +371,7 @@ type ServiceRecord struct {
 
 func (x *ServiceRecord) Reset() {
 	*x = ServiceRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -265,7 +383,7 @@ func (x *ServiceRecord) String() string {
 func (*ServiceRecord) ProtoMessage() {}
 
 func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -278,7 +396,7 @@ func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRecord.ProtoReflect.Descriptor instead.
 func (*ServiceRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{3}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ServiceRecord) GetJournalId() string {
@@ -292,7 +410,7 @@ var File_strongroom_storage_v1_storage_proto protoreflect.FileDescriptor
 
 const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\n" +
-	"#strongroom/storage/v1/storage.proto\x12\x15strongroom.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bstrongroom/kms/v1/kms.proto\"\xb1\x03\n" +
+	"#strongroom/storage/v1/storage.proto\x12\x15strongroom.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bstrongroom/kms/v1/kms.proto\"\x8d\x05\n" +
 	"\tKeyRecord\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x10\n" +
 	"\x03arn\x18\x02 \x01(\tR\x03arn\x124\n" +
@@ -302,7 +420,20 @@ const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\tkey_usage\x18\x06 \x01(\x0e2\x1f.strongroom.kms.v1.KeyUsageTypeR\bkeyUsage\x125\n" +
 	"\x06origin\x18\a \x01(\x0e2\x1d.strongroom.kms.v1.OriginTypeR\x06origin\x121\n" +
 	"\x05state\x18\b \x01(\x0e2\x1b.strongroom.kms.v1.KeyStateR\x05state\x12D\n" +
-	"\fbacking_keys\x18\t \x03(\v2!.strongroom.storage.v1.BackingKeyR\vbackingKeys\"R\n" +
+	"\fbacking_keys\x18\t \x03(\v2!.strongroom.storage.v1.BackingKeyR\vbackingKeys\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\n" +
+	" \x01(\tR\tchangedBy\x12?\n" +
+	"\rdeletion_date\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\fdeletionDate\x123\n" +
+	"\x16pending_window_in_days\x18\f \x01(\x05R\x13pendingWindowInDays\x12E\n" +
+	"\x10deletion_started\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0fdeletionStarted\"\xd0\x01\n" +
+	"\vAliasRecord\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\"\n" +
+	"\rtarget_key_id\x18\x02 \x01(\tR\vtargetKeyId\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\x05 \x01(\tR\tchangedBy\"R\n" +
 	"\n" +
 	"BackingKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x124\n" +
@@ -325,31 +456,36 @@ func file_strongroom_storage_v1_storage_proto_rawDescGZIP() []byte {
 	return file_strongroom_storage_v1_storage_proto_rawDescData
 }
 
-var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_strongroom_storage_v1_storage_proto_goTypes = []any{
 	(*KeyRecord)(nil),             // 0: strongroom.storage.v1.KeyRecord
-	(*BackingKey)(nil),            // 1: strongroom.storage.v1.BackingKey
-	(*InvocationRecord)(nil),      // 2: strongroom.storage.v1.InvocationRecord
-	(*ServiceRecord)(nil),         // 3: strongroom.storage.v1.ServiceRecord
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(v1.KeySpec)(0),               // 5: strongroom.kms.v1.KeySpec
-	(v1.KeyUsageType)(0),          // 6: strongroom.kms.v1.KeyUsageType
-	(v1.OriginType)(0),            // 7: strongroom.kms.v1.OriginType
-	(v1.KeyState)(0),              // 8: strongroom.kms.v1.KeyState
+	(*AliasRecord)(nil),           // 1: strongroom.storage.v1.AliasRecord
+	(*BackingKey)(nil),            // 2: strongroom.storage.v1.BackingKey
+	(*InvocationRecord)(nil),      // 3: strongroom.storage.v1.InvocationRecord
+	(*ServiceRecord)(nil),         // 4: strongroom.storage.v1.ServiceRecord
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(v1.KeySpec)(0),               // 6: strongroom.kms.v1.KeySpec
+	(v1.KeyUsageType)(0),          // 7: strongroom.kms.v1.KeyUsageType
+	(v1.OriginType)(0),            // 8: strongroom.kms.v1.OriginType
+	(v1.KeyState)(0),              // 9: strongroom.kms.v1.KeyState
 }
 var file_strongroom_storage_v1_storage_proto_depIdxs = []int32{
-	4, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
-	5, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	6, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	7, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
-	8, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
-	1, // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
-	4, // 6: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	5,  // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
+	6,  // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	7,  // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	8,  // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
+	9,  // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
+	2,  // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
+	5,  // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
+	5,  // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
+	5,  // 8: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
+	5,  // 9: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
+	5,  // 10: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_storage_v1_storage_proto_init() }
@@ -363,7 +499,7 @@ func file_strongroom_storage_v1_storage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_storage_v1_storage_proto_rawDesc), len(file_strongroom_storage_v1_storage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
