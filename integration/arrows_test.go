@@ -19,14 +19,16 @@ const module = "github.com/strongroom-kms/strongroom"
 // part may import itself and proto, which imports nothing of ours. Tests are
 // free to import more.
 var arrows = map[string][]string{
-	"cmd":         {"server", "keystore", "hsmpool", "audit", "client"},
-	"server":      {"keystore"},
-	"keystore":    {"hsmpool", "audit"},
-	"hsmpool":     {"audit"},
-	"audit":       {},
-	"client":      {},
-	"proto":       {},
-	"integration": {"cmd", "server", "keystore", "hsmpool", "audit", "client"},
+	"cmd":            {"internal", "server", "keystore", "hsmpool", "audit", "client"},
+	"internal":       {"server", "keystore", "hsmpool", "audit"},
+	"server":         {"keystore"},
+	"keystore":       {"hsmpool", "audit"},
+	"hsmpool":        {"audit"},
+	"audit":          {},
+	"client":         {},
+	"proto":          {},
+	"strongroomtest": {"internal", "hsmpool", "audit", "client"},
+	"integration":    {"cmd", "internal", "server", "keystore", "hsmpool", "audit", "client"},
 }
 
 // pkcs11Packages may be imported below hsmpool/worker only.

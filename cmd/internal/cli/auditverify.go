@@ -8,8 +8,8 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/journal"
-	"github.com/strongroom-kms/strongroom/cmd/internal/daemon"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	"github.com/strongroom-kms/strongroom/internal/daemon"
 )
 
 type auditCmd struct {

@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/config"
 	"github.com/strongroom-kms/strongroom/cmd/internal/dev"
+	"github.com/strongroom-kms/strongroom/internal/config"
 )
 
 type devCmd struct {

@@ -13,9 +13,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/atomicfile"
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	"github.com/strongroom-kms/strongroom/internal/atomicfile"
 )
 
 // connection is the flags of every command that calls a server.

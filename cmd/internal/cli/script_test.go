@@ -13,8 +13,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/cli"
-	"github.com/strongroom-kms/strongroom/cmd/internal/devpki"
 	"github.com/strongroom-kms/strongroom/hsmpool/worker"
+	"github.com/strongroom-kms/strongroom/internal/devpki"
 )
 
 // TestMain makes the test binary what the scripts and the servers in this

@@ -7,9 +7,9 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/config"
-	"github.com/strongroom-kms/strongroom/cmd/internal/daemon"
 	"github.com/strongroom-kms/strongroom/hsmpool/worker"
+	"github.com/strongroom-kms/strongroom/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/daemon"
 )
 
 type serveCmd struct {

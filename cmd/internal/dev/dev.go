@@ -11,8 +11,8 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
-	"github.com/strongroom-kms/strongroom/cmd/internal/daemon"
 	"github.com/strongroom-kms/strongroom/cmd/internal/tour"
+	"github.com/strongroom-kms/strongroom/internal/daemon"
 )
 
 // Options are the flags of `strongroom dev`.

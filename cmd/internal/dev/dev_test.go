@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/config"
 )
 
 // options prepare a data directory with an odd name, and need no SoftHSM.

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/atomicfile"
-	"github.com/strongroom-kms/strongroom/cmd/internal/config"
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
-	"github.com/strongroom-kms/strongroom/cmd/internal/devpki"
+	"github.com/strongroom-kms/strongroom/internal/atomicfile"
+	"github.com/strongroom-kms/strongroom/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/devpki"
 )
 
 // What the server of `strongroom dev` says it is.

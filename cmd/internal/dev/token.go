@@ -11,9 +11,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/audit"
-	"github.com/strongroom-kms/strongroom/cmd/internal/atomicfile"
-	"github.com/strongroom-kms/strongroom/cmd/internal/daemon"
 	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/internal/atomicfile"
+	"github.com/strongroom-kms/strongroom/internal/daemon"
 )
 
 // initTimeout bounds the making of a token, which takes SoftHSM well under a

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/devpki"
+	"github.com/strongroom-kms/strongroom/internal/devpki"
 )
 
 const day = 24 * time.Hour

@@ -16,7 +16,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/audit"
-	"github.com/strongroom-kms/strongroom/cmd/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/config"
 )
 
 // closeTimeout bounds the closing of all parts after the server has drained. It

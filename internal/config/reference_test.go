@@ -10,13 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/config"
 )
 
 // TestTheReferenceHasEveryField compares docs/configuration.md with the fields
 // that a file can have, both ways.
 func TestTheReferenceHasEveryField(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/configuration.md")
+	text, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}

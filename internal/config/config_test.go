@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/config"
 )
 
 // minimal has every mandatory field and no other.
@@ -70,7 +70,7 @@ func TestTheMinimalFileHasTheDocumentedDefaults(t *testing.T) {
 }
 
 func TestTheExampleIsGoodAndShowsEverySection(t *testing.T) {
-	c, err := config.Load("../../../docs/example.yaml")
+	c, err := config.Load("../../docs/example.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/atomicfile"
+	"github.com/strongroom-kms/strongroom/internal/atomicfile"
 )
 
 func content(s string) func(io.Writer) error {

@@ -20,7 +20,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/strongroom-kms/strongroom/cmd/internal/atomicfile"
+	"github.com/strongroom-kms/strongroom/internal/atomicfile"
 )
 
 const (
