@@ -63,7 +63,7 @@ func (c *fileSealCmd) Run(ctx context.Context, p *Process) error {
 	}
 	return c.stream(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		wrap := func(ctx context.Context) (key, wrapped []byte, err error) {
-			ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+			ctx, cancel := c.within(ctx)
 			defer cancel()
 			answer, err := client.KMS.GenerateDataKey(ctx, &kmsv1.GenerateDataKeyRequest{
 				KeyId: c.Key.id(), KeySpec: kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256.Enum(), EncryptionContext: pairs,
@@ -108,7 +108,7 @@ func (c *fileOpenCmd) Run(ctx context.Context, p *Process) error {
 	}
 	return c.stream(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		unwrap := func(ctx context.Context, wrapped []byte) ([]byte, error) {
-			ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+			ctx, cancel := c.within(ctx)
 			defer cancel()
 			answer, err := client.KMS.Decrypt(ctx, &kmsv1.DecryptRequest{CiphertextBlob: wrapped, EncryptionContext: pairs})
 			return answer.GetPlaintext(), err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -32,7 +33,7 @@ func (c *connection) open(p *Process) (*connect.Client, error) {
 	if c.Timeout <= 0 {
 		return nil, usagef("--timeout %v is not more than 0s", c.Timeout)
 	}
-	o := connect.Options{UserAgent: "strongroom/" + version(), Timeout: c.Timeout}
+	o := connect.Options{UserAgent: "strongroom/" + version()}
 	for _, setting := range []struct {
 		to                   *string
 		flag, name, variable string
@@ -64,9 +65,14 @@ func checkAddress(address string) error {
 
 // call runs f with a client and at most --timeout.
 func (c *connection) call(ctx context.Context, p *Process, f func(context.Context, *connect.Client) error) error {
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	ctx, cancel := c.within(ctx)
 	defer cancel()
 	return c.stream(ctx, p, f)
+}
+
+// within gives one answer --timeout to come.
+func (c *connection) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("no answer within %v (--timeout)", c.Timeout))
 }
 
 // stream is call for what may last.

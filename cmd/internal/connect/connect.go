@@ -1,25 +1,23 @@
-// Package connect is the command line's connection to a server: gRPC over TLS
-// with a client certificate, and errors in the words of the KMS API.
+// Package connect is the command line's connection to a server, by package
+// client.
 package connect
 
 import (
-	"crypto/tls"
-	"crypto/x509"
+	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/codes"
 
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
-	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+	"github.com/strongroom-kms/strongroom/client"
 )
 
+// Client is what commands call a server with.
+type Client = client.Client
+
 // Options say which server to call, and as whom. All fields are mandatory but
-// UserAgent and Timeout.
+// UserAgent.
 type Options struct {
 	// Address is the server's "host:port"; its certificate must be for the host.
 	Address string
@@ -33,46 +31,25 @@ type Options struct {
 	ClientKey string
 	// UserAgent stands in API events.
 	UserAgent string
-	// Timeout is how long the caller waits for an answer. It is for the words of
-	// an error only: contexts end calls.
-	Timeout time.Duration
 }
 
-// Client calls both services of one server. Its methods fail with *Error.
-type Client struct {
-	// KMS is the key management service.
-	KMS kmsv1.KeyManagementServiceClient
-	// Operator reads the audit trails and the state of the HSMs.
-	Operator operatorv1.OperatorServiceClient
-
-	conn *grpc.ClientConn
-}
-
-// New prepares a connection; the first call makes it. Close frees it.
+// New prepares a connection; the first call makes it. Close frees it. A command
+// that fails says so at once: nothing is repeated behind the user's back.
 func New(o Options) (*Client, error) {
-	config, err := tlsConfig(o)
-	if err != nil {
-		return nil, err
-	}
-	words := wording{clientCert: o.ClientCert, timeout: o.Timeout}
-	conn, err := grpc.NewClient(o.Address,
-		grpc.WithTransportCredentials(credentials.NewTLS(config)),
-		grpc.WithUserAgent(o.UserAgent),
-		grpc.WithUnaryInterceptor(words.unary),
-		grpc.WithStreamInterceptor(words.stream),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the connection to %s: %w", o.Address, err)
-	}
-	return &Client{
-		KMS:      kmsv1.NewKeyManagementServiceClient(conn),
-		Operator: operatorv1.NewOperatorServiceClient(conn),
-		conn:     conn,
-	}, nil
+	return client.Dial(o.Address, client.Config{
+		CACert:     o.CACert,
+		ClientCert: o.ClientCert,
+		ClientKey:  o.ClientKey,
+		UserAgent:  o.UserAgent,
+		Retries:    -1,
+	})
 }
 
-// Close ends the connection and the calls in flight.
-func (c *Client) Close() error { return c.conn.Close() }
+// Interrupted reports whether err only says that the caller's context ended.
+func Interrupted(err error) bool {
+	e, ok := errors.AsType[*client.Error](err)
+	return errors.Is(err, context.Canceled) || ok && e.Name == "" && e.Code == codes.Canceled
+}
 
 // Each calls f for every answer of a stream until the stream ends, or f fails.
 func Each[T any](stream grpc.ServerStreamingClient[T], f func(*T) error) error {
@@ -88,24 +65,4 @@ func Each[T any](stream grpc.ServerStreamingClient[T], f func(*T) error) error {
 			return err
 		}
 	}
-}
-
-func tlsConfig(o Options) (*tls.Config, error) {
-	ca, err := os.ReadFile(o.CACert)
-	if err != nil {
-		return nil, fmt.Errorf("reading the CA certificate: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("reading the CA certificate: %s has no certificate in PEM form", o.CACert)
-	}
-	cert, err := tls.LoadX509KeyPair(o.ClientCert, o.ClientKey)
-	if err != nil {
-		return nil, fmt.Errorf("loading the client certificate %s with key %s: %w", o.ClientCert, o.ClientKey, err)
-	}
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		RootCAs:      roots,
-		Certificates: []tls.Certificate{cert},
-	}, nil
 }

@@ -1,0 +1,96 @@
+package client
+
+import (
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+// A connection is pinged when nothing has come for keepaliveTime, requests in
+// flight or not, so that one that a firewall has forgotten is replaced before it
+// is needed. The server allows a ping every 10 s.
+const (
+	keepaliveTime    = 30 * time.Second
+	keepaliveTimeout = 10 * time.Second
+)
+
+// Config says as whom to call and how. It needs either the three files or TLS.
+type Config struct {
+	// CACert is a PEM file with the authorities that may have issued the server's
+	// certificate. It is read once.
+	CACert string
+	// ClientCert is a PEM file with the caller's certificate, which says who
+	// calls, and ClientKey one with its private key. They are read again for each
+	// new connection, so that a renewed certificate needs no restart.
+	ClientCert, ClientKey string
+	// TLS is used in place of the files, if not nil.
+	TLS *tls.Config
+
+	// UserAgent stands in the server's API events, before gRPC's own name.
+	UserAgent string
+	// Retries is how often a failed call may be repeated, where the package
+	// comment allows it: 0 means DefaultRetries, a negative number never.
+	Retries int
+	// Options are further options of the connection. Their interceptors see what
+	// callers see: one call, however many attempts it took, and an *Error.
+	Options []grpc.DialOption
+}
+
+// Client calls both services of one server. Its methods may be called from many
+// goroutines, fail with *Error, and share one connection, which is made when
+// needed and made again when lost.
+type Client struct {
+	// KMS is the key management service.
+	KMS kmsv1.KeyManagementServiceClient
+	// Operator reads the audit trails and the state of the HSMs.
+	Operator operatorv1.OperatorServiceClient
+
+	conn *grpc.ClientConn
+}
+
+// Dial prepares a connection to the server at target: "host:port", or another
+// name that gRPC knows, such as "dns:///host:port". The server's certificate must
+// be for the host. Dial does not wait for the server: the first call connects.
+// Close frees the connection.
+func Dial(target string, c Config) (*Client, error) {
+	config, err := c.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := grpc.NewClient(target, c.dialOptions(config)...)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the connection to %s: %w", target, err)
+	}
+	return &Client{
+		KMS:      kmsv1.NewKeyManagementServiceClient(conn),
+		Operator: operatorv1.NewOperatorServiceClient(conn),
+		conn:     conn,
+	}, nil
+}
+
+// Close ends the connection and the calls in flight.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// dialOptions puts the caller's options first: their interceptors are the outer
+// ones.
+func (c Config) dialOptions(config *tls.Config) []grpc.DialOption {
+	words := wording{clientCert: c.ClientCert}
+	again := newRetrier(c.Retries)
+	return append(c.Options[:len(c.Options):len(c.Options)],
+		grpc.WithTransportCredentials(credentials.NewTLS(config)),
+		grpc.WithUserAgent(c.UserAgent),
+		grpc.WithDisableServiceConfig(), // what is repeated is decided here, not in DNS
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{
+			Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true,
+		}),
+		grpc.WithChainUnaryInterceptor(again.unary, words.unary),
+		grpc.WithChainStreamInterceptor(words.stream),
+	)
+}

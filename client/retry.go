@@ -1,0 +1,102 @@
+package client
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+// DefaultRetries is the number of repetitions if Config.Retries is 0. Their pauses
+// add up to one to two seconds: a server may be restarted meanwhile.
+const DefaultRetries = 4
+
+const (
+	firstPause = 150 * time.Millisecond // doubled each time
+	// longestHint is how long a call waits because the server says so. Beyond it
+	// the caller decides: Error.RetryAfter has the time.
+	longestHint = 10 * time.Second
+)
+
+// retrier repeats calls.
+type retrier struct {
+	most int
+	safe map[string]bool // the methods that change nothing, by full name
+}
+
+func newRetrier(most int) retrier {
+	if most == 0 {
+		most = DefaultRetries
+	}
+	r := retrier{most: most, safe: map[string]bool{}}
+	for _, file := range []protoreflect.FileDescriptor{kmsv1.File_strongroom_kms_v1_kms_proto, operatorv1.File_strongroom_operator_v1_operator_proto} {
+		for i := range file.Services().Len() {
+			r.learn(file.Services().Get(i))
+		}
+	}
+	return r
+}
+
+// learn notes which methods of a service change nothing, by their idempotency
+// level in the proto.
+func (r retrier) learn(service protoreflect.ServiceDescriptor) {
+	for i := range service.Methods().Len() {
+		m := service.Methods().Get(i)
+		options, ok := m.Options().(*descriptorpb.MethodOptions)
+		if ok && options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS {
+			r.safe["/"+string(service.FullName())+"/"+string(m.Name())] = true
+		}
+	}
+}
+
+func (r retrier) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	for done := 0; ; done++ {
+		err := invoke(ctx, method, req, reply, cc, opts...)
+		if err == nil || done >= r.most {
+			return err
+		}
+		pause, ok := r.pause(method, err, done)
+		if !ok || !wait(ctx, pause) {
+			return err
+		}
+	}
+}
+
+// pause returns how long to wait before the call is repeated, if it may be.
+func (r retrier) pause(method string, err error, done int) (time.Duration, bool) {
+	e, ok := AsError(err)
+	switch {
+	case !ok || e.hopeless || e.RetryAfter > longestHint:
+		return 0, false
+	case e.Code != codes.Unavailable && (e.Code != codes.ResourceExhausted || e.RetryAfter <= 0):
+		return 0, false
+	case e.Name == "" && !r.safe[method]:
+		return 0, false
+	case e.RetryAfter > 0:
+		return e.RetryAfter + rand.N(e.RetryAfter/2+1), true // never earlier than asked
+	}
+	longest := firstPause << done
+	return longest/2 + rand.N(longest/2), true
+}
+
+// wait waits, or returns false if ctx does not last so long.
+func wait(ctx context.Context, pause time.Duration) bool {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= pause {
+		return false
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
