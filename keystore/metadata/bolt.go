@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"sync"
 	"time"
 
@@ -23,27 +22,45 @@ type BoltOptions struct {
 	// MaxChanges is how many of the newest changes are kept in memory for Watch.
 	// Default: 4096. They are also held to 16 MiB together.
 	MaxChanges int
+
+	retry time.Duration // first pause between attempts to write again
 }
 
 const (
 	defaultLockTimeout = time.Second
 	defaultMaxChanges  = 4096
 	maxHistorySize     = 16 << 20
+	defaultRetry       = 500 * time.Millisecond
+	// maxRetryFactor bounds the pauses: the longest is so many times the first.
+	maxRetryFactor = 20
 )
 
 // Bolt is a [Store] in one bbolt file, for one process. A Commit costs one or two
 // fdatasync calls and Commits take turns; reads go on beside them.
 //
 // Changes for Watch are kept in memory only: after a restart those before it are
-// compacted. If a write fails such that it is not known whether the disk has it,
-// the Store answers [ErrUnavailable] from then on and has to be opened again,
-// because a kernel forgets what it could not write and a second sync may lie.
+// compacted. A write that fails is answered with [ErrUnavailable]; the Store tries
+// by itself until it can write again, and Healthy says why it cannot. Where it is
+// not known whether the disk has a change, reads are answered with ErrUnavailable
+// too until that is settled: see rebuild. Only damage ends the Store for good.
 type Bolt struct {
 	path    string
-	db      *bbolt.DB
-	file    *os.File      // db's own, to give up its lock when db cannot be closed
+	retry   time.Duration
 	writer  chan struct{} // holds one element while nobody writes
 	history *history
+	// update is (*bbolt.DB).Update; tests make it fail as disks do.
+	update func(*bbolt.DB, func(*bbolt.Tx) error) error
+
+	swap sync.RWMutex // held for reading by readers of boltFile, which rebuild replaces
+	boltFile
+
+	// Of who has the turn to write:
+	synced  int    // the bbolt transaction that the disk has
+	unknown Change // the change of which it is not known; without events if there is none
+
+	fault  fault
+	stop   context.CancelFunc
+	mended chan struct{} // closed when mend has ended
 
 	closing  sync.Once
 	closeErr error
@@ -57,23 +74,43 @@ var _ Store = (*Bolt)(nil)
 // [ErrUnavailable] if another process keeps it open for longer than the
 // LockTimeout.
 func OpenBolt(path string, opts BoltOptions) (*Bolt, error) {
-	if opts.LockTimeout <= 0 {
-		opts.LockTimeout = defaultLockTimeout
-	}
-	if opts.MaxChanges <= 0 {
-		opts.MaxChanges = defaultMaxChanges
-	}
+	opts = opts.withDefaults()
 	if err := createIfMissing(path); err != nil {
 		return nil, fmt.Errorf("creating metadata file %s: %w", path, err)
 	}
-	b := &Bolt{path: path, writer: make(chan struct{}, 1)}
-	revision, err := b.open(opts.LockTimeout)
+	file, at, err := openBoltFile(path, opts.LockTimeout)
 	if err != nil {
-		return nil, fmt.Errorf("opening metadata file %s: %w", path, err)
+		return nil, fmt.Errorf("opening metadata file %s: %w", path, withRemedy(err))
 	}
-	b.history = newHistory(revision, opts.MaxChanges, maxHistorySize)
+	ctx, stop := context.WithCancel(context.Background())
+	b := &Bolt{
+		path: path, retry: opts.retry, writer: make(chan struct{}, 1), update: (*bbolt.DB).Update,
+		history: newHistory(at.revision, opts.MaxChanges, maxHistorySize), boltFile: file, synced: at.txid,
+		fault: newFault(), stop: stop, mended: make(chan struct{}),
+	}
+	// What is to be seen may be in the page cache alone, if the last process ended
+	// after a failed write. Another write on top of it makes it durable.
+	if err := b.transact(keepRevision); err != nil {
+		stop()
+		file.abandon(err)
+		return nil, fmt.Errorf("writing metadata file %s: %w: %w", path, ErrUnavailable, err)
+	}
 	b.writer <- struct{}{}
+	go b.mend(ctx)
 	return b, nil
+}
+
+func (o BoltOptions) withDefaults() BoltOptions {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = defaultLockTimeout
+	}
+	if o.MaxChanges <= 0 {
+		o.MaxChanges = defaultMaxChanges
+	}
+	if o.retry <= 0 {
+		o.retry = defaultRetry
+	}
+	return o
 }
 
 // Get implements [Store].
@@ -123,8 +160,12 @@ func (b *Bolt) Commit(ctx context.Context, txn Txn) (revision uint64, err error)
 	case errors.Is(err, ErrConflict):
 		return 0, err
 	case err != nil:
-		return 0, fmt.Errorf("committing metadata: %w", b.writeFailed(err))
+		if err = b.writeFailed(change, err); err != nil {
+			return 0, fmt.Errorf("committing metadata: %w", err)
+		}
+		return change.Revision, nil
 	}
+	b.fault.clear()
 	b.history.add(change)
 	return change.Revision, nil
 }
@@ -145,6 +186,8 @@ func (b *Bolt) Watch(ctx context.Context, prefix string, after uint64) iter.Seq2
 // Close implements [Store].
 func (b *Bolt) Close() error {
 	b.closing.Do(func() {
+		b.stop()
+		<-b.mended
 		<-b.writer
 		defer b.unlockWriter()
 		failed := b.history.ended()
@@ -172,7 +215,7 @@ func (b *Bolt) lockWriter(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := b.history.ended(); err != nil {
+	if err := b.history.usable(); err != nil {
 		b.unlockWriter()
 		return err
 	}
@@ -183,70 +226,89 @@ func (b *Bolt) unlockWriter() { b.writer <- struct{}{} }
 
 // view runs read on a snapshot and returns the snapshot's revision, once that is
 // durable: bbolt shows a commit to readers shortly before its last sync is done.
+// A snapshot with a change that then turns out to be lost is taken again.
 func (b *Bolt) view(ctx context.Context, read func(*bbolt.Tx) error) (revision uint64, err error) {
-	if err := errors.Join(ctx.Err(), b.history.ended()); err != nil {
-		return 0, err
+	for {
+		if err := errors.Join(ctx.Err(), b.history.usable()); err != nil {
+			return 0, err
+		}
+		epoch := b.history.epoch()
+		revision, err = b.snapshot(read)
+		switch {
+		case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
+			return 0, ErrClosed
+		case errors.Is(err, errPanicked):
+			b.history.stop(err)
+		}
+		durable := b.history.reach(ctx, revision, epoch)
+		if durable == nil {
+			return revision, err
+		}
+		if !errors.Is(durable, errSettled) {
+			return 0, durable
+		}
 	}
+}
+
+// snapshot runs read on what the file shows.
+func (b *Bolt) snapshot(read func(*bbolt.Tx) error) (revision uint64, err error) {
+	b.swap.RLock()
+	defer b.swap.RUnlock()
 	err = guard(func() error {
 		return b.db.View(func(tx *bbolt.Tx) error {
 			revision = storeRevision(tx)
 			return read(tx)
 		})
 	})
-	switch {
-	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
-		return 0, ErrClosed
-	case errors.Is(err, errPanicked):
-		b.history.stop(err)
-	}
-	if durable := b.history.reach(ctx, revision); durable != nil {
-		return 0, durable
-	}
 	return revision, err
 }
 
 // write makes the changes of a Txn in one bbolt transaction. The caller has the
-// turn to write.
+// turn to write. The change is returned also with an error, as far as it was made.
 func (b *Bolt) write(txn Txn) (change Change, err error) {
-	err = guard(func() error {
-		return b.db.Update(func(tx *bbolt.Tx) (err error) {
-			change, err = apply(tx, txn)
-			return err
-		})
+	err = b.transact(func(tx *bbolt.Tx) (err error) {
+		change, err = apply(tx, txn)
+		return err
 	})
 	return change, err
 }
 
-// writeFailed decides whether the Store can go on after a failed write. It can if
-// the change is not to be seen: bbolt shows a change only from its last step on.
-func (b *Bolt) writeFailed(cause error) error {
-	var visible uint64
+// transact runs a bbolt transaction that writes.
+func (b *Bolt) transact(fn func(*bbolt.Tx) error) error {
+	var id int
 	err := guard(func() error {
-		return b.db.View(func(tx *bbolt.Tx) error {
-			visible = storeRevision(tx)
-			return nil
+		return b.update(b.db, func(tx *bbolt.Tx) error {
+			id = tx.ID()
+			return fn(tx)
 		})
 	})
-	reason := fmt.Errorf("%w: %w", ErrUnavailable, cause)
-	if err != nil || visible != b.history.revision() || errors.Is(cause, errPanicked) {
-		reason = fmt.Errorf("%w; the store must be opened again", reason)
-		b.history.stop(reason)
+	if err == nil {
+		b.synced = id
 	}
-	return reason
+	return err
 }
 
 // collect returns the entries under a prefix.
 func collect(tx *bbolt.Tx, prefix string) ([]Entry, error) {
 	var entries []Entry
+	var failed error
+	each(tx, prefix, func(e Entry, err error) bool {
+		entries, failed = append(entries, e), err
+		return err == nil
+	})
+	return entries, failed
+}
+
+// each yields the entries under a prefix until yield returns false. An error is
+// yielded last.
+func each(tx *bbolt.Tx, prefix string, yield func(Entry, error) bool) {
 	cursor := tx.Bucket([]byte(entriesBucket)).Cursor()
-	for k, v := cursor.Seek([]byte(prefix)); bytes.HasPrefix(k, []byte(prefix)); k, v = cursor.Next() {
+	for k, v := cursor.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = cursor.Next() {
 		e, err := decodeRecord(string(k), v)
-		if err != nil {
-			return nil, err
+		if !yield(e, err) || err != nil {
+			return
 		}
-		entries = append(entries, e)
 	}
-	return entries, nil
 }
 
 // lookUp returns one entry, or ErrNotFound.

@@ -79,3 +79,7 @@ func putRevision(tx *bbolt.Tx, revision uint64) error {
 	}
 	return nil
 }
+
+// keepRevision changes nothing to be seen, and needs of the disk what every change
+// needs.
+func keepRevision(tx *bbolt.Tx) error { return putRevision(tx, storeRevision(tx)) }

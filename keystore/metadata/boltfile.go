@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -33,6 +31,9 @@ const minFileSize = 4 * 4096
 // file cannot be relied on any more.
 var errPanicked = fmt.Errorf("%w: bbolt panicked", ErrCorrupt)
 
+// errLaterVersion begins the error for a format version that is not known.
+var errLaterVersion = fmt.Errorf("%w: the file", ErrCorrupt)
+
 // guard turns what bbolt does on damaged pages, panics and faults on memory that
 // the file is too short for, into errPanicked.
 func guard(fn func() error) (err error) {
@@ -45,89 +46,49 @@ func guard(fn func() error) (err error) {
 	return fn()
 }
 
-// createIfMissing makes an empty metadata file unless there is a file at path. The
-// file appears there complete or not at all, and two processes that do this at
-// once end up with the same one. In any case its name is durable afterwards.
-func createIfMissing(path string) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := create(path); err != nil {
-			return err
-		}
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+// boltFile is a metadata file that is open, locked and checked.
+type boltFile struct {
+	db   *bbolt.DB
+	file *os.File // db's own, to give up its lock when db cannot be closed
 }
 
-// create makes the file under another name and links it to path, unless somebody
-// else has been faster.
-func create(path string) error {
-	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(draft.Name()) }()
-	if err := errors.Join(draft.Close(), initialize(draft.Name())); err != nil {
-		return err
-	}
-	if err := os.Link(draft.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
+// position is a state of a metadata file.
+type position struct {
+	revision uint64
+	txid     int // bbolt's number of the transaction that made it
 }
 
-// initialize writes a store without entries, at revision 0.
-func initialize(path string) error {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: defaultLockTimeout})
-	if err != nil {
-		return err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		if _, err := tx.CreateBucket([]byte(entriesBucket)); err != nil {
-			return err
-		}
-		meta, err := tx.CreateBucket([]byte(metaBucket))
-		if err != nil {
-			return err
-		}
-		if err := meta.Put([]byte(formatKey), binary.BigEndian.AppendUint64(nil, formatVersion)); err != nil {
-			return err
-		}
-		return putRevision(tx, 0)
-	})
-	return errors.Join(err, db.Close())
-}
-
-// open opens and checks the file and returns its revision. On an error nothing
-// stays open.
-func (b *Bolt) open(lockTimeout time.Duration) (revision uint64, err error) {
+// openBoltFile opens, locks and checks a file. On an error nothing stays open.
+func openBoltFile(path string, lockTimeout time.Duration) (f boltFile, at position, err error) {
 	err = guard(func() (err error) {
-		b.db, err = bbolt.Open(b.path, 0o600, &bbolt.Options{Timeout: lockTimeout, OpenFile: b.openFile})
+		f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, OpenFile: f.openFile})
 		if err != nil {
 			return explainOpen(err, lockTimeout)
 		}
-		return b.db.View(func(tx *bbolt.Tx) (err error) {
-			revision, err = b.verify(tx)
+		if err := f.stillAt(path); err != nil {
+			return err
+		}
+		return f.db.View(func(tx *bbolt.Tx) (err error) {
+			at.txid = tx.ID()
+			at.revision, err = f.verify(tx)
 			return err
 		})
 	})
 	if err != nil {
-		b.abandon(err)
-		return 0, err
+		f.abandon(err)
+		return boltFile{}, position{}, err
 	}
-	return revision, nil
+	return f, at, nil
 }
 
 // openFile keeps the file that bbolt opens, and does not let it make a new one
 // of nothing: an empty file where metadata should be is a loss to be reported.
-func (b *Bolt) openFile(path string, flag int, mode os.FileMode) (*os.File, error) {
+func (f *boltFile) openFile(path string, flag int, mode os.FileMode) (*os.File, error) {
 	file, err := os.OpenFile(path, flag&^os.O_CREATE, mode)
 	if err != nil {
 		return nil, err
 	}
-	b.file = file
+	f.file = file
 	info, err := file.Stat()
 	if err == nil && info.Size() < minFileSize {
 		err = fmt.Errorf("%w: the file has only %d bytes", ErrCorrupt, info.Size())
@@ -138,14 +99,31 @@ func (b *Bolt) openFile(path string, flag int, mode os.FileMode) (*os.File, erro
 	return file, nil
 }
 
+// stillAt checks that the file that was locked is the one that has the name: a
+// process that recovers from a failed write replaces its file.
+func (f *boltFile) stillAt(path string) error {
+	mine, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(mine, named) {
+		return fmt.Errorf("%w: another process replaced the file meanwhile", ErrUnavailable)
+	}
+	return nil
+}
+
 // abandon frees what a failed open holds. After a panic only the file, and with it
 // the lock, can be let go; the memory mapping is lost until the process ends.
-func (b *Bolt) abandon(cause error) {
+func (f *boltFile) abandon(cause error) {
 	switch {
-	case errors.Is(cause, errPanicked) && b.file != nil:
-		_ = b.file.Close()
-	case b.db != nil:
-		_ = b.db.Close()
+	case errors.Is(cause, errPanicked) && f.file != nil:
+		_ = f.file.Close()
+	case f.db != nil:
+		_ = f.db.Close()
 	}
 }
 
@@ -161,9 +139,18 @@ func explainOpen(err error, lockTimeout time.Duration) error {
 	return err
 }
 
+// withRemedy says what to do about a file that is damaged. One of a later version
+// is not, and has its own advice.
+func withRemedy(err error) error {
+	if !errors.Is(err, ErrCorrupt) || errors.Is(err, errLaterVersion) {
+		return err
+	}
+	return fmt.Errorf("%w; keep the file, and restore the metadata from a backup: strongroom restore --metadata-only", err)
+}
+
 // verify checks the file's length, format and every record.
-func (b *Bolt) verify(tx *bbolt.Tx) (revision uint64, err error) {
-	info, err := b.file.Stat()
+func (f *boltFile) verify(tx *bbolt.Tx) (revision uint64, err error) {
+	info, err := f.file.Stat()
 	if err != nil {
 		return 0, err
 	}
@@ -192,8 +179,8 @@ func verifyMeta(tx *bbolt.Tx) error {
 		return fmt.Errorf("%w: a bbolt file, but not one with metadata of Strongroom", ErrCorrupt)
 	}
 	if v := binary.BigEndian.Uint64(meta.Get([]byte(formatKey))); v != formatVersion {
-		return fmt.Errorf("%w: it has format version %d and this program knows only %d; use the program that wrote it",
-			ErrCorrupt, v, formatVersion)
+		return fmt.Errorf("%w has format version %d and this program knows only %d; use the program that wrote it",
+			errLaterVersion, v, formatVersion)
 	}
 	return nil
 }

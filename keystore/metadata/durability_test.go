@@ -44,27 +44,6 @@ func TestReadsWaitForDurability(t *testing.T) {
 	}
 }
 
-// TestReadersOfALostChange has a reader wait for a sync that then fails.
-func TestReadersOfALostChange(t *testing.T) {
-	b := openTest(t)
-	commitUnsynced(t, b)
-	got := make(chan error, 1)
-	go func() {
-		_, err := b.Get(t.Context(), testKey)
-		got <- err
-	}()
-	failed := b.writeFailed(errors.New("the disk said no"))
-	if err := <-got; !errors.Is(err, ErrUnavailable) {
-		t.Errorf("Get: %v, want ErrUnavailable", err)
-	}
-	if !errors.Is(failed, ErrUnavailable) {
-		t.Errorf("the Commit's error is %v, want ErrUnavailable", failed)
-	}
-	if _, err := b.Commit(t.Context(), testTxn); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("the next Commit: %v, want ErrUnavailable", err)
-	}
-}
-
 // TestFailedWriteLeavesTheStoreUsable fails before anything is to be seen, as a full
 // disk does.
 func TestFailedWriteLeavesTheStoreUsable(t *testing.T) {
@@ -140,12 +119,7 @@ func TestHistoryIsBoundInBytes(t *testing.T) {
 
 func openTest(t *testing.T) *Bolt {
 	t.Helper()
-	b, err := OpenBolt(filepath.Join(t.TempDir(), "metadata.db"), BoltOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
-	return b
+	return openAt(t, filepath.Join(t.TempDir(), "metadata.db"))
 }
 
 // commitUnsynced stops a Commit between its last write and the return of its sync.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,8 +23,13 @@ type history struct {
 	floor   uint64
 	head    uint64
 	end     error         // why there will be no more changes, if so
-	moved   chan struct{} // closed, and replaced, when head or end changes
+	doubt   error         // why it is not known what the newest change is, if so
+	doubts  uint64        // how often doubt was settled
+	moved   chan struct{} // closed, and replaced, when head, end or doubt changes
 }
+
+// errSettled says that what was read may be a change that was lost since.
+var errSettled = errors.New("read again")
 
 // newHistory starts after the changes up to revision, none of which it has.
 func newHistory(revision uint64, maxChanges, maxSize int) *history {
@@ -78,6 +84,47 @@ func (h *history) ended() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.end
+}
+
+// suspend has reads refused until settle: a change is to be seen that may be lost.
+func (h *history) suspend(reason error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.doubt = reason
+	h.wake()
+}
+
+// settle lets reads go on, after add if the change was not lost.
+func (h *history) settle() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.doubt = nil
+	h.doubts++
+	h.wake()
+}
+
+// usable returns why nothing can be read or written, or nil.
+func (h *history) usable() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.end != nil {
+		return h.end
+	}
+	return h.doubt
+}
+
+// inDoubt says whether suspend was called and settle was not yet.
+func (h *history) inDoubt() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.doubt != nil
+}
+
+// epoch counts the doubts that were settled; see reach.
+func (h *history) epoch() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.doubts
 }
 
 // revision returns that of the newest durable change.
@@ -136,18 +183,23 @@ func (h *history) follow(ctx context.Context, prefix string, after uint64, yield
 	}
 }
 
-// reach waits until the change that made revision is durable. It fails if that
-// will not come to pass, or not before ctx ends.
-func (h *history) reach(ctx context.Context, revision uint64) error {
+// reach waits until the change that made revision is durable, which a reader saw
+// in an epoch. It fails if that will not come to pass, with errSettled if it may
+// have been another change of this revision, or when ctx ends.
+func (h *history) reach(ctx context.Context, revision, epoch uint64) error {
 	for {
 		h.mu.Lock()
-		head, end, moved := h.head, h.end, h.moved
+		head, end, doubt, doubts, moved := h.head, h.end, h.doubt, h.doubts, h.moved
 		h.mu.Unlock()
-		if head >= revision {
+		switch {
+		case doubts != epoch:
+			return errSettled
+		case head >= revision:
 			return nil
-		}
-		if end != nil {
+		case end != nil:
 			return end
+		case doubt != nil:
+			return doubt
 		}
 		select {
 		case <-moved:

@@ -1,0 +1,531 @@
+package metadata
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+)
+
+// failure is a way in which a disk fails a transaction.
+type failure int
+
+const (
+	works failure = iota
+	// refused: a write or the first sync fails, and nothing is to be seen.
+	refused
+	// kept: the last sync fails, and yet the disk has the change.
+	kept
+	// dropped: the last sync fails, and the disk does not have what is to be seen
+	// until the kernel drops the page.
+	dropped
+)
+
+// disk fails the transactions of a store.
+type disk struct {
+	b    *Bolt
+	mu   sync.Mutex
+	next failure // of every transaction until it is set again
+}
+
+func failing(b *Bolt) *disk {
+	d := &disk{b: b}
+	b.update = d.update
+	return d
+}
+
+func (d *disk) set(f failure) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.next = f
+}
+
+func (d *disk) update(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := make([]byte, 2*os.Getpagesize()) // the pages that say which transaction is the newest
+	if _, err := d.b.file.ReadAt(before, 0); err != nil {
+		return err
+	}
+	err := db.Update(func(tx *bbolt.Tx) error {
+		if err := fn(tx); err != nil || d.next != refused {
+			return err
+		}
+		return &os.PathError{Op: "write", Path: d.b.path, Err: syscall.EIO}
+	})
+	if err != nil || d.next == works {
+		return err
+	}
+	if d.next == dropped {
+		_, err = d.b.file.WriteAt(before, 0)
+	}
+	return errors.Join(syscall.EIO, err)
+}
+
+// TestUnknownChangeIsSettled fails the last sync of a change: it is found out, from a
+// copy that was synced, whether the change was made.
+func TestUnknownChangeIsSettled(t *testing.T) {
+	tests := map[string]struct {
+		failure failure
+		made    bool
+	}{
+		"the disk has it":           {kept, true},
+		"the disk does not have it": {dropped, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := openTest(t)
+			first := mustCommit(t, b, "1")
+			old := inode(t, b.path)
+			d := failing(b)
+			d.set(test.failure)
+			revision, err := b.Commit(t.Context(), txnOf("2"))
+			if test.made && (err != nil || revision != first+1) || !test.made && !errors.Is(err, ErrUnavailable) {
+				t.Errorf("Commit: revision %d, %v; made: %v", revision, err, test.made)
+			}
+			d.set(works)
+			if err := b.Healthy(); err != nil {
+				t.Errorf("Healthy after it was settled: %v", err)
+			}
+			last := mustCommit(t, b, "3")
+			want := []string{"2", "3"}
+			if !test.made {
+				want = want[1:]
+			}
+			if diff := cmp.Diff(want, watchUntil(t, b, first, last)); diff != "" {
+				t.Errorf("Watch (-want +got):\n%s", diff)
+			}
+			if inode(t, b.path) == old {
+				t.Error("the store goes on with the file whose sync failed")
+			}
+			expectOnlyFile(t, b.path)
+			expectLocked(t, b.path)
+		})
+	}
+}
+
+// TestUnknownChangeOutlastsAnOutage keeps the copy from being made for a while: until
+// it is, nobody may see the change or make another, and a Watch goes on.
+func TestUnknownChangeOutlastsAnOutage(t *testing.T) {
+	for name, f := range map[string]failure{"made": kept, "lost": dropped} {
+		t.Run(name, func(t *testing.T) {
+			b := openTest(t)
+			first := mustCommit(t, b, "1")
+			seen := make(chan []string, 1)
+			go func() {
+				var values []string
+				for c, err := range b.Watch(t.Context(), scopeOf(testKey), first) {
+					if err != nil {
+						break
+					}
+					values = append(values, string(c.Events[0].Entry.Value))
+					if values[len(values)-1] == "last" {
+						break
+					}
+				}
+				seen <- values
+			}()
+			d := failing(b)
+			d.set(f)
+			away := outOfReach(t, b.path)
+			if _, err := b.Commit(t.Context(), txnOf("2")); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("Commit: %v, want ErrUnavailable", err)
+			}
+			d.set(works)
+			for call, err := range map[string]error{
+				"Get":    errorOf(b.Get(t.Context(), testKey)),
+				"Commit": errorOf(b.Commit(t.Context(), txnOf("3"))),
+				"Health": b.Healthy(),
+			} {
+				if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), b.path) {
+					t.Errorf("%s while it is not known: %v, want ErrUnavailable and the file", call, err)
+				}
+			}
+			away()
+			awaitHealthy(t, b)
+			last := mustCommit(t, b, "last")
+			want := map[failure][]string{kept: {"2", "last"}, dropped: {"last"}}[f]
+			if diff := cmp.Diff(want, <-seen); diff != "" {
+				t.Errorf("Watch (-want +got):\n%s", diff)
+			}
+			if want := first + uint64(len(want)); last != want {
+				t.Errorf("the newest revision is %d, want %d", last, want)
+			}
+			expectLocked(t, b.path)
+		})
+	}
+}
+
+// TestReaderOfALostChange has a reader see a change whose sync then fails, and which
+// turns out to be lost when another has its revision.
+func TestReaderOfALostChange(t *testing.T) {
+	b := openTest(t)
+	mustCommit(t, b, "1")
+	epoch := b.history.epoch()
+	waiting := make(chan error, 1)
+	go func() { waiting <- b.history.reach(t.Context(), 2, epoch) }()
+	d := failing(b)
+	d.set(dropped)
+	if _, err := b.Commit(t.Context(), txnOf("lost")); !errors.Is(err, ErrUnavailable) {
+		t.Fatal(err)
+	}
+	d.set(works)
+	mustCommit(t, b, "2")
+	if err := <-waiting; !errors.Is(err, errSettled) && !errors.Is(err, ErrUnavailable) {
+		t.Errorf("who saw the lost change is told %v, want to read again", err)
+	}
+	if err := b.history.reach(t.Context(), 2, epoch); !errors.Is(err, errSettled) {
+		t.Errorf("who saw the lost change is told %v, want to read again", err)
+	}
+	if e, err := b.Get(t.Context(), testKey); string(e.Value) != "2" || err != nil {
+		t.Errorf("Get: %q, %v, want 2", e.Value, err)
+	}
+}
+
+// TestRefusedWritesEndByThemselves has no Commit find out that the disk is well again.
+func TestRefusedWritesEndByThemselves(t *testing.T) {
+	b := openTest(t)
+	first := mustCommit(t, b, "1")
+	old := inode(t, b.path)
+	d := failing(b)
+	d.set(refused)
+	for range 3 {
+		if _, err := b.Commit(t.Context(), txnOf("2")); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("Commit: %v, want ErrUnavailable", err)
+		}
+		if e, err := b.Get(t.Context(), testKey); string(e.Value) != "1" || err != nil {
+			t.Errorf("Get: %q, %v, want 1: nothing was written", e.Value, err)
+		}
+	}
+	if err := b.Healthy(); !errors.Is(err, ErrUnavailable) || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), b.path) {
+		t.Errorf("Healthy: %v, want ErrUnavailable with the file and the cause", err)
+	}
+	d.set(works)
+	awaitHealthy(t, b)
+	if next := mustCommit(t, b, "3"); next != first+1 {
+		t.Errorf("the next revision is %d, want %d", next, first+1)
+	}
+	if inode(t, b.path) != old {
+		t.Error("the file was replaced though nothing was unknown")
+	}
+}
+
+// TestAttemptThatFailsItself has the attempt to write again, after a refused write,
+// leave the disk in doubt.
+func TestAttemptThatFailsItself(t *testing.T) {
+	b := openTest(t)
+	mustCommit(t, b, "1")
+	d := failing(b)
+	d.set(refused)
+	if _, err := b.Commit(t.Context(), txnOf("2")); !errors.Is(err, ErrUnavailable) {
+		t.Fatal(err)
+	}
+	old := inode(t, b.path)
+	d.set(kept)
+	awaitHealthy(t, b)
+	d.set(works)
+	if inode(t, b.path) == old {
+		t.Error("the store goes on with the file whose sync failed")
+	}
+	if revision := mustCommit(t, b, "2"); revision != 2 {
+		t.Errorf("the next revision is %d, want 2", revision)
+	}
+}
+
+// TestRandomFailures makes changes on a disk that fails at random. What was
+// acknowledged is there, what was refused is there or not, and a Watch tells the same.
+func TestRandomFailures(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test's choices are no secrets
+	path := filepath.Join(t.TempDir(), "metadata.db")
+	b := openAt(t, path)
+	d := failing(b)
+	watched, shown := map[string]string{}, uint64(0)
+	acknowledged := map[string]string{}
+	var lastRevision uint64
+	for i := range 150 {
+		d.set(failure(random.IntN(int(dropped) + 1)))
+		key, value := fmt.Sprintf("%s%d", testKey, random.IntN(5)), fmt.Sprint(i)
+		revision, err := b.Commit(t.Context(), Txn{Puts: []KeyValue{{Key: key, Value: []byte(value)}}})
+		d.set(works)
+		switch {
+		case err == nil && revision <= lastRevision:
+			t.Fatalf("revision %d after %d", revision, lastRevision)
+		case err == nil:
+			acknowledged[key], lastRevision = value, revision
+		case !errors.Is(err, ErrUnavailable):
+			t.Fatalf("Commit: %v", err)
+		}
+		shown = takeIn(t, b, watched, shown)
+		if diff := cmp.Diff(acknowledged, watched); diff != "" {
+			t.Fatalf("acknowledged and watched (-want +got):\n%s", diff)
+		}
+	}
+	closeNow(t, b)
+	b = openAt(t, path)
+	entries, _, err := b.Range(t.Context(), scopeOf(testKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored := map[string]string{}
+	for _, e := range entries {
+		stored[e.Key] = string(e.Value)
+	}
+	if diff := cmp.Diff(watched, stored); diff != "" {
+		t.Errorf("watched and stored (-want +got):\n%s", diff)
+	}
+}
+
+// takeIn takes in the changes that there are after a revision.
+func takeIn(t *testing.T, b *Bolt, state map[string]string, after uint64) uint64 {
+	t.Helper()
+	changes, _, err := b.history.since(after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range changes {
+		for _, e := range c.Events {
+			state[e.Entry.Key] = string(e.Entry.Value)
+		}
+		after = c.Revision
+	}
+	return after
+}
+
+// TestFileReplacedWhileOpening has a second process wait for the lock of a file that
+// the first one replaces and then closes.
+func TestFileReplacedWhileOpening(t *testing.T) {
+	b := openTest(t)
+	mustCommit(t, b, "1")
+	result := make(chan error, 1)
+	go func() {
+		second, err := OpenBolt(b.path, BoltOptions{LockTimeout: time.Minute})
+		if err == nil {
+			err = errors.Join(errors.New("it opened the old file"), second.Close())
+		}
+		result <- err
+	}()
+	for opened := 0; opened < 2; time.Sleep(time.Millisecond) {
+		opened = openCount(t, b.path)
+	}
+	d := failing(b)
+	d.set(kept)
+	if _, err := b.Commit(t.Context(), txnOf("2")); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "replaced") {
+		t.Errorf("OpenBolt: %v, want ErrUnavailable because the file was replaced", err)
+	}
+	expectLocked(t, b.path)
+}
+
+// TestChangeThatOnlyTheCacheHas opens a file after a process whose last sync failed:
+// what it shows must be written before anybody relies on it.
+func TestChangeThatOnlyTheCacheHas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "metadata.db")
+	b := openAt(t, path)
+	commitUnsynced(t, b)
+	unsynced, err := b.visible()
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeNow(t, b)
+	b = openAt(t, path)
+	if b.synced <= unsynced.txid {
+		t.Errorf("opening has written nothing: the newest transaction is %d, and was %d", b.synced, unsynced.txid)
+	}
+	if e, err := b.Get(t.Context(), testKey); string(e.Value) != "v" || e.Revision != 1 || err != nil {
+		t.Errorf("Get: %q@%d, %v, want v@1", e.Value, e.Revision, err)
+	}
+}
+
+func TestCreateBolt(t *testing.T) {
+	const newest = 7
+	entries := []Entry{
+		{Key: testKey, Value: []byte("v"), Revision: newest},
+		{Key: testKey + "b", Value: []byte{}, Revision: 1},
+	}
+	for i := range 3 * entriesPerTx {
+		entries = append(entries, Entry{Key: fmt.Sprintf("%sc%06d", testKey, i), Value: []byte{1}, Revision: 2})
+	}
+	path := filepath.Join(t.TempDir(), "metadata.db")
+	if err := CreateBolt(path, newest, sequence(entries, nil)); err != nil {
+		t.Fatal(err)
+	}
+	expectOnlyFile(t, path)
+	got, revision, err := openAt(t, path).Range(t.Context(), scopeOf(testKey))
+	if diff := cmp.Diff(entries, got); diff != "" || revision != newest || err != nil {
+		t.Errorf("revision %d, %v (-want +got):\n%s", revision, err, diff)
+	}
+	if err := CreateBolt(path, newest, noEntries); !errors.Is(err, os.ErrExist) {
+		t.Errorf("CreateBolt of a file that exists: %v", err)
+	}
+}
+
+func TestCreateBoltRefuses(t *testing.T) {
+	broken := errors.New("the source broke off")
+	tests := map[string]struct {
+		entry Entry
+		err   error
+		want  error
+	}{
+		"revision 0":          {Entry{Key: testKey}, nil, ErrInvalid},
+		"a later revision":    {Entry{Key: testKey, Revision: 3}, nil, ErrInvalid},
+		"a bad key":           {Entry{Key: "key", Revision: 1}, nil, ErrInvalid},
+		"a value too long":    {Entry{Key: testKey, Revision: 1, Value: make([]byte, MaxValueSize+1)}, nil, ErrInvalid},
+		"an error of its own": {Entry{}, broken, broken},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			good := Entry{Key: testKey + "a", Revision: 1}
+			err := CreateBolt(filepath.Join(dir, "metadata.db"), 2, sequence([]Entry{good, test.entry}, test.err))
+			if !errors.Is(err, test.want) {
+				t.Errorf("CreateBolt: %v, want %v", err, test.want)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+				t.Errorf("it left %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// sequence yields entries; the last one with an error.
+func sequence(entries []Entry, last error) func(func(Entry, error) bool) {
+	return func(yield func(Entry, error) bool) {
+		for i, e := range entries {
+			var err error
+			if i == len(entries)-1 {
+				err = last
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func txnOf(value string) Txn { return Txn{Puts: []KeyValue{{Key: testKey, Value: []byte(value)}}} }
+
+func scopeOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
+
+func errorOf[T any](_ T, err error) error { return err }
+
+func mustCommit(t *testing.T, b *Bolt, value string) uint64 {
+	t.Helper()
+	revision, err := b.Commit(t.Context(), txnOf(value))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
+}
+
+// watchUntil returns the values that a Watch after a revision gives up to another.
+func watchUntil(t *testing.T, b *Bolt, after, last uint64) []string {
+	t.Helper()
+	var values []string
+	for c, err := range b.Watch(t.Context(), scopeOf(testKey), after) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range c.Events {
+			values = append(values, string(e.Entry.Value))
+		}
+		if c.Revision >= last {
+			break
+		}
+	}
+	return values
+}
+
+func awaitHealthy(t *testing.T, b *Bolt) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if b.Healthy() == nil {
+			return
+		}
+	}
+	t.Fatalf("health stays %v", b.Healthy())
+}
+
+// outOfReach takes the file's directory away, so that no other file can be made
+// in it, and returns what brings it back.
+func outOfReach(t *testing.T, path string) (back func()) {
+	t.Helper()
+	dir := filepath.Dir(path)
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Rename(dir+".away", dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func inode(t *testing.T, path string) uint64 {
+	t.Helper()
+	var s syscall.Stat_t
+	if err := syscall.Stat(path, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s.Ino
+}
+
+func expectOnlyFile(t *testing.T, path string) {
+	t.Helper()
+	files, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(files) != 1 {
+		t.Errorf("the directory has %v, %v, want only the file", files, err)
+	}
+}
+
+func expectLocked(t *testing.T, path string) {
+	t.Helper()
+	if _, err := OpenBolt(path, BoltOptions{LockTimeout: time.Millisecond}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("another OpenBolt: %v, want ErrUnavailable", err)
+	}
+}
+
+// openCount returns how often this process has a file open.
+func openCount(t *testing.T, path string) int {
+	t.Helper()
+	open, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, fd := range open {
+		if target, err := os.Readlink(fd); err == nil && target == path {
+			count++
+		}
+	}
+	return count
+}
+
+func openAt(t *testing.T, path string) *Bolt {
+	t.Helper()
+	b, err := OpenBolt(path, BoltOptions{retry: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+func closeNow(t *testing.T, b *Bolt) {
+	t.Helper()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
