@@ -87,8 +87,11 @@ type Resource struct {
 	ARN string
 }
 
-// ResourceTypeKey is the Type of a KMS key.
-const ResourceTypeKey = "AWS::KMS::Key"
+// Types of resources.
+const (
+	ResourceTypeKey   = "AWS::KMS::Key"
+	ResourceTypeAlias = "AWS::KMS::Alias"
+)
 
 // TLSDetails is CloudTrail's tlsDetails element. Empty fields are left out.
 type TLSDetails struct {

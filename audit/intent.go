@@ -15,12 +15,12 @@ import (
 // size, in bytes of JSON, fit into the batch that a segment of the least size
 // begins with.
 const (
-	maxOpenIntents = 1000
-	maxIntentSize  = 512
+	maxOpenIntents = 500
+	maxIntentSize  = 1024
 )
 
 // Intent says, before a change is made, that it is about to be. It is settled
-// by the API event with the same request id. As JSON it takes at most 512 bytes.
+// by the API event with the same request id. As JSON it takes at most 1,024 bytes.
 type Intent struct {
 	// RequestID is the request that wants the change. It is required.
 	RequestID string `json:"requestID"`
@@ -28,8 +28,11 @@ type Intent struct {
 	EventName string `json:"eventName"`
 	// KeyARN is the KMS key that is made or changed.
 	KeyARN string `json:"keyARN,omitempty"`
-	// BackingKeyID is the CKA_ID of the token object, in hexadecimal.
+	// BackingKeyID is the CKA_ID of the token object that is made, in
+	// hexadecimal; empty if none is.
 	BackingKeyID string `json:"backingKeyID,omitempty"`
+	// AliasName is the alias that is made or changed; empty if none is.
+	AliasName string `json:"aliasName,omitempty"`
 	// RequestedBy is the ARN of the principal that asked, SourceIPAddress where
 	// from; empty if the service acts of itself.
 	RequestedBy     string `json:"requestedBy,omitempty"`
@@ -39,7 +42,7 @@ type Intent struct {
 }
 
 // RecordIntent writes the intent. It is durable when nil is returned. If ctx ends
-// first it may be written or not. While 1,000 intents are open it fails with
+// first it may be written or not. While 500 intents are open it fails with
 // journal.ErrUnavailable.
 func (t *Trail) RecordIntent(ctx context.Context, in *Intent) error {
 	body, err := in.encode()
@@ -108,4 +111,10 @@ func (t *Trail) UnsettledIntents() []Intent {
 	return slices.DeleteFunc(slices.Clone(t.unsettled), func(in Intent) bool {
 		return !slices.ContainsFunc(now.Intents, func(open Intent) bool { return open.RequestID == in.RequestID })
 	})
+}
+
+// IntentIsOpen says whether a request's intent is in the journal and its event
+// is not.
+func (t *Trail) IntentIsOpen(requestID string) bool {
+	return slices.ContainsFunc(t.state.snapshot().Intents, func(open Intent) bool { return open.RequestID == requestID })
 }

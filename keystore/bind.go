@@ -93,7 +93,7 @@ func (k *Keystore) hasEvents(ctx context.Context) (bool, error) {
 // compareWithToken warns when the token has fewer keys than the metadata: it
 // may be another token than the one that the keys were made in.
 func (k *Keystore) compareWithToken() {
-	want := k.view.backingKeys()
+	want := len(k.view.backingKeys())
 	for _, s := range k.hsm.Describe() {
 		if int(s.Keys) < want {
 			k.log.Error("the token has fewer keys than the metadata: the material of some keys is missing; is it the right token?",

@@ -12,7 +12,6 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
-	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -26,11 +25,12 @@ const cleanupTimeout = 20 * time.Second
 // CreateKey makes a symmetric KMS key: first a durable intent, then the key
 // material in the HSM, then the metadata.
 func (k *Keystore) CreateKey(ctx context.Context, req *kmsv1.CreateKeyRequest) (*kmsv1.CreateKeyResponse, error) {
-	caller, _ := CallerFrom(ctx)
 	record := k.newKeyRecord(req)
 	return perform(ctx, k, kmsv1.KeyManagementService_CreateKey_FullMethodName, req, plan[*kmsv1.CreateKeyResponse]{
-		check:  func(*key) error { return creatable(req) },
-		intent: newIntent("CreateKey", caller, record),
+		check: func([]target) error { return creatable(req) },
+		change: func([]target) audit.Intent {
+			return audit.Intent{KeyARN: record.GetArn(), BackingKeyID: newestID(record).String()}
+		},
 		run: func(ctx context.Context, p *proof) (*kmsv1.CreateKeyResponse, error) {
 			created, err := k.makeMaterial(ctx, p, record, 0)
 			if err != nil {
@@ -96,14 +96,6 @@ func newestID(r *storagev1.KeyRecord) hsmpool.ObjectID {
 	return hsmpool.ObjectID(r.BackingKeys[len(r.BackingKeys)-1].GetId())
 }
 
-// newIntent announces that a record's newest backing key is about to be made.
-func newIntent(event string, by Caller, r *storagev1.KeyRecord) *audit.Intent {
-	return &audit.Intent{
-		Time: time.Now(), RequestID: by.RequestID, EventName: event, RequestedBy: by.Principal, SourceIPAddress: by.SourceIP,
-		KeyARN: r.GetArn(), BackingKeyID: newestID(r).String(),
-	}
-}
-
 // makeMaterial makes a record's newest backing key and stores the record, which
 // is new (revision 0) or replaces the one of that revision. When the record is
 // certainly not stored the backing key is destroyed again.
@@ -112,7 +104,7 @@ func (k *Keystore) makeMaterial(ctx context.Context, p *proof, r *storagev1.KeyR
 	if err := p.generate(ctx, id, r.GetArn()); err != nil {
 		return nil, err
 	}
-	made, err := k.storeRecord(ctx, r, revision)
+	made, err := k.storeRecord(ctx, p, r, revision)
 	if err == nil {
 		p.key, p.unsettled = made, false
 		return made, nil
@@ -129,37 +121,12 @@ func (k *Keystore) makeMaterial(ctx context.Context, p *proof, r *storagev1.KeyR
 func (k *Keystore) undoMaterial(ctx context.Context, p *proof, r *storagev1.KeyRecord) error {
 	id, trace := newestID(r), p.trace
 	defer func() { p.trace = trace }() // the event is about what failed, not about the undoing
-	stored, err := k.readRecord(ctx, r)
-	switch {
-	case err != nil && !errors.Is(err, metadata.ErrNotFound):
+	stored := new(storagev1.KeyRecord)
+	if _, err := k.stored(ctx, k.scope.keyPrefix()+r.GetKeyId(), stored); err != nil {
 		return fmt.Errorf("the backing key %s was kept, because its record may have been stored: %w", id, err)
-	case err == nil && stored.has(id):
+	}
+	if hasBackingKey(stored, id) {
 		return fmt.Errorf("the backing key %s was kept: its record was stored although storing it failed", id)
 	}
 	return p.destroy(ctx, id)
-}
-
-// readRecord reads a key's record as it is stored.
-func (k *Keystore) readRecord(ctx context.Context, r *storagev1.KeyRecord) (*key, error) {
-	e, err := k.store.Get(ctx, k.scope.keyPrefix()+r.GetKeyId())
-	if err != nil {
-		return nil, err
-	}
-	return decodeEntry(k.scope, e)
-}
-
-// storeRecord writes a key's record and waits until the view shows it.
-func (k *Keystore) storeRecord(ctx context.Context, r *storagev1.KeyRecord, revision uint64) (*key, error) {
-	made, err := newKey(k.scope, r, 0)
-	if err != nil {
-		return nil, fmt.Errorf("checking the record of %s: %w", r.GetArn(), err)
-	}
-	made.revision, err = replaceValue(ctx, k.store, k.scope.keyPath(made.id), r, revision)
-	if err != nil {
-		return nil, fmt.Errorf("storing the record of %s: %w", r.GetArn(), err)
-	}
-	if err := k.view.reach(ctx, made.revision); err != nil {
-		k.log.Warn("a stored key is not seen yet", "key", made.arn, "error", err)
-	}
-	return made, nil
 }

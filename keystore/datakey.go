@@ -10,8 +10,8 @@ import (
 // and encrypted under a KMS key.
 func (k *Keystore) GenerateDataKey(ctx context.Context, req *kmsv1.GenerateDataKeyRequest) (*kmsv1.GenerateDataKeyResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_GenerateDataKey_FullMethodName, req, plan[*kmsv1.GenerateDataKeyResponse]{
-		target: k.byReference(req.GetKeyId()),
-		check:  encryptable("GenerateDataKey", symmetricDefault),
+		targets: on(k.byReference(req.GetKeyId())),
+		check:   onKey(encryptable("GenerateDataKey", symmetricDefault)),
 		run: func(ctx context.Context, p *proof) (*kmsv1.GenerateDataKeyResponse, error) {
 			sealed, plaintext, err := p.sealRandom(ctx, dataKeyLength(req), true, req.GetEncryptionContext())
 			if err != nil {
@@ -29,8 +29,8 @@ func (k *Keystore) GenerateDataKey(ctx context.Context, req *kmsv1.GenerateDataK
 // leaves the HSM worker.
 func (k *Keystore) GenerateDataKeyWithoutPlaintext(ctx context.Context, req *kmsv1.GenerateDataKeyWithoutPlaintextRequest) (*kmsv1.GenerateDataKeyWithoutPlaintextResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_GenerateDataKeyWithoutPlaintext_FullMethodName, req, plan[*kmsv1.GenerateDataKeyWithoutPlaintextResponse]{
-		target: k.byReference(req.GetKeyId()),
-		check:  encryptable("GenerateDataKeyWithoutPlaintext", symmetricDefault),
+		targets: on(k.byReference(req.GetKeyId())),
+		check:   onKey(encryptable("GenerateDataKeyWithoutPlaintext", symmetricDefault)),
 		run: func(ctx context.Context, p *proof) (*kmsv1.GenerateDataKeyWithoutPlaintextResponse, error) {
 			sealed, _, err := p.sealRandom(ctx, dataKeyLength(req), false, req.GetEncryptionContext())
 			if err != nil {

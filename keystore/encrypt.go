@@ -12,8 +12,8 @@ const symmetricDefault = kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC
 // Encrypt encrypts up to 4,096 bytes under a KMS key.
 func (k *Keystore) Encrypt(ctx context.Context, req *kmsv1.EncryptRequest) (*kmsv1.EncryptResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_Encrypt_FullMethodName, req, plan[*kmsv1.EncryptResponse]{
-		target: k.byReference(req.GetKeyId()),
-		check:  encryptable("Encrypt", req.GetEncryptionAlgorithm()),
+		targets: on(k.byReference(req.GetKeyId())),
+		check:   onKey(encryptable("Encrypt", req.GetEncryptionAlgorithm())),
 		run: func(ctx context.Context, p *proof) (*kmsv1.EncryptResponse, error) {
 			sealed, err := p.seal(ctx, req.GetPlaintext(), req.GetEncryptionContext())
 			if err != nil {
@@ -28,18 +28,9 @@ func (k *Keystore) Encrypt(ctx context.Context, req *kmsv1.EncryptRequest) (*kms
 // a KeyId, only that key's ciphertexts are decrypted.
 func (k *Keystore) Decrypt(ctx context.Context, req *kmsv1.DecryptRequest) (*kmsv1.DecryptResponse, error) {
 	b, malformed := parseBlob(req.GetCiphertextBlob())
-	find := k.byCiphertext(b, malformed)
-	if req.KeyId != nil {
-		find = k.byReference(req.GetKeyId())
-	}
 	return perform(ctx, k, kmsv1.KeyManagementService_Decrypt_FullMethodName, req, plan[*kmsv1.DecryptResponse]{
-		target: find,
-		check: func(key *key) error {
-			if err := encryptable("Decrypt", req.GetEncryptionAlgorithm())(key); err != nil {
-				return err
-			}
-			return madeBy(key, b, malformed)
-		},
+		targets: on(k.bySource(req.KeyId, b, malformed)),
+		check:   onKey(decryptable("Decrypt", req.GetEncryptionAlgorithm(), b, malformed)),
 		run: func(ctx context.Context, p *proof) (*kmsv1.DecryptResponse, error) {
 			plaintext, err := p.open(ctx, b, req.GetEncryptionContext())
 			if err != nil {

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,20 +55,27 @@ func (k *Keystore) newEvent(m *describe.Method) *audit.APIEvent {
 	}
 }
 
-// resources names the key that the request acted on.
+// resources names what the request acted on, each resource once; of an alias
+// also its key.
 func (r *request) resources() []audit.Resource {
-	k := r.target.key
-	if k == nil {
-		k = r.proof.key
+	var named []audit.Resource
+	add := func(kind, arn string) {
+		if !slices.ContainsFunc(named, func(o audit.Resource) bool { return o.ARN == arn }) {
+			named = append(named, audit.Resource{AccountID: r.k.scope.account, Type: kind, ARN: arn})
+		}
 	}
-	if k == nil {
-		return nil
+	for _, t := range r.targets {
+		if t.alias != nil {
+			add(audit.ResourceTypeAlias, t.resource)
+		}
+		if t.key != nil {
+			add(audit.ResourceTypeKey, t.key.arn)
+		}
 	}
-	return []audit.Resource{r.k.keyResource(k)}
-}
-
-func (k *Keystore) keyResource(key *key) audit.Resource {
-	return audit.Resource{AccountID: k.scope.account, Type: audit.ResourceTypeKey, ARN: key.arn}
+	if k := r.proof.key; k != nil {
+		add(audit.ResourceTypeKey, k.arn)
+	}
+	return named
 }
 
 // identity describes the caller by its principal's ARN.
@@ -107,17 +115,24 @@ func (p *proof) additional() []byte {
 	if p.trace.HSM == "" {
 		return nil
 	}
-	b := append([]byte(nil), `{"hsmId":`...)
-	b = jsonenc.AppendString(b, p.trace.HSM)
-	if p.material != (hsmpool.ObjectID{}) {
-		b = append(b, `,"backingKeyId":`...)
-		b = jsonenc.AppendString(b, p.material.String())
-		b = append(b, `,"keyMaterialId":`...)
-		b = jsonenc.AppendString(b, materialID(p.material))
+	b := jsonenc.AppendString([]byte(`{"hsmId":`), p.trace.HSM)
+	switch {
+	case p.destroyed != nil:
+		b = appendDestroyed(b, p.destroyed)
+	case p.source != (hsmpool.ObjectID{}):
+		b = appendMaterial(b, `,"sourceBackingKeyId":`, `,"sourceKeyMaterialId":`, p.source)
+		b = appendMaterial(b, `,"destinationBackingKeyId":`, `,"destinationKeyMaterialId":`, p.material)
+	case p.material != (hsmpool.ObjectID{}):
+		b = appendMaterial(b, `,"backingKeyId":`, `,"keyMaterialId":`, p.material)
 	}
 	b = append(b, `,"returnCode":`...)
 	b = jsonenc.AppendString(b, ckr.RV(p.trace.RV).String())
 	return append(b, '}')
+}
+
+func appendMaterial(b []byte, object, name string, id hsmpool.ObjectID) []byte {
+	b = jsonenc.AppendString(append(b, object...), id.String())
+	return jsonenc.AppendString(append(b, name...), materialID(id))
 }
 
 // Reject writes the event of a request that a front end could not hand to its
@@ -142,4 +157,9 @@ func (k *Keystore) Reject(ctx context.Context, fullMethod string, e *Error) erro
 // not be able to write what looks like the event of a real operation.
 func unknownMethod(fullMethod string) *describe.Method {
 	return &describe.Method{Service: &describe.Service{EventSource: "unknown.strongroom"}, Name: fullMethod, FullMethod: fullMethod}
+}
+
+func appendMember(b []byte, name string, value []byte) []byte {
+	b = append(jsonenc.AppendString(append(b, ','), name), ':')
+	return jsonenc.AppendString(b, string(value))
 }

@@ -76,7 +76,7 @@ func TestCutOffCreateKeyIsSettled(t *testing.T) {
 	kept := s.createKey()
 	lost := s.newKeyRecord(&kmsv1.CreateKeyRequest{})
 	request := uuid.NewString()
-	s.must(s.trail.RecordIntent(t.Context(), newIntent("CreateKey", Caller{RequestID: request, Principal: admin}, lost)))
+	s.must(s.trail.RecordIntent(t.Context(), createKeyIntent(request, lost)))
 	_, err := s.pool.GenerateAES(t.Context(), hsmpool.GenerateRequest{ID: newestID(lost), Label: lost.GetArn()})
 	s.must(err)
 	s.stop()
@@ -175,7 +175,7 @@ func TestIntentsOfAnotherRegionAreNotTouched(t *testing.T) {
 	elsewhere := scope{account: "000000000000", region: "eu-west-1"}
 	k := &Keystore{scope: elsewhere}
 	record := k.newKeyRecord(&kmsv1.CreateKeyRequest{})
-	s.must(s.trail.RecordIntent(t.Context(), newIntent("CreateKey", Caller{RequestID: uuid.NewString()}, record)))
+	s.must(s.trail.RecordIntent(t.Context(), createKeyIntent(uuid.NewString(), record)))
 	s.stop()
 	defer s.closeParts()
 	err := s.tryStart()

@@ -22,6 +22,7 @@ import (
 	"github.com/strongroom-kms/strongroom/hsmpool/worker"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
 
 const (
@@ -235,4 +236,9 @@ func findSecret(written, secret []byte) string {
 		}
 	}
 	return ""
+}
+
+// createKeyIntent is the intent of a CreateKey request by admin.
+func createKeyIntent(request string, r *storagev1.KeyRecord) *audit.Intent {
+	return &audit.Intent{RequestID: request, EventName: "CreateKey", RequestedBy: admin, KeyARN: r.GetArn(), BackingKeyID: newestID(r).String()}
 }

@@ -4,11 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
+	"github.com/strongroom-kms/strongroom/proto/describe"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
@@ -35,6 +37,14 @@ func (k *key) has(id hsmpool.ObjectID) bool {
 	return false
 }
 
+// pendingDeletion says whether the key is to be deleted, at deletionDate.
+func (k *key) pendingDeletion() bool {
+	return k.record.GetState() == kmsv1.KeyState_KEY_STATE_PENDING_DELETION
+}
+
+// deletionDate is when a key that is to be deleted is due.
+func (k *key) deletionDate() time.Time { return k.record.GetDeletionDate().AsTime() }
+
 // materialID names a backing key in answers: 64 hex digits, as AWS's key
 // material ids have, and no more than a name.
 func materialID(id hsmpool.ObjectID) string {
@@ -54,6 +64,7 @@ func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 		Description:           new(r.GetDescription()),
 		KeyUsage:              r.KeyUsage,
 		KeyState:              r.State,
+		DeletionDate:          r.DeletionDate,
 		Origin:                r.Origin,
 		KeyManager:            kmsv1.KeyManagerType_KEY_MANAGER_TYPE_CUSTOMER.Enum(),
 		CustomerMasterKeySpec: kmsv1.CustomerMasterKeySpec_CUSTOMER_MASTER_KEY_SPEC_SYMMETRIC_DEFAULT.Enum(),
@@ -99,6 +110,9 @@ func newKey(s scope, r *storagev1.KeyRecord, revision uint64) (*key, error) {
 	}
 	if len(k.backing) == 0 {
 		return nil, fmt.Errorf("the record has no backing key")
+	}
+	if k.pendingDeletion() != (r.DeletionDate != nil) {
+		return nil, fmt.Errorf("the state is %s, and a deletion date is there: %t", describe.WireName(r.GetState()), r.DeletionDate != nil)
 	}
 	return k, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -39,6 +40,7 @@ type Trail interface {
 	RecordEvent(ctx context.Context, e *audit.APIEvent) error
 	RecordIntent(ctx context.Context, i *audit.Intent) error
 	UnsettledIntents() []audit.Intent
+	IntentIsOpen(requestID string) bool
 	Events(ctx context.Context, q audit.Query) iter.Seq2[audit.EventRecord, error]
 	HSMLog(ctx context.Context, q audit.Query) iter.Seq2[audit.HSMEntry, error]
 	Healthy() error
@@ -65,8 +67,10 @@ type Config struct {
 	// Logger takes what operators should know; nil is silence.
 	Logger hclog.Logger
 
-	// gcmLimit replaces the invocation limit of AES-GCM in tests.
+	// gcmLimit replaces the invocation limit of AES-GCM, and now the clock that
+	// deletions go by, in tests.
 	gcmLimit uint64
+	now      func() time.Time
 }
 
 // Keystore is the key management service. It is safe for concurrent use.
@@ -82,6 +86,10 @@ type Keystore struct {
 	view   *view
 	meter  *meter
 	log    hclog.Logger
+	now    func() time.Time
+
+	changes *changes
+	settler *settler
 
 	stop context.CancelFunc
 	work sync.WaitGroup
@@ -101,16 +109,19 @@ func New(ctx context.Context, c Config) (*Keystore, error) {
 		return nil, fmt.Errorf("comparing the key metadata with the audit journal: %w", err)
 	}
 	k.compareWithToken()
-	k.start()
 	if err := k.settle(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("settling requests that were cut off: %w", err), k.Close(ctx))
+		return nil, fmt.Errorf("settling requests that were cut off: %w", err)
 	}
+	k.start()
 	return k, nil
 }
 
 func assemble(c Config) (*Keystore, error) {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
+	}
+	if c.now == nil {
+		c.now = time.Now
 	}
 	s, err := newScope(c.Account, c.Region)
 	if err != nil {
@@ -132,17 +143,21 @@ func assemble(c Config) (*Keystore, error) {
 	return &Keystore{
 		scope: s, api: api, policy: set,
 		hsm: c.HSM, store: c.Metadata, trail: c.Trail,
-		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger,
+		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger, now: c.now,
+		changes: newChanges(), settler: newSettler(),
 	}, nil
 }
 
-// start runs the two goroutines that Close stops: one follows the metadata
-// store, one renews worn-out backing keys.
+// start runs the goroutines that Close stops: they follow the metadata store,
+// renew worn-out backing keys, delete keys when they are due, and settle
+// changes whose event could not be recorded.
 func (k *Keystore) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
 	k.work.Go(func() { k.view.follow(ctx, k.store, k.log) })
 	k.work.Go(func() { k.maintain(ctx) })
+	k.work.Go(func() { k.deleteDueKeys(ctx) })
+	k.work.Go(func() { k.settleOpen(ctx) })
 }
 
 // Close stops the background work and gives unused invocations back. Requests

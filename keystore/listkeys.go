@@ -16,7 +16,7 @@ const defaultPage = 100
 // DescribeKey answers a key's metadata, whatever its state.
 func (k *Keystore) DescribeKey(ctx context.Context, req *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_DescribeKey_FullMethodName, req, plan[*kmsv1.DescribeKeyResponse]{
-		target: k.byReference(req.GetKeyId()),
+		targets: on(k.byReference(req.GetKeyId())),
 		run: func(_ context.Context, p *proof) (*kmsv1.DescribeKeyResponse, error) {
 			return &kmsv1.DescribeKeyResponse{KeyMetadata: p.key.metadata(k.scope)}, nil
 		},
@@ -61,7 +61,11 @@ func decodeMarker(marker string) (uuid.UUID, error) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(marker)
 	if err != nil || len(b) != len(uuid.UUID{}) {
-		return uuid.Nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_MARKER, "Marker '%s' is not one that ListKeys answered.", marker)
+		return uuid.Nil, badMarker(marker, "ListKeys")
 	}
 	return uuid.UUID(b), nil
+}
+
+func badMarker(marker, operation string) error {
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_MARKER, "Marker '%s' is not one that %s answered.", marker, operation)
 }

@@ -117,6 +117,15 @@ func (m *meter) counter(id hsmpool.ObjectID) *counter {
 	return c
 }
 
+// forget drops the ranges of backing keys that are no more.
+func (m *meter) forget(ids []hsmpool.ObjectID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		delete(m.counters, id)
+	}
+}
+
 // report asks for new key material. A full channel is no loss: the next use
 // reports again.
 func (m *meter) report(k *key) {

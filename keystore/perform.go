@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,33 +23,28 @@ const recordTimeout = 30 * time.Second
 
 // plan is one request's way through perform: what differs between operations.
 type plan[Res proto.Message] struct {
-	// target finds what the request acts on; nil: no single resource.
-	target func() target
-	// check says whether the operation may be done with the target, whose key
-	// is present, in its present state; nil: in any state.
-	check func(*key) error
-	// intent is written durably before run; nil: run changes nothing.
-	intent *audit.Intent
+	// targets find what the request acts on; nil: no single resource.
+	targets finder
+	// check says whether the operation may be done with the targets, which
+	// exist, in their present state; nil: in any state.
+	check func([]target) error
+	// change announces what run is about to change; nil: nothing. perform fills
+	// in whose change it is, and makes the intent durable before run.
+	change func([]target) audit.Intent
 	// run does the work.
 	run func(context.Context, *proof) (Res, error)
 }
 
-// target is the resource of a request. When the key cannot be found, err says
-// why; the caller hears it only when it may act on the resource.
-type target struct {
-	key      *key
-	resource string
-	err      error
-}
-
 // request is what perform knows of the request under way.
 type request struct {
-	k      *Keystore
-	method *describe.Method
-	caller Caller
-	input  proto.Message
-	target target
-	proof  *proof
+	k       *Keystore
+	method  *describe.Method
+	caller  Caller
+	input   proto.Message
+	targets []target
+	proof   *proof
+	intent  *audit.Intent // nil: nothing is changed
+	held    *change       // keeps other changes of the targets away
 	// valid says that the caller is known and the request within its limits,
 	// so that it may be shown in the event.
 	valid bool
@@ -62,16 +58,17 @@ func perform[Res proto.Message](ctx context.Context, k *Keystore, fullMethod str
 	if !ok {
 		return none, errorf(annotationsv1.ErrorKind_ERROR_KIND_UNRECOGNIZED_CLIENT, "The request has no caller.")
 	}
-	r := &request{k: k, method: k.api.Method(fullMethod), caller: caller, input: input, target: target{resource: "*"}}
-	r.proof = newProof(k, caller.RequestID)
+	r := &request{k: k, method: k.api.Method(fullMethod), caller: caller, input: input, proof: newProof(k, caller.RequestID)}
 	res, err := admitAndRun(ctx, r, p)
 	if err != nil {
 		err = r.answerable(err)
 	}
-	k.leaveOpen(ctx, r.proof, p.intent)
+	k.leaveOpen(ctx, r.proof, r.intent)
 	if failed := r.record(ctx, res, err); failed != nil {
+		k.settler.add(r.intent, r.held)
 		return none, r.unrecorded(failed)
 	}
+	r.held.end()
 	if err != nil {
 		return none, err
 	}
@@ -84,29 +81,34 @@ func admitAndRun[Res proto.Message](ctx context.Context, r *request, p plan[Res]
 			err = LogPanic(r.k.log, v, r.method.Name, r.caller.RequestID)
 		}
 	}()
-	if err := r.admit(p.target); err != nil {
+	if err := r.admit(p.targets); err != nil {
 		return res, err
 	}
+	if p.change != nil {
+		if err := r.hold(ctx, p.targets); err != nil {
+			return res, err
+		}
+	}
 	if p.check != nil {
-		if err := p.check(r.target.key); err != nil {
+		if err := p.check(r.targets); err != nil {
 			return res, err
 		}
 	}
 	if dry, ok := r.input.(interface{ GetDryRun() bool }); ok && dry.GetDryRun() {
 		return res, errorf(annotationsv1.ErrorKind_ERROR_KIND_DRY_RUN_OPERATION, "The request would have succeeded, but the DryRun option is set.")
 	}
-	if p.intent != nil {
-		if err := r.k.writeIntent(ctx, p.intent); err != nil {
+	if p.change != nil {
+		if err := r.announce(ctx, p.change(r.targets)); err != nil {
 			return res, err
 		}
 	}
-	r.proof.grant(r.target.key)
+	r.proof.grant(r.targets)
 	return p.run(ctx, r.proof)
 }
 
 // admit says whether the request may go on: it is from somebody, well formed,
 // allowed, and for something that exists.
-func (r *request) admit(find func() target) error {
+func (r *request) admit(find finder) error {
 	if r.caller.Principal == "" {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNRECOGNIZED_CLIENT, "The credentials in the request are not those of a known principal.")
 	}
@@ -121,12 +123,51 @@ func (r *request) admit(find func() target) error {
 		return err
 	}
 	if find != nil {
-		r.target = find()
+		r.targets = find()
 	}
 	if err := r.authorize(); err != nil {
 		return err
 	}
-	return r.target.err
+	return missing(r.targets)
+}
+
+// missing is why one of the targets cannot be acted on, if one cannot.
+func missing(targets []target) error {
+	for _, t := range targets {
+		if t.err != nil {
+			return t.err
+		}
+	}
+	return nil
+}
+
+// hold waits until nobody else changes the targets, and looks at them again:
+// they may have changed meanwhile.
+func (r *request) hold(ctx context.Context, find finder) error {
+	var paths []string
+	for _, t := range r.targets {
+		if !slices.Contains(paths, t.path) {
+			paths = append(paths, t.path)
+		}
+	}
+	held, err := r.k.changes.begin(ctx, paths...)
+	if err != nil {
+		return outOfTime(ctx, "Another change of the same").because(err)
+	}
+	r.held = held
+	if find != nil {
+		r.targets = find()
+	}
+	return missing(r.targets)
+}
+
+// announce makes the intent of a change durable.
+func (r *request) announce(ctx context.Context, i audit.Intent) error {
+	i.Time, i.EventName = time.Now(), r.method.Name
+	i.RequestID, i.RequestedBy, i.SourceIPAddress = r.caller.RequestID, r.caller.Principal, r.caller.SourceIP
+	r.held.makes(i.BackingKeyID)
+	r.intent = &i
+	return r.k.writeIntent(ctx, &i)
 }
 
 // validate checks a request against the limits of its description, and its
@@ -155,17 +196,32 @@ func (k *Keystore) fresh() error {
 	return nil
 }
 
-// authorize asks the policies for every action that the operation needs.
+// authorize asks the policies for every action that the operation needs: an
+// operation of several actions needs each for the target at its place, one of a
+// single action needs it for all targets.
 func (r *request) authorize() error {
-	for _, action := range r.method.Actions {
-		d := r.k.policy.Allows(policy.Request{Principal: r.caller.Principal, Action: action, Resource: r.target.resource})
-		if !d.Allowed() {
-			return errorf(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED,
-				"User: %s is not authorized to perform: %s on resource: %s %s",
-				r.caller.Principal, action, r.target.resource, d.Reason())
+	if len(r.targets) == 0 {
+		return r.authorizeOne(r.method.Actions[0], "*")
+	}
+	for i, t := range r.targets {
+		action := r.method.Actions[0]
+		if len(r.method.Actions) > 1 {
+			action = r.method.Actions[i]
+		}
+		if err := r.authorizeOne(action, t.resource); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (r *request) authorizeOne(action, resource string) error {
+	d := r.k.policy.Allows(policy.Request{Principal: r.caller.Principal, Action: action, Resource: resource})
+	if d.Allowed() {
+		return nil
+	}
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED,
+		"User: %s is not authorized to perform: %s on resource: %s %s", r.caller.Principal, action, resource, d.Reason())
 }
 
 // answerable turns any error into the *Error that the caller hears: one of the

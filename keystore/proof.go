@@ -19,10 +19,16 @@ type proof struct {
 	k       *Keystore
 	request string
 	granted bool
-	key     *key // nil when the operation acts on no key
+	targets []target
+	key     *key // the first target's, nil when it is no key
 
 	trace    hsmpool.Trace
 	material hsmpool.ObjectID // zero when no backing key was used
+	// source is the backing key that decrypted, when another one, material,
+	// has encrypted.
+	source hsmpool.ObjectID
+	// destroyed is what became of the backing keys of a key that is deleted.
+	destroyed []destruction
 	// unsettled says that material may or may not be in the token, and that
 	// nothing else knows of it.
 	unsettled bool
@@ -32,9 +38,15 @@ func newProof(k *Keystore, requestID string) *proof {
 	return &proof{k: k, request: requestID}
 }
 
-func (p *proof) grant(k *key) {
-	p.key, p.granted = k, true
+func (p *proof) grant(targets []target) {
+	p.targets, p.granted = targets, true
+	if len(targets) > 0 {
+		p.key = targets[0].key
+	}
 }
+
+// grantKey is grant for one key, which may be nil.
+func (p *proof) grantKey(k *key) { p.grant([]target{{key: k}}) }
 
 // hsm returns the HSM and the context that carries the request's id to it.
 func (p *proof) hsm(ctx context.Context) (context.Context, HSM, error) {
@@ -53,7 +65,8 @@ func (p *proof) note(t hsmpool.Trace, err error) {
 	p.trace = t
 }
 
-// seal encrypts under the key's current backing key and returns the blob.
+// seal encrypts under the current backing key of the last target's key and
+// returns the blob.
 func (p *proof) seal(ctx context.Context, plaintext []byte, encryptionContext map[string]string) ([]byte, error) {
 	ctx, hsm, h, err := p.sealer(ctx)
 	if err != nil {
@@ -89,14 +102,16 @@ func (p *proof) sealer(ctx context.Context) (context.Context, HSM, blob.Header, 
 	if err != nil {
 		return nil, nil, blob.Header{}, err
 	}
-	p.material = p.key.current()
-	if err := p.k.meter.take(ctx, p.key, p.material); err != nil {
+	by := p.targets[len(p.targets)-1].key
+	p.material = by.current()
+	if err := p.k.meter.take(ctx, by, p.material); err != nil {
 		return nil, nil, blob.Header{}, err
 	}
-	return ctx, hsm, blob.Header{KeyID: p.key.id, BackingKeyID: p.material}, nil
+	return ctx, hsm, blob.Header{KeyID: by.id, BackingKeyID: p.material}, nil
 }
 
-// open decrypts a blob that one of the key's backing keys made.
+// open decrypts a blob that one of the backing keys of the first target's key
+// made.
 func (p *proof) open(ctx context.Context, b blob.Blob, encryptionContext map[string]string) ([]byte, error) {
 	ctx, hsm, err := p.hsm(ctx)
 	if err != nil {
@@ -114,6 +129,18 @@ func (p *proof) open(ctx context.Context, b blob.Blob, encryptionContext map[str
 		return nil, p.hsmError(ctx, err)
 	}
 	return o.Plaintext, nil
+}
+
+// reseal decrypts a blob of the first target's key and encrypts the plaintext,
+// which is wiped, under the last target's key.
+func (p *proof) reseal(ctx context.Context, b blob.Blob, source, destination map[string]string) ([]byte, error) {
+	plaintext, err := p.open(ctx, b, source)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plaintext)
+	p.source = p.material
+	return p.seal(ctx, plaintext, destination)
 }
 
 // random makes n random bytes in the HSM.

@@ -10,6 +10,36 @@ import (
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
+// refusal is a request that is refused.
+type refusal struct {
+	name    string
+	as      string
+	do      func(context.Context) error
+	kind    string // without ERROR_KIND_
+	message string // a part of it
+}
+
+// checkRefusals makes the requests, and sees that each leaves an event with the
+// words of its answer.
+func (s *service) checkRefusals(t *testing.T, refusals []refusal) {
+	for _, c := range refusals {
+		t.Run(c.name, func(t *testing.T) {
+			err := c.do(s.as(c.as))
+			want := Kind(annotationsv1.ErrorKind_value["ERROR_KIND_"+c.kind])
+			if err == nil || AsError(err).Kind != want {
+				t.Fatalf("got %v, want %v", err, want)
+			}
+			e := AsError(err)
+			if !strings.Contains(e.Message, c.message) {
+				t.Errorf("the message is %q, and does not have %q", e.Message, c.message)
+			}
+			if last := s.lastEvent(); last.ErrorMessage != e.Message || last.UserIdentity.ARN != c.as {
+				t.Errorf("the event is %+v, the answer %v", last, e)
+			}
+		})
+	}
+}
+
 // TestRefusals is the table of what is refused, as which kind of error, in
 // words that name the thing. Every refusal leaves an event with the same words.
 func TestRefusals(t *testing.T) {
@@ -52,13 +82,7 @@ func TestRefusals(t *testing.T) {
 	}
 	x := []byte("x")
 
-	for _, c := range []struct {
-		name    string
-		as      string
-		do      func(context.Context) error
-		kind    string // without ERROR_KIND_
-		message string
-	}{
+	s.checkRefusals(t, []refusal{
 		{"nobody", "", encrypt(&kmsv1.EncryptRequest{KeyId: key.KeyId, Plaintext: x}), "UNRECOGNIZED_CLIENT", "not those of a known principal"},
 		{"unknown principal", nobody, encrypt(&kmsv1.EncryptRequest{KeyId: key.KeyId, Plaintext: x}), "ACCESS_DENIED",
 			"User: " + nobody + " is not authorized to perform: kms:Encrypt on resource: " + key.GetArn()},
@@ -112,22 +136,7 @@ func TestRefusals(t *testing.T) {
 		{"multi-Region key", admin, create(&kmsv1.CreateKeyRequest{MultiRegion: new(true)}), "UNSUPPORTED_OPERATION", "MultiRegion"},
 		{"both names of the key spec", admin, create(&kmsv1.CreateKeyRequest{KeySpec: kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT.Enum(),
 			CustomerMasterKeySpec: kmsv1.CustomerMasterKeySpec_CUSTOMER_MASTER_KEY_SPEC_SYMMETRIC_DEFAULT.Enum()}), "VALIDATION", "CustomerMasterKeySpec"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			err := c.do(s.as(c.as))
-			want := Kind(annotationsv1.ErrorKind_value["ERROR_KIND_"+c.kind])
-			if err == nil || AsError(err).Kind != want {
-				t.Fatalf("got %v, want %v", err, want)
-			}
-			e := AsError(err)
-			if !strings.Contains(e.Message, c.message) {
-				t.Errorf("the message is %q, and does not have %q", e.Message, c.message)
-			}
-			if last := s.lastEvent(); last.ErrorMessage != e.Message || last.UserIdentity.ARN != c.as {
-				t.Errorf("the event is %+v, the answer %v", last, e)
-			}
-		})
-	}
+	})
 	if err := encrypt(&kmsv1.EncryptRequest{KeyId: key.KeyId, Plaintext: x})(t.Context()); err == nil {
 		t.Error("a request without a caller was answered")
 	}

@@ -41,47 +41,60 @@ func (s scope) keyARN(id uuid.UUID) string { return s.arn("key/" + id.String()) 
 func (s scope) prefix() string               { return s.account + "/" + s.region + "/" }
 func (s scope) keyPrefix() string            { return s.prefix() + "key/" }
 func (s scope) keyPath(id uuid.UUID) string  { return s.keyPrefix() + id.String() }
+func (s scope) aliasPath(n string) string    { return s.prefix() + n } // n begins with aliasPrefix
 func (s scope) servicePath() string          { return s.prefix() + "service" }
 func (s scope) invocations(id string) string { return s.prefix() + "invocations/" + id }
 
-// parseReference reads a key id or key ARN. Its error is of a kind and in the
-// words that AWS answers; undeclared InvalidArn becomes NotFound in perform.
-func (s scope) parseReference(ref string) (uuid.UUID, error) {
-	if strings.HasPrefix(ref, "alias/") {
-		return uuid.Nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Alias %s is not found.", s.arn(ref))
-	}
-	id := ref
-	if strings.HasPrefix(ref, "arn:") {
-		var err error
-		if id, err = s.resourceOf(ref); err != nil {
-			return uuid.Nil, err
-		}
-	}
-	parsed, err := uuid.Parse(id)
-	if err != nil || parsed.String() != id {
-		return uuid.Nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Invalid keyId '%s'", ref)
-	}
-	return parsed, nil
+// reference is what a KeyId of a request names: a key, or an alias.
+type reference struct {
+	key   uuid.UUID
+	alias string // with aliasPrefix; empty: key is meant
 }
 
-// resourceOf returns the key id of a key ARN in this scope.
+// parseReference reads a key id, key ARN, alias name or alias ARN. Its error is
+// of a kind and in the words that AWS answers; undeclared InvalidArn becomes
+// NotFound in perform.
+func (s scope) parseReference(ref string) (reference, error) {
+	name := ref
+	if strings.HasPrefix(ref, "arn:") {
+		var err error
+		if name, err = s.resourceOf(ref); err != nil {
+			return reference{}, err
+		}
+	}
+	if strings.HasPrefix(name, aliasPrefix) {
+		return reference{alias: name}, nil
+	}
+	parsed, err := uuid.Parse(name)
+	if err != nil || parsed.String() != name {
+		return reference{}, invalidKeyID(ref)
+	}
+	return reference{key: parsed}, nil
+}
+
+// invalidKeyID is the error of a KeyId that cannot name a key.
+func invalidKeyID(ref string) error {
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Invalid keyId '%s'", ref)
+}
+
+// resourceOf returns the key id or the alias name of an ARN in this scope.
 func (s scope) resourceOf(arn string) (string, error) {
 	p := strings.SplitN(arn, ":", 6)
 	if len(p) != 6 || p[2] != "kms" {
 		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_ARN, "Invalid arn %s", arn)
 	}
-	if strings.HasPrefix(p[5], "alias/") {
-		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Alias %s is not found.", arn)
-	}
-	id, isKey := strings.CutPrefix(p[5], "key/")
-	if !isKey {
+	name, isKey := strings.CutPrefix(p[5], "key/")
+	if isAlias := strings.HasPrefix(name, aliasPrefix); isKey == isAlias {
 		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_ARN, "Invalid arn %s", arn)
 	}
 	if p[1] != "aws" || p[3] != s.region {
 		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Invalid arn %s", p[3])
 	}
-	if p[4] != s.account {
+	if p[4] == s.account {
+		return name, nil
+	}
+	if isKey {
 		return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Key '%s' does not exist", arn)
 	}
-	return id, nil
+	return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Alias %s is not found.", arn)
 }

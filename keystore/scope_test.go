@@ -3,6 +3,8 @@ package keystore
 import (
 	"testing"
 
+	"github.com/google/uuid"
+
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
@@ -13,13 +15,16 @@ func TestParseReference(t *testing.T) {
 	invalidARN := annotationsv1.ErrorKind_ERROR_KIND_INVALID_ARN
 	for _, c := range []struct {
 		ref     string
-		kind    Kind // zero: it is the key's
+		want    reference
+		kind    Kind // zero: want
 		message string
 	}{
-		{ref: id},
-		{ref: "arn:aws:kms:eu-central-1:111122223333:key/" + id},
-		{ref: "alias/payroll", kind: notFound, message: "Alias arn:aws:kms:eu-central-1:111122223333:alias/payroll is not found."},
-		{ref: "arn:aws:kms:eu-central-1:111122223333:alias/payroll", kind: notFound, message: "Alias arn:aws:kms:eu-central-1:111122223333:alias/payroll is not found."},
+		{ref: id, want: reference{key: uuid.MustParse(id)}},
+		{ref: "arn:aws:kms:eu-central-1:111122223333:key/" + id, want: reference{key: uuid.MustParse(id)}},
+		{ref: "alias/payroll", want: reference{alias: "alias/payroll"}},
+		{ref: "arn:aws:kms:eu-central-1:111122223333:alias/pay/roll", want: reference{alias: "alias/pay/roll"}},
+		{ref: "arn:aws:kms:eu-central-1:999999999999:alias/payroll", kind: notFound, message: "Alias arn:aws:kms:eu-central-1:999999999999:alias/payroll is not found."},
+		{ref: "arn:aws:kms:eu-central-1:111122223333:key/alias/payroll", kind: invalidARN, message: "Invalid arn arn:aws:kms:eu-central-1:111122223333:key/alias/payroll"},
 		{ref: "payroll", kind: notFound, message: "Invalid keyId 'payroll'"},
 		{ref: "1234ABCD-12ab-34cd-56ef-1234567890ab", kind: notFound, message: "Invalid keyId '1234ABCD-12ab-34cd-56ef-1234567890ab'"},
 		{ref: "{" + id + "}", kind: notFound, message: "Invalid keyId '{" + id + "}'"},
@@ -31,8 +36,8 @@ func TestParseReference(t *testing.T) {
 	} {
 		got, err := s.parseReference(c.ref)
 		if c.kind == 0 {
-			if err != nil || got.String() != id {
-				t.Errorf("parseReference(%q) = %v, %v", c.ref, got, err)
+			if err != nil || got != c.want {
+				t.Errorf("parseReference(%q) = %v, %v, want %v", c.ref, got, err, c.want)
 			}
 			continue
 		}

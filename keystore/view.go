@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,44 +11,61 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 )
 
-// view is the keys of the scope in memory, as of one revision of the metadata
-// store. follow keeps it fresh.
+// view is the keys and aliases of the scope in memory, as of one revision of
+// the metadata store. follow keeps it fresh.
 type view struct {
 	scope scope
 
-	mu       sync.RWMutex
-	keys     map[uuid.UUID]*key
-	ids      []uuid.UUID // sorted
+	mu sync.RWMutex
+	contents
 	revision uint64
 	changed  chan struct{} // closed and replaced at each new revision
 	broken   error         // why the view is no longer fresh
 }
 
-func newView(s scope) *view {
-	return &view{scope: s, keys: map[uuid.UUID]*key{}, changed: make(chan struct{})}
+// contents is what a view shows.
+type contents struct {
+	keys    index[uuid.UUID, *key]
+	aliases index[string, *alias]
+	// named counts the aliases of each key that has any.
+	named map[uuid.UUID]int
+	// doomed are the keys that are to be deleted.
+	doomed map[uuid.UUID]*key
 }
 
-// load reads all keys. A record that cannot be understood stops it: a key
+func newContents() contents {
+	return contents{
+		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare),
+		named: map[uuid.UUID]int{}, doomed: map[uuid.UUID]*key{},
+	}
+}
+
+func newView(s scope) *view {
+	return &view{scope: s, contents: newContents(), changed: make(chan struct{})}
+}
+
+// load reads everything. A record that cannot be understood stops it: a key
 // store that does not know all its keys must not answer.
 func (v *view) load(ctx context.Context, store metadata.Store) error {
-	entries, revision, err := store.Range(ctx, v.scope.keyPrefix())
+	entries, revision, err := store.Range(ctx, v.scope.prefix())
 	if err != nil {
 		return err
 	}
-	keys := make(map[uuid.UUID]*key, len(entries))
+	all := newContents()
 	for _, e := range entries {
-		k, err := decodeEntry(v.scope, e)
+		change, err := v.decode(metadata.Event{Kind: metadata.Put, Entry: e})
 		if err != nil {
 			return err
 		}
-		keys[k.id] = k
+		change(&all)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.keys, v.ids = keys, slices.SortedFunc(maps.Keys(keys), compareIDs)
+	v.contents = all
 	v.advance(revision)
 	return nil
 }
@@ -76,7 +92,7 @@ func (v *view) follow(ctx context.Context, store metadata.Store, log hclog.Logge
 
 // watch applies changes until the store gives none any more.
 func (v *view) watch(ctx context.Context, store metadata.Store) error {
-	for change, err := range store.Watch(ctx, v.scope.keyPrefix(), v.at()) {
+	for change, err := range store.Watch(ctx, v.scope.prefix(), v.at()) {
 		if err != nil {
 			return err
 		}
@@ -89,33 +105,89 @@ func (v *view) watch(ctx context.Context, store metadata.Store) error {
 
 // apply takes in what one commit did, all of it or nothing.
 func (v *view) apply(c metadata.Change) error {
-	puts := make([]*key, 0, len(c.Events))
-	var gone []uuid.UUID
+	changes := make([]func(*contents), 0, len(c.Events))
 	for _, e := range c.Events {
-		if e.Kind == metadata.Delete {
-			id, err := uuid.Parse(strings.TrimPrefix(e.Entry.Key, v.scope.keyPrefix()))
-			if err != nil {
-				return fmt.Errorf("%s: %w", e.Entry.Key, err)
-			}
-			gone = append(gone, id)
-			continue
-		}
-		k, err := decodeEntry(v.scope, e.Entry)
+		change, err := v.decode(e)
 		if err != nil {
 			return err
 		}
-		puts = append(puts, k)
+		changes = append(changes, change)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, k := range puts {
-		v.put(k)
-	}
-	for _, id := range gone {
-		v.remove(id)
+	for _, change := range changes {
+		change(&v.contents)
 	}
 	v.advance(c.Revision)
 	return nil
+}
+
+// decode says what an event does to the contents. What is neither a key nor an
+// alias does nothing.
+func (v *view) decode(e metadata.Event) (func(*contents), error) {
+	if id, isKey := strings.CutPrefix(e.Entry.Key, v.scope.keyPrefix()); isKey {
+		return v.decodeKey(e, id)
+	}
+	if name, isAlias := strings.CutPrefix(e.Entry.Key, v.scope.prefix()); isAlias && strings.HasPrefix(name, aliasPrefix) {
+		return v.decodeAlias(e, name)
+	}
+	return func(*contents) {}, nil
+}
+
+func (v *view) decodeKey(e metadata.Event, id string) (func(*contents), error) {
+	if e.Kind == metadata.Delete {
+		gone, err := uuid.Parse(id)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Entry.Key, err)
+		}
+		return func(c *contents) { c.removeKey(gone) }, nil
+	}
+	k, err := decodeEntry(v.scope, e.Entry)
+	if err != nil {
+		return nil, err
+	}
+	return func(c *contents) { c.putKey(k) }, nil
+}
+
+func (v *view) decodeAlias(e metadata.Event, name string) (func(*contents), error) {
+	if e.Kind == metadata.Delete {
+		return func(c *contents) { c.removeAlias(name) }, nil
+	}
+	a, err := decodeAlias(v.scope, e.Entry)
+	if err != nil {
+		return nil, err
+	}
+	return func(c *contents) { c.putAlias(a) }, nil
+}
+
+func (c *contents) putKey(k *key) {
+	c.keys.put(k.id, k)
+	delete(c.doomed, k.id)
+	if k.pendingDeletion() {
+		c.doomed[k.id] = k
+	}
+}
+
+func (c *contents) removeKey(id uuid.UUID) {
+	c.keys.remove(id)
+	delete(c.doomed, id)
+}
+
+func (c *contents) putAlias(a *alias) {
+	c.removeAlias(a.name)
+	c.aliases.put(a.name, a)
+	c.named[a.target]++
+}
+
+func (c *contents) removeAlias(name string) {
+	a, found := c.aliases.values[name]
+	if !found {
+		return
+	}
+	c.aliases.remove(name)
+	if c.named[a.target]--; c.named[a.target] == 0 {
+		delete(c.named, a.target)
+	}
 }
 
 // at is the revision that the view shows.
@@ -123,20 +195,6 @@ func (v *view) at() uint64 {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.revision
-}
-
-func (v *view) put(k *key) {
-	if i, found := slices.BinarySearchFunc(v.ids, k.id, compareIDs); !found {
-		v.ids = slices.Insert(v.ids, i, k.id)
-	}
-	v.keys[k.id] = k
-}
-
-func (v *view) remove(id uuid.UUID) {
-	if i, found := slices.BinarySearchFunc(v.ids, id, compareIDs); found {
-		v.ids = slices.Delete(v.ids, i, i+1)
-	}
-	delete(v.keys, id)
 }
 
 // advance says that the view shows a revision.
@@ -176,7 +234,21 @@ func (v *view) reach(ctx context.Context, revision uint64) error {
 func (v *view) get(id uuid.UUID) *key {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.keys[id]
+	return v.keys.values[id]
+}
+
+// alias returns an alias, or nil.
+func (v *view) alias(name string) *alias {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.aliases.values[name]
+}
+
+// aliasesOf counts the aliases of a key.
+func (v *view) aliasesOf(id uuid.UUID) int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.named[id]
 }
 
 // page returns up to limit keys whose ids come after a given one, and whether
@@ -184,26 +256,41 @@ func (v *view) get(id uuid.UUID) *key {
 func (v *view) page(after uuid.UUID, limit int) (keys []*key, more bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	i, found := slices.BinarySearchFunc(v.ids, after, compareIDs)
-	if found {
-		i++
-	}
-	end := min(i+limit, len(v.ids))
-	for _, id := range v.ids[i:end] {
-		keys = append(keys, v.keys[id])
-	}
-	return keys, end < len(v.ids)
+	return v.keys.page(after, limit, func(*key) bool { return true })
 }
 
-// backingKeys counts the backing keys of all keys.
-func (v *view) backingKeys() int {
+// aliasPage returns up to limit aliases whose names come after a given one, of
+// one key unless it is uuid.Nil, and whether there are more.
+func (v *view) aliasPage(of uuid.UUID, after string, limit int) (aliases []*alias, more bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	n := 0
-	for _, k := range v.keys {
-		n += len(k.backing)
+	return v.aliases.page(after, limit, func(a *alias) bool { return of == uuid.Nil || a.target == of })
+}
+
+// backingKeys maps the id of every backing key to its key.
+func (v *view) backingKeys() map[hsmpool.ObjectID]*key {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	all := make(map[hsmpool.ObjectID]*key, len(v.keys.values))
+	for _, k := range v.keys.values {
+		for _, id := range k.backing {
+			all[id] = k
+		}
 	}
-	return n
+	return all
+}
+
+// nextDeletion returns the key whose deletion is due first among those that are
+// wanted, or nil, and a channel that is closed at the next change.
+func (v *view) nextDeletion(wanted func(*key) bool) (first *key, changed <-chan struct{}) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, k := range v.doomed {
+		if wanted(k) && (first == nil || k.deletionDate().Before(first.deletionDate())) {
+			first = k
+		}
+	}
+	return first, v.changed
 }
 
 // healthy is nil while the view is fresh.

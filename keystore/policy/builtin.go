@@ -22,6 +22,7 @@ func builtins() map[string]document {
 		// something is not the auditor's on the day that it is added.
 		allow("auditor",
 			"strongroom:DescribeHsms",
+			"strongroom:ListHsmOrphans",
 			"strongroom:StreamEvents",
 			"strongroom:StreamHsmLog"),
 		allow("user",
@@ -31,7 +32,10 @@ func builtins() map[string]document {
 			"kms:GenerateDataKey",
 			"kms:GenerateDataKeyWithoutPlaintext",
 			"kms:GenerateRandom",
-			"kms:ListKeys"),
+			"kms:ListAliases",
+			"kms:ListKeys",
+			"kms:ReEncryptFrom",
+			"kms:ReEncryptTo"),
 	)
 }
 

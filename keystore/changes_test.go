@@ -1,0 +1,82 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestChangesOfTheSameTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChanges()
+		first := begun(t, c, "a", "b")
+		other := begun(t, c, "c")
+		for _, paths := range [][]string{{"a"}, {"c", "b"}, {"d", "c"}} {
+			if _, err := c.begin(soon(t), paths...); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("a change of %v beside changes of [a b] and [c]: %v", paths, err)
+			}
+		}
+		waiting := make(chan *change)
+		go func() { waiting <- begun(t, c, "b", "c") }()
+		synctest.Wait()
+		first.end()
+		synctest.Wait()
+		select {
+		case <-waiting:
+			t.Error("a change began while another had one of its paths")
+		default:
+		}
+		other.end()
+		(<-waiting).end()
+		begun(t, c, "a", "b", "c", "d").end()
+	})
+}
+
+func TestAPauseWaitsForChangesAndHoldsNewOnesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newChanges()
+		running := begun(t, c, "a")
+		if _, err := c.pause(soon(t)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("paused beside a change: %v", err)
+		}
+		begun(t, c, "b").end() // a pause that was given up holds nothing back
+		paused := make(chan func())
+		go func() {
+			resume, err := c.pause(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			paused <- resume
+		}()
+		synctest.Wait()
+		if _, err := c.begin(soon(t), "b"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a change began although a pause waits: %v", err)
+		}
+		running.end()
+		resume := <-paused
+		if _, err := c.begin(soon(t)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a change began in a pause: %v", err)
+		}
+		resume()
+		begun(t, c, "a").end()
+	})
+}
+
+func begun(t *testing.T, c *changes, paths ...string) *change {
+	t.Helper()
+	h, err := c.begin(t.Context(), paths...)
+	if err != nil {
+		t.Error(err)
+	}
+	return h
+}
+
+// soon is a context that ends in a second.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,184 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/keystore/metadata"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+)
+
+const (
+	// deleteTimeout bounds one deletion. One that has begun is not given up when
+	// the service stops.
+	deleteTimeout = 30 * time.Second
+	// deleteRetryMin and deleteRetryMax bound the pause after which a deletion
+	// that failed is tried again; each is twice the one before. Each try leaves
+	// an event.
+	deleteRetryMin = 10 * time.Second
+	deleteRetryMax = time.Hour
+	// clockCheck is how long the clock is not looked at, at most: it may be set,
+	// and timers stand still while a machine sleeps.
+	clockCheck = time.Minute
+)
+
+// retry is when a deletion that failed is tried again.
+type retry struct {
+	at    time.Time
+	pause time.Duration
+}
+
+// deleteDueKeys deletes keys whose waiting period is over until the context
+// ends. One that fell due while the service was down is deleted at its start.
+func (k *Keystore) deleteDueKeys(ctx context.Context) {
+	failed := map[uuid.UUID]retry{}
+	for {
+		first, changed := k.view.nextDeletion(func(k *key) bool { return !time.Now().Before(failed[k.id].at) })
+		wait := k.untilDue(first, len(failed) > 0)
+		if wait <= 0 {
+			k.deleteDue(ctx, first, failed)
+			continue
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// untilDue is how long to wait before looking for keys that are due again.
+func (k *Keystore) untilDue(first *key, failed bool) time.Duration {
+	wait := clockCheck
+	if failed {
+		wait = deleteRetryMin
+	}
+	if first != nil {
+		wait = min(wait, first.deletionDate().Sub(k.now()))
+	}
+	return wait
+}
+
+// deleteDue tries to delete a key and remembers when to try again.
+func (k *Keystore) deleteDue(ctx context.Context, due *key, failed map[uuid.UUID]retry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+	defer cancel()
+	err := k.performService(ctx, due.id, func(key *key) *chore {
+		if !key.pendingDeletion() || k.now().Before(key.deletionDate()) {
+			return nil // cancelled meanwhile
+		}
+		return &chore{name: deleteKey, run: func(ctx context.Context, p *proof) error { return k.deleteKey(ctx, p) }}
+	})
+	if err == nil {
+		delete(failed, due.id)
+		return
+	}
+	pause := min(max(2*failed[due.id].pause, deleteRetryMin), deleteRetryMax)
+	failed[due.id] = retry{at: time.Now().Add(pause), pause: pause}
+	k.log.Error("a key could not be deleted; it is tried again", "key", due.arn, "after", pause, "error", err)
+}
+
+// deleteKey deletes the proof's key: first it is marked, so that the deletion
+// cannot be cancelled any more, then its material is destroyed, then the
+// metadata is removed. Cut off anywhere, it is done again from its beginning.
+func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
+	doomed := p.key
+	if doomed.record.DeletionStarted == nil {
+		r := proto.CloneOf(doomed.record)
+		r.DeletionStarted = timestamppb.Now()
+		marked, err := k.storeRecord(ctx, p, r, doomed.revision)
+		if err != nil {
+			return notStored(ctx, "key "+doomed.arn, err)
+		}
+		doomed = marked
+	}
+	if err := p.destroyAll(ctx, doomed.backing); err != nil {
+		return err
+	}
+	if err := k.forget(ctx, doomed); err != nil {
+		return notStored(ctx, "key "+doomed.arn, err)
+	}
+	k.log.Info("a key has been deleted", "key", doomed.arn, "request_id", p.request)
+	return nil
+}
+
+// forget removes a key's metadata: the counts of its backing keys, then the
+// key with its aliases.
+func (k *Keystore) forget(ctx context.Context, doomed *key) error {
+	k.meter.forget(doomed.backing)
+	for ids := range slices.Chunk(doomed.backing, metadata.MaxTxnKeys) {
+		var counts metadata.Txn
+		for _, id := range ids {
+			counts.Deletes = append(counts.Deletes, k.meter.path(id))
+		}
+		if _, err := k.store.Commit(ctx, counts); err != nil {
+			return fmt.Errorf("removing the counts of %s: %w", doomed.arn, err)
+		}
+	}
+	aliases, _ := k.view.aliasPage(doomed.id, "", maxAliases)
+	t := metadata.Txn{
+		Conditions: []metadata.Condition{{Key: k.scope.keyPath(doomed.id), Revision: doomed.revision}},
+		Deletes:    []string{k.scope.keyPath(doomed.id)},
+	}
+	for _, a := range aliases {
+		t.Deletes = append(t.Deletes, k.scope.aliasPath(a.name))
+	}
+	return k.commit(ctx, t)
+}
+
+// destruction is what became of one backing key of a deleted key.
+type destruction struct {
+	id   hsmpool.ObjectID
+	done bool
+}
+
+// destroyAll destroys all backing keys, also when one of them cannot be.
+func (p *proof) destroyAll(ctx context.Context, ids []hsmpool.ObjectID) error {
+	p.destroyed = make([]destruction, 0, len(ids))
+	var errs []error
+	var last hsmpool.Trace
+	for _, id := range ids {
+		err := p.destroy(ctx, id)
+		p.destroyed = append(p.destroyed, destruction{id: id, done: err == nil})
+		if err != nil {
+			errs, last = append(errs, err), p.trace
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	p.trace = last // the event is about what failed
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "%d of %d backing keys of %s could not be destroyed; it is tried again.",
+		len(errs), len(ids), p.key.arn).because(errors.Join(errs...))
+}
+
+// appendDestroyed appends what became of backing keys to an event's
+// additionalEventData. As in CloudTrail, the values are JSON in strings.
+func appendDestroyed(b []byte, all []destruction) []byte {
+	keys, status := []byte{'['}, []byte{'['}
+	for i, d := range all {
+		if i > 0 {
+			keys, status = append(keys, ','), append(status, ',')
+		}
+		result := "FAILURE"
+		if d.done {
+			result = "SUCCESS"
+		}
+		keys = fmt.Appendf(keys, `{"backingKeyId":"%s"}`, d.id)
+		status = fmt.Appendf(status, `{"backingKeyId":"%s","deletionStatus":"%s"}`, d.id, result)
+	}
+	b = appendMember(b, "backingKeys", append(keys, ']'))
+	return appendMember(b, "backingKeysDeletionStatus", append(status, ']'))
+}

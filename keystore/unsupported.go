@@ -1,0 +1,29 @@
+package keystore
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+// refuseUnsupported refuses what AWS offers and this service does not: a
+// grant token cannot be of any grant, and an answer cannot be encrypted for an
+// enclave.
+func refuseUnsupported(req proto.Message) error {
+	if r, ok := req.(interface{ GetGrantTokens() []string }); ok && len(r.GetGrantTokens()) > 0 {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_GRANT_TOKEN, "GrantTokens[0] is not the token of a grant.")
+	}
+	if r, ok := req.(interface{ GetRecipient() *kmsv1.RecipientInfo }); ok && r.GetRecipient() != nil {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "Recipient is not supported.")
+	}
+	if r, ok := req.(interface {
+		GetDryRunModifiers() []kmsv1.DryRunModifierType
+	}); ok && len(r.GetDryRunModifiers()) > 0 {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "DryRunModifiers are not supported.")
+	}
+	if r, ok := req.(interface{ GetCustomKeyStoreId() string }); ok && r.GetCustomKeyStoreId() != "" {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_NOT_FOUND, "Custom key store %s does not exist.", r.GetCustomKeyStoreId())
+	}
+	return nil
+}
