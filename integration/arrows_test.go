@@ -20,7 +20,7 @@ const module = "github.com/strongroom-kms/strongroom"
 // free to import more.
 var arrows = map[string][]string{
 	"cmd":            {"internal", "server", "keystore", "hsmpool", "audit", "client"},
-	"internal":       {"server", "keystore", "hsmpool", "audit"},
+	"internal":       {"server", "keystore", "hsmpool", "audit", "client"},
 	"server":         {"keystore"},
 	"keystore":       {"hsmpool", "audit"},
 	"hsmpool":        {"audit"},
@@ -128,12 +128,18 @@ func TestMisplacedImports(t *testing.T) {
 		{"keystore", "keystore/blob", allowed},
 		{"hsmpool", "audit", allowed},
 		{"audit", "proto/jsonenc", allowed},
+		{"client/tinkkms", "client", allowed},
+		{"strongroomtest", "internal/devserver", allowed},
 		{"server", "hsmpool", refused},
 		{"server", "audit", refused},
 		{"keystore", "server", refused},
 		{"hsmpool", "keystore", refused},
 		{"audit", "hsmpool", refused},
 		{"proto/describe", "keystore", refused},
+		{"client", "keystore", refused},
+		{"client", "internal/devpki", refused},
+		{"server", "internal/config", refused},
+		{"internal/daemon", "strongroomtest", refused},
 	} {
 		if got := misplaced(module+"/"+test.from, module+"/"+test.to) == ""; got != test.want {
 			t.Errorf("%s -> %s: allowed %t, want %t", test.from, test.to, got, test.want)

@@ -46,7 +46,6 @@ type Options struct {
 // flight finish, and all parts are closed before it returns. It returns nil
 // when ctx ended and everything closed well.
 func Run(ctx context.Context, c *config.Config, logger hclog.Logger, o Options) (err error) {
-	tuneGC()
 	d := &daemon{config: c, logger: logger, options: o}
 	defer func() {
 		if err = errors.Join(err, d.parts.close(ctx)); err == nil {

@@ -36,7 +36,7 @@ func TestPartsAreClosedInReverseAndAllOfThem(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	got := environment(map[string]string{"B": "2", "A": "1=1"})
+	got := Environment(map[string]string{"B": "2", "A": "1=1"})
 	if want := []string{"A=1=1", "B=2"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

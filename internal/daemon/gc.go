@@ -10,8 +10,9 @@ import (
 // halves the collector's share of a request (see docs/performance.md).
 const gcPercent = 400
 
-// tuneGC sets the collector's target unless the operator has, by GOGC.
-func tuneGC() {
+// TuneGC sets the collector's target unless the operator has, by GOGC. It is for
+// processes that are a server and nothing else.
+func TuneGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -103,7 +103,7 @@ func (d *daemon) openHSM(ctx context.Context) error {
 		Token:       hsmpool.TokenSelector{Label: c.Token.Label, Serial: c.Token.Serial},
 		PIN:         hsmpool.PINSource{File: c.PIN.File, Env: c.PIN.Env, Command: c.PIN.Command},
 		Profile:     c.Profile,
-		Env:         environment(c.Env),
+		Env:         Environment(c.Env),
 		HSMID:       c.ID,
 		ClusterID:   c.ClusterID,
 		Sessions:    c.Sessions,
@@ -120,7 +120,8 @@ func (d *daemon) openHSM(ctx context.Context) error {
 	return nil
 }
 
-func environment(variables map[string]string) []string {
+// Environment is a worker's environment as "NAME=value", in the order of the names.
+func Environment(variables map[string]string) []string {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		env = append(env, name+"="+variables[name])

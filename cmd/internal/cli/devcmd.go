@@ -1,17 +1,20 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/dev"
 	"github.com/strongroom-kms/strongroom/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/daemon"
 )
 
 type devCmd struct {
-	DataDir string `default:"./strongroom-dev" placeholder:"DIR" help:"Where everything is kept (${default})."`
-	Listen  string `default:"127.0.0.1:7400" placeholder:"HOST:PORT" help:"A loopback address (${default})."`
-	Library string `placeholder:"FILE" help:"The SoftHSM library, if it is not in one of the usual places."`
-	Tour    bool   `help:"Make a first round trip and show what it left in both audit trails."`
+	DataDir   string `placeholder:"DIR" help:"Where everything is kept (./strongroom-dev)."`
+	Listen    string `placeholder:"HOST:PORT" help:"A loopback address (127.0.0.1:7400; a free port if ephemeral)."`
+	Library   string `placeholder:"FILE" help:"The SoftHSM library, if it is not in one of the usual places."`
+	Tour      bool   `help:"Make a first round trip and show what it left in both audit trails."`
+	Ephemeral bool   `help:"Serve a program's tests: keep nothing, print one line of JSON, end with who started it."`
 	acceptNewJournal
 	LogLevel string `default:"warn" enum:"trace,debug,info,warn,error" help:"How much to log: ${enum} (${default})."`
 }
@@ -27,18 +30,33 @@ Example:
 
     strongroom dev --tour &
     . ./strongroom-dev/env
-    strongroom key create`
+    strongroom key create
+
+With --ephemeral everything is in a temporary directory, which is removed at the end. When it
+serves it prints one line of JSON: the address, the certificates of three principals, and the
+environment for this command line. It ends on SIGTERM, when its standard input is a pipe that is
+closed, and when the process that started it ends. docs/testing.md has an example.`
 }
 
 // Run serves until ctx ends.
 func (c *devCmd) Run(ctx context.Context, p *Process) error {
-	return dev.Run(ctx, dev.Options{
-		DataDir:          c.DataDir,
+	o := dev.Options{
+		DataDir:          cmp.Or(c.DataDir, "./strongroom-dev"),
 		Listen:           c.Listen,
 		Library:          c.Library,
 		Tour:             c.Tour,
 		AcceptNewJournal: c.AcceptNewJournal,
 		Output:           p.Stdout,
 		Logger:           newLogger(p.Stderr, config.Log{Level: c.LogLevel}),
-	})
+	}
+	daemon.TuneGC()
+	if !c.Ephemeral {
+		o.Listen = cmp.Or(o.Listen, "127.0.0.1:7400")
+		return dev.Run(ctx, o)
+	}
+	if c.DataDir != "" || c.Tour || c.AcceptNewJournal {
+		return usagef("--ephemeral keeps nothing and talks to a program: it takes no --data-dir, --tour or --accept-new-journal")
+	}
+	o.Listen = cmp.Or(o.Listen, "127.0.0.1:0")
+	return dev.RunEphemeral(ctx, o, p.Stdin)
 }

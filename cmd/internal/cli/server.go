@@ -39,6 +39,7 @@ func (c *serveCmd) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	logger := newLogger(p.Stderr, cfg.Log)
+	daemon.TuneGC()
 	err = daemon.Run(ctx, cfg, logger, daemon.Options{AcceptNewJournal: c.AcceptNewJournal})
 	if err != nil && cfg.Log.JSON {
 		logger.Error("the server failed", "error", err)

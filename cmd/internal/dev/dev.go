@@ -4,15 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/strongroom-kms/strongroom/audit"
-	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
+	"github.com/strongroom-kms/strongroom/client"
 	"github.com/strongroom-kms/strongroom/cmd/internal/tour"
-	"github.com/strongroom-kms/strongroom/internal/daemon"
+	"github.com/strongroom-kms/strongroom/internal/atomicfile"
+	"github.com/strongroom-kms/strongroom/internal/devserver"
 )
 
 // Options are the flags of `strongroom dev`.
@@ -35,39 +36,31 @@ type Options struct {
 
 // Run serves until ctx ends.
 func Run(ctx context.Context, o Options) error {
-	l, err := prepare(o)
-	if err != nil {
-		return err
-	}
-	c, err := l.config()
-	if err != nil {
-		return err
-	}
-	return daemon.Run(ctx, c, o.Logger, daemon.Options{
+	return o.serve(ctx, o.welcome)
+}
+
+func (o Options) serve(ctx context.Context, serving func(context.Context, *devserver.Site) error) error {
+	return devserver.Run(ctx, devserver.Options{
+		DataDir:          o.DataDir,
+		Listen:           o.Listen,
+		Library:          o.Library,
 		AcceptNewJournal: o.AcceptNewJournal,
-		BeforeHSM: func(ctx context.Context, trail *audit.Trail) error {
-			return l.initToken(ctx, trail, o.Logger)
-		},
-		Serving: func(ctx context.Context, address net.Addr) error {
-			l.address = address.String()
-			return l.welcome(ctx, o)
-		},
+		Logger:           o.Logger,
+		Serving:          serving,
 	})
 }
 
-// welcome says what to do next. If the port was left to the system, only now
-// is the address known.
-func (l *layout) welcome(ctx context.Context, o Options) error {
-	if err := l.writeEnv(); err != nil {
+// admin is the principal that the tour and the env file are for.
+const admin = "admin"
+
+// welcome says what to do next.
+func (o Options) welcome(ctx context.Context, site *devserver.Site) error {
+	env, err := writeEnv(site)
+	if err != nil {
 		return err
 	}
 	if o.Tour {
-		client, err := connect.New(l.connection())
-		if err != nil {
-			return err
-		}
-		defer client.Close() //nolint:errcheck // all calls are over
-		if err := tour.Run(ctx, client, o.Output); err != nil {
+		if err := o.tour(ctx, site); err != nil {
 			return fmt.Errorf("tour: %w", err)
 		}
 	}
@@ -75,8 +68,21 @@ func (l *layout) welcome(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(o.Output, banner, l.dir, l.address, shellQuote(l.envFile()), pathLine(self))
+	_, err = fmt.Fprintf(o.Output, banner, site.Dir, site.Address, shellQuote(env), pathLine(self))
 	return err
+}
+
+func (o Options) tour(ctx context.Context, site *devserver.Site) error {
+	config, err := site.Connection(admin)
+	if err != nil {
+		return err
+	}
+	c, err := client.Dial(site.Address, config)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // all calls are over
+	return tour.Run(ctx, c, o.Output)
 }
 
 const banner = `
@@ -91,3 +97,27 @@ Strongroom serves on %s. To use it, paste into another shell:
 
 Ctrl-C stops it; the next start has the same keys.
 `
+
+// writeEnv writes the file for a shell to source and returns its path. It is
+// done when the server serves: the file of a running server must not be lost to
+// a second one that cannot start.
+func writeEnv(site *devserver.Site) (string, error) {
+	variables, err := site.Env(admin)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("# Source this to use the development server as the principal admin (policy admin).\n")
+	b.WriteString("# For the principals app (policy user) and auditor set the client files to tls/app.pem\n")
+	b.WriteString("# and tls/app-key.pem, or tls/auditor.pem and tls/auditor-key.pem.\n")
+	for _, v := range variables {
+		fmt.Fprintf(&b, "export %s=%s\n", v[0], shellQuote(v[1]))
+	}
+	path := filepath.Join(site.Dir, "env")
+	return path, atomicfile.WriteBytes(path, atomicfile.Replace, 0o644, []byte(b.String()))
+}
+
+// shellQuote makes one word of s for any POSIX shell.
+func shellQuote(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

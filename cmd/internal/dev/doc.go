@@ -1,18 +1,6 @@
-// Package dev is `strongroom dev`: a server that needs no configuration,
-// because it makes all that a real one is given. It is not for production, and
-// says so: the PIN and every private key lie beside the token.
+// Package dev is `strongroom dev`: a development server (package devserver) for
+// a person at a terminal, who is told what to do next, or for the tests of a
+// program, which is told in JSON. In the data directory it adds
 //
-// The data directory has
-//
-//	pin, so-pin         the token's PINs, random
-//	softhsm2.conf       the configuration of SoftHSM
-//	tokens/             the token, where the keys are
-//	token               there once the token has been initialised
-//	tls/                a CA, a server certificate, and clients admin and app
-//	journal/            the audit journal
-//	metadata.db         the key metadata
 //	env                 a file for a shell to source
-//
-// What is there is used again, so that keys outlive the server; certificates
-// are renewed on a start when less than 30 days of their 90 are left.
 package dev

@@ -1,16 +1,16 @@
-package dev
+package devserver
 
 import (
-	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/strongroom-kms/strongroom/client"
 	"github.com/strongroom-kms/strongroom/internal/config"
 )
 
@@ -26,11 +26,10 @@ func options(t *testing.T) Options {
 		Listen:  "127.0.0.1:7400",
 		Library: library,
 		Logger:  hclog.NewNullLogger(),
-		Output:  new(bytes.Buffer),
 	}
 }
 
-func mustPrepare(t *testing.T, o Options) *layout {
+func mustPrepare(t *testing.T, o Options) *Site {
 	t.Helper()
 	l, err := prepare(o)
 	if err != nil {
@@ -127,32 +126,39 @@ func contents(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-func TestTheEnvFileCanBeSourced(t *testing.T) {
-	l := mustPrepare(t, options(t))
-	if err := l.writeEnv(); err != nil {
-		t.Fatal(err)
+func TestOnlyNamesThatMakeFilesOfTheirOwnArePrincipals(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"billing": true, "web-1": true, "": false, "ca": false, "server": false, "../admin": false, "a/b": false, "a b": false,
+	} {
+		o := options(t)
+		o.Principals = []Principal{{Name: name, Policies: []string{"user"}}}
+		if _, err := prepare(o); (err == nil) != ok {
+			t.Errorf("%q: %v, want allowed: %t", name, err, ok)
+		}
 	}
-	script := `. "$1"; printf '%s\n' "$STRONGROOM_ADDRESS" "$STRONGROOM_CA_CERT" "$STRONGROOM_CLIENT_CERT" "$STRONGROOM_CLIENT_KEY"`
-	out, err := exec.Command("sh", "-euc", script, "sh", l.envFile()).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+}
+
+func TestWhatAClientNeeds(t *testing.T) {
+	s := mustPrepare(t, options(t))
+	want := client.Config{CACert: s.path("tls/ca.pem"), ClientCert: s.path("tls/app.pem"), ClientKey: s.path("tls/app-key.pem")}
+	if got, err := s.Connection("app"); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
-	want := strings.Join([]string{
-		"127.0.0.1:7400", l.path("tls/ca.pem"), l.path("tls/admin.pem"), l.path("tls/admin-key.pem"),
-	}, "\n") + "\n"
-	if diff := cmp.Diff(want, string(out)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	if _, err := s.Connection("nobody"); err == nil {
+		t.Error("a principal that is not there has files")
 	}
 }
 
 func TestTheConfigurationIsGood(t *testing.T) {
-	c, err := mustPrepare(t, options(t)).config()
+	o := options(t)
+	c, err := mustPrepare(t, o).config(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []config.Principal{
 		{ARN: "arn:aws:iam::000000000000:user/admin", Names: []string{"spiffe://strongroom.internal/dev/admin"}, Policies: []string{"admin"}},
 		{ARN: "arn:aws:iam::000000000000:user/app", Names: []string{"spiffe://strongroom.internal/dev/app"}, Policies: []string{"user"}},
+		{ARN: "arn:aws:iam::000000000000:user/auditor", Names: []string{"spiffe://strongroom.internal/dev/auditor"}, Policies: []string{"auditor"}},
 	}
 	if diff := cmp.Diff(want, c.Principals); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -1,4 +1,4 @@
-package dev
+package devserver
 
 import (
 	"fmt"
@@ -42,6 +42,6 @@ func findLibrary(given string, patterns []string) (string, error) {
 			return found[0], nil
 		}
 	}
-	return "", fmt.Errorf("SoftHSM is not installed (on Debian: apt-get install softhsm2), or name its library with --library; looked for %s",
+	return "", fmt.Errorf("SoftHSM is not installed (on Debian: apt-get install softhsm2), or its library is in none of the usual places: %s",
 		strings.Join(patterns, ", "))
 }

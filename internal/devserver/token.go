@@ -1,4 +1,4 @@
-package dev
+package devserver
 
 import (
 	"context"
@@ -22,22 +22,22 @@ const initTimeout = 30 * time.Second
 
 // initToken initialises the token once. That it is done is noted in a file, so
 // that a start which was cut off in the middle is told from a finished one.
-func (l *layout) initToken(ctx context.Context, trail *audit.Trail, logger hclog.Logger) error {
-	done := l.path("token")
+func (s *Site) initToken(ctx context.Context, trail *audit.Trail, logger hclog.Logger) error {
+	done := s.path("token")
 	if exists(done) {
 		return nil
 	}
-	if err := l.clearTokens(); err != nil {
+	if err := s.clearTokens(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, initTimeout)
 	defer cancel()
 	err := hsmpool.InitToken(ctx, hsmpool.InitConfig{
-		Library: l.library,
+		Library: s.library,
 		Label:   tokenLabel,
-		SOPIN:   hsmpool.PINSource{File: l.path("so-pin")},
-		PIN:     hsmpool.PINSource{File: l.path("pin")},
-		Env:     []string{"SOFTHSM2_CONF=" + l.softHSMConfig()},
+		SOPIN:   hsmpool.PINSource{File: s.path("so-pin")},
+		PIN:     hsmpool.PINSource{File: s.path("pin")},
+		Env:     daemon.Environment(s.workerEnv),
 		Logger:  logger.Named("hsmpool"),
 		Auditor: trail,
 	})
@@ -49,15 +49,15 @@ func (l *layout) initToken(ctx context.Context, trail *audit.Trail, logger hclog
 
 // clearTokens removes what an unfinished initialisation left: two tokens of one
 // label could not be told apart. It refuses when there may be keys.
-func (l *layout) clearTokens() error {
-	if exists(daemon.MetadataFile(l.dir)) {
+func (s *Site) clearTokens() error {
+	if exists(daemon.MetadataFile(s.Dir)) {
 		return fmt.Errorf("%s is missing although there is key metadata: not making a new token over keys that may be in %s",
-			l.path("token"), l.path("tokens"))
+			s.path("token"), s.path("tokens"))
 	}
-	if err := os.RemoveAll(l.path("tokens")); err != nil {
+	if err := os.RemoveAll(s.path("tokens")); err != nil {
 		return fmt.Errorf("removing an unfinished token: %w", err)
 	}
-	return os.Mkdir(l.path("tokens"), 0o700)
+	return os.Mkdir(s.path("tokens"), 0o700)
 }
 
 // exists reports whether there is something at path, or may be.

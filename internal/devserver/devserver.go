@@ -1,0 +1,67 @@
+package devserver
+
+import (
+	"context"
+	"net"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/internal/daemon"
+)
+
+// What every development server says it is.
+const (
+	Account    = "000000000000"
+	Region     = "us-east-1"
+	tokenLabel = "strongroom-dev"
+)
+
+// Options say where a development server is and who may call it.
+type Options struct {
+	// DataDir keeps everything; it is made if missing.
+	DataDir string
+	// Listen is a loopback address, "host:port".
+	Listen string
+	// Library is the path of the SoftHSM library; empty: the usual places.
+	Library string
+	// Principals are the callers; nil: DefaultPrincipals.
+	Principals []Principal
+	// WorkerEnv is added to the environment of the HSM worker.
+	WorkerEnv map[string]string
+	// AcceptNewJournal is daemon.Options.AcceptNewJournal.
+	AcceptNewJournal bool
+	// Logger takes the server's log.
+	Logger hclog.Logger
+	// TrailOpen is called with the audit trails before they are used; it may be
+	// nil. The trails are closed when Run returns.
+	TrailOpen func(*audit.Trail)
+	// Serving is daemon.Options.Serving, with all that a client needs.
+	Serving func(ctx context.Context, site *Site) error
+}
+
+// Run serves until ctx ends. It returns nil if everything was closed well.
+func Run(ctx context.Context, o Options) error {
+	s, err := prepare(o)
+	if err != nil {
+		return err
+	}
+	c, err := s.config(o)
+	if err != nil {
+		return err
+	}
+	return daemon.Run(ctx, c, o.Logger, daemon.Options{
+		AcceptNewJournal: o.AcceptNewJournal,
+		BeforeHSM: func(ctx context.Context, trail *audit.Trail) error {
+			if o.TrailOpen != nil {
+				o.TrailOpen(trail)
+			}
+			return s.initToken(ctx, trail, o.Logger)
+		},
+		// If the port was left to the system, only now is the address known.
+		Serving: func(ctx context.Context, address net.Addr) error {
+			s.Address = address.String()
+			return o.Serving(ctx, s)
+		},
+	})
+}

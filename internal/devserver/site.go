@@ -1,0 +1,159 @@
+package devserver
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"github.com/strongroom-kms/strongroom/client"
+	"github.com/strongroom-kms/strongroom/internal/atomicfile"
+	"github.com/strongroom-kms/strongroom/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/devpki"
+)
+
+// Site is a data directory with all that a server and its clients need. Its
+// paths are absolute.
+type Site struct {
+	// Dir is the data directory.
+	Dir string
+	// Address is where the server listens, "host:port".
+	Address string
+	// CACert is the PEM file of the authority that issued all certificates.
+	CACert string
+	// Principals are those that the server knows.
+	Principals []Principal
+
+	library   string
+	workerEnv map[string]string
+	server    devpki.Pair
+	clients   map[string]devpki.Pair // by the principal's name
+}
+
+// prepare makes what is missing in the data directory, but for the token.
+func prepare(o Options) (*Site, error) {
+	if err := requireLoopback(o.Listen); err != nil {
+		return nil, err
+	}
+	library, err := findLibrary(o.Library, libraryPatterns())
+	if err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(o.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{Dir: dir, Address: o.Listen, Principals: o.Principals, library: library, clients: map[string]devpki.Pair{}}
+	if s.Principals == nil {
+		s.Principals = DefaultPrincipals()
+	}
+	s.workerEnv = map[string]string{"SOFTHSM2_CONF": s.softHSMConfig()}
+	maps.Copy(s.workerEnv, o.WorkerEnv)
+	for _, step := range []func() error{s.makeDirs, s.makePINs, s.writeSoftHSMConfig, s.makeCertificates} {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("preparing %s: %w", dir, err)
+		}
+	}
+	return s, nil
+}
+
+// Connection is how a principal calls the server, at Address.
+func (s *Site) Connection(principal string) (client.Config, error) {
+	pair, ok := s.clients[principal]
+	if !ok {
+		return client.Config{}, fmt.Errorf("there is no principal %q", principal)
+	}
+	return client.Config{CACert: s.CACert, ClientCert: pair.Cert, ClientKey: pair.Key}, nil
+}
+
+// Env is the environment in which the command line calls the server as a
+// principal: names and values.
+func (s *Site) Env(principal string) ([][2]string, error) {
+	c, err := s.Connection(principal)
+	return [][2]string{
+		{"STRONGROOM_ADDRESS", s.Address},
+		{"STRONGROOM_CA_CERT", c.CACert},
+		{"STRONGROOM_CLIENT_CERT", c.ClientCert},
+		{"STRONGROOM_CLIENT_KEY", c.ClientKey},
+	}, err
+}
+
+func (s *Site) path(name string) string { return filepath.Join(s.Dir, name) }
+
+func (s *Site) makeDirs() error {
+	for _, dir := range []string{s.Dir, s.path("tokens"), s.path("tls")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makePINs makes random PINs unless they are there.
+func (s *Site) makePINs() error {
+	for _, name := range []string{"pin", "so-pin"} {
+		_, err := os.Lstat(s.path(name))
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := atomicfile.WriteBytes(s.path(name), atomicfile.Create, 0o600, []byte(rand.Text()+"\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// softHSMConfig is the file that the worker's SOFTHSM2_CONF names.
+func (s *Site) softHSMConfig() string { return s.path("softhsm2.conf") }
+
+func (s *Site) writeSoftHSMConfig() error {
+	text := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", s.path("tokens"))
+	return atomicfile.WriteBytes(s.softHSMConfig(), atomicfile.Replace, 0o644, []byte(text))
+}
+
+func (s *Site) makeCertificates() error {
+	ca, err := devpki.Open(s.path("tls"))
+	if err != nil {
+		return err
+	}
+	s.CACert = ca.File
+	if s.server, err = ca.Server(); err != nil {
+		return err
+	}
+	for _, p := range s.Principals {
+		if err := p.check(); err != nil {
+			return err
+		}
+		if s.clients[p.Name], err = ca.Client(p.Name, p.uri()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// config is what a configuration file would say.
+func (s *Site) config(o Options) (*config.Config, error) {
+	c := config.Default()
+	c.Account = Account
+	c.Region = Region
+	c.DataDir = s.Dir
+	c.Listen = o.Listen
+	c.TLS = config.TLS{Cert: s.server.Cert, Key: s.server.Key, ClientCA: s.CACert}
+	for _, p := range s.Principals {
+		c.Principals = append(c.Principals, p.config())
+	}
+	c.HSM = config.HSM{
+		Library: s.library,
+		Token:   config.Token{Label: tokenLabel},
+		PIN:     config.PIN{File: s.path("pin")},
+		Profile: "softhsm",
+		Env:     s.workerEnv,
+	}
+	return c, c.Validate()
+}
