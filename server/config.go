@@ -27,8 +27,13 @@ const (
 	// MaxStreams is how many requests a connection may have in flight. Further
 	// ones wait in the client.
 	MaxStreams = 256
+	// windowBytes is how much of a message that nobody reads is taken for each
+	// request. It is HTTP/2's default; gRPC would let it grow to 16 MiB.
+	windowBytes = 64 << 10
+	// connectionWindowBytes is how much is under way on a connection.
+	connectionWindowBytes = 1 << 20
 
-	handshakeTimeout  = 10 * time.Second
+	clientPatience    = 15 * time.Second
 	connectionIdle    = 15 * time.Minute
 	connectionAge     = time.Hour       // clients reconnect: a withdrawn CA takes effect
 	connectionGrace   = 5 * time.Minute // the longest deadline; streams end then too
@@ -63,17 +68,24 @@ type Config struct {
 	Wipe func(proto.Message)
 	// Logger takes the server's log; nil discards it.
 	Logger hclog.Logger
-	// DefaultDeadline bounds requests that bring no deadline, from when their
-	// message is there; 0 means 10 s. Streams have none.
+	// DefaultDeadline bounds requests that bring no deadline, from their headers
+	// on, and the wait for the message of a stream; 0 means 10 s.
 	DefaultDeadline time.Duration
 	// MaxDeadline cuts longer deadlines; 0 means 60 s.
 	MaxDeadline time.Duration
 	// DrainTimeout is how long requests in flight may take to finish after the
-	// end of Serve's context, before they are cut off; 0 means 20 s.
+	// end of Serve's context, before they are cut off; 0 means 30 s.
 	DrainTimeout time.Duration
-	// MaxConnections is how many connections are open at once. Further ones
-	// wait to be accepted. 0 means 1024.
+	// MaxInFlight is how many requests are worked on at once, three quarters of
+	// them for the same principal. Further ones are refused. 0 means 512.
+	MaxInFlight int
+	// MaxConnections is how many connections are open at once. Further ones are
+	// closed. 0 means 1024.
 	MaxConnections int
+
+	// patience is how long a client may keep the server waiting, in the handshake
+	// and in taking what it is sent; 0 means 15 s. Tests have less.
+	patience time.Duration
 }
 
 // withDefaults returns the configuration with every field set, or an error
@@ -94,10 +106,13 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.DefaultDeadline = cmp.Or(c.DefaultDeadline, 10*time.Second)
 	c.MaxDeadline = cmp.Or(c.MaxDeadline, 60*time.Second)
-	c.DrainTimeout = cmp.Or(c.DrainTimeout, 20*time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 512)
 	c.MaxConnections = cmp.Or(c.MaxConnections, 1024)
+	c.patience = cmp.Or(c.patience, clientPatience)
 	require(c.DefaultDeadline > 0 && c.DefaultDeadline <= c.MaxDeadline, "a DefaultDeadline of at most MaxDeadline")
 	require(c.DrainTimeout > 0, "a positive DrainTimeout")
+	require(c.MaxInFlight > 0, "a positive MaxInFlight")
 	require(c.MaxConnections > 0, "a positive MaxConnections")
 	return c, errors.Join(errs...)
 }

@@ -3,17 +3,19 @@ package server
 import (
 	"context"
 	"errors"
-
-	"google.golang.org/grpc"
+	"time"
 )
 
 // errDraining is why streams end when the server stops.
 var errDraining = errors.New("the server is shutting down")
 
-// drain ends the contexts of streams when the server stops. A stream that
-// follows a trail or watches health would otherwise hold up the end for ever;
-// its client reconnects. A reflection stream that waits for its client's next
-// question does not see it, and is cut off when DrainTimeout is over.
+// farewell is how long health and reflection streams live on when the server
+// stops, for those who watch health to hear of it.
+const farewell = 250 * time.Millisecond
+
+// drain ends streams when the server stops. A stream that follows a trail or
+// watches health would otherwise hold up the end for ever; its client
+// reconnects.
 type drain struct {
 	stopping context.Context
 	stop     context.CancelFunc
@@ -24,17 +26,12 @@ func newDrain() *drain {
 	return &drain{stopping: ctx, stop: stop}
 }
 
-func (d *drain) stream(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	ctx, cancel := context.WithCancelCause(ss.Context())
-	defer cancel(nil)
-	defer context.AfterFunc(d.stopping, func() { cancel(errDraining) })()
-	return next(srv, &drainedStream{ServerStream: ss, ctx: ctx})
+// ends ends a stream when the server stops, unless the function that it returns
+// is called before.
+func (d *drain) ends(a *arrival, method string) (unless func() bool) {
+	end := func() { a.end(errDraining) }
+	if !isInfrastructure(method) {
+		return context.AfterFunc(d.stopping, end)
+	}
+	return context.AfterFunc(d.stopping, func() { time.AfterFunc(farewell, end) })
 }
-
-type drainedStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-// Context is part of grpc.ServerStream.
-func (s *drainedStream) Context() context.Context { return s.ctx }

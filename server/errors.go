@@ -3,13 +3,17 @@ package server
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/proto/describe"
@@ -30,13 +34,18 @@ type errorTranslator struct {
 type statusRule struct {
 	describe.ErrorRule
 	code codes.Code
+	// later says that the caller is told when to try again.
+	later bool
 }
 
 // newErrorTranslator joins each kind's rule in the proto with its code.
 func newErrorTranslator(logger hclog.Logger) *errorTranslator {
 	t := &errorTranslator{rules: map[keystore.Kind]statusRule{}, logger: logger}
 	for kind, code := range kindCodes() {
-		t.rules[kind] = statusRule{ErrorRule: describe.ErrorOf(kind), code: code}
+		t.rules[kind] = statusRule{
+			ErrorRule: describe.ErrorOf(kind), code: code,
+			later: kind == annotationsv1.ErrorKind_ERROR_KIND_THROTTLING,
+		}
 	}
 	return t
 }
@@ -61,7 +70,8 @@ func (t *errorTranslator) stream(srv any, ss grpc.ServerStream, info *grpc.Strea
 // translate makes the status of an error, and logs the error with its cause
 // when the fault is the server's.
 func (t *errorTranslator) translate(ctx context.Context, method string, err error) error {
-	if _, ok := status.FromError(err); ok && isInfrastructure(method) {
+	draining := errors.Is(context.Cause(ctx), errDraining)
+	if _, ok := status.FromError(err); ok && isInfrastructure(method) && !draining {
 		return err
 	}
 	e := asError(ctx, err)
@@ -71,7 +81,7 @@ func (t *errorTranslator) translate(ctx context.Context, method string, err erro
 		rule = t.rules[e.Kind]
 	}
 	caller, _ := keystore.CallerFrom(ctx)
-	if rule.ServerFault && !errors.Is(context.Cause(ctx), errDraining) {
+	if rule.ServerFault && !draining {
 		t.logger.Error("request failed", "method", method, "request_id", caller.RequestID, "error", err)
 	}
 	return rule.status(e.Message, caller.RequestID).Err()
@@ -109,15 +119,26 @@ func asError(ctx context.Context, err error) *keystore.Error {
 
 func (r statusRule) status(message, requestID string) *status.Status {
 	s := status.New(r.code, message)
-	detailed, err := s.WithDetails(&errdetails.ErrorInfo{
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{
 		Reason:   r.Name,
 		Domain:   errorDomain,
 		Metadata: map[string]string{"request_id": requestID},
-	})
+	}}
+	if r.later {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(retryDelay())})
+	}
+	detailed, err := s.WithDetails(details...)
 	if err != nil { // A message that is not UTF-8; the code alone has to do.
 		return s
 	}
 	return detailed
+}
+
+// retryDelay is what a throttled caller is asked to wait, 0.2 to 1 s: longer
+// than what is in flight takes, and different for each, so that those who were
+// refused together do not come back together.
+func retryDelay() time.Duration {
+	return 200*time.Millisecond + rand.N(800*time.Millisecond)
 }
 
 // isInfrastructure tells gRPC's own services, health and reflection, from

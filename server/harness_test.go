@@ -58,9 +58,13 @@ type harness struct {
 	operator *fakeOperator
 	log      *lockedBuffer
 	rejected chan rejection // what Config.Reject was given
-	addr     string
-	stop     context.CancelFunc
-	served   chan error // Serve's result
+	// recording, if set, is told of a rejection, which waits for release.
+	recording chan<- struct{}
+	release   <-chan struct{}
+	addr      string
+	server    *Server
+	stop      context.CancelFunc
+	served    chan error // Serve's result
 }
 
 type rejection struct {
@@ -94,6 +98,10 @@ func newHarness(t testing.TB) *harness {
 
 func (h *harness) reject(ctx context.Context, method string, err *keystore.Error) error {
 	caller, _ := keystore.CallerFrom(ctx)
+	if h.recording != nil {
+		h.recording <- struct{}{}
+		<-h.release
+	}
 	h.rejected <- rejection{caller: caller, method: method, err: err}
 	return err
 }
@@ -117,6 +125,7 @@ func (h *harness) start() *harness {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.server = s
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		h.t.Fatal(err)

@@ -25,6 +25,17 @@ func checkHealth(h *harness, conn *grpc.ClientConn) error {
 	return nil
 }
 
+// watchOnce opens a watch of health that lasts until the end of the test, and
+// waits for its first answer.
+func watchOnce(h *harness, conn *grpc.ClientConn) error {
+	watch, err := healthv1.NewHealthClient(conn).Watch(h.context(), &healthv1.HealthCheckRequest{})
+	if err != nil {
+		return err
+	}
+	_, err = watch.Recv()
+	return err
+}
+
 func TestHealthOfEveryService(t *testing.T) {
 	for want, state := range map[healthv1.HealthCheckResponse_ServingStatus]error{
 		healthv1.HealthCheckResponse_SERVING:     nil,

@@ -25,8 +25,12 @@ func (r rejecter) unknown(_ any, ss grpc.ServerStream) error {
 	})
 }
 
-// undecodable answers a request whose message the codec did not take.
+// undecodable answers a request that was refused, or whose message the codec
+// did not take.
 func (r rejecter) undecodable(ctx context.Context, method string, err error) error {
+	if refusal, ok := errors.AsType[*keystore.Error](err); ok {
+		return r.reject(ctx, method, refusal)
+	}
 	e := &keystore.Error{
 		Kind:    annotationsv1.ErrorKind_ERROR_KIND_SERIALIZATION,
 		Message: "The request message cannot be decoded.",
@@ -39,10 +43,13 @@ func (r rejecter) undecodable(ctx context.Context, method string, err error) err
 	return r.reject(ctx, method, e)
 }
 
-// stream answers the undecodable messages of streams of ours.
+// stream answers the refused streams of ours, and their undecodable messages.
 func (r rejecter) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if isInfrastructure(info.FullMethod) {
 		return next(srv, ss)
+	}
+	if refusal := arrivalOf(ss.Context()).refusal; refusal != nil {
+		return r.reject(ss.Context(), info.FullMethod, refusal)
 	}
 	return next(srv, &decodingStream{ServerStream: ss, rejecter: r, method: info.FullMethod})
 }

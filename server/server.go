@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -28,8 +27,11 @@ type Server struct {
 	grpc           *grpc.Server
 	health         *healthReporter
 	drain          *drain
+	admission      *admission
+	overload       *overload
 	logger         hclog.Logger
 	drainTimeout   time.Duration
+	patience       time.Duration
 	maxConnections int
 }
 
@@ -45,14 +47,19 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDrain()
-	options := append(slices.Concat(limits(), interceptors(c, d)), tuning(), grpc.Creds(transport))
+	errs, load, d := newErrorTranslator(c.Logger), &overload{logger: c.Logger}, newDrain()
+	a := newAdmission(c, errs, load, d)
+	load.inFlight = a.requests.inUse
+	options := append(slices.Concat(limits(c), interceptors(c, errs, a)), tuning(), grpc.Creds(transport))
 	s := &Server{
 		grpc:           grpc.NewServer(options...),
 		health:         newHealthReporter(c.Health, c.Logger),
 		drain:          d,
+		admission:      a,
+		overload:       load,
 		logger:         c.Logger,
 		drainTimeout:   c.DrainTimeout,
+		patience:       c.patience,
 		maxConnections: c.MaxConnections,
 	}
 	s.register(c)
@@ -76,30 +83,31 @@ func newTransport(c Config) (credentials.TransportCredentials, error) {
 }
 
 // interceptors lists the interceptors from the outside in.
-func interceptors(c Config, d *drain) []grpc.ServerOption {
-	errs := newErrorTranslator(c.Logger)
+func interceptors(c Config, errs *errorTranslator, a *admission) []grpc.ServerOption {
 	log := requestLog{logger: c.Logger, redact: c.Redact}
 	rec := recovery{reject: c.Reject, logger: c.Logger}
 	rej := rejecter{c.Reject}
-	dl := deadlines{fallback: c.DefaultDeadline, longest: c.MaxDeadline}
+	dl := deadlines{fallback: c.DefaultDeadline, longest: c.MaxDeadline, streaming: a.streaming}
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(wiper(c.Wipe).unary, authn.Unary, sendRequestID, log.unary, errs.unary,
-			dl.unary, rec.unary),
-		grpc.ChainStreamInterceptor(d.stream, authn.Stream, sendStreamRequestID, log.stream, errs.stream,
+			rec.unary),
+		grpc.ChainStreamInterceptor(a.stream, authn.Stream, sendStreamRequestID, log.stream, errs.stream,
 			rec.stream, rej.stream),
-		requireCertificate(errs),
+		grpc.InTapHandle(dl.tap),
 		grpc.UnknownServiceHandler(rej.unknown),
 		grpc.ForceServerCodecV2(newCodec(c.Wipe)),
 	}
 }
 
 // limits bounds what a connection can take of the server.
-func limits() []grpc.ServerOption {
+func limits(c Config) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(hardMaxRequestBytes),
 		grpc.MaxHeaderListSize(MaxHeaderBytes),
 		grpc.MaxConcurrentStreams(MaxStreams),
-		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.StaticStreamWindowSize(windowBytes),
+		grpc.StaticConnWindowSize(connectionWindowBytes),
+		grpc.ConnectionTimeout(c.patience),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionIdle:     connectionIdle,
 			MaxConnectionAge:      connectionAge,
@@ -126,14 +134,20 @@ func tuning() grpc.ServerOption { return grpc.NumStreamWorkers(streamWorkers) }
 
 // register registers the services and their health.
 func (s *Server) register(c Config) {
-	ours := registrar{Server: s.grpc, rejecter: rejecter{c.Reject}}
-	kmsv1.RegisterKeyManagementServiceServer(ours, c.KMS)
-	operatorv1.RegisterOperatorServiceServer(ours, c.Operator)
+	admitted := registrar{Server: s.grpc, admission: s.admission, rejecter: rejecter{c.Reject}}
+	kmsv1.RegisterKeyManagementServiceServer(admitted, c.KMS)
+	operatorv1.RegisterOperatorServiceServer(admitted, c.Operator)
 	for name := range s.grpc.GetServiceInfo() {
 		s.health.services = append(s.health.services, name)
 	}
-	healthv1.RegisterHealthServer(s.grpc, s.health.server)
-	reflection.Register(s.grpc)
+	healthv1.RegisterHealthServer(admitted, s.health.server)
+	reflection.Register(admitted)
+	s.admission.learn(s.grpc.GetServiceInfo())
+}
+
+// bound is the listener with what bounds its connections.
+func (s *Server) bound(lis net.Listener) net.Listener {
+	return &boundedListener{Listener: lis, limit: int64(s.maxConnections), patience: s.patience, overload: s.overload}
 }
 
 // Serve answers requests on the listener, which it closes, until ctx ends.
@@ -149,7 +163,8 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	defer running.Wait()
 	running.Go(func() { s.health.watch(ctx) })
 	served := make(chan error, 1)
-	running.Go(func() { served <- s.grpc.Serve(netutil.LimitListener(lis, s.maxConnections)) })
+	running.Go(func() { s.overload.watch(ctx) })
+	running.Go(func() { served <- s.grpc.Serve(s.bound(lis)) })
 	select {
 	case err := <-served:
 		cancel()

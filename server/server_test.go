@@ -281,6 +281,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		"Reject is needed":          func(c *Config) { c.Reject = nil },
 		"at most MaxDeadline":       func(c *Config) { c.DefaultDeadline = time.Hour },
 		"positive DrainTimeout":     func(c *Config) { c.DrainTimeout = -1 },
+		"positive MaxInFlight":      func(c *Config) { c.MaxInFlight = -1 },
 		"positive MaxConnections":   func(c *Config) { c.MaxConnections = -1 },
 		"no-such-file":              func(c *Config) { c.TLS.Certificate = "no-such-file" },
 		"no certificate in it":      func(c *Config) { c.TLS.ClientCA = c.TLS.Key },
@@ -297,7 +298,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestConnectionsBeyondTheLimitWait(t *testing.T) {
+func TestConnectionsBeyondTheLimitAreClosed(t *testing.T) {
 	h := newHarness(t)
 	h.config.MaxConnections = 1
 	h.start()
@@ -305,17 +306,19 @@ func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	if err := callDescribeKey(h, first, &metadata.MD{}); err != nil {
 		t.Fatal(err)
 	}
-	soon, cancel := context.WithTimeout(h.context(), 100*time.Millisecond)
-	defer cancel()
-	_, err := kmsv1.NewKeyManagementServiceClient(second).DescribeKey(soon, &kmsv1.DescribeKeyRequest{})
-	if status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("second connection: %v, want to wait", err)
+	if err := callDescribeKey(h, second, &metadata.MD{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("second connection: %v, want Unavailable", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := callDescribeKey(h, second, &metadata.MD{}); err != nil {
+	_, err := kmsv1.NewKeyManagementServiceClient(second).DescribeKey(h.context(), &kmsv1.DescribeKeyRequest{}, grpc.WaitForReady(true))
+	if err != nil {
 		t.Errorf("second connection, once the first has closed: %v", err)
+	}
+	h.end()
+	if !strings.Contains(h.log.String(), "some of it was refused") {
+		t.Errorf("the log does not tell of the connection that was closed:\n%s", h.log)
 	}
 }
 

@@ -30,7 +30,7 @@ type Config struct {
 	Principals []Principal `yaml:"principals"`
 	// HSM is the token that makes and holds the keys.
 	HSM HSM `yaml:"hsm"`
-	// Limits bound a request.
+	// Limits bound a request, and all of them together.
 	Limits Limits `yaml:"limits"`
 	// Log says what the server's own log holds. The audit trails are not part
 	// of it and cannot be configured.
@@ -120,13 +120,23 @@ type PIN struct {
 	Command []string `yaml:"command"`
 }
 
-// Limits bound a request.
+// Limits bound a request, and all of them together.
 type Limits struct {
 	// DefaultDeadline is the time that a request has when its client did not
 	// set one. Default 10s.
 	DefaultDeadline time.Duration `yaml:"default_deadline"`
 	// MaxDeadline is the most that a client can set, up to 5m. Default 30s.
 	MaxDeadline time.Duration `yaml:"max_deadline"`
+	// MaxInFlight is the number of requests that are worked on at the same time,
+	// 1 to 65,536, three quarters of them for the same principal; more are
+	// refused at once. Default 512.
+	MaxInFlight int `yaml:"max_in_flight"`
+	// MaxConnections is the number of connections that are open at the same
+	// time, 1 to 65,536; more are closed at once. Default 1,024.
+	MaxConnections int `yaml:"max_connections"`
+	// DrainTimeout is the time that requests in flight have to finish when the
+	// server stops, 1s to 10m. Default 30s.
+	DrainTimeout time.Duration `yaml:"drain_timeout"`
 }
 
 // Log says what the server's own log holds.
@@ -141,7 +151,10 @@ type Log struct {
 func Default() *Config {
 	return &Config{
 		Listen: "127.0.0.1:7400",
-		Limits: Limits{DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second},
-		Log:    Log{Level: "info"},
+		Limits: Limits{
+			DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second,
+			MaxInFlight: 512, MaxConnections: 1024, DrainTimeout: 30 * time.Second,
+		},
+		Log: Log{Level: "info"},
 	}
 }

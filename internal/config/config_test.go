@@ -61,8 +61,11 @@ func TestTheMinimalFileHasTheDocumentedDefaults(t *testing.T) {
 			PIN:     config.PIN{File: "/pin"},
 			Profile: "softhsm",
 		},
-		Limits: config.Limits{DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second},
-		Log:    config.Log{Level: "info"},
+		Limits: config.Limits{
+			DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second,
+			MaxInFlight: 512, MaxConnections: 1024, DrainTimeout: 30 * time.Second,
+		},
+		Log: config.Log{Level: "info"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -128,6 +131,9 @@ func TestFaults(t *testing.T) {
 		{"hang timeout", "profile:", "hang_timeout: 1ms\n  profile:", `:13: hsm.hang_timeout: 1ms is not between 100ms and 10m0s`},
 		{"hsm id", "profile:", "hsm_id: hsm1\n  profile:", `:13: hsm.hsm_id: "hsm1" is not "hsm-" and 11 to 16 of a-z and 2-7`},
 		{"deadlines", "region:", "limits: {default_deadline: 31s}\nregion:", `:2: limits.default_deadline: 31s is not between 1ms and 30s`},
+		{"no requests in flight", "region:", "limits: {max_in_flight: 0}\nregion:", `:2: limits.max_in_flight: 0 is not between 1 and 65536`},
+		{"too many connections", "region:", "limits: {max_connections: 65537}\nregion:", `:2: limits.max_connections: 65537 is not between 1 and 65536`},
+		{"no time to drain", "region:", "limits: {drain_timeout: 0s}\nregion:", `:2: limits.drain_timeout: 0s is not between 1s and 10m0s`},
 		{"log level", "region:", "log: {level: loud}\nregion:", `:2: log.level: "loud" is not one of trace, debug, info, warn, error`},
 	}
 	for _, tc := range tests {

@@ -135,6 +135,9 @@ func (v *validation) listen(address string) {
 func (v *validation) limits(l *Limits) {
 	v.during("limits.max_deadline", l.MaxDeadline, time.Millisecond, 5*time.Minute)
 	v.during("limits.default_deadline", l.DefaultDeadline, time.Millisecond, l.MaxDeadline)
+	v.between("limits.max_in_flight", l.MaxInFlight, 1, 65536)
+	v.between("limits.max_connections", l.MaxConnections, 1, 65536)
+	v.during("limits.drain_timeout", l.DrainTimeout, time.Second, 10*time.Minute)
 }
 
 func (v *validation) principals(all []Principal) {

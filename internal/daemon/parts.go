@@ -184,6 +184,9 @@ func (d *daemon) newServer(context.Context) error {
 		Logger:          d.logger.Named("server"),
 		DefaultDeadline: d.config.Limits.DefaultDeadline,
 		MaxDeadline:     d.config.Limits.MaxDeadline,
+		MaxInFlight:     d.config.Limits.MaxInFlight,
+		MaxConnections:  d.config.Limits.MaxConnections,
+		DrainTimeout:    d.config.Limits.DrainTimeout,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,51 @@
+package server
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// overloadInterval is the least time between two lines about refusals.
+const overloadInterval = 10 * time.Second
+
+// overload counts what was refused because there was too much of it, and tells
+// the log now and then: a line for each refusal would be load too.
+type overload struct {
+	logger      hclog.Logger
+	recorded    atomic.Int64 // requests with an event
+	unrecorded  atomic.Int64 // requests without
+	connections atomic.Int64
+	open        atomic.Int64 // connections at the moment
+	inFlight    func() int
+}
+
+// watch reports until ctx ends, and what is left then.
+func (o *overload) watch(ctx context.Context) {
+	tick := time.NewTicker(overloadInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			o.report()
+			return
+		case <-tick.C:
+			o.report()
+		}
+	}
+}
+
+// report logs what has been refused since the last time. The goroutines are
+// told because they are what an overload must not multiply.
+func (o *overload) report() {
+	recorded, unrecorded, connections := o.recorded.Swap(0), o.unrecorded.Swap(0), o.connections.Swap(0)
+	if recorded+unrecorded+connections == 0 {
+		return
+	}
+	o.logger.Warn("there was too much to do, and some of it was refused", "requests", recorded,
+		"requests_without_event", unrecorded, "connections", connections,
+		"in_flight", o.inFlight(), "open_connections", o.open.Load(), "goroutines", runtime.NumGoroutine())
+}

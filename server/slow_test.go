@@ -1,0 +1,190 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+// window is HTTP/2's default.
+const window = 1<<16 - 1
+
+// What grpc-status is in such answers.
+const (
+	canceled          = "1"
+	deadlineExceeded  = "4"
+	resourceExhausted = "8"
+	unauthenticated   = "16"
+)
+
+// A request whose message does not come, or not to its end, holds its place
+// until its deadline. gRPC answers it, so that it leaves no event.
+func TestMessagesThatDoNotComeEndWithTheDeadline(t *testing.T) {
+	h := newHarness(t)
+	h.config.DefaultDeadline, h.config.MaxDeadline = 50*time.Millisecond, 100*time.Millisecond
+	h.config.MaxInFlight = 1
+	h.start()
+	client := h.dialRaw(t, window, h.ca.client(aliceName))
+	for name, test := range map[string]struct {
+		method string
+		header []string
+		part   string
+		code   string
+	}{
+		"no byte of it":            {describeKeyMethod, nil, "", deadlineExceeded},
+		"half of its length":       {describeKeyMethod, nil, "\x00\x00", deadlineExceeded},
+		"all but its end":          {describeKeyMethod, nil, "\x00\x00\x00\x02\x00x", deadlineExceeded},
+		"with a deadline too long": {describeKeyMethod, []string{"grpc-timeout", "1H"}, "", deadlineExceeded},
+		"a stream's":               {streamEventsMethod, nil, "\x00\x00", canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client.headers(test.method, test.header...)
+			if test.part != "" {
+				client.data([]byte(test.part), false)
+			}
+			if code, _ := client.status(); code != test.code {
+				t.Errorf("answered with code %s, want %s", code, test.code)
+			}
+			for h.server.admission.requests.inUse()+h.server.admission.following.inUse() != 0 {
+				runtime.Gosched()
+			}
+		})
+	}
+}
+
+// Connections that get nowhere are closed, and give their places back.
+func TestConnectionsThatGetNowhereAreClosed(t *testing.T) {
+	h := newHarness(t)
+	h.config.patience = 100 * time.Millisecond
+	h.config.MaxConnections = 1
+	h.start()
+	alice := h.ca.client(aliceName)
+	hello := []byte{22, 3, 1, 0, 200, 1, 0} // the beginning of a ClientHello
+	for name, connect := range map[string]func(*testing.T) net.Conn{
+		"silent":              func(t *testing.T) net.Conn { return dialTCP(t, h, nil) },
+		"half a handshake":    func(t *testing.T) net.Conn { return dialTCP(t, h, hello) },
+		"no preface of HTTP2": func(t *testing.T) net.Conn { return dialTLS(t, h, nil, alice) },
+		"half a preface":      func(t *testing.T) net.Conn { return dialTLS(t, h, []byte("PRI * HTTP"), alice) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			awaitClosed(t, connect(t))
+			conn := h.dial()
+			_, err := kmsv1.NewKeyManagementServiceClient(conn).DescribeKey(h.context(), &kmsv1.DescribeKeyRequest{}, grpc.WaitForReady(true))
+			if err != nil {
+				t.Errorf("another connection: %v", err)
+			}
+			if err := conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for h.server.overload.open.Load() != 0 {
+				runtime.Gosched()
+			}
+		})
+	}
+}
+
+func dialTCP(t *testing.T, h *harness, beginning []byte) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", h.addr)
+	return started(t, conn, err, beginning)
+}
+
+func dialTLS(t *testing.T, h *harness, beginning []byte, cert tls.Certificate) net.Conn {
+	t.Helper()
+	conn, err := tls.Dial("tcp", h.addr, &tls.Config{
+		RootCAs: h.ca.pool(), Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13,
+	})
+	return started(t, conn, err, beginning)
+}
+
+func started(t *testing.T, conn net.Conn, err error, beginning []byte) net.Conn {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := conn.Write(beginning); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// A client that does not take what it asked for loses its stream, when it is
+// HTTP/2's window that is full, or its connection, when it is TCP's.
+func TestClientsThatDoNotReadHoldNoStream(t *testing.T) {
+	for name, window := range map[string]uint32{"HTTP/2's window": window, "TCP's buffers": 1 << 30} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			h.config.patience = 100 * time.Millisecond
+			ended := make(chan error, 1)
+			h.operator.streamEvents = func(s grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
+				text := string(make([]byte, 1<<20))
+				for {
+					if err := s.Send(&operatorv1.StreamEventsResponse{EventJson: &text}); err != nil {
+						ended <- context.Cause(s.Context())
+						return err
+					}
+				}
+			}
+			client := h.start().dialRaw(t, window, h.ca.client(aliceName))
+			client.headers(streamEventsMethod)
+			client.data(make([]byte, 5), true)
+			if err := <-ended; err == nil {
+				t.Error("the stream ended by itself")
+			}
+			for h.server.admission.following.inUse() != 0 {
+				runtime.Gosched()
+			}
+		})
+	}
+}
+
+// What is refused leaves nothing behind, whatever deadline the client has set.
+func TestRefusedRequestsLeaveNothingBehind(t *testing.T) {
+	h, entered := busy(t, func(c *Config) { c.MaxInFlight = 1 })
+	h.server.admission.refusals = newPool(0, "", "")
+	occupy(t, h, entered, 1, h.dial(), callDescribeKey)
+	for name, test := range map[string]struct {
+		certs []tls.Certificate
+		code  string
+	}{
+		"beyond the hard limit":        {[]tls.Certificate{h.ca.client(aliceName)}, resourceExhausted},
+		"without a client certificate": {nil, unauthenticated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := h.dialRaw(t, window, test.certs...)
+			refuse := func(n int) {
+				for range n {
+					client.headers(describeKeyMethod, "grpc-timeout", "99999999H")
+					if code, identified := client.status(); code != test.code || identified {
+						t.Fatalf("answered with code %s, with a request id: %t; want %s without", code, identified, test.code)
+					}
+				}
+			}
+			refuse(100)
+			before := heap()
+			refuse(2000)
+			// Each that stayed would be some 280 bytes.
+			if grown := heap() - before; grown > 200<<10 {
+				t.Errorf("2000 refused requests have left %d bytes behind", grown)
+			}
+		})
+	}
+}
+
+// heap is how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
