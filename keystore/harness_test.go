@@ -52,6 +52,7 @@ type service struct {
 	journal  string // the id of the open one
 	accept   bool   // another journal
 	region   string // us-east-1 if empty
+	now      func() time.Time
 
 	*Keystore
 	trail *audit.Trail
@@ -119,6 +120,29 @@ func (s *service) start() {
 // tryStart opens the parts, which must work, and then the Keystore.
 func (s *service) tryStart() error {
 	s.t.Helper()
+	s.openParts()
+	return s.open(s.config())
+}
+
+// startWith starts the service with another configuration than usual.
+func (s *service) startWith(change func(*Config)) {
+	s.t.Helper()
+	s.openParts()
+	c := s.config()
+	change(&c)
+	s.must(s.open(c))
+}
+
+func (s *service) open(c Config) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	s.Keystore, err = New(ctx, c)
+	return err
+}
+
+// openParts opens what the Keystore stands on.
+func (s *service) openParts() {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var recovery journal.Recovery
@@ -133,13 +157,11 @@ func (s *service) tryStart() error {
 	s.must(err)
 	s.store, err = metadata.OpenBolt(s.path("metadata.db"), metadata.BoltOptions{})
 	s.must(err)
-	s.Keystore, err = New(ctx, s.config())
-	return err
 }
 
 func (s *service) config() Config {
 	return Config{
-		Account: "000000000000", Region: cmp.Or(s.region, "us-east-1"), HSM: s.pool, Metadata: s.store, Trail: s.trail, gcmLimit: s.gcmLimit, Logger: s.logger,
+		Account: "000000000000", Region: cmp.Or(s.region, "us-east-1"), HSM: s.pool, Metadata: s.store, Trail: s.trail, gcmLimit: s.gcmLimit, now: s.now, Logger: s.logger,
 		Journal: s.journal, AcceptNewJournal: s.accept,
 		Principals: map[string][]string{admin: {"admin"}, app: {"user"}, auditor: {"auditor"}},
 	}
