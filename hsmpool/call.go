@@ -37,6 +37,8 @@ type call struct {
 	management bool
 	state      atomic.Int32
 	done       chan outcome
+	// objects are those of the replies so far; only the reader touches them.
+	objects []*workerv1.TokenObject
 	// late, if not nil, is called when a call that was abandoned has ended.
 	late func()
 }

@@ -72,7 +72,7 @@ type Config struct {
 	// random bytes, and how long a worker may be silent, before it counts as hung and
 	// is killed. Default 10 s.
 	HangTimeout time.Duration
-	// ManagementTimeout is the same of making or destroying a key. Default 60 s.
+	// ManagementTimeout is the same of making, destroying or listing keys. Default 60 s.
 	ManagementTimeout time.Duration
 	// StartTimeout bounds the start of a worker. Default 60 s.
 	StartTimeout time.Duration

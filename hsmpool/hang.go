@@ -67,7 +67,7 @@ func (p *process) hung() error {
 	case data > p.cfg.HangTimeout:
 		return fmt.Errorf("the worker hung: the library has been at a request for %v", data.Round(time.Millisecond))
 	case management > p.cfg.ManagementTimeout:
-		return fmt.Errorf("the worker hung: the library has been making or destroying a key for %v", management.Round(time.Millisecond))
+		return fmt.Errorf("the worker hung: the library has been making, destroying or listing keys for %v", management.Round(time.Millisecond))
 	}
 	return nil
 }

@@ -230,6 +230,10 @@ func (p *process) greet(h *workerv1.Hello) error {
 
 // answer delivers a reply.
 func (p *process) answer(r *workerv1.Reply) {
+	if r.GetMore() {
+		p.gather(r)
+		return
+	}
 	c := p.take(r.GetId())
 	if c == nil {
 		clear(r.GetPlaintext())
@@ -244,7 +248,17 @@ func (p *process) answer(r *workerv1.Reply) {
 	if c.management {
 		p.calls.name()
 	}
+	r.Objects = append(c.objects, r.GetObjects()...)
 	c.deliver(outcome{reply: r})
+}
+
+// gather keeps the objects of a reply that another one follows.
+func (p *process) gather(r *workerv1.Reply) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.pending[r.GetId()]; c != nil && !c.abandoned() {
+		c.objects = append(c.objects, r.GetObjects()...)
+	}
 }
 
 // condemn has the process killed. Its last frames are still read, so that a call

@@ -34,8 +34,8 @@ func (l *lane) age() time.Duration {
 // progress is what the worker is at: a slow HSM makes the server wait, one that hangs
 // is told from it by a request that does not end.
 type progress struct {
-	data       []*lane
-	management *lane
+	data                []*lane
+	management, listing *lane
 }
 
 func (p *progress) message() *workerv1.Progress {
@@ -45,7 +45,7 @@ func (p *progress) message() *workerv1.Progress {
 	}
 	return &workerv1.Progress{
 		DataMicros:       uint64(oldest.Microseconds()),
-		ManagementMicros: uint64(p.management.age().Microseconds()),
+		ManagementMicros: uint64(max(p.management.age(), p.listing.age()).Microseconds()),
 	}
 }
 

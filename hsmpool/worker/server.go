@@ -22,18 +22,21 @@ const (
 	collectPercent = 400
 )
 
-// server hands the requests of a started worker to its executors and its manager. It
-// ends with the process: a goroutine that hangs in the library cannot be stopped.
+// server hands the requests of a started worker to its executors, its manager and its
+// lister. It ends with the process: a goroutine that hangs in the library cannot be
+// stopped.
 type server struct {
 	conn     *wire.Conn
 	log      hclog.Logger
 	token    *token
 	objects  *objects
 	manager  *manager
+	lister   *lister
 	progress progress
 	data     chan *workerv1.ToWorker
 	managing chan *workerv1.ToWorker
-	serving  sync.WaitGroup // the executors' goroutines
+	listing  chan *workerv1.ToWorker
+	serving  sync.WaitGroup // the executors' goroutines and the lister's
 	stopped  chan struct{}  // closed when the library has been finalised
 	batch    int            // replies in one write
 }
@@ -48,6 +51,7 @@ func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, requests <-
 		progress: progress{management: newLane()},
 		data:     make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		managing: make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
+		listing:  make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		stopped:  make(chan struct{}),
 		batch:    1,
 	}
@@ -75,12 +79,14 @@ func (s *server) run(executors []*executor, requests <-chan *workerv1.ToWorker) 
 		s.progress.data = append(s.progress.data, l)
 		s.serving.Go(func() { s.execute(e, l) })
 	}
+	s.progress.listing = s.lister.lane
+	s.serving.Go(s.list)
 	go s.manage()
 	go s.dispatch(requests)
 }
 
-// fixedSessions are crypto11's and the manager's.
-const fixedSessions = 2
+// fixedSessions are crypto11's, the manager's and the lister's.
+const fixedSessions = 3
 
 // start brings the library up: module, token, login, handles, sessions. If a step
 // after C_Initialize fails, the library is finalised.
@@ -116,6 +122,9 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 	}
 	if err := s.objects.list(session); err != nil {
 		return nil, s.manager.judge(err, "listing the token's keys")
+	}
+	if s.lister, err = newLister(s.token, s.objects); err != nil {
+		return nil, err
 	}
 	random, err := s.token.module.NewRandomReader()
 	if err != nil {
@@ -163,9 +172,12 @@ func (s *server) dispatch(requests <-chan *workerv1.ToWorker) {
 		switch m.GetRequest().(type) {
 		case *workerv1.ToWorker_Seal, *workerv1.ToWorker_Open, *workerv1.ToWorker_Random:
 			s.data <- m
+		case *workerv1.ToWorker_List:
+			s.listing <- m
 		case *workerv1.ToWorker_Stop:
 			stopping = true
 			close(s.data)
+			close(s.listing)
 			s.managing <- m
 		default:
 			s.managing <- m
@@ -189,6 +201,18 @@ func (s *server) execute(e *executor, l *lane) {
 		}
 		gathered = 0
 		s.flush()
+	}
+}
+
+// list serves requests for what the token has.
+func (s *server) list() {
+	for m := range s.listing {
+		for _, reply := range s.lister.handle() {
+			reply.Id = m.GetId()
+			if err := s.send(reply); err != nil {
+				s.log.Error("answering", "error", err)
+			}
+		}
 	}
 }
 

@@ -113,6 +113,7 @@ type ToWorker struct {
 	//	*ToWorker_GenerateAes
 	//	*ToWorker_Destroy
 	//	*ToWorker_Stop
+	//	*ToWorker_List
 	Request       isToWorker_Request `protobuf_oneof:"request"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -241,6 +242,15 @@ func (x *ToWorker) GetStop() *StopRequest {
 	return nil
 }
 
+func (x *ToWorker) GetList() *ListRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_List); ok {
+			return x.List
+		}
+	}
+	return nil
+}
+
 type isToWorker_Request interface {
 	isToWorker_Request()
 }
@@ -277,6 +287,10 @@ type ToWorker_Stop struct {
 	Stop *StopRequest `protobuf:"bytes,10,opt,name=stop,oneof"`
 }
 
+type ToWorker_List struct {
+	List *ListRequest `protobuf:"bytes,11,opt,name=list,oneof"`
+}
+
 func (*ToWorker_Start) isToWorker_Request() {}
 
 func (*ToWorker_InitToken) isToWorker_Request() {}
@@ -292,6 +306,8 @@ func (*ToWorker_GenerateAes) isToWorker_Request() {}
 func (*ToWorker_Destroy) isToWorker_Request() {}
 
 func (*ToWorker_Stop) isToWorker_Request() {}
+
+func (*ToWorker_List) isToWorker_Request() {}
 
 // FromWorker is one message of the worker.
 type FromWorker struct {
@@ -1049,6 +1065,43 @@ func (x *DestroyRequest) GetObjectId() []byte {
 	return nil
 }
 
+// ListRequest asks for every secret key of the token, as it is now.
+type ListRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRequest) Reset() {
+	*x = ListRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRequest) ProtoMessage() {}
+
+func (x *ListRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
+func (*ListRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{12}
+}
+
 // StopRequest has the user logged out and the library finalised.
 type StopRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1058,7 +1111,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1123,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,10 +1136,11 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{13}
 }
 
-// Reply answers the request with the same id.
+// Reply answers the request with the same id. One to list may have several replies,
+// the objects of all of them being the answer.
 type Reply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint64                 `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
@@ -1101,14 +1155,18 @@ type Reply struct {
 	// After start, generate and destroy: the secret keys that the worker knows.
 	Keys uint32 `protobuf:"varint,8,opt,name=keys" json:"keys,omitempty"`
 	// After start: the sessions that it holds.
-	Sessions      uint32 `protobuf:"varint,9,opt,name=sessions" json:"sessions,omitempty"`
+	Sessions uint32 `protobuf:"varint,9,opt,name=sessions" json:"sessions,omitempty"`
+	// After list: secret keys of the token.
+	Objects []*TokenObject `protobuf:"bytes,10,rep,name=objects" json:"objects,omitempty"`
+	// Another reply follows.
+	More          bool `protobuf:"varint,11,opt,name=more" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1178,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1191,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{13}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -1199,6 +1257,75 @@ func (x *Reply) GetSessions() uint32 {
 	return 0
 }
 
+func (x *Reply) GetObjects() []*TokenObject {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *Reply) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// TokenObject is a secret key of the token.
+type TokenObject struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CKA_ID; empty if it has none or does not tell.
+	ObjectId []byte `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	// CKA_LABEL.
+	Label         string `protobuf:"bytes,2,opt,name=label" json:"label,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenObject) Reset() {
+	*x = TokenObject{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenObject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenObject) ProtoMessage() {}
+
+func (x *TokenObject) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenObject.ProtoReflect.Descriptor instead.
+func (*TokenObject) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *TokenObject) GetObjectId() []byte {
+	if x != nil {
+		return x.ObjectId
+	}
+	return nil
+}
+
+func (x *TokenObject) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
 // Failure says why a request failed and what becomes of the worker.
 type Failure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1215,7 +1342,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1354,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1367,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{14}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Failure) GetClass() FailureClass {
@@ -1301,7 +1428,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1313,7 +1440,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1326,7 +1453,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Call) GetFunction() string {
@@ -1430,7 +1557,7 @@ type TokenInfo struct {
 
 func (x *TokenInfo) Reset() {
 	*x = TokenInfo{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1442,7 +1569,7 @@ func (x *TokenInfo) String() string {
 func (*TokenInfo) ProtoMessage() {}
 
 func (x *TokenInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1455,7 +1582,7 @@ func (x *TokenInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenInfo.ProtoReflect.Descriptor instead.
 func (*TokenInfo) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TokenInfo) GetLabel() string {
@@ -1514,7 +1641,7 @@ type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of seal, open and random.
 	DataMicros uint64 `protobuf:"varint,1,opt,name=data_micros,json=dataMicros" json:"data_micros,omitempty"`
-	// Of generate, destroy and stop.
+	// Of generate, destroy, list and stop.
 	ManagementMicros uint64 `protobuf:"varint,2,opt,name=management_micros,json=managementMicros" json:"management_micros,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1522,7 +1649,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1661,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1674,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Progress) GetDataMicros() uint64 {
@@ -1568,7 +1695,7 @@ var File_strongroom_worker_v1_worker_proto protoreflect.FileDescriptor
 
 const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"!strongroom/worker/v1/worker.proto\x12\x14strongroom.worker.v1\"\xc4\x04\n" +
+	"!strongroom/worker/v1/worker.proto\x12\x14strongroom.worker.v1\"\xfd\x04\n" +
 	"\bToWorker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1d\n" +
 	"\n" +
@@ -1582,7 +1709,8 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\fgenerate_aes\x18\b \x01(\v2(.strongroom.worker.v1.GenerateAesRequestH\x00R\vgenerateAes\x12@\n" +
 	"\adestroy\x18\t \x01(\v2$.strongroom.worker.v1.DestroyRequestH\x00R\adestroy\x127\n" +
 	"\x04stop\x18\n" +
-	" \x01(\v2!.strongroom.worker.v1.StopRequestH\x00R\x04stopB\t\n" +
+	" \x01(\v2!.strongroom.worker.v1.StopRequestH\x00R\x04stop\x127\n" +
+	"\x04list\x18\v \x01(\v2!.strongroom.worker.v1.ListRequestH\x00R\x04listB\t\n" +
 	"\arequest\"\xaa\x02\n" +
 	"\n" +
 	"FromWorker\x123\n" +
@@ -1634,7 +1762,8 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x05label\x18\x02 \x01(\tR\x05label\"-\n" +
 	"\x0eDestroyRequest\x12\x1b\n" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\"\r\n" +
-	"\vStopRequest\"\xff\x01\n" +
+	"\vListRequest\"\r\n" +
+	"\vStopRequest\"\xd0\x02\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bfunction\x18\x02 \x01(\tR\bfunction\x12\x0e\n" +
@@ -1646,7 +1775,13 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"ciphertext\x12!\n" +
 	"\tplaintext\x18\a \x01(\fB\x03\x80\x01\x01R\tplaintext\x12\x12\n" +
 	"\x04keys\x18\b \x01(\rR\x04keys\x12\x1a\n" +
-	"\bsessions\x18\t \x01(\rR\bsessions\"\x8b\x01\n" +
+	"\bsessions\x18\t \x01(\rR\bsessions\x12;\n" +
+	"\aobjects\x18\n" +
+	" \x03(\v2!.strongroom.worker.v1.TokenObjectR\aobjects\x12\x12\n" +
+	"\x04more\x18\v \x01(\bR\x04more\"@\n" +
+	"\vTokenObject\x12\x1b\n" +
+	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x14\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\"\x8b\x01\n" +
 	"\aFailure\x128\n" +
 	"\x05class\x18\x01 \x01(\x0e2\".strongroom.worker.v1.FailureClassR\x05class\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
@@ -1704,7 +1839,7 @@ func file_strongroom_worker_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_worker_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(FailureClass)(0),          // 0: strongroom.worker.v1.FailureClass
 	(*ToWorker)(nil),           // 1: strongroom.worker.v1.ToWorker
@@ -1719,12 +1854,14 @@ var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(*RandomRequest)(nil),      // 10: strongroom.worker.v1.RandomRequest
 	(*GenerateAesRequest)(nil), // 11: strongroom.worker.v1.GenerateAesRequest
 	(*DestroyRequest)(nil),     // 12: strongroom.worker.v1.DestroyRequest
-	(*StopRequest)(nil),        // 13: strongroom.worker.v1.StopRequest
-	(*Reply)(nil),              // 14: strongroom.worker.v1.Reply
-	(*Failure)(nil),            // 15: strongroom.worker.v1.Failure
-	(*Call)(nil),               // 16: strongroom.worker.v1.Call
-	(*TokenInfo)(nil),          // 17: strongroom.worker.v1.TokenInfo
-	(*Progress)(nil),           // 18: strongroom.worker.v1.Progress
+	(*ListRequest)(nil),        // 13: strongroom.worker.v1.ListRequest
+	(*StopRequest)(nil),        // 14: strongroom.worker.v1.StopRequest
+	(*Reply)(nil),              // 15: strongroom.worker.v1.Reply
+	(*TokenObject)(nil),        // 16: strongroom.worker.v1.TokenObject
+	(*Failure)(nil),            // 17: strongroom.worker.v1.Failure
+	(*Call)(nil),               // 18: strongroom.worker.v1.Call
+	(*TokenInfo)(nil),          // 19: strongroom.worker.v1.TokenInfo
+	(*Progress)(nil),           // 20: strongroom.worker.v1.Progress
 }
 var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: strongroom.worker.v1.ToWorker.start:type_name -> strongroom.worker.v1.StartRequest
@@ -1734,23 +1871,25 @@ var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	10, // 4: strongroom.worker.v1.ToWorker.random:type_name -> strongroom.worker.v1.RandomRequest
 	11, // 5: strongroom.worker.v1.ToWorker.generate_aes:type_name -> strongroom.worker.v1.GenerateAesRequest
 	12, // 6: strongroom.worker.v1.ToWorker.destroy:type_name -> strongroom.worker.v1.DestroyRequest
-	13, // 7: strongroom.worker.v1.ToWorker.stop:type_name -> strongroom.worker.v1.StopRequest
-	14, // 8: strongroom.worker.v1.FromWorker.reply:type_name -> strongroom.worker.v1.Reply
-	3,  // 9: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
-	16, // 10: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
-	17, // 11: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
-	18, // 12: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
-	5,  // 13: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
-	6,  // 14: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 15: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 16: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	15, // 17: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
-	0,  // 18: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	14, // 7: strongroom.worker.v1.ToWorker.stop:type_name -> strongroom.worker.v1.StopRequest
+	13, // 8: strongroom.worker.v1.ToWorker.list:type_name -> strongroom.worker.v1.ListRequest
+	15, // 9: strongroom.worker.v1.FromWorker.reply:type_name -> strongroom.worker.v1.Reply
+	3,  // 10: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
+	18, // 11: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
+	19, // 12: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
+	20, // 13: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
+	5,  // 14: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
+	6,  // 15: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 16: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 17: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	17, // 18: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
+	16, // 19: strongroom.worker.v1.Reply.objects:type_name -> strongroom.worker.v1.TokenObject
+	0,  // 20: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_worker_v1_worker_proto_init() }
@@ -1767,6 +1906,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 		(*ToWorker_GenerateAes)(nil),
 		(*ToWorker_Destroy)(nil),
 		(*ToWorker_Stop)(nil),
+		(*ToWorker_List)(nil),
 	}
 	file_strongroom_worker_v1_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromWorker_Reply)(nil),
@@ -1781,7 +1921,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_worker_v1_worker_proto_rawDesc), len(file_strongroom_worker_v1_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
