@@ -121,8 +121,8 @@ func (in *inspection) run(number uint64) error {
 		return err
 	}
 	in.report.Journal = seg.header.journal
-	if h := seg.header; number == 1 && (h.first != 1 || h.prevEnd != 0 || h.prev != Hash{}) {
-		err = &Corruption{Segment: 1, Seq: 1, Reason: "first segment does not begin a journal"}
+	if number == 1 {
+		err = beginsJournal(seg.header)
 	}
 	for err == nil && seg != nil {
 		seg, err = in.segment(seg)
@@ -154,11 +154,24 @@ func (in *inspection) take(r Record) error {
 	if err := in.visit(r); err != nil {
 		return err
 	}
-	if in.report.Records == 0 {
-		in.report.First, in.report.FirstTime = r.Seq, r.Time
+	in.report.count(r)
+	return nil
+}
+
+// count takes in the next record.
+func (r *Report) count(rec Record) {
+	if r.Records == 0 {
+		r.First, r.FirstTime = rec.Seq, rec.Time
 	}
-	in.report.Records++
-	in.report.Last, in.report.LastTime = r.Seq, r.Time
+	r.Records++
+	r.Last, r.LastTime = rec.Seq, rec.Time
+}
+
+// beginsJournal checks the header of segment 1.
+func beginsJournal(h segmentHeader) error {
+	if h.first != 1 || h.prevEnd != 0 || h.prev != (Hash{}) {
+		return &Corruption{Segment: 1, Seq: 1, Reason: "first segment does not begin a journal"}
+	}
 	return nil
 }
 

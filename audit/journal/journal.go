@@ -21,6 +21,7 @@ type Head struct {
 // Journal is an open journal. Its methods may be called from many goroutines.
 type Journal struct {
 	dir      string
+	id       ID
 	lock     *os.File
 	maxBatch int // encoded bytes of one batch
 	stall    time.Duration
@@ -47,6 +48,7 @@ type Journal struct {
 	busy    time.Time     // since when the writer is at a group; zero if it is not
 	head    Head          // durable
 	extents []extent      // every segment, oldest first
+	named   int           // how many of extents are a durable part of the journal
 	changed chan struct{} // closed at the next change of head, if anybody waits
 }
 
@@ -252,6 +254,7 @@ func (j *Journal) publish(head Head, end int64) {
 	defer j.mu.Unlock()
 	j.head = head
 	j.extents[len(j.extents)-1].end = end
+	j.named = len(j.extents)
 	j.broadcast()
 }
 

@@ -14,6 +14,11 @@ import (
 
 const lockName = "LOCK"
 
+// Lock keeps everybody from opening the journal in dir until the lock is closed,
+// for who restores one. It fails with ErrInUse, and the process that has it, if
+// the journal is open. The lock goes with the directory when that is renamed.
+func Lock(dir string) (io.Closer, error) { return acquireLock(dir) }
+
 // acquireLock takes the directory for this process. The lock goes with the
 // returned file, so the kernel frees it however the process ends.
 func acquireLock(dir string) (*os.File, error) {

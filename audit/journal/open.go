@@ -58,9 +58,9 @@ func newWriter(opts Options, found recovered, lock *os.File) *writer {
 	retry.Stop()
 	gathering.Stop()
 	j := &Journal{
-		dir: opts.Dir, lock: lock, maxBatch: opts.maxBatch(), stall: opts.stall, maxQueued: opts.maxQueued,
+		dir: opts.Dir, id: found.id, lock: lock, maxBatch: opts.maxBatch(), stall: opts.stall, maxQueued: opts.maxQueued,
 		wake: make(chan struct{}, 1), enough: make(chan struct{}, 1), done: make(chan struct{}),
-		extents: slices.Clone(found.extents),
+		extents: slices.Clone(found.extents), named: len(found.extents),
 	}
 	return &writer{j: j, opts: opts, id: found.id, prep: newPreparer(opts), at: found.end.at, retry: retry,
 		gather: gatherer{j: j, timer: gathering, longest: gatherFor},

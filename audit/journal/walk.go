@@ -17,14 +17,15 @@ func (e *errIncomplete) Error() string { return e.reason }
 
 // walker reads the batches of one segment in order and verifies them.
 type walker struct {
-	seg  *opened
+	seg  *opened     // nil if only walkTo is called
+	src  io.ReaderAt // the segment's bytes
 	at   position
 	buf  []byte
 	last int64 // length of the batch before at, padding included; 0 if none
 }
 
 func newWalker(s *opened) *walker {
-	return &walker{seg: s, at: position{segment: s.header.number, end: headerSize, next: s.header.first, chain: s.start}}
+	return &walker{seg: s, src: s, at: position{segment: s.header.number, end: headerSize, next: s.header.first, chain: s.start}}
 }
 
 // corrupt names the point off bytes after w.at.
@@ -65,7 +66,7 @@ func (w *walker) bytes(off, n, limit int64) ([]byte, error) {
 	if int64(cap(w.buf)) < n {
 		w.buf = make([]byte, n)
 	}
-	_, err := w.seg.ReadAt(w.buf[:n], off)
+	_, err := w.src.ReadAt(w.buf[:n], off)
 	if errors.Is(err, io.EOF) {
 		return nil, &errIncomplete{"file ends within a batch"}
 	}

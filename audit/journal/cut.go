@@ -1,0 +1,103 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Cut is what a journal held at one moment. It stays readable while the journal
+// is written, and afterwards: a journal only grows.
+type Cut struct {
+	// Journal is the journal's id.
+	Journal ID
+	// Head is the newest point of the cut.
+	Head Head
+	// Segments are the segments up to the head, oldest first.
+	Segments []SegmentCut
+}
+
+// SegmentCut is one segment of a Cut.
+type SegmentCut struct {
+	// Number is the segment's, from 1 without gaps.
+	Number uint64
+	// Length is how many bytes of its file belong to the cut: the header and
+	// whole batches. What follows is no part of it.
+	Length int64
+
+	dir string
+}
+
+// Cut returns what is durable now.
+func (j *Journal) Cut() Cut {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	c := Cut{Journal: j.id, Head: j.head}
+	for _, e := range j.extents[:j.named] {
+		c.Segments = append(c.Segments, SegmentCut{Number: e.number, Length: e.end, dir: j.dir})
+	}
+	return c
+}
+
+// Open returns the bytes of the cut. Reading fails with io.ErrUnexpectedEOF if
+// the file has fewer.
+func (s SegmentCut) Open() (io.ReadCloser, error) {
+	f, err := os.Open(segmentPath(s.dir, s.Number))
+	if err != nil {
+		return nil, fmt.Errorf("opening journal segment %d: %w", s.Number, err)
+	}
+	return &cutReader{File: f, left: s.Length}, nil
+}
+
+// cutReader reads the first bytes of a file.
+type cutReader struct {
+	*os.File
+	left int64
+}
+
+// Read implements io.Reader.
+func (r *cutReader) Read(b []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := r.File.Read(b[:min(int64(len(b)), r.left)])
+	r.left -= int64(n)
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("reading %s: %w", r.Name(), io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
+
+// RestoreSegment writes a segment of a cut into dir, as the file that it was, and
+// syncs it. The last segment of a cut gets the rest of its size in zeros, as after
+// a crash: so the journal opens, and goes on in a new one. The directory's names
+// are for the caller to sync.
+func RestoreSegment(dir string, number uint64, last bool, r io.Reader) error {
+	f, err := os.OpenFile(segmentPath(dir, number), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("restoring journal segment %d: %w", number, err)
+	}
+	if _, err = io.Copy(f, r); err == nil && last {
+		err = stretch(f, number)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("restoring journal segment %d: %w", number, err)
+	}
+	return nil
+}
+
+// stretch gives a segment the size that its header states.
+func stretch(f *os.File, number uint64) error {
+	s, err := readHeader(f, number)
+	if err != nil {
+		return err
+	}
+	if s.header.size < s.length || s.header.size > maxSegmentSize {
+		return &Corruption{Segment: number, Reason: fmt.Sprintf("file of %d bytes for a segment of %d", s.length, s.header.size)}
+	}
+	return f.Truncate(s.header.size)
+}
