@@ -10,6 +10,18 @@
 // the HSM's keys. An answer leaves only after its event is durable; when the
 // journal cannot be written, requests fail.
 //
+// A change keeps what it changes to itself from before its intent until after
+// its event (see [changes]), and its record says which request made it. So after
+// a crash the intents without an event, the metadata and the token tell together
+// what had become of each request: settle finishes or undoes it and writes its
+// event. When only the event could not be written, the [settler] does the same
+// without a restart.
+//
+// Of itself the service renews worn backing keys and deletes keys whose waiting
+// period is over. Both go by performService: no caller, but an intent and an
+// event. A deletion first marks the key, then destroys the backing keys, then
+// removes the metadata; cut off anywhere, it is simply done again.
+//
 // Reads are served from a [view] of the metadata store held in memory and kept
 // fresh by the store's Watch; a change is visible to every later request of
 // this process once its answer is out.

@@ -30,6 +30,8 @@ type HSM interface {
 	SealRandom(ctx context.Context, id hsmpool.ObjectID, n int, keepPlaintext bool, aad []byte) (hsmpool.SealedRandom, error)
 	Open(ctx context.Context, id hsmpool.ObjectID, iv, ciphertext, aad []byte) (hsmpool.Opened, error)
 	Random(ctx context.Context, n int) ([]byte, hsmpool.Trace, error)
+	// Objects reads the secret keys of all tokens, in any order.
+	Objects(ctx context.Context) ([]hsmpool.Object, error)
 	Describe() []hsmpool.Status
 	Health() error
 }

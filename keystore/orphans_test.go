@@ -1,0 +1,105 @@
+package keystore
+
+import (
+	"context"
+	"crypto/rand"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+func (s *service) orphanList() *operatorv1.ListHsmOrphansResponse {
+	s.t.Helper()
+	res, err := s.Operator().ListHsmOrphans(s.as(auditor), &operatorv1.ListHsmOrphansRequest{})
+	s.must(err)
+	return res
+}
+
+// makeObject makes a key in the token that no metadata knows.
+func (s *service) makeObject(label string) hsmpool.ObjectID {
+	s.t.Helper()
+	id := hsmpool.ObjectID([]byte(rand.Text()[:16]))
+	_, err := s.pool.GenerateAES(s.t.Context(), hsmpool.GenerateRequest{ID: id, Label: label})
+	s.must(err)
+	return id
+}
+
+func TestOrphansAreFoundInBothDirections(t *testing.T) {
+	s := startService(t)
+	s.createKey()
+	if res := s.orphanList(); len(res.TokenOrphans)+len(res.MetadataOrphans) != 0 {
+		t.Errorf("orphans of a sound token: %v", res)
+	}
+	foreign := s.makeObject("payroll master key")
+	lost := s.createKey()
+	material := s.materialOf(lost)
+	_, err := s.pool.Destroy(t.Context(), material)
+	s.must(err)
+	want := &operatorv1.ListHsmOrphansResponse{
+		TokenOrphans:    []*operatorv1.TokenOrphan{{HsmId: new(s.pool.Describe()[0].HSMID), ObjectId: new(foreign.String()), Label: new("payroll master key"), Ours: new(false)}},
+		MetadataOrphans: []*operatorv1.MetadataOrphan{{KeyArn: lost.Arn, BackingKeyId: new(material.String()), Current: new(true)}},
+	}
+	if diff := cmp.Diff(want, s.orphanList(), protocmp.Transform()); diff != "" {
+		t.Errorf("orphans (-want +got):\n%s", diff)
+	}
+	if e := s.lastEvent(); e.EventName != "ListHsmOrphans" || !e.ReadOnly {
+		t.Errorf("the event is %+v", e)
+	}
+}
+
+func TestAnOrphanWithOurLabelIsOurs(t *testing.T) {
+	s := startService(t)
+	s.makeObject("arn:aws:kms:us-east-1:000000000000:key/12345678-1234-1234-1234-123456789012")
+	s.makeObject("arn:aws:kms:eu-west-1:000000000000:key/12345678-1234-1234-1234-123456789012")
+	ours := 0
+	for _, o := range s.orphanList().TokenOrphans {
+		if o.GetOurs() {
+			ours++
+		}
+	}
+	if ours != 1 {
+		t.Errorf("%d of two orphans are ours, want the one of this Region", ours)
+	}
+}
+
+// waitingHSM waits between making a key and saying so.
+type waitingHSM struct {
+	HSM
+	made, goOn chan struct{}
+}
+
+func (h waitingHSM) GenerateAES(ctx context.Context, r hsmpool.GenerateRequest) (hsmpool.Trace, error) {
+	trace, err := h.HSM.GenerateAES(ctx, r)
+	close(h.made)
+	<-h.goOn
+	return trace, err
+}
+
+func TestMaterialThatIsBeingMadeIsNoOrphan(t *testing.T) {
+	s := startService(t)
+	h := waitingHSM{HSM: s.pool, made: make(chan struct{}), goOn: make(chan struct{})}
+	s.hsm = h
+	done := make(chan error)
+	go func() {
+		_, err := s.CreateKey(s.as(admin), &kmsv1.CreateKeyRequest{})
+		done <- err
+	}()
+	<-h.made
+	if res := s.orphanList(); len(res.TokenOrphans) != 0 {
+		t.Errorf("material of a request under way is reported: %v", res)
+	}
+	close(h.goOn)
+	s.must(<-done)
+}
+
+func (s *service) materialOf(k *kmsv1.KeyMetadata) hsmpool.ObjectID {
+	s.t.Helper()
+	r, err := s.scope.parseReference(k.GetArn())
+	s.must(err)
+	return s.view.get(r.key).current()
+}
