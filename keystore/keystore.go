@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,7 +183,7 @@ func (k *Keystore) Health() error {
 	if err := k.trail.Healthy(); err != nil {
 		errs = append(errs, fmt.Errorf("audit journal: %w", err))
 	}
-	if err := k.view.healthy(); err != nil {
+	if err := cmp.Or(k.view.healthy(), k.store.Healthy()); err != nil {
 		errs = append(errs, fmt.Errorf("metadata: %w", err))
 	}
 	return errors.Join(errs...)

@@ -78,6 +78,9 @@ type Store interface {
 	// or ctx's error. A slow consumer delays nobody, but may see ErrCompacted.
 	Watch(ctx context.Context, prefix string, after uint64) iter.Seq2[Change, error]
 
+	// Healthy returns nil, or why changes cannot be stored now. It does not wait.
+	Healthy() error
+
 	// Close ends every Watch, waits for calls in progress and frees what the
 	// Store holds. Later calls fail with ErrClosed; closing again does nothing.
 	Close() error
