@@ -89,15 +89,3 @@ func (k *Keystore) hasEvents(ctx context.Context) (bool, error) {
 	}
 	return false, nil
 }
-
-// compareWithToken warns when the token has fewer keys than the metadata: it
-// may be another token than the one that the keys were made in.
-func (k *Keystore) compareWithToken() {
-	want := len(k.view.backingKeys())
-	for _, s := range k.hsm.Describe() {
-		if int(s.Keys) < want {
-			k.log.Error("the token has fewer keys than the metadata: the material of some keys is missing; is it the right token?",
-				"hsm", s.HSMID, "token", s.Token.Label, "serial", s.Token.Serial, "token_keys", s.Keys, "metadata_keys", want)
-		}
-	}
-}

@@ -111,7 +111,6 @@ func New(ctx context.Context, c Config) (*Keystore, error) {
 	if err := k.bind(ctx, c.Journal, c.AcceptNewJournal); err != nil {
 		return nil, fmt.Errorf("comparing the key metadata with the audit journal: %w", err)
 	}
-	k.compareWithToken()
 	if err := k.settle(ctx); err != nil {
 		return nil, fmt.Errorf("settling requests that were cut off: %w", err)
 	}
@@ -153,7 +152,8 @@ func assemble(c Config) (*Keystore, error) {
 
 // start runs the goroutines that Close stops: they follow the metadata store,
 // renew worn-out backing keys, delete keys when they are due, and settle
-// changes whose event could not be recorded.
+// changes whose event could not be recorded. One compares token and metadata
+// once.
 func (k *Keystore) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
@@ -161,6 +161,7 @@ func (k *Keystore) start() {
 	k.work.Go(func() { k.maintain(ctx) })
 	k.work.Go(func() { k.deleteDueKeys(ctx) })
 	k.work.Go(func() { k.settleOpen(ctx) })
+	k.work.Go(func() { k.reportOrphans(ctx) })
 }
 
 // Close stops the background work and gives unused invocations back. Requests

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,19 +16,43 @@ import (
 func (o *operator) ListHsmOrphans(ctx context.Context, req *operatorv1.ListHsmOrphansRequest) (*operatorv1.ListHsmOrphansResponse, error) {
 	return perform(ctx, o.k, operatorv1.OperatorService_ListHsmOrphans_FullMethodName, req, plan[*operatorv1.ListHsmOrphansResponse]{
 		run: func(ctx context.Context, p *proof) (*operatorv1.ListHsmOrphansResponse, error) {
-			return o.k.orphans(ctx, p)
+			res, err := o.k.orphans(ctx)
+			if err != nil {
+				return nil, p.hsmError(ctx, err)
+			}
+			return res, nil
 		},
 	})
+}
+
+// reportOrphans says, when the service has started, how token and metadata
+// differ: it may be another token than the one that the keys were made in.
+func (k *Keystore) reportOrphans(ctx context.Context) {
+	res, err := k.orphans(ctx)
+	if ctx.Err() != nil {
+		return // the service stops
+	}
+	if err != nil {
+		k.log.Warn("the keys of the token could not be compared with the metadata", "error", err)
+		return
+	}
+	if n := len(res.MetadataOrphans); n > 0 {
+		k.log.Error("key material is missing from the token: is it the right token? See strongroom hsm orphans",
+			"missing", n, "first_key", res.MetadataOrphans[0].GetKeyArn(), "first_backing_key_id", res.MetadataOrphans[0].GetBackingKeyId())
+	}
+	if n := len(res.TokenOrphans); n > 0 {
+		k.log.Warn("the token has keys that the metadata does not know; they are left alone. See strongroom hsm orphans", "unknown", n)
+	}
 }
 
 // orphans reads the metadata before and after the tokens. Material that a
 // change under way makes or removes is in neither or in one of the two, and is
 // no orphan.
-func (k *Keystore) orphans(ctx context.Context, p *proof) (*operatorv1.ListHsmOrphansResponse, error) {
+func (k *Keystore) orphans(ctx context.Context) (*operatorv1.ListHsmOrphansResponse, error) {
 	before := k.view.backingKeys()
-	objects, err := k.hsm.Objects(hsmpool.WithRequestID(ctx, p.request))
+	objects, err := k.hsm.Objects(ctx)
 	if err != nil {
-		return nil, p.hsmError(ctx, err)
+		return nil, fmt.Errorf("listing the keys of the tokens: %w", err)
 	}
 	res, found := new(operatorv1.ListHsmOrphansResponse), map[hsmpool.ObjectID]bool{}
 	making := k.changes.material()

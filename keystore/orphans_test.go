@@ -1,11 +1,15 @@
 package keystore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
@@ -50,6 +54,29 @@ func TestOrphansAreFoundInBothDirections(t *testing.T) {
 	if e := s.lastEvent(); e.EventName != "ListHsmOrphans" || !e.ReadOnly {
 		t.Errorf("the event is %+v", e)
 	}
+}
+
+func TestAStartSaysHowTokenAndMetadataDiffer(t *testing.T) {
+	s := startService(t)
+	s.makeObject("payroll master key")
+	lost := s.createKey()
+	_, err := s.pool.Destroy(t.Context(), s.materialOf(lost))
+	s.must(err)
+	s.stop()
+	var log bytes.Buffer
+	s.logger = hclog.New(&hclog.LoggerOptions{Output: &log, Mutex: new(sync.Mutex)})
+	s.openParts()
+	k, err := assemble(s.config())
+	s.must(err)
+	s.must(k.view.load(t.Context(), s.store))
+	k.reportOrphans(t.Context())
+	for _, want := range []string{"key material is missing from the token", lost.GetArn(), "keys that the metadata does not know", "unknown=1", "strongroom hsm orphans"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, log.String())
+		}
+	}
+	s.closeParts()
+	s.start()
 }
 
 func TestAnOrphanWithOurLabelIsOurs(t *testing.T) {
