@@ -3,6 +3,7 @@ package hsmpool_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,5 +114,32 @@ func TestOddKeyDoesNotKeepTheHSMFromStarting(t *testing.T) {
 			t.Errorf("%v: the key is not found by its id: %v", rv, err)
 		}
 		closePool(t, again)
+	}
+}
+
+// TestDestroyIsDurable: no answer says that a key is gone before its directory is synced,
+// which something that cannot be opened prevents here.
+func TestDestroyIsDurable(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	pool := h.open(t)
+	id := generate(t, pool)
+	loop := filepath.Join(h.dir, "tokens", "loop")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"of a key", "of a key that is gone already"} {
+		_, err := pool.Destroy(t.Context(), id)
+		if wantClass(t, err, hsmpool.Unavailable); !strings.Contains(err.Error(), loop) {
+			t.Errorf("Destroy %s: %v, want an error that names %s", what, err, loop)
+		}
+	}
+	if err := os.Remove(loop); err != nil {
+		t.Fatal(err)
+	}
+	_, err := pool.Destroy(t.Context(), id)
+	wantClass(t, err, hsmpool.ObjectMissing)
+	if got := pool.Describe()[0].Restarts; got != 0 {
+		t.Errorf("%d restarts because a directory could not be synced", got)
 	}
 }

@@ -109,8 +109,10 @@ func (p *Pool) Random(ctx context.Context, n int) ([]byte, Trace, error) {
 	return reply.GetPlaintext(), trace, nil
 }
 
-// Destroy destroys a key of the token for ever. A key that is not there is an Error of
-// class ObjectMissing.
+// Destroy destroys a key of the token for ever, a power cut notwithstanding, and its HSM
+// entry is durable, when nil is returned. A key that is not there is an Error of class
+// ObjectMissing; so it does no harm to ask again after any other error, and one that left
+// the outcome open ends in nil or in ObjectMissing, which is as durable.
 func (p *Pool) Destroy(ctx context.Context, id ObjectID) (Trace, error) {
 	_, trace, err := p.run(ctx, &order{object: id, management: true, message: &workerv1.ToWorker{
 		Request: &workerv1.ToWorker_Destroy{Destroy: &workerv1.DestroyRequest{ObjectId: id[:]}},

@@ -139,12 +139,29 @@ func incomplete(err error) error {
 	return f
 }
 
-// destroy destroys a key.
+// destroy destroys a key for good. One that is missing may have been destroyed by a worker
+// that was lost before it could sync, so that is made up for.
 func (m *manager) destroy(r *workerv1.DestroyRequest, requestID string) error {
 	id, err := parseID(r.GetObjectId())
 	if err != nil {
 		return err
 	}
+	outcome := m.destroyKey(id, requestID)
+	if outcome != nil && !isMissing(outcome) {
+		return outcome
+	}
+	if _, err := m.sync(); err != nil {
+		return unavailable(err, "check its disk")
+	}
+	return outcome
+}
+
+func isMissing(err error) bool {
+	var f *fault
+	return errors.As(err, &f) && f.class == workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING
+}
+
+func (m *manager) destroyKey(id objectID, requestID string) error {
 	obj, label, err := m.locate(id)
 	if err != nil {
 		return m.judge(err, "looking for the key")
@@ -155,9 +172,6 @@ func (m *manager) destroy(r *workerv1.DestroyRequest, requestID string) error {
 		return err
 	}
 	m.objects.endDestroy(id, nil)
-	if _, err := m.sync(); err != nil {
-		return unavailable(err, "check its disk")
-	}
 	return nil
 }
 
