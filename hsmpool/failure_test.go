@@ -232,3 +232,26 @@ func TestAnotherTokenOfTheSameLabel(t *testing.T) {
 		t.Errorf("Seal: %v", err)
 	}
 }
+
+// TestFoundKeyIsTheOneAskedFor has the library find another key in place of one that the
+// worker does not know yet: nothing is sealed under it, and the next worker does better.
+func TestFoundKeyIsTheOneAskedFor(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	maker := h.open(t)
+	generate(t, maker)
+	pool := h.open(t)
+	id := generate(t, maker)
+	fault.write(t, "alias", "")
+	sealed, err := pool.Seal(t.Context(), id, []byte("x"), nil)
+	if err != nil {
+		t.Fatalf("Seal: %v", err)
+	}
+	if _, err := maker.Open(t.Context(), id, sealed.IV[:], sealed.Ciphertext, nil); err != nil {
+		t.Errorf("it was sealed under another key: %v", err)
+	}
+	if got := pool.Describe()[0].Restarts; got != 1 {
+		t.Errorf("%d restarts, want 1", got)
+	}
+}

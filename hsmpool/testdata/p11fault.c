@@ -13,6 +13,9 @@
  * While there is a file "length", C_Encrypt and C_Decrypt claim to have written far
  * more than they have.
  *
+ * While there is a file "alias", a C_FindObjects that finds one object names the
+ * one that was found first instead.
+ *
  * A C_Finalize during another call adds a byte to the file "overlap.hits".
  *
  * An IV of zeros that goes into C_EncryptInit is replaced by a random one, as a
@@ -95,6 +98,17 @@ static void overlap(void)
 	hits(path);
 }
 
+/* alias replaces the handle that C_FindObjects has found. */
+static void alias(ck_ulong *handles, ck_ulong count)
+{
+	static _Atomic ck_ulong first;
+
+	if (!first && count)
+		first = handles[0];
+	if (count == 1 && ordered("alias"))
+		handles[0] = first;
+}
+
 static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong d, ck_ulong e, ck_ulong f)
 {
 	ck_ulong rv, wanted = 0;
@@ -108,6 +122,8 @@ static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong 
 		usleep((useconds_t)wait * 1000);
 	rv = disturbed && failed == 2 ? wanted : ((any_function)real->fn[at])(a, b, c, d, e, f);
 	running--;
+	if (at == 27 && rv == 0)
+		alias((ck_ulong *)b, *(ck_ulong *)d);
 	if ((at == 30 || at == 34) && ordered("length"))
 		*(ck_ulong *)e += 1 << 20;
 	return disturbed && wanted && (rv || failed != 1) ? wanted : rv;

@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -130,9 +131,27 @@ func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, er
 	if len(handles) == 0 {
 		return nil, o.missing(id)
 	}
+	if err := o.verify(session, handles[0], id); err != nil {
+		return nil, err
+	}
 	obj := &object{handle: handles[0], several: len(handles) > 1}
 	o.adopt(id, obj, before)
 	return obj, obj.usable(id)
+}
+
+// verify refuses a handle that does not name an object of the id: a library that has lost
+// its state may answer a search with handles of its past.
+func (o *objects) verify(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, id objectID) error {
+	attrs, err := o.ctx.GetAttributeValue(session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, nil)})
+	if err != nil {
+		return &opError{"C_GetAttributeValue", err}
+	}
+	if !bytes.Equal(attrs[0].Value, id[:]) {
+		f := unavailable(errors.New("the library found another key than the one of this id"), "")
+		f.function, f.restart = "C_FindObjects", true
+		return f
+	}
+	return nil
 }
 
 // missing is the failure of a search that found nothing. A key that this worker knows
