@@ -14,8 +14,8 @@ import (
 const maxLogLine = 8 << 10
 
 // logJoiner takes a worker's standard error, one JSON object of hclog a line, and
-// logs it here. Other lines are what the library or the runtime printed. It is an
-// io.Writer for one goroutine.
+// logs it here. Other lines are what the library or the runtime printed: at debug level,
+// since nobody knows what a library prints. It is an io.Writer for one goroutine.
 type logJoiner struct {
 	log  hclog.Logger
 	line []byte
@@ -47,7 +47,7 @@ func (j *logJoiner) emit() {
 	}
 	var fields map[string]any
 	if err := json.Unmarshal(j.line, &fields); err != nil {
-		j.log.Warn("worker printed", "line", strings.ToValidUTF8(string(j.line), "?"))
+		j.log.Debug("worker printed", "line", strings.ToValidUTF8(string(j.line), "?"))
 		return
 	}
 	message, _ := fields["@message"].(string)

@@ -64,11 +64,11 @@ func TestCallIsAnsweredOnce(t *testing.T) {
 
 func TestLogJoiner(t *testing.T) {
 	var out bytes.Buffer
-	log := hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info, DisableTime: true})
+	log := hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Debug, DisableTime: true})
 	j := newLogJoiner(log)
 	for _, part := range []string{
 		`{"@level":"info","@message":"one","@timestamp":"x","b":1,"a":"two words"}` + "\n",
-		`{"@level":"debug","@message":"below the level"}` + "\n" + `{"@level":"warn",`, `"@message":"in two parts"}` + "\n",
+		`{"@level":"trace","@message":"below the level"}` + "\n" + `{"@level":"warn",`, `"@message":"in two parts"}` + "\n",
 		"printed by a library \xff\n\n",
 		strings.Repeat("x", 2*maxLogLine) + "\n",
 	} {
@@ -76,8 +76,8 @@ func TestLogJoiner(t *testing.T) {
 			t.Errorf("Write: %d, %v", n, err)
 		}
 	}
-	want := "[INFO]  one: a=\"two words\" b=1\n[WARN]  in two parts\n[WARN]  worker printed: line=\"printed by a library ?\"\n" +
-		"[WARN]  worker printed: line=" + strings.Repeat("x", maxLogLine) + "\n"
+	want := "[INFO]  one: a=\"two words\" b=1\n[WARN]  in two parts\n[DEBUG] worker printed: line=\"printed by a library ?\"\n" +
+		"[DEBUG] worker printed: line=" + strings.Repeat("x", maxLogLine) + "\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
