@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
@@ -19,6 +20,13 @@ import (
 const (
 	keepaliveTime    = 30 * time.Second
 	keepaliveTimeout = 10 * time.Second
+)
+
+// A server that was away is connected to soon after it is back: gRPC's own
+// pauses between attempts begin at a second and go up to two minutes.
+const (
+	connectTimeout = 10 * time.Second
+	reconnectDelay = 5 * time.Second
 )
 
 // Config says as whom to call and how. It needs either the three files or TLS.
@@ -83,14 +91,21 @@ func (c *Client) Close() error { return c.conn.Close() }
 func (c Config) dialOptions(config *tls.Config) []grpc.DialOption {
 	words := wording{clientCert: c.ClientCert}
 	again := newRetrier(c.Retries)
-	return append(c.Options[:len(c.Options):len(c.Options)],
+	options := append(c.Options[:len(c.Options):len(c.Options)],
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
-		grpc.WithUserAgent(c.UserAgent),
 		grpc.WithDisableServiceConfig(), // what is repeated is decided here, not in DNS
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectDelay},
+			MinConnectTimeout: connectTimeout,
+		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true,
 		}),
 		grpc.WithChainUnaryInterceptor(again.unary, words.unary),
 		grpc.WithChainStreamInterceptor(words.stream),
 	)
+	if c.UserAgent != "" {
+		options = append(options, grpc.WithUserAgent(c.UserAgent))
+	}
+	return options
 }

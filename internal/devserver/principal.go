@@ -13,7 +13,8 @@ type Principal struct {
 	// Name is the user's name, the end of its ARN, and the name of its files:
 	// letters, digits and dashes, but not "ca" or "server".
 	Name string
-	// Policies are names of built-in policies.
+	// Policies are names of built-in policies. Without any, there is a
+	// certificate for somebody whom the server does not know.
 	Policies []string
 }
 

@@ -146,7 +146,9 @@ func (s *Site) config(o Options) (*config.Config, error) {
 	c.Listen = o.Listen
 	c.TLS = config.TLS{Cert: s.server.Cert, Key: s.server.Key, ClientCA: s.CACert}
 	for _, p := range s.Principals {
-		c.Principals = append(c.Principals, p.config())
+		if len(p.Policies) > 0 {
+			c.Principals = append(c.Principals, p.config())
+		}
 	}
 	c.HSM = config.HSM{
 		Library: s.library,

@@ -1,0 +1,60 @@
+package strongroomtest
+
+import (
+	"github.com/strongroom-kms/strongroom/client"
+)
+
+// Client calls the server as the named principal. It is closed with the server;
+// a second call returns the same one.
+func (s *Server) Client(principal string) *client.Client {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.clients[principal]; ok {
+		return c
+	}
+	c, err := client.Dial(s.Address, s.Config(principal))
+	if err != nil {
+		s.t.Fatalf("calling the server as %s: %v", principal, err)
+	}
+	s.clients[principal] = c
+	return c
+}
+
+// Config has the files with which the principal calls the server, for a
+// client.Dial of the test's own or for a client in another process.
+func (s *Server) Config(principal string) client.Config {
+	s.t.Helper()
+	c, err := s.running.site.Connection(principal)
+	if err != nil {
+		s.t.Fatalf("%v: see WithPrincipal", err)
+	}
+	return c
+}
+
+// Env is the environment, as "NAME=value", in which the command strongroom calls
+// the server as the principal.
+func (s *Server) Env(principal string) []string {
+	s.t.Helper()
+	variables, err := s.running.site.Env(principal)
+	if err != nil {
+		s.t.Fatalf("%v: see WithPrincipal", err)
+	}
+	var env []string
+	for _, v := range variables {
+		env = append(env, v[0]+"="+v[1])
+	}
+	return env
+}
+
+// ARN is the principal's name in policies and events.
+func (s *Server) ARN(principal string) string {
+	s.t.Helper()
+	for _, p := range s.running.site.Principals {
+		if p.Name == principal {
+			return p.ARN()
+		}
+	}
+	s.t.Fatalf("there is no principal %q: see WithPrincipal", principal)
+	return ""
+}

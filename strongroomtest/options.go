@@ -1,0 +1,33 @@
+package strongroomtest
+
+import "github.com/strongroom-kms/strongroom/internal/devserver"
+
+// Option changes what Start starts.
+type Option func(*options)
+
+type options struct {
+	principals []devserver.Principal
+	library    string
+	logLevel   string
+}
+
+// WithPrincipal adds a caller with a client certificate and with built-in policies
+// ("admin", "user", "auditor"); without any, the certificate is good but the
+// server does not know whose it is. The name has letters, digits and dashes.
+// There are always admin (policy admin), app (user) and auditor (auditor).
+func WithPrincipal(name string, policies ...string) Option {
+	return func(o *options) {
+		o.principals = append(o.principals, devserver.Principal{Name: name, Policies: policies})
+	}
+}
+
+// WithLibrary names the SoftHSM library, if it is not in one of the usual places.
+func WithLibrary(path string) Option {
+	return func(o *options) { o.library = path }
+}
+
+// WithLogLevel says how much of the server's log is in the test's: "trace",
+// "debug", "info", "warn" (the default) or "error".
+func WithLogLevel(level string) Option {
+	return func(o *options) { o.logLevel = level }
+}
