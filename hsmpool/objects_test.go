@@ -183,6 +183,18 @@ func TestObjectsOfADisturbedToken(t *testing.T) {
 
 func softhsm(*hsmpool.Config) {}
 
+// TestObjectThatTellsNothing is one whose attributes cannot be read.
+func TestObjectThatTellsNothing(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	generate(t, h.open(t))
+	fault.refuse(t, "C_GetAttributeValue", ckr.AttributeTypeInvalid, always)
+	if diff := gocmp.Diff([]string{listed(nil, "")}, list(t, h.open(t))); diff != "" {
+		t.Errorf("objects (-want +got):\n%s", diff)
+	}
+}
+
 // TestObjectsOfALostWorker kills the worker in the middle of a listing, which its
 // successor makes, and once more.
 func TestObjectsOfALostWorker(t *testing.T) {

@@ -4,6 +4,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/miekg/pkcs11"
@@ -154,13 +155,16 @@ func (o *objects) census() census {
 // compare refuses a list that lacks a key of the census although none was destroyed: the
 // library may have lost its state, and the next worker can tell.
 func (o *objects) compare(c census, found []*workerv1.TokenObject) error {
+	if o.destructions() != c.destroys {
+		return nil
+	}
 	listed := make(map[string]bool, len(found))
 	for _, obj := range found {
 		listed[string(obj.GetObjectId())] = true
 	}
 	for _, id := range c.ids {
-		if !listed[string(id[:])] && o.destructions() == c.destroys {
-			return o.missing(id)
+		if !listed[string(id[:])] {
+			return lost(fmt.Errorf("the library no longer finds the key %s", id))
 		}
 	}
 	return nil

@@ -147,9 +147,7 @@ func (o *objects) verify(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, id
 		return &opError{"C_GetAttributeValue", err}
 	}
 	if !bytes.Equal(attrs[0].Value, id[:]) {
-		f := unavailable(errors.New("the library found another key than the one of this id"), "")
-		f.function, f.restart = "C_FindObjects", true
-		return f
+		return lost(errors.New("the library found another key than the one of this id"))
 	}
 	return nil
 }
@@ -157,14 +155,19 @@ func (o *objects) verify(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, id
 // missing is the failure of a search that found nothing. A key that this worker knows
 // and did not destroy may be the library's loss: the next worker can tell.
 func (o *objects) missing(id objectID) error {
-	f := &fault{
+	if o.known(id) != nil {
+		return lost(errors.New("the library no longer finds a key that was there"))
+	}
+	return &fault{
 		result: result{function: "C_FindObjects"},
 		class:  workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING, err: errors.New("the token has no key of this id"),
 	}
-	if o.known(id) != nil {
-		f.class, f.restart = workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE, true
-		f.err = errors.New("the library no longer finds a key that was there")
-	}
+}
+
+// lost is the failure of a search by a library that has lost its state.
+func lost(err error) error {
+	f := unavailable(err, "")
+	f.function, f.restart = "C_FindObjects", true
 	return f
 }
 
