@@ -1,0 +1,139 @@
+package archive
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/keystore/metadata"
+)
+
+// ErrCorrupt says that a file is no backup, or is damaged, cut short or of a
+// format version that is not known.
+var ErrCorrupt = errors.New("backup is not good")
+
+// FormatVersion is that of the files that Writer writes.
+const FormatVersion = 1
+
+// prelude begins every backup: 8 bytes that occur in no text, and the version.
+const (
+	magic       = "\xffSRBKUP\xfe"
+	preludeSize = len(magic) + 4
+)
+
+// Types of sections.
+const (
+	typeHeader  byte = 1
+	typeEntries byte = 2
+	typeSegment byte = 3
+	typeData    byte = 4
+	typeTrailer byte = 5
+)
+
+// Sizes of the format, in bytes.
+const (
+	frameSize = 5 // in front of a section's body: length and type
+	sumSize   = 4 // behind it: CRC-32C
+	// maxBody bounds a section's body: an entry of the largest size has room.
+	maxBody = 1 << 20
+	// fullBody is from where on Writer begins another section.
+	fullBody = 128 << 10
+
+	entryOverhead   = 2 + 8 + 4
+	segmentBodySize = 8 + 8
+	trailerBodySize = 3*8 + sha256.Size
+)
+
+// Header says what a backup is of.
+type Header struct {
+	// Service is the version of the program that made the backup.
+	Service string `json:"service"`
+	// Created is when, in UTC.
+	Created time.Time `json:"created"`
+	// Account and Region are the service's.
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	// Revision is that of the metadata store. No entry is beyond it.
+	Revision uint64 `json:"revision"`
+	// Journal is the id of the audit journal, in hexadecimal.
+	Journal string `json:"journal"`
+	// HeadSequence and HeadHash, in hexadecimal, are the journal's newest record
+	// and the value of its hash chain.
+	HeadSequence uint64 `json:"headSequence"`
+	HeadHash     string `json:"headHash"`
+}
+
+// Totals count what a backup holds.
+type Totals struct {
+	// Entries is how many metadata entries, Segments how many journal segments,
+	// and JournalBytes how many bytes these have together.
+	Entries, Segments, JournalBytes uint64
+}
+
+// Segment says which segment of the journal follows.
+type Segment struct {
+	// Number is from 1, without gaps, and Length is in bytes.
+	Number uint64
+	Length int64
+}
+
+func decodeHeader(body []byte) (h Header, err error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&h); err != nil {
+		return h, fmt.Errorf("%w: reading its header: %w", ErrCorrupt, err)
+	}
+	if d.InputOffset() != int64(len(body)) {
+		return h, fmt.Errorf("%w: bytes follow its header", ErrCorrupt)
+	}
+	if err := metadata.CheckPrefix(h.prefix()); err != nil {
+		return h, fmt.Errorf("%w: its header names no account and Region: %w", ErrCorrupt, err)
+	}
+	return h, nil
+}
+
+// prefix is what the keys of all entries begin with.
+func (h Header) prefix() string { return h.Account + "/" + h.Region + "/" }
+
+func appendEntry(body []byte, e metadata.Entry) []byte {
+	body = binary.BigEndian.AppendUint16(body, uint16(len(e.Key)))
+	body = append(body, e.Key...)
+	body = binary.BigEndian.AppendUint64(body, e.Revision)
+	body = binary.BigEndian.AppendUint32(body, uint32(len(e.Value)))
+	return append(body, e.Value...)
+}
+
+// decodeEntry takes the first entry off a body.
+func decodeEntry(body []byte) (e metadata.Entry, rest []byte, err error) {
+	short := fmt.Errorf("%w: an entry is longer than its section", ErrCorrupt)
+	if len(body) < 2 {
+		return e, nil, short
+	}
+	key, body := int(binary.BigEndian.Uint16(body)), body[2:]
+	if len(body) < key+12 {
+		return e, nil, short
+	}
+	e.Key, e.Revision = string(body[:key]), binary.BigEndian.Uint64(body[key:])
+	value, body := binary.BigEndian.Uint32(body[key+8:]), body[key+12:]
+	if uint64(len(body)) < uint64(value) {
+		return e, nil, short
+	}
+	e.Value = append([]byte{}, body[:value]...)
+	return e, body[value:], nil
+}
+
+func appendTotals(body []byte, t Totals) []byte {
+	body = binary.BigEndian.AppendUint64(body, t.Entries)
+	body = binary.BigEndian.AppendUint64(body, t.Segments)
+	return binary.BigEndian.AppendUint64(body, t.JournalBytes)
+}
+
+func checksum(frame, body []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Checksum(frame, table), table, body)
+}
