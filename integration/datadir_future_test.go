@@ -22,7 +22,8 @@ import (
 // A data directory of a newer server, here with one format a version further,
 // is refused with words that name the file and the version, and what it holds
 // stays. Metadata is read when the server has logged in to the HSM already: that
-// is in the journal then, behind what was there.
+// is in the journal then, behind what was there. The values in a metadata file are
+// read when the file has been written anew as it was, to be durable.
 func TestDataDirectoriesOfTheFuture(t *testing.T) {
 	loggedIn := []string{"LOCK", "*.journal", "token.object"}
 	for _, c := range []struct {
@@ -34,15 +35,18 @@ func TestDataDirectoriesOfTheFuture(t *testing.T) {
 		{"journal segment", advanceSegment, []string{"00000000000000000002.journal", "format version 2"}, []string{"LOCK"}},
 		{"journal record", advanceRecord, []string{"00000000000000000003.journal", "kind 99"}, []string{"LOCK"}},
 		{"metadata file", advanceFile, []string{"metadata.db", "format version 2"}, loggedIn},
-		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, loggedIn},
+		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, append(loggedIn, "metadata.db")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			site, golden := unpackSite(t, "v1-stopped")
 			c.advance(t, site, golden)
-			before := contents(t, site, c.changes)
+			files, entries := contents(t, site, c.changes), metadataEntries(t, site)
 			expectNoStart(t, site, c.words)
-			if diff := cmp.Diff(before, contents(t, site, c.changes)); diff != "" {
+			if diff := cmp.Diff(files, contents(t, site, c.changes)); diff != "" {
 				t.Errorf("the refusal changed files:\n%s", diff)
+			}
+			if diff := cmp.Diff(entries, metadataEntries(t, site)); diff != "" {
+				t.Errorf("the refusal changed metadata:\n%s", diff)
 			}
 			if len(c.changes) > 1 {
 				expectRecords(t, site, golden)
@@ -89,6 +93,29 @@ func contents(t *testing.T, site *harness.Site, except []string) map[string]stri
 		}
 	}
 	return files
+}
+
+// metadataEntries returns what stands in the metadata file, as it stands there.
+func metadataEntries(t *testing.T, site *harness.Site) map[string][]byte {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(site.DataDir, "metadata.db"), 0o600, &bbolt.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // only read
+	entries := map[string][]byte{}
+	err = db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, bucket *bbolt.Bucket) error {
+			return bucket.ForEach(func(k, v []byte) error {
+				entries[string(name)+" "+string(k)] = slices.Clone(v)
+				return nil
+			})
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entries
 }
 
 func matchesAny(t *testing.T, patterns []string, name string) bool {
