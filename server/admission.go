@@ -123,8 +123,8 @@ func (a *admission) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServe
 		return err
 	}
 	defer p.leave()
-	arrival := arrivalOf(ss.Context())
-	defer arrival.complete()
-	defer a.drain.ends(arrival, info.FullMethod)()
-	return next(srv, &timedStream{ServerStream: ss, arrival: arrival, patience: a.patience})
+	timed := newTimedStream(ss, a.patience)
+	defer timed.close()
+	defer a.drain.ends(timed, info.FullMethod)()
+	return next(srv, timed)
 }

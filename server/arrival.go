@@ -11,8 +11,8 @@ import (
 	"github.com/strongroom-kms/strongroom/keystore"
 )
 
-// errNotTaken is why a stream ends whose client does not take its answers.
-var errNotTaken = errors.New("the client does not take the answers")
+// errNotTaken is why a stream ends whose client takes no more answers.
+var errNotTaken = errors.New("the client takes no more answers")
 
 // arrival is what becomes known of a request between its headers and its
 // operation. It is in the request's context, and one goroutine's at a time.
@@ -83,9 +83,25 @@ func (d deadlines) of(ctx context.Context) time.Duration {
 // window.
 type timedStream struct {
 	grpc.ServerStream
+	ctx      context.Context
+	end      context.CancelCauseFunc
 	arrival  *arrival
 	patience time.Duration
 }
+
+func newTimedStream(ss grpc.ServerStream, patience time.Duration) *timedStream {
+	ctx, end := context.WithCancelCause(ss.Context())
+	return &timedStream{ServerStream: ss, ctx: ctx, end: end, arrival: arrivalOf(ctx), patience: patience}
+}
+
+// close releases what the stream has.
+func (s *timedStream) close() {
+	s.arrival.complete()
+	s.end(nil)
+}
+
+// Context is part of grpc.ServerStream.
+func (s *timedStream) Context() context.Context { return s.ctx }
 
 // RecvMsg is part of grpc.ServerStream.
 func (s *timedStream) RecvMsg(m any) error {
@@ -94,9 +110,14 @@ func (s *timedStream) RecvMsg(m any) error {
 	return err
 }
 
-// SendMsg is part of grpc.ServerStream.
+// SendMsg is part of grpc.ServerStream. When it fails the client is gone, or as
+// good as gone, and the stream ends for that reason.
 func (s *timedStream) SendMsg(m any) error {
 	overdue := time.AfterFunc(s.patience, func() { s.arrival.end(errNotTaken) })
 	defer overdue.Stop()
-	return s.ServerStream.SendMsg(m)
+	err := s.ServerStream.SendMsg(m)
+	if err != nil {
+		s.end(errNotTaken)
+	}
+	return err
 }

@@ -27,11 +27,14 @@ func newDrain() *drain {
 }
 
 // ends ends a stream when the server stops, unless the function that it returns
-// is called before.
-func (d *drain) ends(a *arrival, method string) (unless func() bool) {
-	end := func() { a.end(errDraining) }
+// is called before. The operator's streams see the end of their context between
+// two answers, and say why they end; gRPC's own wait for their client and are
+// ended by way of the transport.
+func (d *drain) ends(s *timedStream, method string) (unless func() bool) {
 	if !isInfrastructure(method) {
-		return context.AfterFunc(d.stopping, end)
+		return context.AfterFunc(d.stopping, func() { s.end(errDraining) })
 	}
-	return context.AfterFunc(d.stopping, func() { time.AfterFunc(farewell, end) })
+	return context.AfterFunc(d.stopping, func() {
+		time.AfterFunc(farewell, func() { s.arrival.end(errDraining) })
+	})
 }
