@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/keystore/policy"
@@ -46,6 +47,7 @@ type Trail interface {
 	IntentIsOpen(requestID string) bool
 	Events(ctx context.Context, q audit.Query) iter.Seq2[audit.EventRecord, error]
 	HSMLog(ctx context.Context, q audit.Query) iter.Seq2[audit.HSMEntry, error]
+	Cut() journal.Cut
 	Healthy() error
 }
 
