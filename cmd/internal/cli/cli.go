@@ -5,8 +5,8 @@
 // with --json it is JSON. An error is one line on standard error, beginning
 // "strongroom: <command>: " (a configuration file has a line for each fault).
 // The exit status is 0 for success, 1 for an error, 2 for a command line that
-// was not understood, and 3 for a server that must not be started again before
-// somebody has seen to its HSM.
+// was not understood, and 3 for an HSM that needs an operator; a server must
+// not be started again before that.
 package cli
 
 import (
@@ -28,7 +28,7 @@ const (
 	exitOK       = 0
 	exitError    = 1
 	exitUsage    = 2
-	exitOperator = 3 // to start again with a wrong PIN could lock the token
+	exitOperator = 3 // a server that starts again with a wrong PIN could lock the token
 )
 
 // Process is what a command has of the process that it runs in.
@@ -48,16 +48,18 @@ type grammar struct {
 	CheckConfig checkConfigCmd `cmd:"" group:"server" help:"Check a configuration file."`
 	Audit       auditCmd       `cmd:"" group:"server" help:"Check the audit journal of a data directory."`
 
-	Key     keyCmd     `cmd:"" group:"use" help:"Create, list and describe keys."`
-	Encrypt encryptCmd `cmd:"" group:"use" help:"Encrypt up to 4,096 bytes."`
-	Decrypt decryptCmd `cmd:"" group:"use" help:"Decrypt what encrypt, datakey or a KMS client made."`
-	Datakey datakeyCmd `cmd:"" group:"use" help:"Make a data key, in the clear and encrypted."`
-	Random  randomCmd  `cmd:"" group:"use" help:"Get random bytes from the HSM."`
-	File    fileCmd    `cmd:"" group:"use" help:"Seal and open files of any size."`
+	Key       keyCmd       `cmd:"" group:"use" help:"Create, list, enable, disable and delete keys."`
+	Alias     aliasCmd     `cmd:"" group:"use" help:"Give keys names."`
+	Encrypt   encryptCmd   `cmd:"" group:"use" help:"Encrypt up to 4,096 bytes."`
+	Decrypt   decryptCmd   `cmd:"" group:"use" help:"Decrypt what encrypt, datakey or a KMS client made."`
+	Reencrypt reencryptCmd `cmd:"" group:"use" help:"Move a ciphertext to another key or context."`
+	Datakey   datakeyCmd   `cmd:"" group:"use" help:"Make a data key, in the clear and encrypted."`
+	Random    randomCmd    `cmd:"" group:"use" help:"Get random bytes from the HSM."`
+	File      fileCmd      `cmd:"" group:"use" help:"Seal and open files of any size."`
 
 	Events eventsCmd `cmd:"" group:"watch" help:"Read the API events."`
 	HSMLog hsmLogCmd `cmd:"" name:"hsm-log" group:"watch" help:"Read the audit log of the HSMs."`
-	HSM    hsmCmd    `cmd:"" name:"hsm" group:"watch" help:"See the state of the HSMs."`
+	HSM    hsmCmd    `cmd:"" name:"hsm" group:"watch" help:"See the state of the HSMs, and keys that lost their metadata."`
 
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	HSMWorker hsmWorkerCmd `cmd:"" name:"hsm-worker" hidden:"" help:"Serve one HSM to the server that started this process."`

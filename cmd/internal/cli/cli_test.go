@@ -57,6 +57,12 @@ func TestExitStatus(t *testing.T) {
 		{"key list --address localhost", 2},
 		{"events show --all --last 5", 2},
 		{"decrypt --key= none", 2},
+		{"key enable", 2},
+		{"key enable nosuch", 1},
+		{"key schedule-deletion k --days 6", 2},
+		{"alias create payroll k", 2},
+		{"alias delete alias/none", 1},
+		{"hsm orphans", 0},
 		{"decrypt --context nonsense", 2},
 		{"file open none", 2},
 	}

@@ -14,9 +14,9 @@ import (
 const maxPlaintext = 4096
 
 type encryptCmd struct {
-	Input string `arg:"" optional:"" default:"-" help:"The file to encrypt; - is standard input."`
-	Key   keyID  `short:"k" placeholder:"KEY" required:"" help:"The key's id or ARN."`
-	Raw   bool   `help:"Print the ciphertext's bytes instead of base64."`
+	Input string  `arg:"" optional:"" default:"-" help:"The file to encrypt; - is standard input."`
+	Key   keyName `short:"k" placeholder:"KEY" required:"" help:"The key's id, ARN or alias."`
+	Raw   bool    `help:"Print the ciphertext's bytes instead of base64."`
 	encryptionContext
 	bytesOutput
 	connection
@@ -53,16 +53,13 @@ func (c *encryptCmd) Run(ctx context.Context, p *Process) error {
 		if err != nil {
 			return err
 		}
-		if c.Raw || c.Output != "" {
-			return c.write(p, answer.GetCiphertextBlob())
-		}
-		return c.write(p, text(answer.GetCiphertextBlob()))
+		return c.writeText(p, answer.GetCiphertextBlob(), c.Raw)
 	})
 }
 
 type decryptCmd struct {
-	Input string `arg:"" optional:"" default:"-" help:"The file with the ciphertext, in base64 or as it is; - is standard input."`
-	Key   keyID  `short:"k" placeholder:"KEY" help:"Refuse a ciphertext of another key than this id or ARN."`
+	Input string  `arg:"" optional:"" default:"-" help:"The file with the ciphertext, in base64 or as it is; - is standard input."`
+	Key   keyName `short:"k" placeholder:"KEY" help:"Refuse a ciphertext of another key than this id, ARN or alias."`
 	encryptionContext
 	bytesOutput
 	connection
@@ -82,14 +79,11 @@ func (c *decryptCmd) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	input, err := readInput(p, c.Input)
+	input, err := readCiphertext(p, c.Input)
 	if err != nil {
 		return err
 	}
-	if err := checkCiphertext(input); err != nil {
-		return err
-	}
-	request := &kmsv1.DecryptRequest{CiphertextBlob: ciphertext(input), EncryptionContext: pairs}
+	request := &kmsv1.DecryptRequest{CiphertextBlob: input, EncryptionContext: pairs}
 	if c.Key != "" {
 		request.KeyId = c.Key.id()
 	}
@@ -101,6 +95,18 @@ func (c *decryptCmd) Run(ctx context.Context, p *Process) error {
 		defer clear(answer.GetPlaintext())
 		return c.write(p, answer.GetPlaintext())
 	})
+}
+
+// readCiphertext reads a ciphertext blob that is in base64 or as it is.
+func readCiphertext(p *Process, path string) ([]byte, error) {
+	input, err := readInput(p, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkCiphertext(input); err != nil {
+		return nil, err
+	}
+	return ciphertext(input), nil
 }
 
 // checkCiphertext refuses what no server needs to see to know that it is not a

@@ -12,7 +12,7 @@ import (
 )
 
 type datakeyCmd struct {
-	Key              keyID       `short:"k" placeholder:"KEY" required:"" help:"The id or ARN of the key that encrypts the data key."`
+	Key              keyName     `short:"k" placeholder:"KEY" required:"" help:"The id, ARN or alias of the key that encrypts the data key."`
 	Spec             dataKeySpec `xor:"length" placeholder:"SPEC" help:"The kind of data key: AES_256 (the default) or AES_128."`
 	Bytes            *int32      `xor:"length" placeholder:"N" help:"The length of the data key, 1 to 1,024 bytes, instead of a kind."`
 	WithoutPlaintext bool        `help:"Get only the encrypted data key; the HSM worker forgets the other."`
@@ -135,9 +135,6 @@ func (c *randomCmd) Run(ctx context.Context, p *Process) error {
 			return err
 		}
 		defer clear(answer.GetPlaintext())
-		if c.Raw || c.Output != "" {
-			return c.write(p, answer.GetPlaintext())
-		}
-		return c.write(p, text(answer.GetPlaintext()))
+		return c.writeText(p, answer.GetPlaintext(), c.Raw)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -36,6 +37,12 @@ const (
 // of a real one, until the test ends. It returns the variables that connect.
 func startFake(t *testing.T) map[string]string {
 	t.Helper()
+	return startFakeOperator(t, fakeOperator{})
+}
+
+// startFakeOperator is startFake with an operator service to choose.
+func startFakeOperator(t *testing.T, operator fakeOperator) map[string]string {
+	t.Helper()
 	dir := t.TempDir()
 	ca, err := devpki.Open(dir)
 	if err != nil {
@@ -55,12 +62,12 @@ func startFake(t *testing.T) map[string]string {
 	}
 	srv := grpc.NewServer(grpc.Creds(fakeTLS(t, serverPair, ca.File)))
 	kmsv1.RegisterKeyManagementServiceServer(srv, fakeKMS{})
-	operatorv1.RegisterOperatorServiceServer(srv, fakeOperator{})
+	operatorv1.RegisterOperatorServiceServer(srv, operator)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	t.Cleanup(func() {
 		srv.Stop()
-		if err := <-served; err != nil {
+		if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it had begun
 			t.Error(err)
 		}
 	})
@@ -196,6 +203,7 @@ func (fakeKMS) GenerateRandom(_ context.Context, r *kmsv1.GenerateRandomRequest)
 // fakeOperator has trails of numbered records, as many as are asked for.
 type fakeOperator struct {
 	operatorv1.UnimplementedOperatorServiceServer
+	orphans *operatorv1.ListHsmOrphansResponse
 }
 
 func (fakeOperator) StreamEvents(r *operatorv1.StreamEventsRequest, s grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
@@ -243,4 +251,8 @@ func (fakeOperator) DescribeHsms(context.Context, *operatorv1.DescribeHsmsReques
 		ReadySince:   timestamppb.New(time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)),
 		Manufacturer: new("SoftHSM project"),
 	}}}, nil
+}
+
+func (f fakeOperator) ListHsmOrphans(context.Context, *operatorv1.ListHsmOrphansRequest) (*operatorv1.ListHsmOrphansResponse, error) {
+	return f.orphans, nil
 }

@@ -32,8 +32,8 @@ type outputFile struct {
 }
 
 type fileSealCmd struct {
-	Input string `arg:"" help:"The file to seal."`
-	Key   keyID  `short:"k" placeholder:"KEY" required:"" help:"The id or ARN of the key that encrypts the data key."`
+	Input string  `arg:"" help:"The file to seal."`
+	Key   keyName `short:"k" placeholder:"KEY" required:"" help:"The id, ARN or alias of the key that encrypts the data key."`
 	encryptionContext
 	outputFile
 	connection

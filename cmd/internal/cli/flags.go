@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -85,21 +84,6 @@ func (c *connection) stream(ctx context.Context, p *Process, f func(context.Cont
 	return f(ctx, client)
 }
 
-// keyID is a flag or argument that names a key.
-type keyID string
-
-// UnmarshalText is part of encoding.TextUnmarshaler.
-func (k *keyID) UnmarshalText(text []byte) error {
-	if len(text) == 0 {
-		return errors.New("is empty: it needs the id or the ARN of a key")
-	}
-	*k = keyID(text)
-	return nil
-}
-
-// id returns the field of a request.
-func (k keyID) id() *string { return new(string(k)) }
-
 // output is the flag of commands that print a table.
 type output struct {
 	JSON bool `name:"json" help:"Print JSON, with AWS's names."`
@@ -139,6 +123,15 @@ func mode(force bool) atomicfile.Mode {
 	return atomicfile.Create
 }
 
+// writeText writes bytes as they are into a file or if the user wants that,
+// otherwise as a line of base64.
+func (o bytesOutput) writeText(p *Process, b []byte, raw bool) error {
+	if raw || o.Output != "" {
+		return o.write(p, b)
+	}
+	return o.write(p, text(b))
+}
+
 // text is one line of base64.
 func text(b []byte) []byte {
 	return append(base64.StdEncoding.AppendEncode(nil, b), '\n')
@@ -150,14 +143,19 @@ type encryptionContext struct {
 }
 
 func (e encryptionContext) pairs() (map[string]string, error) {
+	return parsePairs("--context", e.Context)
+}
+
+// parsePairs reads the values of a flag.
+func parsePairs(flag string, values []string) (map[string]string, error) {
 	pairs := map[string]string{}
-	for _, s := range e.Context {
+	for _, s := range values {
 		name, value, ok := strings.Cut(s, "=")
 		if !ok || name == "" {
-			return nil, usagef("--context %q is not of the form NAME=VALUE", s)
+			return nil, usagef("%s %q is not of the form NAME=VALUE", flag, s)
 		}
 		if _, twice := pairs[name]; twice {
-			return nil, usagef("--context has %q twice", name)
+			return nil, usagef("%s has %q twice", flag, name)
 		}
 		pairs[name] = value
 	}

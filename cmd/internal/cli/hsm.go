@@ -12,7 +12,8 @@ import (
 )
 
 type hsmCmd struct {
-	Info hsmInfoCmd `cmd:"" help:"Describe the HSMs and whether they take requests."`
+	Info    hsmInfoCmd    `cmd:"" help:"Describe the HSMs and whether they take requests."`
+	Orphans hsmOrphansCmd `cmd:"" help:"Find keys in the HSMs without metadata, and metadata without keys."`
 }
 
 type hsmInfoCmd struct {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -16,6 +14,14 @@ type keyCmd struct {
 	Create   keyCreateCmd   `cmd:"" help:"Create a key in the HSM."`
 	List     keyListCmd     `cmd:"" help:"List the keys."`
 	Describe keyDescribeCmd `cmd:"" help:"Describe a key."`
+
+	UpdateDescription keyUpdateDescriptionCmd `cmd:"" help:"Replace the description of a key."`
+
+	Enable  keyEnableCmd  `cmd:"" help:"Let a disabled key be used again."`
+	Disable keyDisableCmd `cmd:"" help:"Keep a key from being used."`
+
+	ScheduleDeletion keyScheduleDeletionCmd `cmd:"" help:"Destroy a key after a waiting period."`
+	CancelDeletion   keyCancelDeletionCmd   `cmd:"" help:"Keep a key whose deletion is scheduled."`
 }
 
 type keyCreateCmd struct {
@@ -50,7 +56,7 @@ func (c *keyCreateCmd) Run(ctx context.Context, p *Process) error {
 			_, err := fmt.Fprintln(p.Stdout, answer.GetKeyMetadata().GetArn())
 			return err
 		}
-		return c.print(p, answer, keyTable(answer.GetKeyMetadata()))
+		return c.print(p, answer, func(w io.Writer) error { return showKey(w, answer.GetKeyMetadata()) })
 	})
 }
 
@@ -77,51 +83,39 @@ func (c *keyListCmd) Run(ctx context.Context, p *Process) error {
 	})
 }
 
-func listKeys(ctx context.Context, client *connect.Client) ([]*kmsv1.KeyListEntry, error) {
-	var all []*kmsv1.KeyListEntry
-	request := &kmsv1.ListKeysRequest{Limit: proto.Int32(1000)}
-	for {
-		page, err := client.KMS.ListKeys(ctx, request)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.GetKeys()...)
-		if !page.GetTruncated() {
-			return all, nil
-		}
-		request.Marker = proto.String(page.GetNextMarker())
-	}
+func listKeys(ctx context.Context, client *connect.Client) (all []*kmsv1.KeyListEntry, err error) {
+	err = pages(func(marker *string) (page, error) {
+		answer, err := client.KMS.ListKeys(ctx, &kmsv1.ListKeysRequest{Limit: new(int32(1000)), Marker: marker})
+		all = append(all, answer.GetKeys()...)
+		return answer, err
+	})
+	return all, err
 }
 
 type keyDescribeCmd struct {
-	Key keyID `arg:"" help:"The key's id or ARN."`
-	output
-	connection
+	Key keyName `arg:"" help:"The key's id, ARN or alias."`
+	one
 }
 
 // Run prints the key's metadata.
 func (c *keyDescribeCmd) Run(ctx context.Context, p *Process) error {
-	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		answer, err := client.KMS.DescribeKey(ctx, &kmsv1.DescribeKeyRequest{KeyId: c.Key.id()})
-		if err != nil {
-			return err
-		}
-		return c.print(p, answer, keyTable(answer.GetKeyMetadata()))
+	request := &kmsv1.DescribeKeyRequest{KeyId: c.Key.id()}
+	return ask(ctx, p, c.one, kms.DescribeKey, request, func(w io.Writer, r *kmsv1.DescribeKeyResponse) error {
+		return showKey(w, r.GetKeyMetadata())
 	})
 }
 
-func keyTable(k *kmsv1.KeyMetadata) func(io.Writer) error {
-	return func(w io.Writer) error {
-		return present.Fields(w, []present.Field{
-			{Name: "ARN", Value: k.GetArn()},
-			{Name: "State", Value: present.Enum(k.GetKeyState())},
-			{Name: "Spec", Value: present.Enum(k.GetKeySpec())},
-			{Name: "Usage", Value: present.Enum(k.GetKeyUsage())},
-			{Name: "Origin", Value: present.Enum(k.GetOrigin())},
-			{Name: "Created", Value: present.Time(k.GetCreationDate())},
-			{Name: "Cluster", Value: k.GetCloudHsmClusterId()},
-			{Name: "Material", Value: k.GetCurrentKeyMaterialId()},
-			{Name: "Description", Value: k.GetDescription()},
-		})
-	}
+func showKey(w io.Writer, k *kmsv1.KeyMetadata) error {
+	return present.Fields(w, []present.Field{
+		{Name: "ARN", Value: k.GetArn()},
+		{Name: "State", Value: present.Enum(k.GetKeyState())},
+		{Name: "Deletion", Value: present.Time(k.GetDeletionDate())},
+		{Name: "Spec", Value: present.Enum(k.GetKeySpec())},
+		{Name: "Usage", Value: present.Enum(k.GetKeyUsage())},
+		{Name: "Origin", Value: present.Enum(k.GetOrigin())},
+		{Name: "Created", Value: present.Time(k.GetCreationDate())},
+		{Name: "Cluster", Value: k.GetCloudHsmClusterId()},
+		{Name: "Material", Value: k.GetCurrentKeyMaterialId()},
+		{Name: "Description", Value: k.GetDescription()},
+	})
 }
