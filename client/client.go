@@ -26,7 +26,7 @@ const (
 // pauses between attempts begin at a second and go up to two minutes.
 const (
 	connectTimeout = 10 * time.Second
-	reconnectDelay = 5 * time.Second
+	reconnectPause = 5 * time.Second
 )
 
 // Config says as whom to call and how. It needs either the three files or TLS.
@@ -95,7 +95,7 @@ func (c Config) dialOptions(config *tls.Config) []grpc.DialOption {
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithDisableServiceConfig(), // what is repeated is decided here, not in DNS
 		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectDelay},
+			Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectPause},
 			MinConnectTimeout: connectTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{

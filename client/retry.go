@@ -19,7 +19,8 @@ import (
 const DefaultRetries = 4
 
 const (
-	firstPause = 150 * time.Millisecond // doubled each time
+	firstPause   = 150 * time.Millisecond // doubled each time
+	longestPause = 5 * time.Second
 	// longestHint is how long a call waits because the server says so. Beyond it
 	// the caller decides: Error.RetryAfter has the time.
 	longestHint = 10 * time.Second
@@ -82,7 +83,7 @@ func (r retrier) pause(method string, err error, done int) (time.Duration, bool)
 	case e.RetryAfter > 0:
 		return e.RetryAfter + rand.N(e.RetryAfter/2+1), true // never earlier than asked
 	}
-	longest := firstPause << done
+	longest := min(firstPause<<min(done, 10), longestPause)
 	return longest/2 + rand.N(longest/2), true
 }
 
