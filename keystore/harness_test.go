@@ -53,6 +53,7 @@ type service struct {
 	accept   bool   // another journal
 	region   string // us-east-1 if empty
 	now      func() time.Time
+	fuse     *fuse // between the parts and the journal and metadata; nil: none
 
 	*Keystore
 	trail *audit.Trail
@@ -152,7 +153,7 @@ func (s *service) openParts() {
 	s.journal = recovery.Journal.String()
 	s.pool, err = hsmpool.Open(ctx, hsmpool.Config{
 		Library: softHSM, Token: hsmpool.TokenSelector{Label: "keystore-test"}, Profile: "softhsm",
-		PIN: hsmpool.PINSource{File: s.path("pin")}, Env: s.env(), Auditor: s.trail, Logger: s.logger,
+		PIN: hsmpool.PINSource{File: s.path("pin")}, Env: s.env(), Auditor: s.fuse.auditor(s.trail), Logger: s.logger,
 	})
 	s.must(err)
 	s.store, err = metadata.OpenBolt(s.path("metadata.db"), metadata.BoltOptions{})

@@ -1,0 +1,146 @@
+package keystore
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+// operation is one that changes something, and what it does to the world.
+type operation struct {
+	name string // of its event
+	// do asks for it; nil: the service does it of itself at the time of now.
+	do    func(*service, context.Context) error
+	now   func() time.Time // nil: time.Now
+	apply func(world)
+	// undone is what the event says if the operation was cut off and has not
+	// taken effect.
+	undone string
+}
+
+// operations are all that change something.
+func operations() []operation {
+	return slices.Concat(keyOperations(), aliasOperations(), serviceOperations())
+}
+
+func keyOperations() []operation {
+	return []operation{
+		{name: "CreateKey", undone: undone,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.CreateKey(ctx, &kmsv1.CreateKeyRequest{Description: new("made")})
+				return err
+			},
+			apply: func(w world) { w.Keys["new"] = worldKey{State: enabled, Description: "made", Materials: 1} }},
+		{name: "EnableKey", undone: noEffect,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.EnableKey(ctx, &kmsv1.EnableKeyRequest{KeyId: s.named("disabled")})
+				return err
+			},
+			apply: func(w world) { w.set("disabled", func(k *worldKey) { k.State = enabled }) }},
+		{name: "DisableKey", undone: noEffect,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.DisableKey(ctx, &kmsv1.DisableKeyRequest{KeyId: s.named("target")})
+				return err
+			},
+			apply: func(w world) { w.set("target", func(k *worldKey) { k.State = disabled }) }},
+		{name: "UpdateKeyDescription", undone: noEffect,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.UpdateKeyDescription(ctx, &kmsv1.UpdateKeyDescriptionRequest{KeyId: s.named("target"), Description: new("other words")})
+				return err
+			},
+			apply: func(w world) { w.set("target", func(k *worldKey) { k.Description = "other words" }) }},
+		{name: "ScheduleKeyDeletion", undone: noEffect,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.ScheduleKeyDeletion(ctx, &kmsv1.ScheduleKeyDeletionRequest{KeyId: s.named("target"), PendingWindowInDays: new(int32(9))})
+				return err
+			},
+			apply: func(w world) { w.set("target", func(k *worldKey) { k.State, k.Window = pendingDeletion, 9 }) }},
+		{name: "CancelKeyDeletion", undone: noEffect,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.CancelKeyDeletion(ctx, &kmsv1.CancelKeyDeletionRequest{KeyId: s.named("doomed")})
+				return err
+			},
+			apply: func(w world) { w.set("doomed", func(k *worldKey) { k.State, k.Window = disabled, 0 }) }},
+	}
+}
+
+func aliasOperations() []operation {
+	return []operation{
+		{name: "CreateAlias", undone: noEffect,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.CreateAlias(ctx, &kmsv1.CreateAliasRequest{AliasName: new("alias/new"), TargetKeyId: s.named("target")})
+				return err
+			},
+			apply: func(w world) { w.Aliases["alias/new"] = "target" }},
+		{name: "UpdateAlias", undone: noEffect,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.UpdateAlias(ctx, &kmsv1.UpdateAliasRequest{AliasName: new("alias/target"), TargetKeyId: s.named("bystander")})
+				return err
+			},
+			apply: func(w world) { w.Aliases["alias/target"] = "bystander" }},
+		{name: "DeleteAlias", undone: noEffect,
+			do: func(s *service, ctx context.Context) error {
+				_, err := s.DeleteAlias(ctx, &kmsv1.DeleteAliasRequest{AliasName: new("alias/target")})
+				return err
+			},
+			apply: func(w world) { delete(w.Aliases, "alias/target") }},
+	}
+}
+
+// serviceOperations are what the service does of itself.
+func serviceOperations() []operation {
+	return []operation{
+		{name: rotateKey, undone: undone,
+			do:    func(s *service, ctx context.Context) error { return s.renewNow(ctx, "target") },
+			apply: func(w world) { w.set("target", func(k *worldKey) { k.Materials++ }) }},
+		{name: deleteKey, now: func() time.Time { return time.Now().Add(8 * 24 * time.Hour) },
+			apply: func(w world) {
+				delete(w.Keys, "due")
+				delete(w.Aliases, "alias/due")
+				delete(w.Aliases, "alias/due/2")
+			}},
+	}
+}
+
+// await waits until what the service does of itself is done.
+func (op operation) await(s *service) {
+	s.t.Helper()
+	if op.do != nil {
+		return
+	}
+	for {
+		_, changed := s.view.nextDeletion(func(*key) bool { return true })
+		if s.named("due") == nil {
+			break
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Minute):
+			s.t.Fatal("the key that is due is not deleted")
+		}
+	}
+	s.must(s.atRest(s.t.Context(), func(context.Context) error { return nil }))
+}
+
+// named is the id of the key with a description, or nil.
+func (s *service) named(description string) *string {
+	keys, _ := s.view.page(uuid.Nil, 1000)
+	for _, k := range keys {
+		if k.record.GetDescription() == description {
+			return k.record.KeyId
+		}
+	}
+	return nil
+}
+
+// renewNow renews a key as if its material were worn out.
+func (s *service) renewNow(ctx context.Context, name string) error {
+	id := uuid.MustParse(*s.named(name))
+	c := s.meter.counter(s.view.get(id).current())
+	c.next, c.reserved = s.meter.worn(), s.meter.worn()
+	return s.renew(ctx, id)
+}

@@ -1,0 +1,115 @@
+package keystore
+
+import (
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+// world is what a service holds. Keys are named by the descriptions that they
+// were made with.
+type world struct {
+	Keys    map[string]worldKey
+	Aliases map[string]string // the name of the key by the name of the alias
+}
+
+type worldKey struct {
+	State       kmsv1.KeyState
+	Description string
+	Window      int32 // the waiting period in days, when the deletion is scheduled
+	Materials   int   // how many backing keys
+}
+
+// world reads what the service holds. A key without a name is called "new".
+func (s *service) world(names map[uuid.UUID]string) world {
+	w := world{Keys: map[string]worldKey{}, Aliases: map[string]string{}}
+	name := func(id uuid.UUID) string {
+		if n, ok := names[id]; ok {
+			return n
+		}
+		return "new"
+	}
+	keys, _ := s.view.page(uuid.Nil, 1000)
+	for _, k := range keys {
+		w.Keys[name(k.id)] = worldKey{
+			State: k.record.GetState(), Description: k.record.GetDescription(),
+			Window: k.record.GetPendingWindowInDays(), Materials: len(k.backing),
+		}
+	}
+	aliases, _ := s.view.aliasPage(uuid.Nil, "", 1000)
+	for _, a := range aliases {
+		w.Aliases[a.name] = name(a.target)
+	}
+	return w
+}
+
+func (w world) clone() world {
+	return world{Keys: maps.Clone(w.Keys), Aliases: maps.Clone(w.Aliases)}
+}
+
+// set changes a key.
+func (w world) set(name string, change func(*worldKey)) {
+	k := w.Keys[name]
+	change(&k)
+	w.Keys[name] = k
+}
+
+// expectOneTruth expects the same key material in token and metadata, and that
+// nothing else is counted.
+func (s *service) expectOneTruth() {
+	s.t.Helper()
+	known := s.view.backingKeys()
+	want := make([]string, 0, len(known))
+	for id := range known {
+		want = append(want, id.String())
+	}
+	objects, err := s.pool.Objects(s.t.Context())
+	s.must(err)
+	got := make([]string, 0, len(objects))
+	for _, o := range objects {
+		got = append(got, hex.EncodeToString(o.ID))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.t.Errorf("the key material (-of the metadata +of the token):\n%s", diff)
+	}
+	prefix := s.scope.invocations("")
+	counts, _, err := s.store.Range(s.t.Context(), prefix)
+	s.must(err)
+	for _, c := range counts {
+		if id := strings.TrimPrefix(c.Key, prefix); !slices.Contains(want, id) {
+			s.t.Errorf("the uses of %s are counted, which is no key material", id)
+		}
+	}
+}
+
+// expectWorking expects that every key that is enabled encrypts and decrypts,
+// also what it has encrypted before.
+func (s *service) expectWorking(names map[uuid.UUID]string, before map[string][]byte) {
+	s.t.Helper()
+	keys, _ := s.view.page(uuid.Nil, 1000)
+	for _, k := range keys {
+		if k.record.GetState() != enabled {
+			continue
+		}
+		sealed, err := s.encrypt(k.arn)
+		if err != nil {
+			s.t.Errorf("encrypting under the key %q: %v", names[k.id], err)
+		}
+		for _, b := range [][]byte{before[names[k.id]], sealed} {
+			if b == nil {
+				continue
+			}
+			if res, err := s.Decrypt(s.as(app), &kmsv1.DecryptRequest{CiphertextBlob: b}); err != nil || string(res.GetPlaintext()) != "x" {
+				s.t.Errorf("decrypting under the key %q: %v", names[k.id], err)
+			}
+		}
+	}
+}
