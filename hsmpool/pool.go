@@ -143,7 +143,7 @@ func (p *Pool) manage(ctx context.Context, o *order) (*workerv1.Reply, Trace, er
 		return nil, Trace{}, p.member.refusal(o, err)
 	}
 	reply, trace, err := p.member.do(ctx, o)
-	if err == nil {
+	if reply != nil {
 		p.member.setKeys(reply.GetKeys())
 	}
 	return reply, trace, err

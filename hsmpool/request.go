@@ -25,7 +25,8 @@ type order struct {
 }
 
 // do carries an order to the worker of the moment, waiting for one if none is ready.
-// If that one is lost, an order that may be repeated is asked once more.
+// If that one is lost, an order that may be repeated is asked once more. A reply that
+// says that the order failed is returned beside the error.
 func (m *member) do(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
 	for {
 		p, err := m.await(ctx)
@@ -44,7 +45,7 @@ func (m *member) do(ctx context.Context, o *order) (*workerv1.Reply, Trace, erro
 		who := *p.calls.who.Load()
 		trace := Trace{HSM: who.hsmID, Function: reply.GetFunction(), RV: reply.GetRv()}
 		if err != nil || reply.GetFailure() != nil {
-			return nil, trace, failure(who, o.object, reply, err)
+			return reply, trace, failure(who, o.object, reply, err)
 		}
 		return reply, trace, nil
 	}

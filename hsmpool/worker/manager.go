@@ -42,9 +42,9 @@ func (m *manager) handle(r *workerv1.ToWorker) *workerv1.Reply {
 		err = errors.New("unknown request")
 	}
 	if err != nil {
-		return failed(err)
+		reply = failed(err)
 	}
-	reply.Keys = m.objects.count()
+	reply.Keys = m.objects.count() // also after a failure that followed the effect
 	return reply
 }
 
