@@ -39,11 +39,12 @@
 // # What leaves no event
 //
 // An answer with a request id (the header x-amzn-requestid) has an event. There
-// is neither for: requests without a client certificate, because anybody on the
-// network could fill the journal with them; health and reflection; refusals
-// beyond those 2,048; and what gRPC itself answers, which is never a whole
-// request (a message far over MaxRequestBytes or that does not come before the
-// deadline, too many streams).
+// is neither for requests without a client certificate, because anybody on the
+// network could fill the journal with them; for health and reflection; for
+// refusals beyond those 2,048; and for what gRPC answers by itself, because it
+// never was a whole request: a message far over MaxRequestBytes or not there by
+// the deadline, too many streams. Only the stream whose message does not come
+// has been answered its headers by then, with an id.
 //
 // # Drain
 //

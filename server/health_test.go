@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 )
 
 func checkHealth(h *harness, conn *grpc.ClientConn) error {
@@ -46,9 +47,13 @@ func TestHealthOfEveryService(t *testing.T) {
 			h.config.Health = func() error { return state }
 			client := healthv1.NewHealthClient(h.start().dial())
 			for _, service := range []string{"", "strongroom.kms.v1.KeyManagementService", "strongroom.operator.v1.OperatorService"} {
-				got, err := client.Check(h.context(), &healthv1.HealthCheckRequest{Service: service})
+				var header metadata.MD
+				got, err := client.Check(h.context(), &healthv1.HealthCheckRequest{Service: service}, grpc.Header(&header))
 				if err != nil || got.GetStatus() != want {
 					t.Errorf("%q: %v, %v; want %v", service, got.GetStatus(), err, want)
+				}
+				if id := header.Get(requestIDHeader); id != nil {
+					t.Errorf("%q: answered with request id %v, and leaves no event", service, id)
 				}
 			}
 		})

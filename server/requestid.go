@@ -13,7 +13,11 @@ import (
 const requestIDHeader = "x-amzn-requestid"
 
 // sendRequestID answers each unary request's id in a header, errors included.
-func sendRequestID(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+// Requests that leave no event are answered without one.
+func sendRequestID(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if isInfrastructure(info.FullMethod) {
+		return next(ctx, req)
+	}
 	if err := grpc.SetHeader(ctx, requestIDOf(ctx)); err != nil {
 		return nil, err
 	}
@@ -21,7 +25,10 @@ func sendRequestID(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next g
 }
 
 // sendStreamRequestID is sendRequestID for streams.
-func sendStreamRequestID(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func sendStreamRequestID(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if isInfrastructure(info.FullMethod) {
+		return next(srv, ss)
+	}
 	if err := ss.SetHeader(requestIDOf(ss.Context())); err != nil {
 		return err
 	}

@@ -21,10 +21,10 @@ func (l *load) closed(ctx context.Context) {
 	all.Wait()
 }
 
-// mostOutstanding is how many calls open has under way on each connection. It is
-// less than what a connection takes, so that none waits here to be sent: beyond
-// it a call is counted as not sent.
-const mostOutstanding = 200
+// mostOutstanding is how many calls open has under way on each connection; beyond
+// it a call is counted as not sent. The load has the same processors as the
+// server: with more it would measure how long its own calls wait for them.
+const mostOutstanding = 64
 
 // open calls at a rate, whatever the answers.
 func (l *load) open(ctx context.Context) {
