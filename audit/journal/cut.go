@@ -69,19 +69,17 @@ func (r *cutReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// SegmentFile is the path of a segment of the journal in dir.
+func SegmentFile(dir string, number uint64) string { return segmentPath(dir, number) }
+
 // RestoreSegment writes a segment of a cut into dir, as the file that it was, and
-// syncs it. The last segment of a cut gets the rest of its size in zeros, as after
-// a crash: so the journal opens, and goes on in a new one. The directory's names
-// are for the caller to sync.
-func RestoreSegment(dir string, number uint64, last bool, r io.Reader) error {
-	f, err := os.OpenFile(segmentPath(dir, number), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+// syncs it. After the last segment comes CompleteRestore.
+func RestoreSegment(dir string, number uint64, r io.Reader) error {
+	f, err := os.OpenFile(segmentPath(dir, number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("restoring journal segment %d: %w", number, err)
 	}
-	if _, err = io.Copy(f, r); err == nil && last {
-		err = stretch(f, number)
-	}
-	if err == nil {
+	if _, err = io.Copy(f, r); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -90,14 +88,35 @@ func RestoreSegment(dir string, number uint64, last bool, r io.Reader) error {
 	return nil
 }
 
+// CompleteRestore gives the newest segment in dir the rest of its size in zeros, as
+// it had when the cut was made, so that the journal opens as after a crash and goes
+// on in a new segment. It makes the names in dir durable.
+func CompleteRestore(dir string) error {
+	numbers, err := listSegments(dir)
+	if err == nil && len(numbers) == 0 {
+		err = errors.New("it has no segment")
+	}
+	if err == nil {
+		err = stretch(dir, numbers[len(numbers)-1])
+	}
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("completing the restored journal in %s: %w", dir, err)
+	}
+	return nil
+}
+
 // stretch gives a segment the size that its header states.
-func stretch(f *os.File, number uint64) error {
-	s, err := readHeader(f, number)
+func stretch(dir string, number uint64) error {
+	s, err := openSegment(dir, number)
 	if err != nil {
 		return err
 	}
+	defer s.release()
 	if s.header.size < s.length || s.header.size > maxSegmentSize {
 		return &Corruption{Segment: number, Reason: fmt.Sprintf("file of %d bytes for a segment of %d", s.length, s.header.size)}
 	}
-	return f.Truncate(s.header.size)
+	return truncate(segmentPath(dir, number), s.header.size)
 }

@@ -178,13 +178,20 @@ func TestCutOfAFileThatShrank(t *testing.T) {
 	}
 }
 
-func TestRestoreSegmentRefuses(t *testing.T) {
+func TestRestoreRefuses(t *testing.T) {
 	dir := t.TempDir()
-	if err := RestoreSegment(dir, 1, true, strings.NewReader("no segment")); err == nil {
-		t.Error("a last segment without a header was restored")
+	if err := CompleteRestore(dir); err == nil {
+		t.Error("a journal without a segment was completed")
 	}
-	if err := RestoreSegment(dir, 1, false, strings.NewReader("again")); !errors.Is(err, os.ErrExist) {
+	if err := RestoreSegment(dir, 1, strings.NewReader("no segment")); err != nil {
+		t.Fatal(err)
+	}
+	if err := RestoreSegment(dir, 1, strings.NewReader("again")); !errors.Is(err, os.ErrExist) {
 		t.Errorf("restoring over a file: %v", err)
+	}
+	var bad *Corruption
+	if err := CompleteRestore(dir); !errors.As(err, &bad) {
+		t.Errorf("completing a journal whose segment has no header: %v, want a *Corruption", err)
 	}
 }
 
@@ -248,10 +255,13 @@ func checkCut(t *testing.T, c Cut) Report {
 func restoreCut(t *testing.T, c Cut) string {
 	t.Helper()
 	dir := t.TempDir()
-	for i, s := range c.Segments {
-		if err := RestoreSegment(dir, s.Number, i == len(c.Segments)-1, bytes.NewReader(readCut(t, s))); err != nil {
+	for _, s := range c.Segments {
+		if err := RestoreSegment(dir, s.Number, bytes.NewReader(readCut(t, s))); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := CompleteRestore(dir); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }

@@ -64,7 +64,7 @@ func Write(path string, mode Mode, perm fs.FileMode, fill func(io.Writer) error)
 	if err := publish(tmp.Name(), path, mode); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // WriteBytes is Write for content that is at hand.
@@ -112,7 +112,8 @@ func discard(tmp *os.File) error {
 	return nil
 }
 
-func syncDir(dir string) error {
+// SyncDir makes the names in a directory durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

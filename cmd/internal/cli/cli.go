@@ -47,6 +47,8 @@ type grammar struct {
 	Dev         devCmd         `cmd:"" group:"server" help:"Run a server on a SoftHSM token of its own, for development."`
 	CheckConfig checkConfigCmd `cmd:"" group:"server" help:"Check a configuration file."`
 	Audit       auditCmd       `cmd:"" group:"server" help:"Check the audit journal of a data directory."`
+	Backup      backupCmd      `cmd:"" group:"server" help:"Back up the key metadata and the audit journal of a running server."`
+	Restore     restoreCmd     `cmd:"" group:"server" help:"Make a data directory from a backup."`
 
 	Key       keyCmd       `cmd:"" group:"use" help:"Create, list, enable, disable and delete keys."`
 	Alias     aliasCmd     `cmd:"" group:"use" help:"Give keys names."`

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	"github.com/strongroom-kms/strongroom/keystore"
+	"github.com/strongroom-kms/strongroom/keystore/archive"
+	"github.com/strongroom-kms/strongroom/keystore/metadata"
+)
+
+// backupContents is what a backup was found to hold.
+type backupContents struct {
+	header archive.Header
+	totals archive.Totals
+	keys   int
+	size   int64 // bytes
+	report audit.Report
+}
+
+// backupUse takes in a backup while it is read. Nothing of it counts before
+// readBackup has returned without an error.
+type backupUse struct {
+	// entries takes the metadata to its end; nil: it is only counted.
+	entries func(archive.Header, iter.Seq2[metadata.Entry, error]) error
+	// segment returns where the bytes of a segment go beside their check; nil:
+	// nowhere. Its Close is called at the segment's end.
+	segment func(archive.Segment) (io.WriteCloser, error)
+}
+
+// readBackup reads a backup to its end and checks all of it: every section, every
+// record of the journal, and that the journal ends where the header says.
+func readBackup(r io.Reader, use backupUse) (*backupContents, error) {
+	counted := &countingReader{r: r}
+	a, err := archive.NewReader(counted)
+	if err != nil {
+		return nil, err
+	}
+	c := &backupContents{header: a.Header()}
+	if err := c.readEntries(a, use); err != nil {
+		return nil, err
+	}
+	check := audit.NewChecker()
+	if err := readSegments(a, check, use); err != nil {
+		return nil, err
+	}
+	c.report, c.totals, c.size = check.Report(), a.Totals(), counted.n
+	return c, c.checkHead()
+}
+
+func (c *backupContents) readEntries(a *archive.Reader, use backupUse) error {
+	entries := func(yield func(metadata.Entry, error) bool) {
+		for e, err := range a.Entries() {
+			if err == nil && keystore.IsKey(c.header, e) {
+				c.keys++
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+	if use.entries != nil {
+		return use.entries(c.header, entries)
+	}
+	for _, err := range entries {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readSegments(a *archive.Reader, check *audit.Checker, use backupUse) error {
+	for {
+		s, r, err := a.NextSegment()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil && use.segment != nil {
+			err = readSegmentInto(s, r, check, use)
+		} else if err == nil {
+			err = check.Segment(s.Number, s.Length, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func readSegmentInto(s archive.Segment, r io.Reader, check *audit.Checker, use backupUse) error {
+	w, err := use.segment(s)
+	if err != nil {
+		return err
+	}
+	return errors.Join(check.Segment(s.Number, s.Length, io.TeeReader(r, w)), w.Close())
+}
+
+// checkHead compares the journal's end with the header.
+func (c *backupContents) checkHead() error {
+	h, r := c.header, c.report
+	if r.Journal.String() != h.Journal || r.Last != h.HeadSequence || r.Head.String() != h.HeadHash {
+		return fmt.Errorf("%w: its journal %v ends at record %d, %v, and its header says journal %s, record %d, %s",
+			archive.ErrCorrupt, r.Journal, r.Last, r.Head, h.Journal, h.HeadSequence, h.HeadHash)
+	}
+	return nil
+}
+
+// print says what a backup holds.
+func (c *backupContents) print(w io.Writer, path string) error {
+	h := c.header
+	return present.Fields(w, []present.Field{
+		{Name: "Backup", Value: fmt.Sprintf("%s, %d bytes, good", path, c.size)},
+		{Name: "Made", Value: fmt.Sprintf("%s by strongroom %s", h.Created.Format(time.RFC3339), h.Service)},
+		{Name: "Of", Value: fmt.Sprintf("account %s, Region %s", h.Account, h.Region)},
+		{Name: "Metadata", Value: fmt.Sprintf("%d keys, %d entries, revision %d", c.keys, c.totals.Entries, h.Revision)},
+		{Name: "Journal", Value: fmt.Sprintf("%s, %d records in %d segments", h.Journal, c.report.Records, c.totals.Segments)},
+		{Name: "Of these", Value: fmt.Sprintf("%d API events, %d intents, %d HSM entries", c.report.Events, c.report.Intents, c.report.HSMEntries)},
+		{Name: "Head", Value: fmt.Sprintf("record %d, %s", h.HeadSequence, h.HeadHash)},
+	})
+}
+
+// countingReader counts the bytes that were read.
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+// Read implements io.Reader.
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
