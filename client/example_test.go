@@ -46,9 +46,14 @@ func ExampleAsError() {
 	server, stop := strongroomtest.StartMain()
 	defer stop()
 
-	_, err := server.Client("app").KMS.CreateKey(context.Background(), &kmsv1.CreateKeyRequest{})
+	c, ctx, requestID := server.Client("app"), context.Background(), ""
+	_, err := c.KMS.CreateKey(ctx, &kmsv1.CreateKeyRequest{})
 	if e, ok := client.AsError(err); ok {
-		fmt.Println(e.Name, e.Code, e.RequestID == server.Events()[0].RequestID)
+		fmt.Println(e.Name, e.Code)
+		requestID = e.RequestID
 	}
-	// Output: AccessDeniedException PermissionDenied true
+	fmt.Println(requestID == server.Events()[0].RequestID)
+	// Output:
+	// AccessDeniedException PermissionDenied
+	// true
 }

@@ -25,7 +25,7 @@ func Example() {
 	}
 
 	for _, e := range server.Events() {
-		fmt.Println(e.Name, e.UserIdentity.ARN, e.RequestParameters["encryptionContext"])
+		fmt.Println(e.EventName, e.UserIdentity.ARN, e.RequestParameters["encryptionContext"])
 	}
 	for _, e := range server.HSMLog() {
 		if e.RequestID == server.Events()[0].RequestID {

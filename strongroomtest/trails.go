@@ -14,10 +14,10 @@ type Event struct {
 	Sequence uint64 `json:"-"`
 	JSON     string `json:"-"`
 
-	Time            time.Time `json:"eventTime"`
-	Source          string    `json:"eventSource"`
-	Name            string    `json:"eventName"`
-	Type            string    `json:"eventType"`
+	EventTime       time.Time `json:"eventTime"`
+	EventSource     string    `json:"eventSource"`
+	EventName       string    `json:"eventName"`
+	EventType       string    `json:"eventType"`
 	ReadOnly        bool      `json:"readOnly"`
 	RequestID       string    `json:"requestID"`
 	ErrorCode       string    `json:"errorCode"`
