@@ -21,21 +21,20 @@ import (
 
 // A data directory of a newer server, here with one format a version further,
 // is refused with words that name the file and the version, and what it holds
-// stays. Metadata is read when the server has logged in to the HSM already: that
-// is in the journal then, behind what was there. The values in a metadata file are
-// read when the file has been written anew as it was, to be durable.
+// stays. A metadata file that is good has been written anew as it was by then, to
+// be durable. The values in it are read when the server has logged in to the HSM:
+// that is in the journal then, behind what was there.
 func TestDataDirectoriesOfTheFuture(t *testing.T) {
-	loggedIn := []string{"LOCK", "*.journal", "token.object"}
 	for _, c := range []struct {
 		name    string
 		advance func(t *testing.T, site *harness.Site, golden *goldenData)
 		words   []string
 		changes []string // patterns of the files that the start may change
 	}{
-		{"journal segment", advanceSegment, []string{"00000000000000000002.journal", "format version 2"}, []string{"LOCK"}},
-		{"journal record", advanceRecord, []string{"00000000000000000003.journal", "kind 99"}, []string{"LOCK"}},
-		{"metadata file", advanceFile, []string{"metadata.db", "format version 2"}, loggedIn},
-		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, append(loggedIn, "metadata.db")},
+		{"journal segment", advanceSegment, []string{"00000000000000000002.journal", "format version 2"}, []string{"LOCK", "metadata.db"}},
+		{"journal record", advanceRecord, []string{"00000000000000000003.journal", "kind 99"}, []string{"LOCK", "metadata.db"}},
+		{"metadata file", advanceFile, []string{"metadata.db", "format version 2"}, nil},
+		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, []string{"LOCK", "metadata.db", "*.journal", "token.object"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			site, golden := unpackSite(t, "v1-stopped")
@@ -48,7 +47,7 @@ func TestDataDirectoriesOfTheFuture(t *testing.T) {
 			if diff := cmp.Diff(entries, metadataEntries(t, site)); diff != "" {
 				t.Errorf("the refusal changed metadata:\n%s", diff)
 			}
-			if len(c.changes) > 1 {
+			if slices.Contains(c.changes, "*.journal") {
 				expectRecords(t, site, golden)
 			}
 		})
