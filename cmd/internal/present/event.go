@@ -13,7 +13,8 @@ type Event struct {
 	RequestID    string `json:"requestID"`
 	ErrorCode    string `json:"errorCode"`
 	UserIdentity struct {
-		ARN string `json:"arn"`
+		ARN       string `json:"arn"`
+		InvokedBy string `json:"invokedBy"`
 	} `json:"userIdentity"`
 	Resources []struct {
 		ARN string `json:"ARN"`
@@ -39,28 +40,34 @@ func (e Event) Result() string {
 	return e.ErrorCode
 }
 
-// Key is the id of the key that the request touched, or "-".
+// Key is the id of the key that the request touched, or the name of the alias,
+// or "-".
 func (e Event) Key() string {
 	if len(e.Resources) == 0 {
 		return "-"
 	}
-	return afterLast(e.Resources[0].ARN, "/")
+	return strings.TrimPrefix(resource(e.Resources[0].ARN), "key/")
 }
 
 // Caller is the principal without what all principals have in common, such as
-// "user/alice", or "-".
+// "user/alice", or "(service)" for what the service did of itself, or "-".
 func (e Event) Caller() string {
-	if e.UserIdentity.ARN == "" {
+	switch {
+	case e.UserIdentity.ARN != "":
+		return resource(e.UserIdentity.ARN)
+	case e.UserIdentity.InvokedBy != "":
+		return "(service)"
+	default:
 		return "-"
 	}
-	return afterLast(e.UserIdentity.ARN, ":")
 }
 
-func afterLast(s, sep string) string { return s[strings.LastIndex(s, sep)+len(sep):] }
+// resource is the last part of an ARN.
+func resource(arn string) string { return arn[strings.LastIndex(arn, ":")+1:] }
 
 // eventLine has columns of fixed width, because a followed trail has no end to
 // compute widths from. What varies most comes last.
-const eventLine = "%-20s  %-15s  %-12s  %-36s  %-36s  %s"
+const eventLine = "%-20s  %-20s  %-12s  %-36s  %-36s  %s"
 
 // EventHeading is the heading of the lines that Line returns.
 func EventHeading() string {

@@ -118,9 +118,15 @@ func TestEventLines(t *testing.T) {
 		{"success", `{"eventTime":"2026-11-23T04:05:06Z","eventName":"Encrypt","requestID":"r-1",
 			"userIdentity":{"arn":"arn:aws:iam::000000000000:user/alice"},
 			"resources":[{"ARN":"arn:aws:kms:us-east-1:000000000000:key/0b7c"}]}`,
-			"2026-11-23T04:05:06Z  Encrypt          user/alice    0b7c                                  r-1                                   ok"},
+			"2026-11-23T04:05:06Z  Encrypt               user/alice    0b7c                                  r-1                                   ok"},
 		{"refused without a caller", `{"eventTime":"2026-11-23T04:05:06Z","eventName":"Encrypt","requestID":"r-2","errorCode":"AccessDeniedException"}`,
-			"2026-11-23T04:05:06Z  Encrypt          -             -                                     r-2                                   AccessDeniedException"},
+			"2026-11-23T04:05:06Z  Encrypt               -             -                                     r-2                                   AccessDeniedException"},
+		{"of an alias", `{"eventTime":"2026-11-23T04:05:06Z","eventName":"DeleteAlias","requestID":"r-3",
+			"resources":[{"ARN":"arn:aws:kms:us-east-1:000000000000:alias/archive/2026"}]}`,
+			"2026-11-23T04:05:06Z  DeleteAlias           -             alias/archive/2026                    r-3                                   ok"},
+		{"of the service itself", `{"eventTime":"2026-11-23T04:05:06Z","eventName":"DeleteKey","requestID":"r-4",
+			"userIdentity":{"invokedBy":"AWS Internal"},"resources":[{"ARN":"arn:aws:kms:us-east-1:000000000000:key/0b7c"}]}`,
+			"2026-11-23T04:05:06Z  DeleteKey             (service)     0b7c                                  r-4                                   ok"},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
