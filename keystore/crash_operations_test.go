@@ -97,7 +97,7 @@ func serviceOperations() []operation {
 		{name: rotateKey, undone: undone,
 			do:    func(s *service, ctx context.Context) error { return s.renewNow(ctx, "target") },
 			apply: func(w world) { w.set("target", func(k *worldKey) { k.Materials++ }) }},
-		{name: deleteKey, now: func() time.Time { return time.Now().Add(8 * 24 * time.Hour) },
+		{name: deleteKey, now: func() time.Time { return time.Now().Add(pastTheWindow) },
 			apply: func(w world) {
 				delete(w.Keys, "due")
 				delete(w.Aliases, "alias/due")
@@ -112,16 +112,8 @@ func (op operation) await(s *service) {
 	if op.do != nil {
 		return
 	}
-	for {
-		_, changed := s.view.nextDeletion(func(*key) bool { return true })
-		if s.named("due") == nil {
-			break
-		}
-		select {
-		case <-changed:
-		case <-time.After(time.Minute):
-			s.t.Fatal("the key that is due is not deleted")
-		}
+	if id := s.named("due"); id != nil {
+		s.awaitGone(*id)
 	}
 	s.must(s.atRest(s.t.Context(), func(context.Context) error { return nil }))
 }
