@@ -26,19 +26,10 @@ type rawClient struct {
 // the client says it takes for each request.
 func (h *harness) dialRaw(t *testing.T, window uint32, certs ...tls.Certificate) *rawClient {
 	t.Helper()
-	conn, err := tls.Dial("tcp", h.addr, &tls.Config{
-		RootCAs: h.ca.pool(), Certificates: certs, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := dialTLS(t, h, []byte(http2.ClientPreface), certs)
 	c := &rawClient{t: t, conn: conn, framer: http2.NewFramer(conn, conn)}
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.hpack = hpack.NewEncoder(&c.block)
-	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
-		t.Fatal(err)
-	}
 	c.must(c.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}))
 	if window > 1<<16 {
 		c.must(c.framer.WriteWindowUpdate(0, window))

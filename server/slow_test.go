@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
@@ -63,55 +63,50 @@ func TestMessagesThatDoNotComeEndWithTheDeadline(t *testing.T) {
 // Connections that get nowhere are closed, and give their places back.
 func TestConnectionsThatGetNowhereAreClosed(t *testing.T) {
 	h := newHarness(t)
-	h.config.patience = 100 * time.Millisecond
-	h.config.MaxConnections = 1
+	h.config.patience = time.Second
+	h.config.MaxConnections = 4
 	h.start()
-	alice := h.ca.client(aliceName)
+	alice := []tls.Certificate{h.ca.client(aliceName)}
 	hello := []byte{22, 3, 1, 0, 200, 1, 0} // the beginning of a ClientHello
-	for name, connect := range map[string]func(*testing.T) net.Conn{
-		"silent":              func(t *testing.T) net.Conn { return dialTCP(t, h, nil) },
-		"half a handshake":    func(t *testing.T) net.Conn { return dialTCP(t, h, hello) },
-		"no preface of HTTP2": func(t *testing.T) net.Conn { return dialTLS(t, h, nil, alice) },
-		"half a preface":      func(t *testing.T) net.Conn { return dialTLS(t, h, []byte("PRI * HTTP"), alice) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			awaitClosed(t, connect(t))
-			conn := h.dial()
-			_, err := kmsv1.NewKeyManagementServiceClient(conn).DescribeKey(h.context(), &kmsv1.DescribeKeyRequest{}, grpc.WaitForReady(true))
-			if err != nil {
-				t.Errorf("another connection: %v", err)
-			}
-			if err := conn.Close(); err != nil {
-				t.Fatal(err)
-			}
-			for h.server.overload.open.Load() != 0 {
-				runtime.Gosched()
-			}
-		})
+	stuck := map[string]net.Conn{
+		"silent":               dialTCP(t, h, nil),
+		"half a handshake":     dialTCP(t, h, hello),
+		"no preface of HTTP/2": dialTLS(t, h, nil, alice),
+		"half a preface":       dialTLS(t, h, []byte("PRI * HTTP"), alice),
+	}
+	for name, conn := range stuck {
+		t.Run(name, func(t *testing.T) { awaitClosed(t, conn) })
+	}
+	for h.server.overload.open.Load() != 0 {
+		runtime.Gosched()
+	}
+	if err := callDescribeKey(h, h.dial(), &metadata.MD{}); err != nil {
+		t.Errorf("another connection: %v", err)
 	}
 }
 
+// dialTCP connects and writes the beginning of something.
 func dialTCP(t *testing.T, h *harness, beginning []byte) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", h.addr)
 	return started(t, conn, err, beginning)
 }
 
-func dialTLS(t *testing.T, h *harness, beginning []byte, cert tls.Certificate) net.Conn {
+func dialTLS(t *testing.T, h *harness, beginning []byte, certs []tls.Certificate) *tls.Conn {
 	t.Helper()
 	conn, err := tls.Dial("tcp", h.addr, &tls.Config{
-		RootCAs: h.ca.pool(), Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13,
+		RootCAs: h.ca.pool(), Certificates: certs, NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS13,
 	})
 	return started(t, conn, err, beginning)
 }
 
-func started(t *testing.T, conn net.Conn, err error, beginning []byte) net.Conn {
+func started[C net.Conn](t *testing.T, conn C, err error, beginning []byte) C {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = conn.Write(beginning)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if _, err := conn.Write(beginning); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -122,8 +117,9 @@ func started(t *testing.T, conn net.Conn, err error, beginning []byte) net.Conn 
 func TestClientsThatDoNotReadHoldNoStream(t *testing.T) {
 	for name, window := range map[string]uint32{"HTTP/2's window": window, "TCP's buffers": 1 << 30} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHarness(t)
-			h.config.patience = 100 * time.Millisecond
+			h.config.patience = time.Second
 			ended := make(chan error, 1)
 			h.operator.streamEvents = func(s grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
 				text := string(make([]byte, 1<<20))
@@ -161,17 +157,21 @@ func TestRefusedRequestsLeaveNothingBehind(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := h.dialRaw(t, window, test.certs...)
-			refuse := func(n int) {
-				for range n {
-					client.headers(describeKeyMethod, "grpc-timeout", "99999999H")
-					if code, identified := client.status(); code != test.code || identified {
-						t.Fatalf("answered with code %s, with a request id: %t; want %s without", code, identified, test.code)
+			refuse := func(batches int) {
+				for range batches {
+					for range 100 {
+						client.headers(describeKeyMethod, "grpc-timeout", "99999999H")
+					}
+					for range 100 {
+						if code, identified := client.status(); code != test.code || identified {
+							t.Fatalf("answered with code %s, with a request id: %t; want %s without", code, identified, test.code)
+						}
 					}
 				}
 			}
-			refuse(100)
+			refuse(3)
 			before := heap()
-			refuse(2000)
+			refuse(20)
 			// Each that stayed would be some 280 bytes.
 			if grown := heap() - before; grown > 200<<10 {
 				t.Errorf("2000 refused requests have left %d bytes behind", grown)
