@@ -21,9 +21,9 @@ import (
 
 // A data directory of a newer server, here with one format a version further,
 // is refused with words that name the file and the version, and what it holds
-// stays. A metadata file that is good has been written anew as it was by then, to
-// be durable. The values in it are read when the server has logged in to the HSM:
-// that is in the journal then, behind what was there.
+// stays. The metadata is opened after the journal, which goes on behind what was
+// there. Its values are read last, when the file has been written anew as it was,
+// to be durable, and the server has logged in to the HSM.
 func TestDataDirectoriesOfTheFuture(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -31,9 +31,9 @@ func TestDataDirectoriesOfTheFuture(t *testing.T) {
 		words   []string
 		changes []string // patterns of the files that the start may change
 	}{
-		{"journal segment", advanceSegment, []string{"00000000000000000002.journal", "format version 2"}, []string{"LOCK", "metadata.db"}},
-		{"journal record", advanceRecord, []string{"00000000000000000003.journal", "kind 99"}, []string{"LOCK", "metadata.db"}},
-		{"metadata file", advanceFile, []string{"metadata.db", "format version 2"}, nil},
+		{"journal segment", advanceSegment, []string{"00000000000000000002.journal", "format version 2"}, []string{"LOCK"}},
+		{"journal record", advanceRecord, []string{"00000000000000000003.journal", "kind 99"}, []string{"LOCK"}},
+		{"metadata file", advanceFile, []string{"metadata.db", "format version 2"}, []string{"LOCK", "*.journal"}},
 		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, []string{"LOCK", "metadata.db", "*.journal", "token.object"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -37,11 +37,12 @@ type daemon struct {
 }
 
 // assemble opens the parts. First comes what most often keeps a server from
-// starting, the TLS files, the address and a damaged metadata file, so that such
-// a start leaves nothing in the journal and does not log in to an HSM.
+// starting, the TLS files and the address, so that such a start leaves nothing in
+// the journal. The metadata comes before the HSM, so that a damaged file costs no
+// login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.checkTLS, d.listen, d.openMetadata, d.openTrail, d.beforeHSM, d.openHSM, d.openKeystore, d.newServer,
+		d.checkTLS, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.openHSM, d.openKeystore, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
