@@ -95,7 +95,7 @@ func aliasOperations() []operation {
 func serviceOperations() []operation {
 	return []operation{
 		{name: rotateKey, undone: undone,
-			do:    func(s *service, ctx context.Context) error { return s.renewNow(ctx, "target") },
+			do:    func(s *service, ctx context.Context) error { return s.renewNow(ctx, s.named("target")) },
 			apply: func(w world) { w.set("target", func(k *worldKey) { k.Materials++ }) }},
 		{name: deleteKey, now: func() time.Time { return time.Now().Add(pastTheWindow) },
 			apply: func(w world) {
@@ -130,8 +130,8 @@ func (s *service) named(description string) *string {
 }
 
 // renewNow renews a key as if its material were worn out.
-func (s *service) renewNow(ctx context.Context, name string) error {
-	id := uuid.MustParse(*s.named(name))
+func (s *service) renewNow(ctx context.Context, keyID *string) error {
+	id := uuid.MustParse(*keyID)
 	c := s.meter.counter(s.view.get(id).current())
 	c.next, c.reserved = s.meter.worn(), s.meter.worn()
 	return s.renew(ctx, id)

@@ -61,7 +61,7 @@ func newStartingPoint(t *testing.T) *startingPoint {
 		s.must(err)
 		s.must(s.createAlias("alias/"+name, id))
 	}
-	s.must(s.renewNow(s.as(admin), "due"))
+	s.must(s.renewNow(s.as(admin), s.named("due")))
 	s.must(s.createAlias("alias/due/2", s.named("due")))
 	_, err := s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: s.named("disabled")})
 	s.must(err)
