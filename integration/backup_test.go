@@ -294,7 +294,7 @@ func TestSecondServerIsRefused(t *testing.T) {
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	stderr := refusedStart(t, site)
-	for _, words := range []string{fmt.Sprintf("process %d", server.PID()), filepath.Join(site.DataDir, "journal")} {
+	for _, words := range []string{fmt.Sprintf("process %d", server.PID()), site.DataDir} {
 		if !strings.Contains(stderr, words) {
 			t.Errorf("the second server refuses with %q, want it to say %q", stderr, words)
 		}

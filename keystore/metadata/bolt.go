@@ -68,8 +68,7 @@ type Bolt struct {
 
 var _ Store = (*Bolt)(nil)
 
-// OpenBolt opens the metadata file at path, or makes it in its directory, which
-// must exist. It reads through the whole file and returns [ErrCorrupt] if that is
+// OpenBolt opens the metadata file at path, or makes it, and its directory. It reads through the whole file and returns [ErrCorrupt] if that is
 // damaged, not a metadata file, or of a format version that it does not know, and
 // [ErrUnavailable] if another process keeps it open for longer than the
 // LockTimeout.

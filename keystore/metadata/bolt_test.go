@@ -123,9 +123,14 @@ func TestNewFile(t *testing.T) {
 }
 
 func TestDirectoryMissing(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "missing", "metadata.db")
-	if _, err := metadata.OpenBolt(path, metadata.BoltOptions{}); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("OpenBolt: %v, want an error for a missing directory", err)
+	dir := filepath.Join(t.TempDir(), "missing", "data")
+	open(t, filepath.Join(dir, "metadata.db"), metadata.BoltOptions{})
+	info, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o700 {
+		t.Errorf("the directory's mode is %v, want 0700", got)
 	}
 }
 

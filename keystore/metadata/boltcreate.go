@@ -54,10 +54,14 @@ func (e Entry) check(newest uint64) error {
 	return CheckKey(e.Key)
 }
 
-// createIfMissing makes an empty metadata file unless there is a file at path. The
+// createIfMissing makes an empty metadata file, and its directory, unless there is a
+// file at path. The
 // file appears there complete or not at all, and two processes that do this at
 // once end up with the same one. In any case its name is durable afterwards.
 func createIfMissing(path string) error {
+	if err := makeDir(filepath.Dir(path)); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := create(path, 0, noEntries); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -159,6 +163,21 @@ func putSome(bucket *bbolt.Bucket, next func() (Entry, error, bool)) (more bool,
 }
 
 func noEntries(func(Entry, error) bool) {}
+
+// makeDir makes a directory that is missing, and those above it, with durable names.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := makeDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
+}
 
 // syncDir makes the names in a directory durable.
 func syncDir(path string) error {

@@ -63,7 +63,7 @@ func openBoltFile(path string, lockTimeout time.Duration) (f boltFile, at positi
 	err = guard(func() (err error) {
 		f.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, OpenFile: f.openFile})
 		if err != nil {
-			return explainOpen(err, lockTimeout)
+			return explainOpen(err, path, lockTimeout)
 		}
 		if err := f.stillAt(path); err != nil {
 			return err
@@ -127,10 +127,10 @@ func (f *boltFile) abandon(cause error) {
 	}
 }
 
-func explainOpen(err error, lockTimeout time.Duration) error {
+func explainOpen(err error, path string, lockTimeout time.Duration) error {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return fmt.Errorf("%w: another process has it open (waited %v)", ErrUnavailable, lockTimeout)
+		return fmt.Errorf("%w: it is open in process %s (waited %v)", ErrUnavailable, lockHolder(path), lockTimeout)
 	case errors.Is(err, bolterrors.ErrInvalid),
 		errors.Is(err, bolterrors.ErrVersionMismatch),
 		errors.Is(err, bolterrors.ErrChecksum):

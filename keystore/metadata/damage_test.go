@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,7 +189,7 @@ func TestOtherProcessHasTheFile(t *testing.T) {
 	if !errors.Is(err, metadata.ErrUnavailable) {
 		t.Errorf("OpenBolt of an open file: %v, want ErrUnavailable", err)
 	}
-	for _, words := range []string{path, "another process"} {
+	for _, words := range []string{path, fmt.Sprintf("process %d ", os.Getpid())} {
 		if err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("the error is %v, want it to say %q", err, words)
 		}
