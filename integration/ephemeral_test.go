@@ -118,11 +118,7 @@ func TestEphemeralLeavesNothing(t *testing.T) {
 		{"on SIGTERM", func(t *testing.T, p *harness.Process, _ *os.File) { signal(t, p, syscall.SIGTERM) }},
 		{"on SIGINT", func(t *testing.T, p *harness.Process, _ *os.File) { signal(t, p, syscall.SIGINT) }},
 		{"on SIGHUP", func(t *testing.T, p *harness.Process, _ *os.File) { signal(t, p, syscall.SIGHUP) }},
-		{"when its standard input ends", func(t *testing.T, _ *harness.Process, stdin *os.File) {
-			if err := stdin.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}},
+		{"when its standard input ends", func(t *testing.T, _ *harness.Process, stdin *os.File) { closeAll(t, stdin) }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -180,6 +176,40 @@ func TestEphemeralIsNotEndedByAStandardInputWithoutAnEnd(t *testing.T) {
 			t.Errorf("%s ends it", name)
 		default:
 		}
+	}
+}
+
+func closeAll(t *testing.T, files ...*os.File) {
+	t.Helper()
+	for _, f := range files {
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A log that nobody reads any more does not keep it from cleaning up.
+func TestEphemeralOutlivesTheReaderOfItsLog(t *testing.T) {
+	tmp := t.TempDir()
+	stdin, endOfStdin := pipe(t)
+	stdout, w := pipe(t)
+	readerOfLog, log := pipe(t)
+	cmd := exec.Command(binary, "dev", "--ephemeral", "--log-level", "trace")
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, w, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	closeAll(t, log, readerOfLog)
+	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	closeAll(t, endOfStdin)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if got := left(t, tmp); len(got) > 0 {
+		t.Errorf("it left %v", got)
 	}
 }
 
