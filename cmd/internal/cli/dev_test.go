@@ -194,6 +194,15 @@ func TestFilesAreSealedUnderTheHSM(t *testing.T) {
 	}
 }
 
+func TestAnEphemeralServerKeepsNothing(t *testing.T) {
+	for _, flag := range []string{"--data-dir=" + t.TempDir(), "--tour", "--accept-new-journal"} {
+		got := run(t.Context(), nil, "", "dev", "--ephemeral", flag)
+		if got.status != 2 || !strings.Contains(got.stderr, "--ephemeral keeps nothing") {
+			t.Errorf("%s: %+v", flag, got)
+		}
+	}
+}
+
 func TestASecondServerOfADirectoryIsRefused(t *testing.T) {
 	softHSM(t)
 	dir := t.TempDir()
