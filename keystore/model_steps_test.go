@@ -32,8 +32,9 @@ func (w *walk) step() {
 		{50, w.generateDataKey},
 		{110, w.decryptSecret},
 		{50, w.reEncryptSecret},
-		{30, w.describeKey},
+		{20, w.describeKey},
 		{20, w.listAliases},
+		{10, w.renewMaterial},
 		{18, w.wait},
 		{12, w.restart},
 	} {
@@ -184,6 +185,16 @@ func (w *walk) listAliases() {
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		w.t.Errorf("the aliases of %s (-model +service):\n%s", ref, diff)
 	}
+}
+
+// renewMaterial gives a key new material, which nobody notices.
+func (w *walk) renewMaterial() {
+	live := w.live()
+	if len(live) == 0 {
+		return
+	}
+	k := live[w.random.IntN(len(live))]
+	w.said("renewal of", k.id, w.renewNow(w.t.Context(), &k.id), ok)
 }
 
 // wait lets some days pass.

@@ -25,9 +25,6 @@ const (
 	maxModelKeys    = 8
 	maxModelSecrets = 16
 	modelAliases    = 6
-	// modelUses is how often key material may be used: it is renewed in longer
-	// walks, which nobody notices.
-	modelUses = 400
 )
 
 // model is what a service that was asked the same holds and answers. It knows
@@ -76,7 +73,7 @@ type walk struct {
 func TestTheServiceAnswersAsTheModel(t *testing.T) {
 	steps, seed := fromEnv(t, "STRONGROOM_STEPS", 300), fromEnv(t, "STRONGROOM_SEED", rand.Uint64())
 	w := &walk{service: newService(t), clock: new(clock), random: rand.New(rand.NewPCG(seed, 0)), kinds: map[string]int{}}
-	w.model.named, w.now, w.gcmLimit = map[string]*modelKey{}, w.clock.now, modelUses
+	w.model.named, w.now = map[string]*modelKey{}, w.clock.now
 	w.initToken()
 	w.start()
 	defer w.stop()
