@@ -54,7 +54,12 @@ func (e *Error) Error() string {
 
 // GRPCStatus returns the status as it came, with its details. It makes an Error
 // known to gRPC's package status.
-func (e *Error) GRPCStatus() *status.Status { return e.status }
+func (e *Error) GRPCStatus() *status.Status {
+	if e.status == nil { // an Error that a caller's test has made
+		return status.New(e.Code, e.Message)
+	}
+	return e.status
+}
 
 // wording is what errors that gRPC makes by itself are told with.
 type wording struct {

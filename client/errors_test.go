@@ -83,6 +83,12 @@ func TestOtherErrorsStayAsTheyAre(t *testing.T) {
 	}
 }
 
+func TestAnErrorOfACallersTestHasItsCode(t *testing.T) {
+	if got := status.Code(&Error{Name: "NotFoundException", Code: codes.NotFound}); got != codes.NotFound {
+		t.Errorf("got %v", got)
+	}
+}
+
 // AsError knows errors of this package and of connections of others, wrapped or
 // not.
 func TestAsError(t *testing.T) {

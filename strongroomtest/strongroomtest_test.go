@@ -162,6 +162,7 @@ func TestKillWorker(t *testing.T) {
 	server := strongroomtest.Start(t, strongroomtest.WithLogLevel("error"))
 	ciphertext := encrypt(t, server.Admin, server.NewKey())
 	server.KillWorker()
+	server.KillWorker() // there may be none just now
 	expectSecret(t, server.Admin, ciphertext)
 }
 
