@@ -57,6 +57,7 @@ type Bolt struct {
 	// Of who has the turn to write:
 	synced  int    // the bbolt transaction that the disk has
 	unknown Change // the change of which it is not known; without events if there is none
+	needed  int    // the size of the last change that failed, in bytes
 
 	fault  fault
 	stop   context.CancelFunc
@@ -89,7 +90,7 @@ func OpenBolt(path string, opts BoltOptions) (*Bolt, error) {
 	}
 	// What is to be seen may be in the page cache alone, if the last process ended
 	// after a failed write. Another write on top of it makes it durable.
-	if err := b.transact(keepRevision); err != nil {
+	if err := b.transact(giveRoom); err != nil {
 		stop()
 		file.abandon(err)
 		return nil, fmt.Errorf("writing metadata file %s: %w: %w", path, ErrUnavailable, err)
@@ -159,6 +160,7 @@ func (b *Bolt) Commit(ctx context.Context, txn Txn) (revision uint64, err error)
 	case errors.Is(err, ErrConflict):
 		return 0, err
 	case err != nil:
+		b.needed = txn.size()
 		if err = b.writeFailed(change, err); err != nil {
 			return 0, fmt.Errorf("committing metadata: %w", err)
 		}

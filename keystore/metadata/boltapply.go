@@ -80,6 +80,23 @@ func putRevision(tx *bbolt.Tx, revision uint64) error {
 	return nil
 }
 
-// keepRevision changes nothing to be seen, and needs of the disk what every change
-// needs.
-func keepRevision(tx *bbolt.Tx) error { return putRevision(tx, storeRevision(tx)) }
+// leastRoom is what any change may need beside its own bytes, in bytes: the pages
+// that lead to its own are written anew.
+const leastRoom = 16 << 10
+
+// takeRoom takes as much room in the file as a change of so many bytes needs. Until
+// giveRoom it is held by a value that says nothing.
+func takeRoom(size int) func(*bbolt.Tx) error {
+	return func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(metaBucket)).Put([]byte(roomKey), make([]byte, leastRoom+size))
+	}
+}
+
+// giveRoom leaves what takeRoom took to the next change. Without that it changes
+// nothing to be seen, and needs of the disk what every change needs.
+func giveRoom(tx *bbolt.Tx) error {
+	if err := tx.Bucket([]byte(metaBucket)).Delete([]byte(roomKey)); err != nil {
+		return fmt.Errorf("giving room back: %w", err)
+	}
+	return putRevision(tx, storeRevision(tx))
+}

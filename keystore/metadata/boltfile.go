@@ -15,13 +15,15 @@ import (
 // formatVersion is that of the file's buckets and records.
 const formatVersion = 1
 
-// The file's two buckets, and the keys of the first.
+// The file's two buckets, and the keys of the first. The room is there only while
+// the store tries whether it can write again, or after a crash at that moment.
 const (
 	metaBucket    = "meta"
 	entriesBucket = "entries"
 
 	formatKey   = "format"
 	revisionKey = "revision"
+	roomKey     = "room"
 )
 
 // minFileSize is that of an empty bbolt file: four pages, of 4 KiB or more.

@@ -139,7 +139,12 @@ func (b *Bolt) tryAgain() {
 		}
 		return
 	}
-	err := b.transact(keepRevision)
+	// A few free pages would do for a small write, so that it proves nothing for the
+	// change that failed.
+	err := b.transact(takeRoom(b.needed))
+	if err == nil {
+		err = b.transact(giveRoom)
+	}
 	if err == nil {
 		b.fault.clear()
 		return

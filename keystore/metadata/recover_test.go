@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -216,6 +217,48 @@ func TestRefusedWritesEndByThemselves(t *testing.T) {
 	}
 	if inode(t, b.path) != old {
 		t.Error("the file was replaced though nothing was unknown")
+	}
+}
+
+// TestRoomForTheChangeThatFailed leaves a full disk with room for less than the change
+// that failed: health must not come back before there is enough.
+func TestRoomForTheChangeThatFailed(t *testing.T) {
+	b := openTest(t)
+	mustCommit(t, b, "1")
+	var attempts atomic.Int32
+	b.update = func(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
+		attempts.Add(1)
+		return db.Update(fn)
+	}
+	b.db.MaxSize = MaxValueSize / 2
+	large := txnOf(strings.Repeat("x", MaxValueSize))
+	if _, err := b.Commit(t.Context(), large); !errors.Is(err, ErrUnavailable) {
+		t.Fatal(err)
+	}
+	for attempts.Load() < 5 {
+		time.Sleep(time.Millisecond)
+		if err := b.Healthy(); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("Healthy without room: %v", err)
+		}
+	}
+	if err := b.lockWriter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.db.MaxSize = 0
+	b.unlockWriter()
+	awaitHealthy(t, b)
+	if revision, err := b.Commit(t.Context(), large); revision != 2 || err != nil {
+		t.Errorf("Commit with room: revision %d, %v, want 2", revision, err)
+	}
+	closeNow(t, b)
+	b = openAt(t, b.path)
+	if err := b.db.View(func(tx *bbolt.Tx) error {
+		if tx.Bucket([]byte(metaBucket)).Get([]byte(roomKey)) != nil {
+			return errors.New("room is still held")
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

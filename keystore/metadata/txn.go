@@ -59,22 +59,29 @@ func (t Txn) Check() error {
 }
 
 func (t Txn) checkSizes() error {
-	total := 0
 	for _, p := range t.Puts {
 		if len(p.Value) > MaxValueSize {
 			return fmt.Errorf("%w: the value of %.64q is %d bytes long, more than %d",
 				ErrInvalid, p.Key, len(p.Value), MaxValueSize)
 		}
+	}
+	if total := t.size(); total > MaxTxnSize {
+		return fmt.Errorf("%w: the transaction has %d bytes of keys and values, more than %d",
+			ErrInvalid, total, MaxTxnSize)
+	}
+	return nil
+}
+
+// size is that of all keys and values, in bytes.
+func (t Txn) size() int {
+	total := 0
+	for _, p := range t.Puts {
 		total += len(p.Value)
 	}
 	for _, key := range append(t.conditioned(), t.changed()...) {
 		total += len(key)
 	}
-	if total > MaxTxnSize {
-		return fmt.Errorf("%w: the transaction has %d bytes of keys and values, more than %d",
-			ErrInvalid, total, MaxTxnSize)
-	}
-	return nil
+	return total
 }
 
 func (t Txn) conditioned() []string {
