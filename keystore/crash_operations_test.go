@@ -30,40 +30,34 @@ func operations() []operation {
 func keyOperations() []operation {
 	return []operation{
 		{name: "CreateKey", undone: undone,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.CreateKey(ctx, &kmsv1.CreateKeyRequest{Description: new("made")})
-				return err
-			},
+			do: asks((*Keystore).CreateKey, func(*service) *kmsv1.CreateKeyRequest {
+				return &kmsv1.CreateKeyRequest{Description: new("made")}
+			}),
 			apply: func(w world) { w.Keys["new"] = worldKey{State: enabled, Description: "made", Materials: 1} }},
 		{name: "EnableKey", undone: noEffect,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.EnableKey(ctx, &kmsv1.EnableKeyRequest{KeyId: s.named("disabled")})
-				return err
-			},
+			do: asks((*Keystore).EnableKey, func(s *service) *kmsv1.EnableKeyRequest {
+				return &kmsv1.EnableKeyRequest{KeyId: s.named("disabled")}
+			}),
 			apply: func(w world) { w.set("disabled", func(k *worldKey) { k.State = enabled }) }},
 		{name: "DisableKey", undone: noEffect,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.DisableKey(ctx, &kmsv1.DisableKeyRequest{KeyId: s.named("target")})
-				return err
-			},
+			do: asks((*Keystore).DisableKey, func(s *service) *kmsv1.DisableKeyRequest {
+				return &kmsv1.DisableKeyRequest{KeyId: s.named("target")}
+			}),
 			apply: func(w world) { w.set("target", func(k *worldKey) { k.State = disabled }) }},
 		{name: "UpdateKeyDescription", undone: noEffect,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.UpdateKeyDescription(ctx, &kmsv1.UpdateKeyDescriptionRequest{KeyId: s.named("target"), Description: new("other words")})
-				return err
-			},
+			do: asks((*Keystore).UpdateKeyDescription, func(s *service) *kmsv1.UpdateKeyDescriptionRequest {
+				return &kmsv1.UpdateKeyDescriptionRequest{KeyId: s.named("target"), Description: new("other words")}
+			}),
 			apply: func(w world) { w.set("target", func(k *worldKey) { k.Description = "other words" }) }},
 		{name: "ScheduleKeyDeletion", undone: noEffect,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.ScheduleKeyDeletion(ctx, &kmsv1.ScheduleKeyDeletionRequest{KeyId: s.named("target"), PendingWindowInDays: new(int32(9))})
-				return err
-			},
+			do: asks((*Keystore).ScheduleKeyDeletion, func(s *service) *kmsv1.ScheduleKeyDeletionRequest {
+				return &kmsv1.ScheduleKeyDeletionRequest{KeyId: s.named("target"), PendingWindowInDays: new(int32(9))}
+			}),
 			apply: func(w world) { w.set("target", func(k *worldKey) { k.State, k.Window = pendingDeletion, 9 }) }},
 		{name: "CancelKeyDeletion", undone: noEffect,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.CancelKeyDeletion(ctx, &kmsv1.CancelKeyDeletionRequest{KeyId: s.named("doomed")})
-				return err
-			},
+			do: asks((*Keystore).CancelKeyDeletion, func(s *service) *kmsv1.CancelKeyDeletionRequest {
+				return &kmsv1.CancelKeyDeletionRequest{KeyId: s.named("doomed")}
+			}),
 			apply: func(w world) { w.set("doomed", func(k *worldKey) { k.State, k.Window = disabled, 0 }) }},
 	}
 }
@@ -71,22 +65,19 @@ func keyOperations() []operation {
 func aliasOperations() []operation {
 	return []operation{
 		{name: "CreateAlias", undone: noEffect,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.CreateAlias(ctx, &kmsv1.CreateAliasRequest{AliasName: new("alias/new"), TargetKeyId: s.named("target")})
-				return err
-			},
+			do: asks((*Keystore).CreateAlias, func(s *service) *kmsv1.CreateAliasRequest {
+				return &kmsv1.CreateAliasRequest{AliasName: new("alias/new"), TargetKeyId: s.named("target")}
+			}),
 			apply: func(w world) { w.Aliases["alias/new"] = "target" }},
 		{name: "UpdateAlias", undone: noEffect,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.UpdateAlias(ctx, &kmsv1.UpdateAliasRequest{AliasName: new("alias/target"), TargetKeyId: s.named("bystander")})
-				return err
-			},
+			do: asks((*Keystore).UpdateAlias, func(s *service) *kmsv1.UpdateAliasRequest {
+				return &kmsv1.UpdateAliasRequest{AliasName: new("alias/target"), TargetKeyId: s.named("bystander")}
+			}),
 			apply: func(w world) { w.Aliases["alias/target"] = "bystander" }},
 		{name: "DeleteAlias", undone: noEffect,
-			do: func(s *service, ctx context.Context) error {
-				_, err := s.DeleteAlias(ctx, &kmsv1.DeleteAliasRequest{AliasName: new("alias/target")})
-				return err
-			},
+			do: asks((*Keystore).DeleteAlias, func(*service) *kmsv1.DeleteAliasRequest {
+				return &kmsv1.DeleteAliasRequest{AliasName: new("alias/target")}
+			}),
 			apply: func(w world) { delete(w.Aliases, "alias/target") }},
 	}
 }
@@ -103,6 +94,14 @@ func serviceOperations() []operation {
 				delete(w.Aliases, "alias/due")
 				delete(w.Aliases, "alias/due/2")
 			}},
+	}
+}
+
+// asks makes an operation of a method and its request.
+func asks[Req, Res any](method func(*Keystore, context.Context, Req) (Res, error), request func(*service) Req) func(*service, context.Context) error {
+	return func(s *service, ctx context.Context) error {
+		_, err := method(s.Keystore, ctx, request(s))
+		return err
 	}
 }
 

@@ -3,6 +3,7 @@ package keystore
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/proto/describe"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
@@ -19,6 +21,7 @@ import (
 func TestACrashAtAnyStepLeavesTheOldStateOrTheNew(t *testing.T) {
 	start := newStartingPoint(t)
 	all := operations()
+	start.expectAll(t, all)
 	if testing.Short() {
 		all = all[:1]
 	}
@@ -44,6 +47,7 @@ type startingPoint struct {
 	sealed map[string][]byte // by the key of the name
 	world  world
 	events int
+	api    *describe.API
 }
 
 func newStartingPoint(t *testing.T) *startingPoint {
@@ -69,9 +73,21 @@ func newStartingPoint(t *testing.T) *startingPoint {
 		_, err := s.ScheduleKeyDeletion(s.as(admin), &kmsv1.ScheduleKeyDeletionRequest{KeyId: s.named(name), PendingWindowInDays: &days})
 		s.must(err)
 	}
-	p.world, p.events = s.world(p.names), len(s.events())
+	p.world, p.events, p.api = s.world(p.names), len(s.events()), s.Describe()
 	s.stop()
 	return p
+}
+
+// expectAll expects every operation that changes something to be among some.
+func (p *startingPoint) expectAll(t *testing.T, some []operation) {
+	t.Helper()
+	for _, s := range p.api.Services() {
+		for _, m := range s.Methods {
+			if !m.ReadOnly && !slices.ContainsFunc(some, func(op operation) bool { return op.name == m.Name }) {
+				t.Errorf("%s is not tried", m.Name)
+			}
+		}
+	}
 }
 
 // copyService copies the directory of a service that does not run.
@@ -98,7 +114,9 @@ type crash struct {
 func (c crash) expectSettled(t *testing.T) {
 	t.Helper()
 	if again := c.settling(t); again.Step > 0 {
-		for _, step := range secondSteps(c.first.Step, again.Step) {
+		steps := secondSteps(c.first.Step, again.Step)
+		t.Logf("the settling is killed before %v of its %d steps", steps, again.Step)
+		for _, step := range steps {
 			again.Dir, again.Step = copyService(t, c.first.Dir), step
 			again.run(t)
 			c.expectSettledIn(t, again.Dir)
