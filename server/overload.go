@@ -9,8 +9,12 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// overloadInterval is the least time between two lines about refusals.
-const overloadInterval = 10 * time.Second
+const (
+	// overloadInterval is the least time between two lines about refusals.
+	overloadInterval = 10 * time.Second
+	// overloadDelay is how long the first line may take.
+	overloadDelay = time.Second
+)
 
 // overload counts what was refused because there was too much of it, and tells
 // the log now and then: a line for each refusal would be load too.
@@ -25,27 +29,32 @@ type overload struct {
 
 // watch reports until ctx ends, and what is left then.
 func (o *overload) watch(ctx context.Context) {
-	tick := time.NewTicker(overloadInterval)
+	tick := time.NewTicker(overloadDelay)
 	defer tick.Stop()
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			o.report()
 			return
-		case <-tick.C:
-			o.report()
+		case now := <-tick.C:
+			if now.Sub(last) >= overloadInterval && o.report() {
+				last = now
+			}
 		}
 	}
 }
 
-// report logs what has been refused since the last time. The goroutines are
-// told because they are what an overload must not multiply.
-func (o *overload) report() {
+// report logs what has been refused since the last time, and says whether that
+// was anything. The goroutines are told because they are what an overload must
+// not multiply.
+func (o *overload) report() bool {
 	recorded, unrecorded, connections := o.recorded.Swap(0), o.unrecorded.Swap(0), o.connections.Swap(0)
 	if recorded+unrecorded+connections == 0 {
-		return
+		return false
 	}
 	o.logger.Warn("there was too much to do, and some of it was refused", "requests", recorded,
 		"requests_without_event", unrecorded, "connections", connections,
 		"in_flight", o.inFlight(), "open_connections", o.open.Load(), "goroutines", runtime.NumGoroutine())
+	return true
 }
