@@ -19,7 +19,7 @@ type aliasCmd struct {
 type aliasCreateCmd struct {
 	Alias aliasName `arg:"" help:"The new name; it begins with alias/."`
 	Key   keyID     `arg:"" help:"The id or ARN of the key."`
-	one
+	requestFlags
 }
 
 // Help is part of kong's HelpProvider.
@@ -36,13 +36,13 @@ Examples:
 // Run creates the alias.
 func (c *aliasCreateCmd) Run(ctx context.Context, p *Process) error {
 	request := &kmsv1.CreateAliasRequest{AliasName: c.Alias.name(), TargetKeyId: c.Key.id()}
-	return change(ctx, p, c.one, kms.CreateAlias, request, "%s names key %s.", c.Alias, c.Key)
+	return change(ctx, p, c.requestFlags, kms.CreateAlias, request, "%s names key %s.", c.Alias, c.Key)
 }
 
 type aliasUpdateCmd struct {
 	Alias aliasName `arg:"" help:"The alias."`
 	Key   keyID     `arg:"" help:"The id or ARN of the key that it names from now on."`
-	one
+	requestFlags
 }
 
 // Help is part of kong's HelpProvider.
@@ -53,18 +53,18 @@ func (*aliasUpdateCmd) Help() string {
 // Run lets the alias name another key.
 func (c *aliasUpdateCmd) Run(ctx context.Context, p *Process) error {
 	request := &kmsv1.UpdateAliasRequest{AliasName: c.Alias.name(), TargetKeyId: c.Key.id()}
-	return change(ctx, p, c.one, kms.UpdateAlias, request, "%s names key %s from now on.", c.Alias, c.Key)
+	return change(ctx, p, c.requestFlags, kms.UpdateAlias, request, "%s names key %s from now on.", c.Alias, c.Key)
 }
 
 type aliasDeleteCmd struct {
 	Alias aliasName `arg:"" help:"The alias."`
-	one
+	requestFlags
 }
 
 // Run removes the alias.
 func (c *aliasDeleteCmd) Run(ctx context.Context, p *Process) error {
 	request := &kmsv1.DeleteAliasRequest{AliasName: c.Alias.name()}
-	return change(ctx, p, c.one, kms.DeleteAlias, request, "%s is removed; its key is as it was.", c.Alias)
+	return change(ctx, p, c.requestFlags, kms.DeleteAlias, request, "%s is removed; its key is as it was.", c.Alias)
 }
 
 type aliasListCmd struct {

@@ -13,8 +13,8 @@ import (
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
-// one is the flags of commands that make one request and print its answer.
-type one struct {
+// requestFlags is the flags of commands that make one request and print its answer.
+type requestFlags struct {
 	output
 	connection
 }
@@ -23,7 +23,7 @@ type one struct {
 type kms = kmsv1.KeyManagementServiceClient
 
 // ask makes a request and prints its answer, for people as show does.
-func ask[Req any, Res proto.Message](ctx context.Context, p *Process, flags one,
+func ask[Req any, Res proto.Message](ctx context.Context, p *Process, flags requestFlags,
 	operation func(kms, context.Context, Req, ...grpc.CallOption) (Res, error), request Req, show func(io.Writer, Res) error,
 ) error {
 	return flags.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
@@ -36,7 +36,7 @@ func ask[Req any, Res proto.Message](ctx context.Context, p *Process, flags one,
 }
 
 // change makes a request whose answer is empty, and says what is so now.
-func change[Req any, Res proto.Message](ctx context.Context, p *Process, flags one,
+func change[Req any, Res proto.Message](ctx context.Context, p *Process, flags requestFlags,
 	operation func(kms, context.Context, Req, ...grpc.CallOption) (Res, error), request Req, format string, args ...any,
 ) error {
 	return ask(ctx, p, flags, operation, request, func(w io.Writer, _ Res) error {

@@ -94,13 +94,13 @@ func listKeys(ctx context.Context, client *connect.Client) (all []*kmsv1.KeyList
 
 type keyDescribeCmd struct {
 	Key keyName `arg:"" help:"The key's id, ARN or alias."`
-	one
+	requestFlags
 }
 
 // Run prints the key's metadata.
 func (c *keyDescribeCmd) Run(ctx context.Context, p *Process) error {
 	request := &kmsv1.DescribeKeyRequest{KeyId: c.Key.id()}
-	return ask(ctx, p, c.one, kms.DescribeKey, request, func(w io.Writer, r *kmsv1.DescribeKeyResponse) error {
+	return ask(ctx, p, c.requestFlags, kms.DescribeKey, request, func(w io.Writer, r *kmsv1.DescribeKeyResponse) error {
 		return showKey(w, r.GetKeyMetadata())
 	})
 }

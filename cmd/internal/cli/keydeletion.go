@@ -18,7 +18,7 @@ const (
 type keyScheduleDeletionCmd struct {
 	Key  keyID  `arg:"" help:"The key's id or ARN."`
 	Days *int32 `placeholder:"N" help:"The waiting period, 7 to 30 days (30)."`
-	one
+	requestFlags
 }
 
 // Help is part of kong's HelpProvider.
@@ -40,7 +40,7 @@ func (c *keyScheduleDeletionCmd) Run(ctx context.Context, p *Process) error {
 		return usagef("--days is %d to %d, not %d", minDays, maxDays, *c.Days)
 	}
 	request := &kmsv1.ScheduleKeyDeletionRequest{KeyId: c.Key.id(), PendingWindowInDays: c.Days}
-	return ask(ctx, p, c.one, kms.ScheduleKeyDeletion, request, showScheduled)
+	return ask(ctx, p, c.requestFlags, kms.ScheduleKeyDeletion, request, showScheduled)
 }
 
 func showScheduled(w io.Writer, r *kmsv1.ScheduleKeyDeletionResponse) error {
@@ -64,12 +64,12 @@ and everything that was encrypted under it is lost for good. To keep it:
 
 type keyCancelDeletionCmd struct {
 	Key keyID `arg:"" help:"The key's id or ARN."`
-	one
+	requestFlags
 }
 
 // Run cancels the key's deletion.
 func (c *keyCancelDeletionCmd) Run(ctx context.Context, p *Process) error {
-	return ask(ctx, p, c.one, kms.CancelKeyDeletion, &kmsv1.CancelKeyDeletionRequest{KeyId: c.Key.id()}, showCancelled)
+	return ask(ctx, p, c.requestFlags, kms.CancelKeyDeletion, &kmsv1.CancelKeyDeletionRequest{KeyId: c.Key.id()}, showCancelled)
 }
 
 func showCancelled(w io.Writer, r *kmsv1.CancelKeyDeletionResponse) error {

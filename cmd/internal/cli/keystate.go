@@ -8,18 +8,18 @@ import (
 
 type keyEnableCmd struct {
 	Key keyID `arg:"" help:"The key's id or ARN."`
-	one
+	requestFlags
 }
 
 // Run enables the key.
 func (c *keyEnableCmd) Run(ctx context.Context, p *Process) error {
-	return change(ctx, p, c.one, kms.EnableKey, &kmsv1.EnableKeyRequest{KeyId: c.Key.id()},
+	return change(ctx, p, c.requestFlags, kms.EnableKey, &kmsv1.EnableKeyRequest{KeyId: c.Key.id()},
 		"Key %s is enabled.", c.Key)
 }
 
 type keyDisableCmd struct {
 	Key keyID `arg:"" help:"The key's id or ARN."`
-	one
+	requestFlags
 }
 
 // Help is part of kong's HelpProvider.
@@ -34,18 +34,18 @@ Example:
 
 // Run disables the key.
 func (c *keyDisableCmd) Run(ctx context.Context, p *Process) error {
-	return change(ctx, p, c.one, kms.DisableKey, &kmsv1.DisableKeyRequest{KeyId: c.Key.id()},
+	return change(ctx, p, c.requestFlags, kms.DisableKey, &kmsv1.DisableKeyRequest{KeyId: c.Key.id()},
 		"Key %s is disabled: it cannot be used until `strongroom key enable`.", c.Key)
 }
 
 type keyUpdateDescriptionCmd struct {
 	Key         keyID  `arg:"" help:"The key's id or ARN."`
 	Description string `arg:"" help:"What the key is for; up to 8,192 characters. \"\" takes the description away."`
-	one
+	requestFlags
 }
 
 // Run replaces the key's description.
 func (c *keyUpdateDescriptionCmd) Run(ctx context.Context, p *Process) error {
 	request := &kmsv1.UpdateKeyDescriptionRequest{KeyId: c.Key.id(), Description: &c.Description}
-	return change(ctx, p, c.one, kms.UpdateKeyDescription, request, "Key %s has its new description.", c.Key)
+	return change(ctx, p, c.requestFlags, kms.UpdateKeyDescription, request, "Key %s has its new description.", c.Key)
 }

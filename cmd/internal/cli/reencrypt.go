@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"maps"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -66,7 +65,7 @@ func (c *reencryptCmd) contexts() (source, destination map[string]string, err er
 	case c.NoContext:
 		return source, nil, nil
 	case len(c.NewContext) == 0:
-		return source, maps.Clone(source), nil
+		return source, source, nil
 	}
 	destination, err = parsePairs("--new-context", c.NewContext)
 	return source, destination, err
