@@ -61,10 +61,9 @@ var (
 // TestAChangeWhoseEventIsNotRecordedKeepsItsKeyUntilItIs breaks the journal
 // after the intent of a change.
 func TestAChangeWhoseEventIsNotRecordedKeepsItsKeyUntilItIs(t *testing.T) {
-	disable := func(s *service, ctx context.Context) error {
-		_, err := s.DisableKey(ctx, &kmsv1.DisableKeyRequest{KeyId: s.named("target")})
-		return err
-	}
+	disable := asks((*Keystore).DisableKey, func(s *service) *kmsv1.DisableKeyRequest {
+		return &kmsv1.DisableKeyRequest{KeyId: s.named("target")}
+	})
 	rotate := func(s *service, ctx context.Context) error { return s.renewNow(ctx, s.named("target")) }
 	for name, c := range map[string]struct {
 		event   string
@@ -72,14 +71,13 @@ func TestAChangeWhoseEventIsNotRecordedKeepsItsKeyUntilItIs(t *testing.T) {
 		fault   func(func() error) error
 		message string // of the only event of the change
 	}{
-		"a request":                     {"DisableKey", disable, notWritten, tookEffect},
-		"the service itself":            {rotateKey, rotate, notWritten, tookEffect},
-		"a request, written late":       {"DisableKey", disable, writtenLate, ""},
-		"the service itself, then late": {rotateKey, rotate, writtenLate, ""},
+		"a request":                        {"DisableKey", disable, notWritten, tookEffect},
+		"the service itself":               {rotateKey, rotate, notWritten, tookEffect},
+		"a request, written late":          {"DisableKey", disable, writtenLate, ""},
+		"the service itself, written late": {rotateKey, rotate, writtenLate, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, trail := startFaulty(t)
-			defer s.stop()
 			id := s.createNamed("target")
 			trail.fault.Store(&c.fault)
 			if err := c.do(s, s.as(admin)); err == nil {
@@ -96,7 +94,8 @@ func TestAChangeWhoseEventIsNotRecordedKeepsItsKeyUntilItIs(t *testing.T) {
 			if told.EventName != c.event || told.ErrorMessage != c.message || later.EventName != "UpdateKeyDescription" {
 				t.Errorf("the last events are %+v and %+v", told, later)
 			}
-			if open := s.trail.UnsettledIntents(); len(open) > 0 {
+			s.stop()
+			if open := openIntents(t, s.dir); len(open) > 0 {
 				t.Errorf("still open: %+v", open)
 			}
 		})
