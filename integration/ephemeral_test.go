@@ -200,7 +200,7 @@ func TestEphemeralOutlivesTheReaderOfItsLog(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	closeAll(t, log, readerOfLog)
+	closeAll(t, w, log, readerOfLog)
 	if _, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +223,7 @@ func TestEphemeralEndsWithItsParent(t *testing.T) {
 	if err := shell.Start(); err != nil {
 		t.Fatal(err)
 	}
+	closeAll(t, w) // so that a server that fails ends our reading
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
