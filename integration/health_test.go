@@ -64,7 +64,8 @@ func TestHealthWhileTheJournalCannotBeWritten(t *testing.T) {
 		t.Errorf("without a journal a request ends with %v, want ServiceUnavailableException", err)
 	}
 	awaitHealth(t, client, notServing)
-	awaitLog(t, server, "not serving:", "journal")
+	awaitLog(t, server, "not serving:", "")
+	awaitLog(t, server, "audit journal: journal is unavailable", "file too large")
 
 	limitFileSize(t, server, limit)
 	awaitHealth(t, client, serving)
