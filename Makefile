@@ -18,6 +18,7 @@ BUF := .tools/buf
 LINT := .tools/golangci-lint
 FUZZTIME ?= 1m
 KILLS ?= 30
+OVERLOAD ?= 10m
 # What `buf breaking` compares with.
 BASE ?= main
 
@@ -61,7 +62,7 @@ bench: test-deps ## measure the whole path against its floors; options in ARGS=
 	$(GO) run ./integration/bench $(ARGS)
 
 .PHONY: long
-long: long-fuzz long-race long-crash ## run what takes minutes: fuzzing, the race detector on everything, many crashes
+long: long-fuzz long-race long-crash long-overload ## run what takes minutes: fuzzing, the race detector on everything, many crashes, overload
 
 .PHONY: long-fuzz
 long-fuzz: ## run each fuzz target for FUZZTIME
@@ -79,6 +80,10 @@ long-race: test-deps ## run every test with the race detector, three times
 .PHONY: long-crash
 long-crash: test-deps ## kill the server and its workers KILLS times under load
 	STRONGROOM_KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m -run 'Killed' ./integration
+
+.PHONY: long-overload
+long-overload: test-deps ## ask a server for ten times what it can carry, for OVERLOAD
+	STRONGROOM_OVERLOAD=$(OVERLOAD) $(GO) test -count=1 -v -timeout 90m -run TestOverload ./integration
 
 ##### Check
 

@@ -138,7 +138,7 @@ func (k *Keystore) newAliasTarget(name string) target {
 	case strings.HasPrefix(name, reservedAliases):
 		t.err = errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_ALIAS_NAME, "Alias %s is reserved: the prefix %s is that of AWS managed keys.", name, reservedAliases)
 	case !newAliasPattern.MatchString(name):
-		t.err = errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_ALIAS_NAME, "Alias %s has characters that an alias cannot have.", name)
+		t.err = errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_ALIAS_NAME, "Alias %s is empty after its prefix, or has characters that an alias cannot have.", name)
 	case k.view.alias(name) != nil:
 		t.err = errorf(annotationsv1.ErrorKind_ERROR_KIND_ALREADY_EXISTS, "An alias with the name %s already exists", t.resource)
 	}

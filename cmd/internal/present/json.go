@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -17,8 +18,8 @@ import (
 
 // JSON prints messages of the API as the AWS command line does: members by
 // their AWS names, enums by their AWS spelling, bytes in base64, times in RFC
-// 3339, absent members left out. Secret members are shown: they are what the
-// user asked for.
+// 3339, absent members left out, but for the lists that are an answer's: these
+// are empty then. Secret members are shown: they are what the user asked for.
 type JSON struct{ api *describe.API }
 
 // NewJSON reads the API's descriptors.
@@ -57,8 +58,9 @@ func (j *JSON) Write(w io.Writer, m proto.Message) error {
 func appendObject(dst []byte, plan *describe.Message, r protoreflect.Message) ([]byte, error) {
 	dst = append(dst, '{')
 	first := true
+	isAnswer := strings.HasSuffix(plan.WireName, "Response")
 	for _, f := range plan.Fields {
-		if !r.Has(f.Desc) {
+		if !r.Has(f.Desc) && !(isAnswer && f.List) {
 			continue
 		}
 		if !first {

@@ -23,7 +23,7 @@ func TestJSONHasTheNamesOfAWS(t *testing.T) {
 		m    proto.Message
 		want string
 	}{
-		{"absent and empty differ", &kmsv1.ListKeysResponse{Truncated: new(false)}, "{\n  \"Truncated\": false\n}\n"},
+		{"absent and empty differ", &kmsv1.ListKeysResponse{Truncated: new(false)}, "{\n  \"Keys\": [],\n  \"Truncated\": false\n}\n"},
 		{"nothing", &kmsv1.DescribeKeyResponse{}, "{}\n"},
 		{"bytes, secret ones too", &kmsv1.DecryptResponse{Plaintext: []byte("hi?>")}, "{\n  \"Plaintext\": \"aGk/Pg==\"\n}\n"},
 		{"strings are not made fit for HTML", &kmsv1.KeyMetadata{Description: new("a<b & \"c\"\n")}, "{\n  \"Description\": \"a<b & \\\"c\\\"\\n\"\n}\n"},
