@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what Strongroom needs beside Go on Debian or Ubuntu: a C compiler
 # with the C library's headers, and SoftHSM; with --test also what the tests use
-# (pkcs11-tool). It installs only what is missing, and is silent when nothing is.
+# (pkcs11-tool, Python). It installs only what is missing, and is silent when nothing is.
 set -eu
 
 missing=
@@ -16,6 +16,7 @@ need libc6-dev test -e /usr/include/stdio.h
 need softhsm2 command -v softhsm2-util
 if [ "${1-}" = --test ]; then
 	need opensc command -v pkcs11-tool
+	need python3 command -v python3
 fi
 [ -n "$missing" ] || exit 0
 
