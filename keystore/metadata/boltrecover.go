@@ -62,14 +62,13 @@ func (b *Bolt) Healthy() error {
 // The caller has the turn to write.
 func (b *Bolt) writeFailed(change Change, cause error) error {
 	reason := fmt.Errorf("%w: writing %s: %w", ErrUnavailable, b.path, cause)
-	visible, err := b.visible()
 	switch {
-	case errors.Is(cause, errPanicked) || errors.Is(err, errPanicked):
-		b.history.stop(reason)
+	case errors.Is(cause, errPanicked):
+		b.history.stop(reason) // bbolt may hold its locks for ever: nothing more may be asked of it
 		return reason
 	case errors.Is(cause, ErrCorrupt):
 		return cause // the Txn met a damaged record; nothing was written
-	case err == nil && visible.txid == b.synced && beforeSync(cause):
+	case beforeSync(cause) && b.unchanged():
 		b.fault.set(reason)
 		return reason
 	}
@@ -92,6 +91,12 @@ func (b *Bolt) writeFailed(change Change, cause error) error {
 func beforeSync(cause error) bool {
 	var write *fs.PathError
 	return errors.As(cause, &write) || errors.Is(cause, bolterrors.ErrMaxSizeReached)
+}
+
+// unchanged says that a reader would see no later transaction than the disk has.
+func (b *Bolt) unchanged() bool {
+	visible, err := b.visible()
+	return err == nil && visible.txid == b.synced
 }
 
 // visible returns what a reader would see.

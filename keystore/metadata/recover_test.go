@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -16,61 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
 )
-
-// failure is a way in which a disk fails a transaction.
-type failure int
-
-const (
-	works failure = iota
-	// refused: a write or the first sync fails, and nothing is to be seen.
-	refused
-	// kept: the last sync fails, and yet the disk has the change.
-	kept
-	// dropped: the last sync fails, and the disk does not have what is to be seen
-	// until the kernel drops the page.
-	dropped
-)
-
-// disk fails the transactions of a store.
-type disk struct {
-	b    *Bolt
-	mu   sync.Mutex
-	next failure // of every transaction until it is set again
-}
-
-func failing(b *Bolt) *disk {
-	d := &disk{b: b}
-	b.update = d.update
-	return d
-}
-
-func (d *disk) set(f failure) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.next = f
-}
-
-func (d *disk) update(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	before := make([]byte, 2*os.Getpagesize()) // the pages that say which transaction is the newest
-	if _, err := d.b.file.ReadAt(before, 0); err != nil {
-		return err
-	}
-	err := db.Update(func(tx *bbolt.Tx) error {
-		if err := fn(tx); err != nil || d.next != refused {
-			return err
-		}
-		return &os.PathError{Op: "write", Path: d.b.path, Err: syscall.EIO}
-	})
-	if err != nil || d.next == works {
-		return err
-	}
-	if d.next == dropped {
-		_, err = d.b.file.WriteAt(before, 0)
-	}
-	return errors.Join(syscall.EIO, err)
-}
 
 // TestUnknownChangeIsSettled fails the last sync of a change: it is found out, from a
 // copy that was synced, whether the change was made.
@@ -329,22 +272,6 @@ func TestRandomFailures(t *testing.T) {
 	}
 }
 
-// takeIn takes in the changes that there are after a revision.
-func takeIn(t *testing.T, b *Bolt, state map[string]string, after uint64) uint64 {
-	t.Helper()
-	changes, _, err := b.history.since(after)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range changes {
-		for _, e := range c.Events {
-			state[e.Entry.Key] = string(e.Entry.Value)
-		}
-		after = c.Revision
-	}
-	return after
-}
-
 // TestFileReplacedWhileOpening has a second process wait for the lock of a file that
 // the first one replaces and then closes.
 func TestFileReplacedWhileOpening(t *testing.T) {
@@ -389,186 +316,5 @@ func TestChangeThatOnlyTheCacheHas(t *testing.T) {
 	}
 	if e, err := b.Get(t.Context(), testKey); string(e.Value) != "v" || e.Revision != 1 || err != nil {
 		t.Errorf("Get: %q@%d, %v, want v@1", e.Value, e.Revision, err)
-	}
-}
-
-func TestCreateBolt(t *testing.T) {
-	const newest = 7
-	entries := []Entry{
-		{Key: testKey, Value: []byte("v"), Revision: newest},
-		{Key: testKey + "b", Value: []byte{}, Revision: 1},
-	}
-	for i := range 3 * entriesPerTx {
-		entries = append(entries, Entry{Key: fmt.Sprintf("%sc%06d", testKey, i), Value: []byte{1}, Revision: 2})
-	}
-	path := filepath.Join(t.TempDir(), "metadata.db")
-	if err := CreateBolt(path, newest, sequence(entries, nil)); err != nil {
-		t.Fatal(err)
-	}
-	expectOnlyFile(t, path)
-	got, revision, err := openAt(t, path).Range(t.Context(), scopeOf(testKey))
-	if diff := cmp.Diff(entries, got); diff != "" || revision != newest || err != nil {
-		t.Errorf("revision %d, %v (-want +got):\n%s", revision, err, diff)
-	}
-	if err := CreateBolt(path, newest, noEntries); !errors.Is(err, os.ErrExist) {
-		t.Errorf("CreateBolt of a file that exists: %v", err)
-	}
-}
-
-func TestCreateBoltRefuses(t *testing.T) {
-	broken := errors.New("the source broke off")
-	tests := map[string]struct {
-		entry Entry
-		err   error
-		want  error
-	}{
-		"revision 0":          {Entry{Key: testKey}, nil, ErrInvalid},
-		"a later revision":    {Entry{Key: testKey, Revision: 3}, nil, ErrInvalid},
-		"a bad key":           {Entry{Key: "key", Revision: 1}, nil, ErrInvalid},
-		"a value too long":    {Entry{Key: testKey, Revision: 1, Value: make([]byte, MaxValueSize+1)}, nil, ErrInvalid},
-		"an error of its own": {Entry{}, broken, broken},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			good := Entry{Key: testKey + "a", Revision: 1}
-			err := CreateBolt(filepath.Join(dir, "metadata.db"), 2, sequence([]Entry{good, test.entry}, test.err))
-			if !errors.Is(err, test.want) {
-				t.Errorf("CreateBolt: %v, want %v", err, test.want)
-			}
-			if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-				t.Errorf("it left %v, %v", left, err)
-			}
-		})
-	}
-}
-
-// sequence yields entries; the last one with an error.
-func sequence(entries []Entry, last error) func(func(Entry, error) bool) {
-	return func(yield func(Entry, error) bool) {
-		for i, e := range entries {
-			var err error
-			if i == len(entries)-1 {
-				err = last
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
-}
-
-func txnOf(value string) Txn { return Txn{Puts: []KeyValue{{Key: testKey, Value: []byte(value)}}} }
-
-func scopeOf(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
-
-func errorOf[T any](_ T, err error) error { return err }
-
-func mustCommit(t *testing.T, b *Bolt, value string) uint64 {
-	t.Helper()
-	revision, err := b.Commit(t.Context(), txnOf(value))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return revision
-}
-
-// watchUntil returns the values that a Watch after a revision gives up to another.
-func watchUntil(t *testing.T, b *Bolt, after, last uint64) []string {
-	t.Helper()
-	var values []string
-	for c, err := range b.Watch(t.Context(), scopeOf(testKey), after) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range c.Events {
-			values = append(values, string(e.Entry.Value))
-		}
-		if c.Revision >= last {
-			break
-		}
-	}
-	return values
-}
-
-func awaitHealthy(t *testing.T, b *Bolt) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if b.Healthy() == nil {
-			return
-		}
-	}
-	t.Fatalf("health stays %v", b.Healthy())
-}
-
-// outOfReach takes the file's directory away, so that no other file can be made
-// in it, and returns what brings it back.
-func outOfReach(t *testing.T, path string) (back func()) {
-	t.Helper()
-	dir := filepath.Dir(path)
-	if err := os.Rename(dir, dir+".away"); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := os.Rename(dir+".away", dir); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func inode(t *testing.T, path string) uint64 {
-	t.Helper()
-	var s syscall.Stat_t
-	if err := syscall.Stat(path, &s); err != nil {
-		t.Fatal(err)
-	}
-	return s.Ino
-}
-
-func expectOnlyFile(t *testing.T, path string) {
-	t.Helper()
-	files, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(files) != 1 {
-		t.Errorf("the directory has %v, %v, want only the file", files, err)
-	}
-}
-
-func expectLocked(t *testing.T, path string) {
-	t.Helper()
-	if _, err := OpenBolt(path, BoltOptions{LockTimeout: time.Millisecond}); !errors.Is(err, ErrUnavailable) {
-		t.Errorf("another OpenBolt: %v, want ErrUnavailable", err)
-	}
-}
-
-// openCount returns how often this process has a file open.
-func openCount(t *testing.T, path string) int {
-	t.Helper()
-	open, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := 0
-	for _, fd := range open {
-		if target, err := os.Readlink(fd); err == nil && target == path {
-			count++
-		}
-	}
-	return count
-}
-
-func openAt(t *testing.T, path string) *Bolt {
-	t.Helper()
-	b, err := OpenBolt(path, BoltOptions{retry: time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
-	return b
-}
-
-func closeNow(t *testing.T, b *Bolt) {
-	t.Helper()
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
 	}
 }
