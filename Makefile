@@ -19,6 +19,7 @@ LINT := .tools/golangci-lint
 FUZZTIME ?= 1m
 KILLS ?= 30
 OVERLOAD ?= 10m
+STEPS ?= 100000
 # What `buf breaking` compares with.
 BASE ?= main
 
@@ -62,7 +63,7 @@ bench: test-deps ## measure the whole path against its floors; options in ARGS=
 	$(GO) run ./integration/bench $(ARGS)
 
 .PHONY: long
-long: long-fuzz long-race long-crash long-overload ## run what takes minutes: fuzzing, the race detector on everything, many crashes, overload
+long: long-fuzz long-race long-crash long-model long-overload ## run all that takes minutes
 
 .PHONY: long-fuzz
 long-fuzz: ## run each fuzz target for FUZZTIME
@@ -80,6 +81,11 @@ long-race: test-deps ## run every test with the race detector, three times
 .PHONY: long-crash
 long-crash: test-deps ## kill the server and its workers KILLS times under load
 	STRONGROOM_KILLS=$(KILLS) $(GO) test -count=1 -v -timeout 60m -run 'Killed' ./integration
+
+.PHONY: long-model
+long-model: test-deps ## STEPS random operations against the model, and a crash at every step of every change
+	STRONGROOM_STEPS=$(STEPS) $(GO) test -count=1 -v -timeout 60m -run TestTheServiceAnswersAsTheModel ./keystore
+	STRONGROOM_CRASHES=all $(GO) test -count=1 -v -timeout 30m -run TestACrashAtAnyStep ./keystore
 
 .PHONY: long-overload
 long-overload: test-deps ## ask a server for ten times what it can carry, for OVERLOAD

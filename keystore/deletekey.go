@@ -20,11 +20,11 @@ const (
 	// deleteTimeout bounds one deletion. One that has begun is not given up when
 	// the service stops.
 	deleteTimeout = 30 * time.Second
-	// deleteRetryMin and deleteRetryMax bound the pause after which a deletion
-	// that failed is tried again; each is twice the one before. Each try leaves
-	// an event.
-	deleteRetryMin = 10 * time.Second
-	deleteRetryMax = time.Hour
+	// firstDeleteRetry and longestDeleteRetry bound the pause after which a
+	// deletion that failed is tried again; each is twice the one before. Each try
+	// leaves an event.
+	firstDeleteRetry = 10 * time.Second
+	longestDeleteRetry = time.Hour
 	// clockCheck is how long the clock is not looked at, at most: it may be set,
 	// and timers stand still while a machine sleeps.
 	clockCheck = time.Minute
@@ -63,7 +63,7 @@ func (k *Keystore) deleteDueKeys(ctx context.Context) {
 func (k *Keystore) untilDue(first *key, failed bool) time.Duration {
 	wait := clockCheck
 	if failed {
-		wait = deleteRetryMin
+		wait = firstDeleteRetry
 	}
 	if first != nil {
 		wait = min(wait, first.deletionDate().Sub(k.now()))
@@ -85,7 +85,7 @@ func (k *Keystore) deleteDue(ctx context.Context, due *key, failed map[uuid.UUID
 		delete(failed, due.id)
 		return
 	}
-	pause := min(max(2*failed[due.id].pause, deleteRetryMin), deleteRetryMax)
+	pause := min(max(2*failed[due.id].pause, firstDeleteRetry), longestDeleteRetry)
 	failed[due.id] = retry{at: time.Now().Add(pause), pause: pause}
 	k.log.Error("a key could not be deleted; it is tried again", "key", due.arn, "after", pause, "error", err)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"time"
 
@@ -179,17 +180,23 @@ func (k *Keystore) Close(ctx context.Context) error {
 
 // Health is nil when requests can be answered, or says for operators why not.
 func (k *Keystore) Health() error {
-	var errs []error
-	if err := k.hsm.Health(); err != nil {
-		errs = append(errs, fmt.Errorf("HSM: %w", err))
+	var reasons []string
+	for _, part := range []struct {
+		name string
+		err  error
+	}{
+		{"HSM", k.hsm.Health()},
+		{"audit journal", k.trail.Healthy()},
+		{"metadata", cmp.Or(k.view.healthy(), k.store.Healthy())},
+	} {
+		if part.err != nil {
+			reasons = append(reasons, part.name+": "+part.err.Error())
+		}
 	}
-	if err := k.trail.Healthy(); err != nil {
-		errs = append(errs, fmt.Errorf("audit journal: %w", err))
+	if reasons == nil {
+		return nil
 	}
-	if err := cmp.Or(k.view.healthy(), k.store.Healthy()); err != nil {
-		errs = append(errs, fmt.Errorf("metadata: %w", err))
-	}
-	return errors.Join(errs...)
+	return errors.New(strings.Join(reasons, "; ")) // one line of the log
 }
 
 // Describe returns the compiled description of the API that this Keystore

@@ -36,9 +36,8 @@ var (
 	// UpdateKeyDescription, CreateAlias, UpdateAlias to the key
 	toDescribe = row{ok, ok, wrongState, wrongState, ok, ok, ok, ok}
 	toSchedule = row{ok, ok, wrongState, wrongState, ok, ok, ok, wrongState}
-	// CancelKeyDeletion; of a primary key that waits for its replicas too, once
-	// there are such keys
-	toCancel = row{wrongState, wrongState, ok, wrongState, wrongState, wrongState, wrongState, wrongState}
+	// CancelKeyDeletion
+	toCancel = row{wrongState, wrongState, ok, ok, wrongState, wrongState, wrongState, wrongState}
 	// DescribeKey, and DeleteAlias and UpdateAlias of an alias of the key
 	toKnow = row{}
 )

@@ -51,7 +51,9 @@ func schedulable(k *key) error {
 // cancellable says whether a key's deletion may be cancelled: not once some of
 // its material may have been destroyed.
 func cancellable(k *key) error {
-	if !k.pendingDeletion() {
+	switch k.record.GetState() {
+	case pendingDeletion, pendingReplicaDeletion:
+	default:
 		return invalidState("%s is not pending deletion.", k.arn)
 	}
 	if k.record.DeletionStarted != nil {

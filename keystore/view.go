@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
@@ -14,6 +15,10 @@ import (
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 )
+
+// reloadPause is the pause after which a store that could not be read is tried
+// again.
+const reloadPause = time.Second
 
 // view is the keys and aliases of the scope in memory, as of one revision of
 // the metadata store. follow keeps it fresh.
@@ -75,7 +80,7 @@ func (v *view) load(ctx context.Context, store metadata.Store) error {
 func (v *view) follow(ctx context.Context, store metadata.Store, log hclog.Logger) {
 	err := v.watch(ctx, store)
 	for errors.Is(err, metadata.ErrCompacted) {
-		if err = v.load(ctx, store); err == nil {
+		if err = v.reload(ctx, store); err == nil {
 			err = v.watch(ctx, store)
 		}
 	}
@@ -88,6 +93,21 @@ func (v *view) follow(ctx context.Context, store metadata.Store, log hclog.Logge
 	defer v.mu.Unlock()
 	v.broken = err
 	v.announce()
+}
+
+// reload is load that waits for a store that cannot be read for a while.
+func (v *view) reload(ctx context.Context, store metadata.Store) error {
+	for {
+		err := v.load(ctx, store)
+		if !errors.Is(err, metadata.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-time.After(reloadPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // watch applies changes until the store gives none any more.
