@@ -23,7 +23,7 @@ const (
 	// firstDeleteRetry and longestDeleteRetry bound the pause after which a
 	// deletion that failed is tried again; each is twice the one before. Each try
 	// leaves an event.
-	firstDeleteRetry = 10 * time.Second
+	firstDeleteRetry   = 10 * time.Second
 	longestDeleteRetry = time.Hour
 	// clockCheck is how long the clock is not looked at, at most: it may be set,
 	// and timers stand still while a machine sleeps.
