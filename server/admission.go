@@ -33,6 +33,7 @@ type admission struct {
 	errs      *errorTranslator
 	overload  *overload
 	drain     *drain
+	message   time.Duration // how long a stream's may take to come
 	patience  time.Duration
 }
 
@@ -42,7 +43,8 @@ func newAdmission(c Config, errs *errorTranslator, o *overload, d *drain) *admis
 		following:      newPool(maxFollowing, "streams of the operator service", "not configurable"),
 		infrastructure: newPool(c.MaxConnections, "requests for health and reflection", "limits.max_connections"),
 		refusals:       newPool(maxRefusing, "refusals being recorded", "not configurable"),
-		streaming:      map[string]bool{}, errs: errs, overload: o, drain: d, patience: c.patience,
+		streaming:      map[string]bool{}, errs: errs, overload: o, drain: d,
+		message: c.DefaultDeadline, patience: c.patience,
 	}
 }
 
@@ -123,7 +125,7 @@ func (a *admission) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServe
 		return err
 	}
 	defer p.leave()
-	timed := newTimedStream(ss, a.patience)
+	timed := newTimedStream(ss, a.message, a.patience)
 	defer timed.close()
 	defer a.drain.ends(timed, info.FullMethod)()
 	return next(srv, timed)

@@ -19,8 +19,6 @@ var errNotTaken = errors.New("the client takes no more answers")
 type arrival struct {
 	// end ends the request's context, and with it every wait of its transport.
 	end context.CancelCauseFunc
-	// overdue ends a stream whose message does not come; nil for unary requests.
-	overdue *time.Timer
 	// refusal is what to answer instead of doing the request; nil to do it.
 	refusal *keystore.Error
 }
@@ -36,16 +34,10 @@ func arrivalOf(ctx context.Context) *arrival {
 	return &arrival{end: func(error) {}}
 }
 
-// complete says that the message is there, or not waited for any more.
-func (a *arrival) complete() {
-	if a.overdue != nil {
-		a.overdue.Stop()
-	}
-}
-
-// deadlines bounds how long requests may take, from their headers on: a client
-// that sends headers and no message, or half a message, must not hold a place
-// for longer than one whose request is slow.
+// deadlines bounds how long unary requests may take, from their headers on: a
+// client that sends headers and no message, or half a message, must not hold a
+// place for longer than one whose request is slow. A stream is bounded when it
+// has its place; see timedStream.
 type deadlines struct {
 	fallback  time.Duration // for requests that bring none
 	longest   time.Duration
@@ -55,12 +47,12 @@ type deadlines struct {
 // tap is called with a request's headers. Its context replaces the one with
 // which the transport waits for the message. It never refuses, because gRPC
 // does not release the context of a request that is refused here, with the
-// timer of the deadline that the client chose, before that has passed.
+// timer of the deadline that the client chose, before that has passed. Nor does
+// it start what outlives a request that is refused later.
 func (d deadlines) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
 	a := new(arrival)
 	if d.streaming[info.FullMethodName] {
 		ctx, a.end = context.WithCancelCause(ctx)
-		a.overdue = time.AfterFunc(d.fallback, func() { a.end(context.DeadlineExceeded) })
 	} else {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d.of(ctx))
@@ -86,17 +78,24 @@ type timedStream struct {
 	ctx      context.Context
 	end      context.CancelCauseFunc
 	arrival  *arrival
+	overdue  *time.Timer // ends the stream if its message does not come
 	patience time.Duration
 }
 
-func newTimedStream(ss grpc.ServerStream, patience time.Duration) *timedStream {
+// newTimedStream is called soon after the headers. The message may take as long
+// as a unary request without a deadline, the client an answer for patience.
+func newTimedStream(ss grpc.ServerStream, message, patience time.Duration) *timedStream {
 	ctx, end := context.WithCancelCause(ss.Context())
-	return &timedStream{ServerStream: ss, ctx: ctx, end: end, arrival: arrivalOf(ctx), patience: patience}
+	a := arrivalOf(ctx)
+	return &timedStream{
+		ServerStream: ss, ctx: ctx, end: end, arrival: a, patience: patience,
+		overdue: time.AfterFunc(message, func() { a.end(context.DeadlineExceeded) }),
+	}
 }
 
 // close releases what the stream has.
 func (s *timedStream) close() {
-	s.arrival.complete()
+	s.overdue.Stop()
 	s.end(nil)
 }
 
@@ -106,7 +105,7 @@ func (s *timedStream) Context() context.Context { return s.ctx }
 // RecvMsg is part of grpc.ServerStream.
 func (s *timedStream) RecvMsg(m any) error {
 	err := s.ServerStream.RecvMsg(m)
-	s.arrival.complete()
+	s.overdue.Stop()
 	return err
 }
 

@@ -53,10 +53,20 @@ func TestMessagesThatDoNotComeEndWithTheDeadline(t *testing.T) {
 			if code, _ := client.status(); code != test.code {
 				t.Errorf("answered with code %s, want %s", code, test.code)
 			}
-			for h.server.admission.requests.inUse()+h.server.admission.following.inUse() != 0 {
-				runtime.Gosched()
-			}
+			await(t, "its place", func() bool {
+				return h.server.admission.requests.inUse()+h.server.admission.following.inUse() == 0
+			})
 		})
+	}
+}
+
+// await waits until something has been given back.
+func await(t *testing.T, what string, free func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !free(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%s is still taken after 30s", what)
+		}
 	}
 }
 
@@ -77,9 +87,7 @@ func TestConnectionsThatGetNowhereAreClosed(t *testing.T) {
 	for name, conn := range stuck {
 		t.Run(name, func(t *testing.T) { awaitClosed(t, conn) })
 	}
-	for h.server.overload.open.Load() != 0 {
-		runtime.Gosched()
-	}
+	await(t, "the places of the connections", func() bool { return h.server.overload.open.Load() == 0 })
 	if err := callDescribeKey(h, h.dial(), &metadata.MD{}); err != nil {
 		t.Errorf("another connection: %v", err)
 	}
@@ -136,9 +144,7 @@ func TestClientsThatDoNotReadHoldNoStream(t *testing.T) {
 			if err := <-ended; err == nil {
 				t.Error("the stream ended by itself")
 			}
-			for h.server.admission.following.inUse() != 0 {
-				runtime.Gosched()
-			}
+			await(t, "its place", func() bool { return h.server.admission.following.inUse() == 0 })
 		})
 	}
 }
@@ -146,21 +152,25 @@ func TestClientsThatDoNotReadHoldNoStream(t *testing.T) {
 // What is refused leaves nothing behind, whatever deadline the client has set.
 func TestRefusedRequestsLeaveNothingBehind(t *testing.T) {
 	h, entered := busy(t, func(c *Config) { c.MaxInFlight = 1 })
-	h.server.admission.refusals = newPool(0, "", "")
+	h.server.admission.refusals, h.server.admission.following = newPool(0, "", ""), newPool(0, "", "")
 	occupy(t, h, entered, 1, h.dial(), callDescribeKey)
+	alice := []tls.Certificate{h.ca.client(aliceName)}
 	for name, test := range map[string]struct {
-		certs []tls.Certificate
-		code  string
+		method string
+		certs  []tls.Certificate
+		code   string
 	}{
-		"beyond the hard limit":        {[]tls.Certificate{h.ca.client(aliceName)}, resourceExhausted},
-		"without a client certificate": {nil, unauthenticated},
+		"beyond the hard limit":                  {describeKeyMethod, alice, resourceExhausted},
+		"without a client certificate":           {describeKeyMethod, nil, unauthenticated},
+		"a stream beyond the hard limit":         {streamEventsMethod, alice, resourceExhausted},
+		"a stream, without a client certificate": {streamEventsMethod, nil, unauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := h.dialRaw(t, window, test.certs...)
 			refuse := func(batches int) {
 				for range batches {
 					for range 100 {
-						client.headers(describeKeyMethod, "grpc-timeout", "99999999H")
+						client.headers(test.method, "grpc-timeout", "99999999H")
 					}
 					for range 100 {
 						if code, identified := client.status(); code != test.code || identified {

@@ -63,7 +63,7 @@ func (f TLSFiles) load() (*tls.Config, error) {
 		ClientCAs:    cas,
 		// A certificate that is given must verify, or the handshake fails. A
 		// connection without one is let in only to be told so by an error with
-		// a name (see requireCertificate) rather than by a TLS alert.
+		// a name (see admission.enter) rather than by a TLS alert.
 		ClientAuth: tls.VerifyClientCertIfGiven,
 		NextProtos: []string{"h2"},
 		// A resumed session would bring a certificate that was verified under
