@@ -16,8 +16,8 @@ const (
 	// maxFollowing is how many streams of the operator service are open at the
 	// same time. They last for hours, so requests have places of their own.
 	maxFollowing = 64
-	// maxRefusing is how many refusals are being recorded at the same time.
-	// Beyond it requests are refused without an event.
+	// maxRefusing is how many refusals are being recorded at the same time, three
+	// quarters of them for the same principal. Beyond it requests are refused without an event.
 	maxRefusing = 2048
 )
 

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +17,41 @@ type boundedListener struct {
 	limit    int64
 	patience time.Duration
 	overload *overload
+
+	mu sync.Mutex
+	// handshaking are the connections that have nothing to lose yet.
+	handshaking map[*boundedConn]struct{}
+	hushed      bool // no more handshakes
+}
+
+// hush closes the connections whose handshake is not over, and those that come
+// later: gRPC tells its connections of the end only when no handshake is under
+// way, and one peer that says nothing would keep the others waiting.
+func (l *boundedListener) hush() {
+	l.mu.Lock()
+	l.hushed = true
+	silent := slices.Collect(maps.Keys(l.handshaking))
+	l.mu.Unlock()
+	for _, c := range silent {
+		_ = c.Close() // No request has come on it.
+	}
+}
+
+// begin notes a connection, unless there are to be no more.
+func (l *boundedListener) begin(c *boundedConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.hushed {
+		l.handshaking[c] = struct{}{}
+	}
+	return !l.hushed
+}
+
+// over says that a connection's handshake has ended, or the connection itself.
+func (l *boundedListener) over(c *boundedConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.handshaking, c)
 }
 
 // Accept is part of net.Listener.
@@ -25,7 +62,12 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.overload.open.Add(1) <= l.limit {
-			return &boundedConn{Conn: conn, listener: l}, nil
+			bounded := &boundedConn{Conn: conn, listener: l}
+			if l.begin(bounded) {
+				return bounded, nil
+			}
+			_ = bounded.Close()
+			continue
 		}
 		l.overload.open.Add(-1)
 		l.overload.connections.Add(1)
@@ -53,8 +95,12 @@ func (c *boundedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// SetDeadline is part of net.Conn.
+// SetDeadline is part of net.Conn. gRPC sets one for the handshake, that of
+// HTTP/2 included, and takes it back afterwards.
 func (c *boundedConn) SetDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.listener.over(c)
+	}
 	c.timed.Store(!t.IsZero())
 	return c.Conn.SetDeadline(t)
 }
@@ -67,6 +113,9 @@ func (c *boundedConn) SetWriteDeadline(t time.Time) error {
 
 // Close is part of net.Conn.
 func (c *boundedConn) Close() error {
-	c.once.Do(func() { c.listener.overload.open.Add(-1) })
+	c.once.Do(func() {
+		c.listener.over(c)
+		c.listener.overload.open.Add(-1)
+	})
 	return c.Conn.Close()
 }

@@ -146,8 +146,11 @@ func (s *Server) register(c Config) {
 }
 
 // bound is the listener with what bounds its connections.
-func (s *Server) bound(lis net.Listener) net.Listener {
-	return &boundedListener{Listener: lis, limit: int64(s.maxConnections), patience: s.patience, overload: s.overload}
+func (s *Server) bound(lis net.Listener) *boundedListener {
+	return &boundedListener{
+		Listener: lis, limit: int64(s.maxConnections), patience: s.patience, overload: s.overload,
+		handshaking: map[*boundedConn]struct{}{},
+	}
 }
 
 // Serve answers requests on the listener, which it closes, until ctx ends.
@@ -164,14 +167,15 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 	running.Go(func() { s.health.watch(ctx) })
 	served := make(chan error, 1)
 	running.Go(func() { s.overload.watch(ctx) })
-	running.Go(func() { served <- s.grpc.Serve(s.bound(lis)) })
+	bounded := s.bound(lis)
+	running.Go(func() { served <- s.grpc.Serve(bounded) })
 	select {
 	case err := <-served:
 		cancel()
-		s.stop()
+		s.stop(bounded)
 		return fmt.Errorf("serving on %v: %w", lis.Addr(), err)
 	case <-ctx.Done():
-		s.stop()
+		s.stop(bounded)
 	}
 	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("serving on %v: %w", lis.Addr(), err)
@@ -180,8 +184,9 @@ func (s *Server) Serve(ctx context.Context, lis net.Listener) error {
 }
 
 // stop drains the server, and cuts off what has not finished in time.
-func (s *Server) stop() {
+func (s *Server) stop(lis *boundedListener) {
 	s.health.server.Shutdown()
+	lis.hush()
 	s.drain.stop()
 	drained := make(chan struct{})
 	go func() {

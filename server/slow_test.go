@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,19 +54,19 @@ func TestMessagesThatDoNotComeEndWithTheDeadline(t *testing.T) {
 			if code, _ := client.status(); code != test.code {
 				t.Errorf("answered with code %s, want %s", code, test.code)
 			}
-			await(t, "its place", func() bool {
+			await(t, "its place is free", func() bool {
 				return h.server.admission.requests.inUse()+h.server.admission.following.inUse() == 0
 			})
 		})
 	}
 }
 
-// await waits until something has been given back.
-func await(t *testing.T, what string, free func() bool) {
+// await waits until something has happened.
+func await(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !free(); runtime.Gosched() {
+	for end := time.Now().Add(30 * time.Second); !happened(); runtime.Gosched() {
 		if time.Now().After(end) {
-			t.Fatalf("%s is still taken after 30s", what)
+			t.Fatalf("%s: not after 30s", what)
 		}
 	}
 }
@@ -87,9 +88,27 @@ func TestConnectionsThatGetNowhereAreClosed(t *testing.T) {
 	for name, conn := range stuck {
 		t.Run(name, func(t *testing.T) { awaitClosed(t, conn) })
 	}
-	await(t, "the places of the connections", func() bool { return h.server.overload.open.Load() == 0 })
+	await(t, "their places are free", func() bool { return h.server.overload.open.Load() == 0 })
 	if err := callDescribeKey(h, h.dial(), &metadata.MD{}); err != nil {
 		t.Errorf("another connection: %v", err)
+	}
+}
+
+// Connections that get nowhere do not hold up the end, for which the others
+// would wait until they are cut off.
+func TestConnectionsThatGetNowhereDoNotHoldUpTheEnd(t *testing.T) {
+	h := newHarness(t)
+	h.config.DrainTimeout = 10 * time.Second // a handshake may take 15 s
+	h.start()
+	if err := callDescribeKey(h, h.dial(), &metadata.MD{}); err != nil {
+		t.Fatal(err)
+	}
+	dialTCP(t, h, nil)
+	dialTLS(t, h, []byte("PRI * HTTP"), []tls.Certificate{h.ca.client(aliceName)})
+	await(t, "three connections are open", func() bool { return h.server.overload.open.Load() == 3 })
+	h.end()
+	if strings.Contains(h.log.String(), "cut off") {
+		t.Errorf("the drain waited for them:\n%s", h.log)
 	}
 }
 
@@ -144,7 +163,7 @@ func TestClientsThatDoNotReadHoldNoStream(t *testing.T) {
 			if err := <-ended; err == nil {
 				t.Error("the stream ended by itself")
 			}
-			await(t, "its place", func() bool { return h.server.admission.following.inUse() == 0 })
+			await(t, "its place is free", func() bool { return h.server.admission.following.inUse() == 0 })
 		})
 	}
 }
