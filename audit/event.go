@@ -43,7 +43,7 @@ type APIEvent struct {
 	// ReadOnly says that the operation changes nothing. Cryptographic
 	// operations are read-only.
 	ReadOnly bool
-	// Resources are the keys that the request touched.
+	// Resources are the keys and aliases that the request touched.
 	Resources []Resource
 	// EventType is EventTypeAPICall (also if empty) or EventTypeService.
 	EventType string
@@ -87,11 +87,8 @@ type Resource struct {
 	ARN string
 }
 
-// Types of resources.
-const (
-	ResourceTypeKey   = "AWS::KMS::Key"
-	ResourceTypeAlias = "AWS::KMS::Alias"
-)
+// ResourceTypeKey is the Type of a KMS key and, as in CloudTrail, of an alias.
+const ResourceTypeKey = "AWS::KMS::Key"
 
 // TLSDetails is CloudTrail's tlsDetails element. Empty fields are left out.
 type TLSDetails struct {

@@ -37,12 +37,12 @@ type Intent struct {
 	// from; empty if the service acts of itself.
 	RequestedBy     string `json:"requestedBy,omitempty"`
 	SourceIPAddress string `json:"sourceIPAddress,omitempty"`
-	// Time is when the request came.
+	// Time is when the change began.
 	Time time.Time `json:"time"`
 }
 
 // RecordIntent writes the intent. It is durable when nil is returned. If ctx ends
-// first it may be written or not. While 500 intents are open it fails with
+// first it may be written or not, but not after an event that is recorded later. While 500 intents are open it fails with
 // journal.ErrUnavailable.
 func (t *Trail) RecordIntent(ctx context.Context, in *Intent) error {
 	body, err := in.encode()
@@ -67,16 +67,26 @@ func (in Intent) encode() ([]byte, error) {
 	return body, err
 }
 
-// appendIntent appends an intent. The append goes on when ctx ends, so that the
-// intent keeps its place until it is known whether it is open.
+// appendIntent appends an intent. Its place in the journal, before whatever
+// event follows, is taken when ctx ends; the append then goes on, so that it
+// becomes known whether the intent is open.
 func (t *Trail) appendIntent(ctx context.Context, body []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := t.beginIntent(); err != nil {
+		return err
+	}
+	pending, err := t.journal.Submit(journal.Entry{Kind: kindIntent, Body: body})
+	if err != nil {
+		t.state.release()
+		t.intents.Done()
 		return err
 	}
 	result := make(chan error, 1)
 	go func() {
 		defer t.intents.Done()
-		_, err := t.journal.Append(context.WithoutCancel(ctx), journal.Entry{Kind: kindIntent, Body: body})
+		_, err := pending.Wait(context.WithoutCancel(ctx))
 		if err != nil {
 			t.state.release()
 		}

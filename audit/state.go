@@ -123,10 +123,24 @@ func (s *state) open(body []byte) error {
 func (s *state) reserve() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.noPlace(); err != nil {
+		return err
+	}
+	s.pending++
+	return nil
+}
+
+// full is why no more intents can be written, or nil.
+func (s *state) full() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.noPlace()
+}
+
+func (s *state) noPlace() error {
 	if n := len(s.at.Intents) + s.pending; n >= maxOpenIntents {
 		return fmt.Errorf("%w: %d changes are under way or were cut off", journal.ErrUnavailable, n)
 	}
-	s.pending++
 	return nil
 }
 

@@ -82,7 +82,7 @@ func (t *Trail) Healthy() error {
 	if err := t.hsms.fault(); err != nil {
 		return fmt.Errorf("writing HSM entries: %w", err)
 	}
-	return nil
+	return t.state.full()
 }
 
 // RecordEvent writes the event. It is durable when nil is returned.

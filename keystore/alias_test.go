@@ -6,7 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
@@ -37,6 +42,7 @@ func TestAnAliasNamesItsKey(t *testing.T) {
 	first, second := s.createKey(), s.createKey()
 	s.must(s.createAlias("alias/payroll/2027", first.KeyId))
 	arn := "arn:aws:kms:us-east-1:000000000000:alias/payroll/2027"
+	s.expectAliasEvent("CreateAlias", first.GetArn(), arn, first.GetArn())
 	for _, ref := range []string{"alias/payroll/2027", arn} {
 		if got := s.describe(ref); got.GetArn() != first.GetArn() {
 			t.Errorf("%s names %s", ref, got.GetArn())
@@ -53,6 +59,7 @@ func TestAnAliasNamesItsKey(t *testing.T) {
 
 	_, err := s.UpdateAlias(s.as(admin), &kmsv1.UpdateAliasRequest{AliasName: new("alias/payroll/2027"), TargetKeyId: second.Arn})
 	s.must(err)
+	s.expectAliasEvent("UpdateAlias", second.GetArn(), arn, first.GetArn(), second.GetArn())
 	if got := s.describe(arn); got.GetArn() != second.GetArn() {
 		t.Errorf("after its update the alias names %s", got.GetArn())
 	}
@@ -62,11 +69,23 @@ func TestAnAliasNamesItsKey(t *testing.T) {
 
 	_, err = s.DeleteAlias(s.as(admin), &kmsv1.DeleteAliasRequest{AliasName: new("alias/payroll/2027")})
 	s.must(err)
-	if e := s.lastEvent(); len(e.Resources) != 2 || e.Resources[0].ARN != arn || e.Resources[1].ARN != second.GetArn() {
-		t.Errorf("the event of DeleteAlias names %+v", e.Resources)
-	}
+	s.expectAliasEvent("DeleteAlias", second.GetArn(), arn, second.GetArn())
 	if _, err := s.encrypt(arn); err == nil {
 		t.Error("a deleted alias names a key")
+	}
+}
+
+// expectAliasEvent expects that the newest event shows the key that the alias
+// names or named, and these resources.
+func (s *service) expectAliasEvent(name, key string, resources ...string) {
+	s.t.Helper()
+	e := s.lastEvent()
+	var named []string
+	for _, r := range e.Resources {
+		named = append(named, r.ARN)
+	}
+	if e.EventName != name || e.ResponseElements["keyId"] != key || !slices.Equal(named, resources) {
+		s.t.Errorf("the event is %+v, want %s of %s with the resources %v", e, name, key, resources)
 	}
 }
 
@@ -159,4 +178,35 @@ func TestAliasRefusals(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestAChangeThatWaitedHoldsWhatItThenFinds moves an alias to another key while
+// its deletion waits: the deletion has to wait for changes of that key, too.
+func TestAChangeThatWaitedHoldsWhatItThenFinds(t *testing.T) {
+	s := startService(t)
+	first, second := s.createKey(), s.createKey()
+	s.must(s.createAlias("alias/payroll", first.KeyId))
+	ofAlias, err := s.changes.begin(t.Context(), s.scope.aliasPath("alias/payroll"))
+	s.must(err)
+	ofSecond, err := s.changes.begin(t.Context(), s.scope.keyPath(uuid.MustParse(second.GetKeyId())))
+	s.must(err)
+
+	ctx, cancel := context.WithTimeout(s.as(admin), 300*time.Millisecond)
+	defer cancel()
+	deletion := make(chan error)
+	go func() {
+		_, err := s.DeleteAlias(ctx, &kmsv1.DeleteAliasRequest{AliasName: new("alias/payroll")})
+		deletion <- err
+	}()
+	a := s.view.alias("alias/payroll")
+	r := proto.CloneOf(a.record)
+	r.TargetKeyId = second.KeyId
+	s.must(s.storeAlias(t.Context(), newProof(s.Keystore, "moved"), a, s.view.get(uuid.MustParse(second.GetKeyId())), r))
+	ofAlias.end()
+	if err := <-deletion; err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT {
+		t.Errorf("an alias was deleted while its key was held by another change: %v", err)
+	}
+	ofSecond.end()
+	_, err = s.DeleteAlias(s.as(admin), &kmsv1.DeleteAliasRequest{AliasName: new("alias/payroll")})
+	s.must(err)
 }

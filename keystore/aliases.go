@@ -131,7 +131,7 @@ func (k *Keystore) aliasPageAnswer(aliases []*alias, more bool) *kmsv1.ListAlias
 
 // newAliasTarget is an alias that must not exist yet, and may.
 func (k *Keystore) newAliasTarget(name string) target {
-	t := target{resource: k.scope.arn(name), path: k.scope.aliasPath(name)}
+	t := target{isAlias: true, resource: k.scope.arn(name), path: k.scope.aliasPath(name)}
 	switch {
 	case !strings.HasPrefix(name, aliasPrefix):
 		t = target{resource: "*", err: errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, `Alias must start with the prefix "alias/".`)}
@@ -177,26 +177,4 @@ func aliasIntent(name string, key int) func([]target) audit.Intent {
 	return func(found []target) audit.Intent {
 		return audit.Intent{KeyARN: found[key].resource, AliasName: name}
 	}
-}
-
-// storeAlias writes the record of an alias, which is new or replaces an old
-// one, provided that its key is still as it was when it was checked.
-func (k *Keystore) storeAlias(ctx context.Context, p *proof, old *alias, of *key, r *storagev1.AliasRecord) error {
-	r.ChangedBy = &p.request
-	value, err := encodeValue(r)
-	if err != nil {
-		return err
-	}
-	path, revision := k.scope.aliasPath(r.GetName()), uint64(0)
-	if old != nil {
-		revision = old.revision
-	}
-	err = k.commit(ctx, metadata.Txn{
-		Conditions: []metadata.Condition{{Key: path, Revision: revision}, {Key: k.scope.keyPath(of.id), Revision: of.revision}},
-		Puts:       []metadata.KeyValue{{Key: path, Value: value}},
-	})
-	if err != nil {
-		return notStored(ctx, "alias "+r.GetName(), err)
-	}
-	return nil
 }

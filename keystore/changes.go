@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 )
 
 // changes keeps two changes of the same metadata from overlapping, from the
@@ -110,7 +109,7 @@ func (c *changes) pause(ctx context.Context) (resume func(), err error) {
 
 // await waits until done, which is asked under the lock, is true.
 func (c *changes) await(ctx context.Context, done func() bool) error {
-	for {
+	for ctx.Err() == nil {
 		c.mu.Lock()
 		ok, freed := done(), c.freed
 		c.mu.Unlock()
@@ -120,28 +119,12 @@ func (c *changes) await(ctx context.Context, done func() bool) error {
 		select {
 		case <-freed:
 		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
+	return ctx.Err()
 }
 
 func (c *changes) announce() {
 	close(c.freed)
 	c.freed = make(chan struct{})
-}
-
-// restTimeout bounds how long changes are held back, waiting included.
-const restTimeout = 30 * time.Second
-
-// atRest runs a function, which must be quick, while no change is between its
-// intent and its event.
-func (k *Keystore) atRest(ctx context.Context, run func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, restTimeout)
-	defer cancel()
-	resume, err := k.changes.pause(ctx)
-	if err != nil {
-		return outOfTime(ctx, "A change under way").because(err)
-	}
-	defer resume()
-	return run(ctx)
 }

@@ -80,3 +80,11 @@ func soon(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+func TestAnEndedContextBeginsNoChange(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newChanges().begin(ctx, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -98,8 +98,8 @@ func TestChangesOfOneKeyAtOnceAreAllMade(t *testing.T) {
 	s := startService(t)
 	id := s.createNamed("target")
 	changes := map[string]func() error{
-		"disabled": func() error {
-			_, err := s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: id})
+		"enabled": func() error {
+			_, err := s.EnableKey(s.as(admin), &kmsv1.EnableKeyRequest{KeyId: id})
 			return err
 		},
 		"described": func() error {
@@ -123,7 +123,7 @@ func TestChangesOfOneKeyAtOnceAreAllMade(t *testing.T) {
 	close(start)
 	work.Wait()
 	w := s.world(map[uuid.UUID]string{uuid.MustParse(*id): "target"})
-	if got, want := w.Keys["target"], (worldKey{State: disabled, Description: "changed", Materials: 2}); got != want || len(w.Aliases) != 2 {
+	if got, want := w.Keys["target"], (worldKey{State: enabled, Description: "changed", Materials: 2}); got != want || len(w.Aliases) != 2 {
 		t.Errorf("the key is %+v with the aliases %v, want %+v", got, w.Aliases, want)
 	}
 	s.expectOneTruth()

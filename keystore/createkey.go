@@ -79,7 +79,7 @@ func (k *Keystore) newKeyRecord(req *kmsv1.CreateKeyRequest) *storagev1.KeyRecor
 		KeySpec:     kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT.Enum(),
 		KeyUsage:    kmsv1.KeyUsageType_KEY_USAGE_TYPE_ENCRYPT_DECRYPT.Enum(),
 		Origin:      kmsv1.OriginType_ORIGIN_TYPE_AWS_KMS.Enum(),
-		State:       kmsv1.KeyState_KEY_STATE_ENABLED.Enum(),
+		State:       enabled.Enum(),
 		BackingKeys: []*storagev1.BackingKey{newBackingKey(now)},
 	}
 }
@@ -128,5 +128,6 @@ func (k *Keystore) undoMaterial(ctx context.Context, p *proof, r *storagev1.KeyR
 	if hasBackingKey(stored, id) {
 		return fmt.Errorf("the backing key %s was kept: its record was stored although storing it failed", id)
 	}
-	return p.destroy(ctx, id)
+	_, err := p.destroy(ctx, id)
+	return err
 }

@@ -40,8 +40,9 @@ type retry struct {
 // ends. One that fell due while the service was down is deleted at its start.
 func (k *Keystore) deleteDueKeys(ctx context.Context) {
 	failed := map[uuid.UUID]retry{}
-	for {
-		first, changed := k.view.nextDeletion(func(k *key) bool { return !time.Now().Before(failed[k.id].at) })
+	for ctx.Err() == nil {
+		now := time.Now()
+		first, changed := k.view.nextDeletion(func(k *key) bool { return !now.Before(failed[k.id].at) })
 		wait := k.untilDue(first, len(failed) > 0)
 		if wait <= 0 {
 			k.deleteDue(ctx, first, failed)
@@ -52,8 +53,6 @@ func (k *Keystore) deleteDueKeys(ctx context.Context) {
 		case <-changed:
 		case <-timer.C:
 		case <-ctx.Done():
-			timer.Stop()
-			return
 		}
 		timer.Stop()
 	}
@@ -85,6 +84,10 @@ func (k *Keystore) deleteDue(ctx context.Context, due *key, failed map[uuid.UUID
 		delete(failed, due.id)
 		return
 	}
+	if errors.Is(err, errHeld) {
+		failed[due.id] = retry{at: time.Now().Add(firstDeleteRetry), pause: failed[due.id].pause}
+		return
+	}
 	pause := min(max(2*failed[due.id].pause, firstDeleteRetry), longestDeleteRetry)
 	failed[due.id] = retry{at: time.Now().Add(pause), pause: pause}
 	k.log.Error("a key could not be deleted; it is tried again", "key", due.arn, "after", pause, "error", err)
@@ -94,8 +97,8 @@ func (k *Keystore) deleteDue(ctx context.Context, due *key, failed map[uuid.UUID
 // cannot be cancelled any more, then its material is destroyed, then the
 // metadata is removed. Cut off anywhere, it is done again from its beginning.
 func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
-	doomed := p.key
-	if doomed.record.DeletionStarted == nil {
+	doomed, begun := p.key, p.key.record.DeletionStarted != nil
+	if !begun {
 		r := proto.CloneOf(doomed.record)
 		r.DeletionStarted = timestamppb.Now()
 		marked, err := k.storeRecord(ctx, p, r, doomed.revision)
@@ -104,7 +107,7 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 		}
 		doomed = marked
 	}
-	if err := p.destroyAll(ctx, doomed.backing); err != nil {
+	if err := p.destroyAll(ctx, doomed.backing, begun); err != nil {
 		return err
 	}
 	if err := k.forget(ctx, doomed); err != nil {
@@ -114,8 +117,8 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 	return nil
 }
 
-// forget removes a key's metadata: the counts of its backing keys, then the
-// key with its aliases.
+// forget removes a key's metadata: the counts of its backing keys, its aliases,
+// then the key.
 func (k *Keystore) forget(ctx context.Context, doomed *key) error {
 	k.meter.forget(doomed.backing)
 	for ids := range slices.Chunk(doomed.backing, metadata.MaxTxnKeys) {
@@ -127,15 +130,33 @@ func (k *Keystore) forget(ctx context.Context, doomed *key) error {
 			return fmt.Errorf("removing the counts of %s: %w", doomed.arn, err)
 		}
 	}
-	aliases, _ := k.view.aliasPage(doomed.id, "", maxAliases)
-	t := metadata.Txn{
+	if err := k.forgetAliases(ctx, doomed); err != nil {
+		return err
+	}
+	return k.commit(ctx, metadata.Txn{
 		Conditions: []metadata.Condition{{Key: k.scope.keyPath(doomed.id), Revision: doomed.revision}},
 		Deletes:    []string{k.scope.keyPath(doomed.id)},
+	})
+}
+
+// forgetAliases removes the aliases of a key, some at a time, each as it is
+// known to be.
+func (k *Keystore) forgetAliases(ctx context.Context, doomed *key) error {
+	for {
+		aliases, _ := k.view.aliasPage(doomed.id, "", maxAliases/2)
+		if len(aliases) == 0 {
+			return nil
+		}
+		var t metadata.Txn
+		for _, a := range aliases {
+			path := k.scope.aliasPath(a.name)
+			t.Conditions = append(t.Conditions, metadata.Condition{Key: path, Revision: a.revision})
+			t.Deletes = append(t.Deletes, path)
+		}
+		if err := k.commit(ctx, t); err != nil {
+			return fmt.Errorf("removing the aliases of %s: %w", doomed.arn, err)
+		}
 	}
-	for _, a := range aliases {
-		t.Deletes = append(t.Deletes, k.scope.aliasPath(a.name))
-	}
-	return k.commit(ctx, t)
 }
 
 // destruction is what became of one backing key of a deleted key.
@@ -144,14 +165,20 @@ type destruction struct {
 	done bool
 }
 
-// destroyAll destroys all backing keys, also when one of them cannot be.
-func (p *proof) destroyAll(ctx context.Context, ids []hsmpool.ObjectID) error {
+// destroyAll destroys all backing keys, also when one of them cannot be. One that
+// is missing was destroyed if the deletion had begun before; else nobody knows
+// where it is, and the event must not say that it was destroyed.
+func (p *proof) destroyAll(ctx context.Context, ids []hsmpool.ObjectID, begun bool) error {
 	p.destroyed = make([]destruction, 0, len(ids))
 	var errs []error
 	var last hsmpool.Trace
 	for _, id := range ids {
-		err := p.destroy(ctx, id)
-		p.destroyed = append(p.destroyed, destruction{id: id, done: err == nil})
+		missing, err := p.destroy(ctx, id)
+		p.destroyed = append(p.destroyed, destruction{id: id, done: err == nil && (begun || !missing)})
+		if missing && !begun {
+			p.k.log.Error("the material of a key that is deleted was not in the token: is it the right token?",
+				"key", p.key.arn, "backing_key_id", id, "request_id", p.request)
+		}
 		if err != nil {
 			errs, last = append(errs, err), p.trace
 		}

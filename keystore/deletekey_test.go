@@ -199,6 +199,36 @@ func TestADeletionThatFailedIsTriedAgainAndCannotBeCancelled(t *testing.T) {
 	}
 }
 
+func TestMaterialThatWasNotThereIsNotSaidToBeDestroyed(t *testing.T) {
+	s, c := startClocked(t)
+	doomed := s.createKey()
+	_, err := s.pool.Destroy(t.Context(), s.materialOf(doomed))
+	s.must(err)
+	s.schedule(doomed.KeyId)
+	c.advance(pastTheWindow)
+	s.poke()
+	e := s.awaitEvent(deleteKey, 1)
+	if status, _ := e.AdditionalEventData["backingKeysDeletionStatus"].(string); !strings.Contains(status, "FAILURE") {
+		t.Errorf("the event is %+v", e)
+	}
+	s.awaitGone(doomed.GetKeyId())
+}
+
+func TestAKeyThatIsNotUsedGetsNoNewMaterial(t *testing.T) {
+	s := startService(t)
+	off, doomed := s.createKey(), s.createKey()
+	_, err := s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: off.KeyId})
+	s.must(err)
+	s.schedule(doomed.KeyId)
+	for _, k := range []*kmsv1.KeyMetadata{off, doomed} {
+		material := s.materialOf(k)
+		s.must(s.renewNow(t.Context(), k.KeyId))
+		if s.materialOf(k) != material {
+			t.Errorf("%v got new material", k)
+		}
+	}
+}
+
 func TestRecordsThatContradictThemselvesAreRefused(t *testing.T) {
 	sc := scope{account: "000000000000", region: "us-east-1"}
 	k := &Keystore{scope: sc}

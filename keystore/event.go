@@ -14,6 +14,7 @@ import (
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	"github.com/strongroom-kms/strongroom/proto/jsonenc"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // event is the request's API event, as CloudTrail records a KMS call.
@@ -37,9 +38,19 @@ func (r *request) event(res proto.Message, err error) *audit.APIEvent {
 		e.RequestParameters = r.method.AppendRequestEvent(nil, r.input)
 	}
 	if err == nil {
-		e.ResponseElements = r.method.AppendResponseEvent(nil, res)
+		e.ResponseElements = r.responseElements(res)
 	}
 	return e
+}
+
+// responseElements shows the answer. As in CloudTrail, a change that answers
+// nothing shows the key that was changed; of an alias, the key that it names.
+func (r *request) responseElements(res proto.Message) []byte {
+	if r.method.ReadOnly || r.method.EmptyOutput == annotationsv1.EmptyOutput_EMPTY_OUTPUT_UNSPECIFIED || len(r.targets) == 0 {
+		return r.method.AppendResponseEvent(nil, res)
+	}
+	of := r.targets[len(r.targets)-1]
+	return append(jsonenc.AppendString([]byte(`{"keyId":`), of.resource), '}')
 }
 
 // newEvent fills in what every event of a method has.
@@ -59,23 +70,24 @@ func (k *Keystore) newEvent(m *describe.Method) *audit.APIEvent {
 // also its key.
 func (r *request) resources() []audit.Resource {
 	var named []audit.Resource
-	add := func(kind, arn string) {
+	add := func(arn string) {
 		if !slices.ContainsFunc(named, func(o audit.Resource) bool { return o.ARN == arn }) {
-			named = append(named, audit.Resource{AccountID: r.k.scope.account, Type: kind, ARN: arn})
+			named = append(named, r.k.resource(arn))
 		}
 	}
 	for _, t := range r.targets {
-		if t.alias != nil {
-			add(audit.ResourceTypeAlias, t.resource)
-		}
-		if t.key != nil {
-			add(audit.ResourceTypeKey, t.key.arn)
+		if t.key != nil || t.isAlias {
+			add(t.resource)
 		}
 	}
 	if k := r.proof.key; k != nil {
-		add(audit.ResourceTypeKey, k.arn)
+		add(k.arn) // one that the request has made
 	}
 	return named
+}
+
+func (k *Keystore) resource(arn string) audit.Resource {
+	return audit.Resource{AccountID: k.scope.account, Type: audit.ResourceTypeKey, ARN: arn}
 }
 
 // identity describes the caller by its principal's ARN.

@@ -101,6 +101,28 @@ func TestCutOffCreateKeyIsSettled(t *testing.T) {
 	}
 }
 
+// TestGivenUpChangesLeaveNoIntents gives changes up before and while their
+// intents are written: an intent must not come after its own event.
+func TestGivenUpChangesLeaveNoIntents(t *testing.T) {
+	s := newService(t)
+	s.initToken()
+	s.start()
+	key := s.createKey()
+	for i := range 300 {
+		ctx, cancel := context.WithTimeout(s.as(admin), time.Duration(i%3*200)*time.Microsecond)
+		_, _ = s.UpdateKeyDescription(ctx, &kmsv1.UpdateKeyDescriptionRequest{KeyId: key.KeyId, Description: new("x")}) // either way
+		cancel()
+	}
+	s.stop()
+	s.start()
+	defer s.stop()
+	for _, e := range s.events() {
+		if e.EventType == audit.EventTypeService {
+			t.Fatalf("a change that was given up had to be settled: %+v", e)
+		}
+	}
+}
+
 // forgetfulHSM makes a key and does not say so in time.
 type forgetfulHSM struct{ HSM }
 

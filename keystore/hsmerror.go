@@ -25,8 +25,8 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 		return err
 	}
 	subject := "The HSM"
-	if p.key != nil {
-		subject = "The HSM of key " + p.key.arn
+	if p.using != nil {
+		subject = "The HSM of key " + p.using.arn
 	}
 	if e.Class == hsmpool.Timeout && ctx.Err() != nil {
 		return outOfTime(ctx, subject).because(err)
@@ -43,7 +43,7 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 	case hsmpool.Timeout:
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT, "%s did not answer in time.", subject).because(err)
 	case hsmpool.Unavailable, hsmpool.Operator:
-		if p.key == nil {
+		if p.using == nil {
 			return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "%s is not available.", subject).because(err)
 		}
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KEY_UNAVAILABLE, "%s is not available.", subject).because(err)

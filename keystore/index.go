@@ -30,22 +30,23 @@ func (x *index[K, V]) remove(k K) {
 	}
 }
 
-// page returns up to limit values whose keys come after a given one and that
-// are wanted, and whether there are more.
-func (x *index[K, V]) page(after K, limit int, wanted func(V) bool) (values []V, more bool) {
-	i, found := slices.BinarySearchFunc(x.order, after, x.compare)
+// page returns up to limit values whose keys come after a given one, and
+// whether there are more.
+func (x *index[K, V]) page(after K, limit int) (values []V, more bool) {
+	keys, more := pageOf(x.order, after, limit, x.compare)
+	for _, k := range keys {
+		values = append(values, x.values[k])
+	}
+	return values, more
+}
+
+// pageOf returns up to limit of the sorted keys that come after a given one,
+// and whether there are more.
+func pageOf[K any](keys []K, after K, limit int, compare func(K, K) int) (page []K, more bool) {
+	i, found := slices.BinarySearchFunc(keys, after, compare)
 	if found {
 		i++
 	}
-	for _, k := range x.order[i:] {
-		v := x.values[k]
-		if !wanted(v) {
-			continue
-		}
-		if len(values) == limit {
-			return values, true
-		}
-		values = append(values, v)
-	}
-	return values, false
+	end := min(i+limit, len(keys))
+	return keys[i:end], end < len(keys)
 }

@@ -39,7 +39,7 @@ func (k *key) has(id hsmpool.ObjectID) bool {
 
 // pendingDeletion says whether the key is to be deleted, at deletionDate.
 func (k *key) pendingDeletion() bool {
-	return k.record.GetState() == kmsv1.KeyState_KEY_STATE_PENDING_DELETION
+	return k.record.GetState() == pendingDeletion
 }
 
 // deletionDate is when a key that is to be deleted is due.
@@ -60,7 +60,7 @@ func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 		KeyId:                 r.KeyId,
 		Arn:                   &k.arn,
 		CreationDate:          r.Created,
-		Enabled:               new(r.GetState() == kmsv1.KeyState_KEY_STATE_ENABLED),
+		Enabled:               new(r.GetState() == enabled),
 		Description:           new(r.GetDescription()),
 		KeyUsage:              r.KeyUsage,
 		KeyState:              r.State,
@@ -75,8 +75,8 @@ func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 	}
 }
 
-// decodeEntry reads a key's record from where it stands in the store.
-func decodeEntry(s scope, e metadata.Entry) (*key, error) {
+// decodeKeyRecord reads a key's record from where it stands in the store.
+func decodeKeyRecord(s scope, e metadata.Entry) (*key, error) {
 	r := new(storagev1.KeyRecord)
 	if err := decodeValue(e.Value, r); err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Key, err)

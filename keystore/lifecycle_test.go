@@ -29,6 +29,9 @@ func TestADisabledKeyIsNotUsedUntilItIsEnabled(t *testing.T) {
 	if k := s.describe(*id); k.GetKeyState() != disabled || k.GetEnabled() {
 		t.Errorf("the disabled key is %v", k)
 	}
+	if e := s.events(); e[len(e)-2].EventName != "DisableKey" || e[len(e)-2].ResponseElements["keyId"] != s.describe(*id).GetArn() {
+		t.Errorf("the event is %+v", e[len(e)-2])
+	}
 	if _, err := s.encrypt(*id); err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_DISABLED {
 		t.Errorf("encrypting under a disabled key: %v", err)
 	}

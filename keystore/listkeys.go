@@ -13,16 +13,6 @@ import (
 // defaultPage is how many keys ListKeys answers when the request does not say.
 const defaultPage = 100
 
-// DescribeKey answers a key's metadata, whatever its state.
-func (k *Keystore) DescribeKey(ctx context.Context, req *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error) {
-	return perform(ctx, k, kmsv1.KeyManagementService_DescribeKey_FullMethodName, req, plan[*kmsv1.DescribeKeyResponse]{
-		targets: on(k.byReference(req.GetKeyId())),
-		run: func(_ context.Context, p *proof) (*kmsv1.DescribeKeyResponse, error) {
-			return &kmsv1.DescribeKeyResponse{KeyMetadata: p.key.metadata(k.scope)}, nil
-		},
-	})
-}
-
 // ListKeys lists the keys of the account and Region in the order of their ids.
 func (k *Keystore) ListKeys(ctx context.Context, req *kmsv1.ListKeysRequest) (*kmsv1.ListKeysResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_ListKeys_FullMethodName, req, plan[*kmsv1.ListKeysResponse]{

@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
@@ -45,36 +46,70 @@ func (k *Keystore) reportOrphans(ctx context.Context) {
 	}
 }
 
-// orphans reads the metadata before and after the tokens. Material that a
-// change under way makes or removes is in neither or in one of the two, and is
-// no orphan.
+// orphans compares the metadata before and after a reading of the tokens with
+// that reading. Material that a change under way makes or removes is no orphan.
 func (k *Keystore) orphans(ctx context.Context) (*operatorv1.ListHsmOrphansResponse, error) {
 	before := k.view.backingKeys()
-	objects, err := k.hsm.Objects(ctx)
+	objects, unknown, err := k.unknownObjects(ctx, before)
 	if err != nil {
-		return nil, fmt.Errorf("listing the keys of the tokens: %w", err)
+		return nil, err
 	}
-	res, found := new(operatorv1.ListHsmOrphansResponse), map[hsmpool.ObjectID]bool{}
-	making := k.changes.material()
+	if len(unknown) > 0 {
+		// A request that has failed since may just have destroyed what it had made.
+		_, again, err := k.unknownObjects(ctx, before)
+		if err != nil {
+			return nil, err
+		}
+		unknown = slices.DeleteFunc(unknown, func(o hsmpool.Object) bool {
+			return !slices.ContainsFunc(again, func(a hsmpool.Object) bool { return a.HSM == o.HSM && bytes.Equal(a.ID, o.ID) })
+		})
+	}
+	res := new(operatorv1.ListHsmOrphansResponse)
+	for _, o := range unknown {
+		res.TokenOrphans = append(res.TokenOrphans, k.describeObject(o))
+	}
+	res.MetadataOrphans = withoutObjects(before, k.view.backingKeys(), objects)
+	return res, nil
+}
+
+// unknownObjects returns the keys of all tokens, and those among them that the
+// metadata did not know and does not know, and that no change under way makes.
+func (k *Keystore) unknownObjects(ctx context.Context, before map[hsmpool.ObjectID]*key) (all, unknown []hsmpool.Object, err error) {
+	all, err = k.hsm.Objects(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing the keys of the tokens: %w", err)
+	}
+	making := k.changes.material() // first: what has been made since is in the metadata
 	after := k.view.backingKeys()
-	for _, object := range objects {
-		id, known := objectID(object)
-		found[id] = found[id] || known
-		if !known || before[id] == nil && after[id] == nil && !making[id.String()] {
-			res.TokenOrphans = append(res.TokenOrphans, k.describeObject(object))
+	for _, o := range all {
+		id, ours := objectID(o)
+		if !ours || before[id] == nil && after[id] == nil && !making[id.String()] {
+			unknown = append(unknown, o)
+		}
+	}
+	return all, unknown, nil
+}
+
+// withoutObjects returns the backing keys that were and are in the metadata, and
+// in no token. Those of a key whose deletion has begun are on their way.
+func withoutObjects(before, after map[hsmpool.ObjectID]*key, objects []hsmpool.Object) (orphans []*operatorv1.MetadataOrphan) {
+	found := map[hsmpool.ObjectID]bool{}
+	for _, o := range objects {
+		if id, ours := objectID(o); ours {
+			found[id] = true
 		}
 	}
 	for id, key := range after {
 		if before[id] != nil && !found[id] && key.record.DeletionStarted == nil {
-			res.MetadataOrphans = append(res.MetadataOrphans, &operatorv1.MetadataOrphan{
+			orphans = append(orphans, &operatorv1.MetadataOrphan{
 				KeyArn: &key.arn, BackingKeyId: new(id.String()), Current: new(id == key.current()),
 			})
 		}
 	}
-	slices.SortFunc(res.MetadataOrphans, func(a, b *operatorv1.MetadataOrphan) int {
+	slices.SortFunc(orphans, func(a, b *operatorv1.MetadataOrphan) int {
 		return cmp.Or(strings.Compare(a.GetKeyArn(), b.GetKeyArn()), strings.Compare(a.GetBackingKeyId(), b.GetBackingKeyId()))
 	})
-	return res, nil
+	return orphans
 }
 
 // objectID returns the CKA_ID of an object, and whether it is one that this

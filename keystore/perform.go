@@ -122,18 +122,19 @@ func (r *request) admit(find finder) error {
 	if err := r.k.fresh(); err != nil {
 		return err
 	}
+	return r.find(find)
+}
+
+// find finds the targets, and says whether the caller may act on them and they
+// can be acted on.
+func (r *request) find(find finder) error {
 	if find != nil {
 		r.targets = find()
 	}
 	if err := r.authorize(); err != nil {
 		return err
 	}
-	return missing(r.targets)
-}
-
-// missing is why one of the targets cannot be acted on, if one cannot.
-func missing(targets []target) error {
-	for _, t := range targets {
+	for _, t := range r.targets {
 		if t.err != nil {
 			return t.err
 		}
@@ -141,24 +142,35 @@ func missing(targets []target) error {
 	return nil
 }
 
-// hold waits until nobody else changes the targets, and looks at them again:
-// they may have changed meanwhile.
+// hold waits until nobody else changes the targets, and finds them again, since
+// they may have changed meanwhile: an alias may be that of another key.
 func (r *request) hold(ctx context.Context, find finder) error {
+	for {
+		paths := pathsOf(r.targets)
+		held, err := r.k.changes.begin(ctx, paths...)
+		if err != nil {
+			return outOfTime(ctx, "The change of the same key or alias that came before").because(err)
+		}
+		r.held = held
+		if err := r.find(find); err != nil {
+			return err
+		}
+		if slices.Equal(paths, pathsOf(r.targets)) {
+			return nil
+		}
+		held.end()
+	}
+}
+
+// pathsOf returns where the targets stand in the metadata, each path once.
+func pathsOf(targets []target) []string {
 	var paths []string
-	for _, t := range r.targets {
+	for _, t := range targets {
 		if !slices.Contains(paths, t.path) {
 			paths = append(paths, t.path)
 		}
 	}
-	held, err := r.k.changes.begin(ctx, paths...)
-	if err != nil {
-		return outOfTime(ctx, "Another change of the same").because(err)
-	}
-	r.held = held
-	if find != nil {
-		r.targets = find()
-	}
-	return missing(r.targets)
+	return paths
 }
 
 // announce makes the intent of a change durable.
@@ -171,18 +183,35 @@ func (r *request) announce(ctx context.Context, i audit.Intent) error {
 }
 
 // validate checks a request against the limits of its description, and its
-// encryption context, whose size AWS does not describe.
+// encryption contexts, whose size AWS does not describe.
 func validate(m *describe.Method, req proto.Message) error {
 	if err := m.Request.Validate(req); err != nil {
 		return &Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, Message: err.Error()}
 	}
-	r, ok := req.(interface{ GetEncryptionContext() map[string]string })
-	if !ok {
-		return nil
+	return checkContexts(req)
+}
+
+// checkContexts checks the size of every encryption context of a request.
+func checkContexts(req proto.Message) error {
+	switch r := req.(type) {
+	case interface{ GetEncryptionContext() map[string]string }:
+		return checkContext("encryptionContext", r.GetEncryptionContext())
+	case interface {
+		GetSourceEncryptionContext() map[string]string
+		GetDestinationEncryptionContext() map[string]string
+	}:
+		if err := checkContext("sourceEncryptionContext", r.GetSourceEncryptionContext()); err != nil {
+			return err
+		}
+		return checkContext("destinationEncryptionContext", r.GetDestinationEncryptionContext())
 	}
-	if err := blob.CheckContext(r.GetEncryptionContext()); err != nil {
+	return nil
+}
+
+func checkContext(member string, encryptionContext map[string]string) error {
+	if err := blob.CheckContext(encryptionContext); err != nil {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
-			"1 validation error detected: Value at 'encryptionContext' failed to satisfy constraint: %v", err)
+			"1 validation error detected: Value at '%s' failed to satisfy constraint: %v", member, err)
 	}
 	return nil
 }
@@ -256,7 +285,8 @@ func (k *Keystore) writeIntent(ctx context.Context, i *audit.Intent) error {
 
 // leaveOpen announces a change once more, under a request id that nobody has,
 // when it is not known what has become of its key material: the request's event
-// settles the request's own intent, and this one is left for the next start.
+// settles the request's own intent, and this one is left to the settler, or to
+// the next start.
 func (k *Keystore) leaveOpen(ctx context.Context, p *proof, i *audit.Intent) {
 	if !p.unsettled {
 		return
@@ -265,9 +295,13 @@ func (k *Keystore) leaveOpen(ctx context.Context, p *proof, i *audit.Intent) {
 	again.RequestID = uuid.NewString()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	err := k.writeIntent(ctx, &again)
-	k.log.Warn("it is not known whether new key material was made; the next start settles it",
-		"operation", i.EventName, "key", i.KeyARN, "backing_key_id", i.BackingKeyID, "request_id", i.RequestID, "error", err)
+	about := []any{"operation", i.EventName, "key", i.KeyARN, "backing_key_id", i.BackingKeyID, "request_id", i.RequestID}
+	if err := k.writeIntent(ctx, &again); err != nil {
+		k.log.Error("key material may have been left in the token, and that could not be written down; see strongroom hsm orphans", append(about, "error", err)...)
+		return
+	}
+	k.settler.addLate(&again)
+	k.log.Warn("it is not known whether new key material was made; if so, it is destroyed in some minutes, or at the next start", about...)
 }
 
 // record makes the request's event durable. Without it there is no answer,

@@ -21,6 +21,7 @@ type proof struct {
 	granted bool
 	targets []target
 	key     *key // the first target's, nil when it is no key
+	using   *key // the key of the last call, nil when it was about none
 
 	trace    hsmpool.Trace
 	material hsmpool.ObjectID // zero when no backing key was used
@@ -42,6 +43,7 @@ func (p *proof) grant(targets []target) {
 	p.targets, p.granted = targets, true
 	if len(targets) > 0 {
 		p.key = targets[0].key
+		p.using = p.key
 	}
 }
 
@@ -103,7 +105,7 @@ func (p *proof) sealer(ctx context.Context) (context.Context, HSM, blob.Header, 
 		return nil, nil, blob.Header{}, err
 	}
 	by := p.targets[len(p.targets)-1].key
-	p.material = by.current()
+	p.using, p.material = by, by.current()
 	if err := p.k.meter.take(ctx, by, p.material); err != nil {
 		return nil, nil, blob.Header{}, err
 	}
@@ -183,20 +185,20 @@ func mayHaveMade(err error) bool {
 	return e.Class == hsmpool.Timeout || e.Class == hsmpool.Unavailable || e.Class == hsmpool.Internal
 }
 
-// destroy removes a backing key that this request, or one that was cut off,
-// made. A key that is not there is destroyed already.
-func (p *proof) destroy(ctx context.Context, id hsmpool.ObjectID) error {
+// destroy removes a backing key: one of a key that is deleted, or one that this
+// request, or one that was cut off, made. One that is missing is no error.
+func (p *proof) destroy(ctx context.Context, id hsmpool.ObjectID) (missing bool, err error) {
 	ctx, hsm, err := p.hsm(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	p.material = id
 	trace, err := hsm.Destroy(ctx, id)
 	p.note(trace, err)
 	var e *hsmpool.Error
 	if errors.As(err, &e) && e.Class == hsmpool.ObjectMissing {
-		err = nil
+		missing, err = true, nil
 	}
 	p.unsettled = p.unsettled && err != nil
-	return err
+	return missing, err
 }

@@ -44,6 +44,28 @@ func (k *Keystore) storeRecord(ctx context.Context, p *proof, r *storagev1.KeyRe
 	return made, nil
 }
 
+// storeAlias writes the record of an alias, which is new or replaces an old
+// one, provided that its key is still as it was when it was checked.
+func (k *Keystore) storeAlias(ctx context.Context, p *proof, old *alias, of *key, r *storagev1.AliasRecord) error {
+	r.ChangedBy = &p.request
+	value, err := encodeValue(r)
+	if err != nil {
+		return err
+	}
+	path, revision := k.scope.aliasPath(r.GetName()), uint64(0)
+	if old != nil {
+		revision = old.revision
+	}
+	err = k.commit(ctx, metadata.Txn{
+		Conditions: []metadata.Condition{{Key: path, Revision: revision}, {Key: k.scope.keyPath(of.id), Revision: of.revision}},
+		Puts:       []metadata.KeyValue{{Key: path, Value: value}},
+	})
+	if err != nil {
+		return notStored(ctx, "alias "+r.GetName(), err)
+	}
+	return nil
+}
+
 // commit makes a change of the metadata and waits until the view shows it.
 func (k *Keystore) commit(ctx context.Context, t metadata.Txn) error {
 	revision, err := k.store.Commit(ctx, t)

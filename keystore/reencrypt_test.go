@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -40,7 +41,9 @@ func TestReEncryptMovesACiphertextToAnotherKeyAndContext(t *testing.T) {
 // TestReEncryptRefusals is the table of what ReEncrypt refuses.
 func TestReEncryptRefusals(t *testing.T) {
 	s := startService(t)
-	key, other, off := s.createKey(), s.createKey(), s.createKey()
+	key, other, off, lost := s.createKey(), s.createKey(), s.createKey(), s.createKey()
+	_, err := s.pool.Destroy(t.Context(), s.materialOf(lost))
+	s.must(err)
 	sealed, err := s.encrypt(key.GetKeyId())
 	s.must(err)
 	ofOff, err := s.encrypt(off.GetKeyId())
@@ -50,7 +53,7 @@ func TestReEncryptRefusals(t *testing.T) {
 	reEncrypt := func(req *kmsv1.ReEncryptRequest) func(context.Context) error {
 		return func(ctx context.Context) error { _, err := s.ReEncrypt(ctx, req); return err }
 	}
-	wrong := map[string]string{"stage": "prod"}
+	wrong, long := map[string]string{"stage": "prod"}, map[string]string{"k": strings.Repeat("v", 8192)}
 	rsa := kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_RSAES_OAEP_SHA_1.Enum()
 	s.checkRefusals(t, []refusal{
 		{"auditor", auditor, reEncrypt(&kmsv1.ReEncryptRequest{CiphertextBlob: sealed, DestinationKeyId: other.KeyId}), "ACCESS_DENIED", "kms:ReEncryptFrom on resource: " + key.GetArn()},
@@ -63,6 +66,9 @@ func TestReEncryptRefusals(t *testing.T) {
 		{"disabled destination", app, reEncrypt(&kmsv1.ReEncryptRequest{CiphertextBlob: sealed, DestinationKeyId: off.KeyId}), "DISABLED", off.GetArn() + " is disabled."},
 		{"algorithm of the source", app, reEncrypt(&kmsv1.ReEncryptRequest{CiphertextBlob: sealed, DestinationKeyId: other.KeyId, SourceEncryptionAlgorithm: rsa}), "INVALID_KEY_USAGE", "RSAES_OAEP_SHA_1"},
 		{"algorithm of the destination", app, reEncrypt(&kmsv1.ReEncryptRequest{CiphertextBlob: sealed, DestinationKeyId: other.KeyId, DestinationEncryptionAlgorithm: rsa}), "INVALID_KEY_USAGE", "RSAES_OAEP_SHA_1"},
+		{"source context too long", app, reEncrypt(&kmsv1.ReEncryptRequest{CiphertextBlob: sealed, DestinationKeyId: other.KeyId, SourceEncryptionContext: long}), "VALIDATION", "at 'sourceEncryptionContext'"},
+		{"destination context too long", app, reEncrypt(&kmsv1.ReEncryptRequest{CiphertextBlob: sealed, DestinationKeyId: other.KeyId, DestinationEncryptionContext: long}), "VALIDATION", "at 'destinationEncryptionContext'"},
+		{"destination without its material", app, reEncrypt(&kmsv1.ReEncryptRequest{CiphertextBlob: sealed, DestinationKeyId: lost.KeyId}), "KMS_INVALID_STATE", "The HSM of key " + lost.GetArn() + " does not have its key material " + lost.GetCurrentKeyMaterialId()},
 		{"dry run", app, reEncrypt(&kmsv1.ReEncryptRequest{CiphertextBlob: sealed, DestinationKeyId: other.KeyId, DryRun: new(true)}), "DRY_RUN_OPERATION", "would have succeeded"},
 	})
 }

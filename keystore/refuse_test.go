@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/strongroom-kms/strongroom/proto/describe"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
@@ -139,5 +143,35 @@ func TestRefusals(t *testing.T) {
 	})
 	if err := encrypt(&kmsv1.EncryptRequest{KeyId: key.KeyId, Plaintext: x})(t.Context()); err == nil {
 		t.Error("a request without a caller was answered")
+	}
+}
+
+// TestEveryEncryptionContextIsLimited finds the contexts by the description of
+// the API, so that none of a new operation is forgotten.
+func TestEveryEncryptionContextIsLimited(t *testing.T) {
+	api, err := describe.Compile(kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	contexts := 0
+	for _, m := range api.Services()[0].Methods {
+		for _, f := range m.Request.Fields {
+			if !f.Map {
+				continue
+			}
+			contexts++
+			kind, err := protoregistry.GlobalTypes.FindMessageByName(m.Request.Desc.FullName())
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := kind.New()
+			req.Mutable(f.Desc).Map().Set(protoreflect.ValueOfString("k").MapKey(), protoreflect.ValueOfString(strings.Repeat("v", 8192)))
+			if err := checkContexts(req.Interface()); err == nil || !strings.Contains(AsError(err).Message, "Value at '"+f.EventName+"'") {
+				t.Errorf("%s with a large %s: %v", m.Name, f.WireName, err)
+			}
+		}
+	}
+	if contexts < 6 {
+		t.Errorf("only %d encryption contexts were found", contexts)
 	}
 }

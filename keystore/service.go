@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,7 +31,7 @@ type chore struct {
 // intent, the work, a service event. decide is asked when nobody else changes
 // the key; it answers nil when there is nothing to do.
 func (k *Keystore) performService(ctx context.Context, id uuid.UUID, decide func(*key) *chore) error {
-	held, err := k.changes.begin(ctx, k.scope.keyPath(id))
+	held, err := k.holdKey(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -49,6 +50,22 @@ func (k *Keystore) performService(ctx context.Context, id uuid.UUID, decide func
 		return nil
 	}
 	return k.do(ctx, key, c, held)
+}
+
+// errHeld says that others are changing a key, so that nothing was tried.
+var errHeld = errors.New("others are changing the key")
+
+// holdPatience is how long the service waits for others to end a change.
+const holdPatience = time.Second
+
+func (k *Keystore) holdKey(ctx context.Context, id uuid.UUID) (*change, error) {
+	ctx, cancel := context.WithTimeout(ctx, holdPatience)
+	defer cancel()
+	held, err := k.changes.begin(ctx, k.scope.keyPath(id))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errHeld, err)
+	}
+	return held, nil
 }
 
 // do does what was decided and gives back what is held when its event
@@ -89,10 +106,10 @@ func (k *Keystore) runRecovered(ctx context.Context, p *proof, c *chore) (err er
 func (k *Keystore) serviceEvent(name string, i *audit.Intent, p *proof, err error) *audit.APIEvent {
 	e := k.internalEvent(name)
 	e.RequestID = i.RequestID
-	e.Resources = []audit.Resource{{AccountID: k.scope.account, Type: audit.ResourceTypeKey, ARN: i.KeyARN}}
 	if i.AliasName != "" {
-		e.Resources = append(e.Resources, audit.Resource{AccountID: k.scope.account, Type: audit.ResourceTypeAlias, ARN: k.scope.arn(i.AliasName)})
+		e.Resources = append(e.Resources, k.resource(k.scope.arn(i.AliasName)))
 	}
+	e.Resources = append(e.Resources, k.resource(i.KeyARN))
 	e.AdditionalEventData = p.additional()
 	e.ServiceEventDetails = serviceDetails(i)
 	if err != nil {

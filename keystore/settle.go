@@ -103,7 +103,7 @@ func (k *Keystore) materialOutcome(ctx context.Context, p *proof, i *audit.Inten
 		return tookEffect, nil
 	}
 	p.grant(nil)
-	if err := p.destroy(ctx, id); err != nil {
+	if _, err := p.destroy(ctx, id); err != nil {
 		return "", fmt.Errorf("destroying the key material %s: %w", id, err)
 	}
 	return undone, nil

@@ -8,8 +8,16 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 )
 
-// settlePause is the pause after which settling is tried again.
-const settlePause = time.Second
+const (
+	// settlePause is the pause after which settling is tried again.
+	settlePause = time.Second
+	// settleTimeout bounds the settling of one change.
+	settleTimeout = time.Minute
+	// lateMaterial is how long after its generation failed key material may
+	// still come to be: a network HSM may complete what a worker that was killed
+	// has asked for.
+	lateMaterial = 2 * time.Minute
+)
 
 // settler settles changes whose event could not be made durable, as the next
 // start would, once the journal can be written again. Until then each keeps its
@@ -24,6 +32,7 @@ type settler struct {
 type openChange struct {
 	intent *audit.Intent
 	held   *change
+	from   time.Time // it is not settled before
 }
 
 func newSettler() *settler { return &settler{wake: make(chan struct{}, 1)} }
@@ -34,8 +43,17 @@ func (s *settler) add(i *audit.Intent, held *change) {
 		held.end()
 		return
 	}
+	s.put(openChange{intent: i, held: held})
+}
+
+// addLate takes over a change that may yet make key material.
+func (s *settler) addLate(i *audit.Intent) {
+	s.put(openChange{intent: i, from: time.Now().Add(lateMaterial)})
+}
+
+func (s *settler) put(c openChange) {
 	s.mu.Lock()
-	s.open = append(s.open, openChange{i, held})
+	s.open = append(s.open, c)
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -75,16 +93,28 @@ func (k *Keystore) settleOpen(ctx context.Context) {
 // settleAll tries to settle changes and returns those that it could not.
 func (k *Keystore) settleAll(ctx context.Context, all []openChange) (left []openChange) {
 	for _, c := range all {
-		// The event may have become durable after its request gave up.
-		if k.trail.IntentIsOpen(c.intent.RequestID) {
-			if err := k.settleOne(ctx, c.intent); err != nil {
-				k.log.Warn("a change whose event could not be recorded is not settled yet", "operation", c.intent.EventName,
-					"key", c.intent.KeyARN, "request_id", c.intent.RequestID, "error", err)
-				left = append(left, c)
-				continue
-			}
+		if time.Now().Before(c.from) {
+			left = append(left, c)
+			continue
+		}
+		if err := k.settleIfOpen(ctx, c.intent); err != nil {
+			k.log.Warn("a change that was cut off is not settled yet", "operation", c.intent.EventName,
+				"key", c.intent.KeyARN, "request_id", c.intent.RequestID, "error", err)
+			left = append(left, c)
+			continue
 		}
 		c.held.end()
 	}
 	return left
+}
+
+// settleIfOpen settles a change, unless its event has become durable after its
+// request gave up.
+func (k *Keystore) settleIfOpen(ctx context.Context, i *audit.Intent) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	if !k.trail.IntentIsOpen(i.RequestID) {
+		return nil
+	}
+	return k.settleOne(ctx, i)
 }

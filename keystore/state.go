@@ -77,21 +77,21 @@ func invalidState(format string, args ...any) error {
 // stateInWords is a key state as AWS's messages name it.
 func stateInWords(s kmsv1.KeyState) string {
 	switch s {
-	case kmsv1.KeyState_KEY_STATE_ENABLED:
+	case enabled:
 		return "enabled"
-	case kmsv1.KeyState_KEY_STATE_DISABLED:
+	case disabled:
 		return "disabled"
-	case kmsv1.KeyState_KEY_STATE_CREATING:
+	case creating:
 		return "creating"
-	case kmsv1.KeyState_KEY_STATE_PENDING_DELETION:
+	case pendingDeletion:
 		return "pending deletion"
-	case kmsv1.KeyState_KEY_STATE_PENDING_REPLICA_DELETION:
+	case pendingReplicaDeletion:
 		return "pending replica deletion"
-	case kmsv1.KeyState_KEY_STATE_PENDING_IMPORT:
+	case pendingImport:
 		return "pending import"
-	case kmsv1.KeyState_KEY_STATE_UNAVAILABLE:
+	case unavailable:
 		return "unavailable"
-	case kmsv1.KeyState_KEY_STATE_UPDATING:
+	case updating:
 		return "updating"
 	default:
 		return "in an unknown state"

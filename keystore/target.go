@@ -11,6 +11,8 @@ import (
 type target struct {
 	key   *key   // nil: it is no key, or not found
 	alias *alias // nil: it is no alias, or not found
+	// isAlias says that resource is an alias, there or to be.
+	isAlias bool
 	// resource is the ARN that policies are asked about, "*" when there is none.
 	resource string
 	// path is where the resource stands in the metadata store; empty when there
@@ -29,7 +31,7 @@ func on(find func() target) finder {
 	return func() []target { return []target{find()} }
 }
 
-// onKey makes a check of several targets of one of the first target's key.
+// onKey makes a check of a plan that looks at the first target's key alone.
 func onKey(check func(*key) error) func([]target) error {
 	return func(found []target) error { return check(found[0].key) }
 }
@@ -79,7 +81,7 @@ func (k *Keystore) keyTarget(id uuid.UUID) target {
 
 // aliasTarget is an alias that must exist.
 func (k *Keystore) aliasTarget(name string) target {
-	t := target{alias: k.view.alias(name), resource: k.scope.arn(name), path: k.scope.aliasPath(name)}
+	t := target{alias: k.view.alias(name), isAlias: true, resource: k.scope.arn(name), path: k.scope.aliasPath(name)}
 	if t.alias == nil {
 		t.err = k.noAlias(name)
 	}

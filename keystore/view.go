@@ -36,8 +36,8 @@ type view struct {
 type contents struct {
 	keys    index[uuid.UUID, *key]
 	aliases index[string, *alias]
-	// named counts the aliases of each key that has any.
-	named map[uuid.UUID]int
+	// named are the names of the aliases of each key that has any, sorted.
+	named map[uuid.UUID][]string
 	// doomed are the keys that are to be deleted.
 	doomed map[uuid.UUID]*key
 }
@@ -45,7 +45,7 @@ type contents struct {
 func newContents() contents {
 	return contents{
 		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare),
-		named: map[uuid.UUID]int{}, doomed: map[uuid.UUID]*key{},
+		named: map[uuid.UUID][]string{}, doomed: map[uuid.UUID]*key{},
 	}
 }
 
@@ -162,7 +162,7 @@ func (v *view) decodeKey(e metadata.Event, id string) (func(*contents), error) {
 		}
 		return func(c *contents) { c.removeKey(gone) }, nil
 	}
-	k, err := decodeEntry(v.scope, e.Entry)
+	k, err := decodeKeyRecord(v.scope, e.Entry)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,9 @@ func (c *contents) removeKey(id uuid.UUID) {
 func (c *contents) putAlias(a *alias) {
 	c.removeAlias(a.name)
 	c.aliases.put(a.name, a)
-	c.named[a.target]++
+	names := c.named[a.target]
+	i, _ := slices.BinarySearch(names, a.name)
+	c.named[a.target] = slices.Insert(names, i, a.name)
 }
 
 func (c *contents) removeAlias(name string) {
@@ -205,7 +207,10 @@ func (c *contents) removeAlias(name string) {
 		return
 	}
 	c.aliases.remove(name)
-	if c.named[a.target]--; c.named[a.target] == 0 {
+	names := slices.DeleteFunc(c.named[a.target], func(n string) bool { return n == name })
+	if len(names) > 0 {
+		c.named[a.target] = names
+	} else {
 		delete(c.named, a.target)
 	}
 }
@@ -268,7 +273,7 @@ func (v *view) alias(name string) *alias {
 func (v *view) aliasesOf(id uuid.UUID) int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.named[id]
+	return len(v.named[id])
 }
 
 // page returns up to limit keys whose ids come after a given one, and whether
@@ -276,7 +281,7 @@ func (v *view) aliasesOf(id uuid.UUID) int {
 func (v *view) page(after uuid.UUID, limit int) (keys []*key, more bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.keys.page(after, limit, func(*key) bool { return true })
+	return v.keys.page(after, limit)
 }
 
 // aliasPage returns up to limit aliases whose names come after a given one, of
@@ -284,7 +289,14 @@ func (v *view) page(after uuid.UUID, limit int) (keys []*key, more bool) {
 func (v *view) aliasPage(of uuid.UUID, after string, limit int) (aliases []*alias, more bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.aliases.page(after, limit, func(a *alias) bool { return of == uuid.Nil || a.target == of })
+	if of == uuid.Nil {
+		return v.aliases.page(after, limit)
+	}
+	names, more := pageOf(v.named[of], after, limit, strings.Compare)
+	for _, name := range names {
+		aliases = append(aliases, v.aliases.values[name])
+	}
+	return aliases, more
 }
 
 // backingKeys maps the id of every backing key to its key.

@@ -82,18 +82,40 @@ func (j *Journal) Append(ctx context.Context, entries ...Entry) (uint64, error) 
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("appending to the journal: %w", err)
 	}
-	size, err := j.encodedSize(entries)
+	p, err := j.Submit(entries...)
 	if err != nil {
 		return 0, err
+	}
+	return p.Wait(ctx)
+}
+
+// Pending is an append whose place in the journal is taken: what is submitted
+// later stands behind it. It is to be waited for once.
+type Pending struct {
+	j *Journal
+	r *request
+}
+
+// Submit is Append that does not wait.
+func (j *Journal) Submit(entries ...Entry) (Pending, error) {
+	size, err := j.encodedSize(entries)
+	if err != nil {
+		return Pending{}, err
 	}
 	r, err := j.enqueue(entries, size)
 	if err != nil {
-		return 0, err
+		return Pending{}, err
 	}
+	return Pending{j, r}, nil
+}
+
+// Wait returns the number of the first record when all are durable, or an error
+// of Append.
+func (p Pending) Wait(ctx context.Context) (uint64, error) {
 	select {
-	case err := <-r.done:
-		first := r.first
-		j.requests.Put(r)
+	case err := <-p.r.done:
+		first := p.r.first
+		p.j.requests.Put(p.r)
 		if err != nil {
 			return 0, err
 		}
