@@ -34,7 +34,7 @@ func TestDataDirectoriesOfTheFuture(t *testing.T) {
 		{"journal segment", advanceSegment, []string{"00000000000000000002.journal", "format version 2"}, []string{"LOCK"}},
 		{"journal record", advanceRecord, []string{"00000000000000000003.journal", "kind 99"}, []string{"LOCK"}},
 		{"metadata file", advanceFile, []string{"metadata.db", "format version 2"}, []string{"LOCK", "*.journal"}},
-		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, []string{"LOCK", "metadata.db", "*.journal", "token.object"}},
+		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, []string{"LOCK", "metadata.db", "*.journal", "token.object", "token.object.strongroom-copy"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			site, golden := unpackSite(t, "v1-stopped")

@@ -120,6 +120,9 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 	if s.manager.sync, err = s.syncer(); err != nil {
 		return nil, unavailable(err, "check its disk")
 	}
+	if _, err := s.manager.sync(); err != nil { // the login wrote to the token
+		return nil, unavailable(err, "check its disk")
+	}
 	if err := s.objects.list(session); err != nil {
 		return nil, s.manager.judge(err, "listing the token's keys")
 	}

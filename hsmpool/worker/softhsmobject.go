@@ -76,25 +76,28 @@ func checkObject(path string) error {
 // and nothing says how many there are: the file of a secret key has to reach the last
 // attribute that each key has.
 func wholeObject(file []byte) error {
+	last, err := lastAttribute(file)
+	if err == nil && secretKeyFile(file[wordBytes:]) && last < lastOfKey {
+		err = fmt.Errorf("a key's attributes do not end with 0x%x", last)
+	}
+	return err
+}
+
+// lastAttribute returns the type of an object file's last attribute.
+func lastAttribute(file []byte) (last uint64, err error) {
 	rest, ok := skip(file, wordBytes)
 	if !ok {
-		return errors.New("it has no generation number")
+		return 0, errors.New("it has no generation number")
 	}
 	if len(rest) == 0 {
-		return errors.New("it has no attributes")
+		return 0, errors.New("it has no attributes")
 	}
-	isKey := secretKeyFile(rest)
-	var last uint64
 	for len(rest) > 0 {
-		var err error
 		if last, rest, err = attribute(rest); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	if isKey && last < lastOfKey {
-		return fmt.Errorf("a key's attributes do not end with 0x%x", last)
-	}
-	return nil
+	return last, nil
 }
 
 // secretKeyFile tells whether the attributes are those of a secret key: CKA_CLASS has

@@ -38,6 +38,9 @@ func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*t
 	if err != nil {
 		return nil, internal(err)
 	}
+	if err := profile.safeguard(log); err != nil {
+		return nil, unavailable(err, "check its disk")
+	}
 	hot, err := loadLibrary(r.GetLibrary())
 	if err != nil {
 		return nil, unavailable(err, "check the library's path")
