@@ -20,6 +20,8 @@ FUZZTIME ?= 1m
 KILLS ?= 30
 OVERLOAD ?= 10m
 STEPS ?= 100000
+RUNS ?= 500
+SEED ?= 1
 # What `buf breaking` compares with.
 BASE ?= main
 
@@ -63,7 +65,7 @@ bench: test-deps ## measure the whole path against its floors; options in ARGS=
 	$(GO) run ./integration/bench $(ARGS)
 
 .PHONY: long
-long: long-fuzz long-race long-crash long-model long-overload ## run all that takes minutes
+long: long-fuzz long-race long-crash long-model long-powercut long-overload ## run all that takes minutes
 
 .PHONY: long-fuzz
 long-fuzz: ## run each fuzz target for FUZZTIME
@@ -86,6 +88,10 @@ long-crash: test-deps ## kill the server and its workers KILLS times under load
 long-model: test-deps ## STEPS random operations against the model, and a crash at every step of every change
 	STRONGROOM_STEPS=$(STEPS) $(GO) test -count=1 -v -timeout 60m -run TestTheServiceAnswersAsTheModel ./keystore
 	STRONGROOM_CRASHES=all $(GO) test -count=1 -v -timeout 30m -run TestACrashAtAnyStep ./keystore
+
+.PHONY: long-powercut
+long-powercut: test-deps ## cut the power RUNS times, from seed SEED on
+	STRONGROOM_POWERCUT_RUNS=$(RUNS) STRONGROOM_POWERCUT_SEED=$(SEED) $(GO) test -count=1 -v -timeout 120m -run PowerCut ./integration/powercut
 
 .PHONY: long-overload
 long-overload: test-deps ## ask a server for ten times what it can carry, for OVERLOAD

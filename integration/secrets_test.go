@@ -33,7 +33,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	site := newSite(t, harness.Options{LogLevel: "trace"})
 	server := start(t, site)
 	admin := dial(t, site, server, harness.Admin)
-	p := newPlanter(t, admin, newKey(t, admin))
+	p := newPlanter(t, admin, newKey(t, admin), newKey(t, admin))
 	for _, m := range unaryMethods() {
 		p.callAllWays(t, m)
 	}
@@ -65,16 +65,17 @@ func TestSecretsAreNowhere(t *testing.T) {
 // secrets of requests and answers.
 type planter struct {
 	client  *harness.Client
-	key     string
+	key     string // is used
+	managed string // is disabled, named, and so on
 	blob    []byte // of a secret
 	secrets map[string][]byte
 	fields  map[protoreflect.FullName]bool // all secret fields; true: had a value
 	errors  []string
 }
 
-func newPlanter(t *testing.T, client *harness.Client, key string) *planter {
+func newPlanter(t *testing.T, client *harness.Client, key, managed string) *planter {
 	t.Helper()
-	p := &planter{client: client, key: key, secrets: map[string][]byte{}, fields: map[protoreflect.FullName]bool{}}
+	p := &planter{client: client, key: key, managed: managed, secrets: map[string][]byte{}, fields: map[protoreflect.FullName]bool{}}
 	for _, m := range unaryMethods() {
 		for _, message := range []protoreflect.MessageDescriptor{m.Input(), m.Output()} {
 			for f := range secretFields(message, nil) {
@@ -153,9 +154,12 @@ func (p *planter) callAllWays(t *testing.T, m protoreflect.MethodDescriptor) {
 			setField(r, "plaintext", protoreflect.ValueOfBytes(bytes.Repeat(p.plant(string(m.Name())), 200)))
 		},
 		func(r *dynamicpb.Message) { // decrypts, but with another context
-			if f := r.Descriptor().Fields().ByName("encryption_context"); f != nil {
-				r.Clear(f)
-			}
+			r.Range(func(f protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+				if f.IsMap() {
+					r.Clear(f)
+				}
+				return true
+			})
 		},
 	} {
 		if err := p.call(t, m, spoil); err != nil {
@@ -197,9 +201,15 @@ func (p *planter) fill(r *dynamicpb.Message) {
 			r.Set(f, protoreflect.ValueOfBytes(p.blob))
 		case rule.GetReference() == annotationsv1.ReferenceKind_REFERENCE_KIND_KEY_OR_ALIAS:
 			r.Set(f, protoreflect.ValueOfString(p.key))
+		case rule.GetReference() == annotationsv1.ReferenceKind_REFERENCE_KIND_KEY:
+			r.Set(f, protoreflect.ValueOfString(p.managed))
+		case rule.GetReference() == annotationsv1.ReferenceKind_REFERENCE_KIND_ALIAS:
+			r.Set(f, protoreflect.ValueOfString("alias/managed"))
+		case f.Name() == "description":
+			r.Set(f, protoreflect.ValueOfString(marker))
 		case f.Name() == "number_of_bytes":
 			r.Set(f, protoreflect.ValueOfInt32(32))
-		case f.Name() == "encryption_context":
+		case f.IsMap(): // an encryption context
 			r.Mutable(f).Map().Set(protoreflect.ValueOfString("note").MapKey(), protoreflect.ValueOfString(marker))
 		}
 	}
