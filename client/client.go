@@ -1,12 +1,15 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
@@ -36,7 +39,8 @@ type Config struct {
 	CACert string
 	// ClientCert is a PEM file with the caller's certificate, which says who
 	// calls, and ClientKey one with its private key. They are read again for each
-	// new connection, so that a renewed certificate needs no restart.
+	// new connection, so that a renewed certificate needs no restart; when they do
+	// not load or do not fit together, those loaded before stay in use.
 	ClientCert, ClientKey string
 	// TLS is used in place of the files, if not nil.
 	TLS *tls.Config
@@ -46,7 +50,9 @@ type Config struct {
 	// Retries is how often a failed call may be repeated, where the package
 	// comment allows it: 0 means DefaultRetries, a negative number never.
 	Retries int
-	// Options are further options of the connection. Their interceptors see what
+	// Options are further options of the connection. They win over this package's
+	// own but for the credentials of the transport, which are those above, and a
+	// service config from DNS, which is not asked for. Their interceptors see what
 	// callers see: one call, however many attempts it took, and an *Error.
 	Options []grpc.DialOption
 }
@@ -83,17 +89,40 @@ func Dial(target string, c Config) (*Client, error) {
 	}, nil
 }
 
+// Connect makes the connection now, not waiting out the pause after an attempt
+// that failed, and returns when it is there. It fails only with ctx: until then it
+// tries. A call says why the server cannot be reached.
+func (c *Client) Connect(ctx context.Context) error {
+	c.conn.ResetConnectBackoff()
+	for state := c.conn.GetState(); state != connectivity.Ready; state = c.conn.GetState() {
+		c.conn.Connect()
+		if !c.conn.WaitForStateChange(ctx, state) {
+			return fmt.Errorf("connecting to %s: %w", c.conn.Target(), context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
 // Close ends the connection and the calls in flight.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// dialOptions puts the caller's options first: their interceptors are the outer
-// ones.
+// dialOptions puts the caller's options after what they may change and before
+// the interceptors, so that theirs are the outer ones.
 func (c Config) dialOptions(config *tls.Config) []grpc.DialOption {
 	words := wording{clientCert: c.ClientCert}
 	again := newRetrier(c.Retries)
-	options := append(c.Options[:len(c.Options):len(c.Options)],
+	return slices.Concat(c.defaults(), c.Options, []grpc.DialOption{
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithDisableServiceConfig(), // what is repeated is decided here, not in DNS
+		grpc.WithStatsHandler(sending{}),
+		grpc.WithChainUnaryInterceptor(again.unary, words.unary),
+		grpc.WithChainStreamInterceptor(words.stream),
+	})
+}
+
+// defaults are what the caller's options may replace.
+func (c Config) defaults() []grpc.DialOption {
+	options := []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: firstPause, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectPause},
 			MinConnectTimeout: connectTimeout,
@@ -101,9 +130,7 @@ func (c Config) dialOptions(config *tls.Config) []grpc.DialOption {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true,
 		}),
-		grpc.WithChainUnaryInterceptor(again.unary, words.unary),
-		grpc.WithChainStreamInterceptor(words.stream),
-	)
+	}
 	if c.UserAgent != "" {
 		options = append(options, grpc.WithUserAgent(c.UserAgent))
 	}

@@ -6,13 +6,16 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"github.com/strongroom-kms/strongroom/client"
@@ -148,6 +151,95 @@ func TestARenewedCertificateIsUsed(t *testing.T) {
 			t.Errorf("called as %s, want %s", got, server.ARN(principal))
 		}
 		server.Restart() // ends the connection
+	}
+}
+
+// In the middle of a renewal, when only one of the files is new, the former
+// certificate is used.
+func TestHalfARenewalFailsNoCalls(t *testing.T) {
+	server := strongroomtest.Start(t)
+	dir := t.TempDir()
+	config, other := server.Config("app"), server.Config("admin")
+	certificate, key := filepath.Join(dir, "me.pem"), filepath.Join(dir, "me-key.pem")
+	copyFile(t, config.ClientCert, certificate)
+	copyFile(t, config.ClientKey, key)
+	config.ClientCert, config.ClientKey = certificate, key
+	c := dial(t, server.Address, config)
+	copyFile(t, other.ClientCert, certificate)
+	if err := random(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.Events()[0].UserIdentity.ARN; got != server.ARN("app") {
+		t.Errorf("called as %s", got)
+	}
+}
+
+// A caller's options win over the defaults, and its interceptors see an *Error.
+func TestOptionsOfTheCallersOwn(t *testing.T) {
+	server := strongroomtest.Start(t)
+	config, seen := server.Config("app"), error(nil)
+	config.UserAgent = "billing/1.2"
+	config.Options = []grpc.DialOption{
+		grpc.WithUserAgent("billing/2"),
+		grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			seen = invoke(ctx, method, req, reply, cc, opts...)
+			return seen
+		}),
+	}
+	_, err := dial(t, server.Address, config).KMS.CreateKey(t.Context(), &kmsv1.CreateKeyRequest{})
+	if e, ok := errors.AsType[*client.Error](seen); !ok || e.Name != "AccessDeniedException" || !errors.Is(err, seen) {
+		t.Errorf("the interceptor saw %v, the caller %v", seen, err)
+	}
+	if got := server.Events()[0].UserAgent; !strings.HasPrefix(got, "billing/2 ") {
+		t.Errorf("the user agent is %q", got)
+	}
+}
+
+// A call that could not be sent is made when there is a connection again, also if
+// it changes something.
+func TestAKeyIsMadeWhenTheServerIsBack(t *testing.T) {
+	server := strongroomtest.Start(t)
+	config := server.Config("admin")
+	config.Retries = 20 // for slow machines
+	dialed := make(chan struct{}, 1)
+	away, dialer := true, new(net.Dialer)
+	config.Options = []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+		if away {
+			away = false
+			dialed <- struct{}{}
+			return nil, syscall.ECONNREFUSED
+		}
+		return dialer.DialContext(ctx, "tcp", address)
+	})}
+	if _, err := dial(t, server.Address, config).KMS.CreateKey(t.Context(), &kmsv1.CreateKeyRequest{}); err != nil {
+		t.Error(err)
+	}
+	<-dialed
+	if events := server.Events(); len(events) != 1 {
+		t.Errorf("the trail has %d events, want one", len(events))
+	}
+}
+
+func TestConnect(t *testing.T) {
+	server := strongroomtest.Start(t)
+	if err := dial(t, server.Address, server.Config("app")).Connect(t.Context()); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := dial(t, "127.0.0.1:1", server.Config("app")).Connect(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDialNamesTheFieldsThatAreMissing(t *testing.T) {
+	for want, config := range map[string]client.Config{
+		"client.Config needs CACert, ClientCert, ClientKey, or TLS": {},
+		"client.Config needs ClientKey, or TLS":                     {CACert: "ca.pem", ClientCert: "me.pem"},
+	} {
+		if _, err := client.Dial("127.0.0.1:1", config); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
 

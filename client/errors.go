@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -14,11 +13,18 @@ import (
 	"google.golang.org/grpc/status"
 )
 
+// errorDomain is the domain of the names of AWS KMS in google.rpc.ErrorInfo. What
+// is between the server and us may answer too, with names of its own.
+const errorDomain = "kms.amazonaws.com"
+
 // Error is a call that failed. errors.As finds it in what calls return; status.Code
-// and status.FromError of gRPC know it too.
+// and status.FromError of gRPC know it too. A call that its context has ended is
+// context.Canceled or context.DeadlineExceeded to errors.Is.
 type Error struct {
 	// Name is the kind of error as AWS names it, such as "NotFoundException";
-	// empty when the server did not answer.
+	// empty when the server did not answer. The errors of an operation stand at
+	// it in strongroom/kms/v1/kms.proto, and all names in
+	// strongroom/annotations/v1 (ErrorKind). Later versions may have more.
 	Name string
 	// Message is the server's message, or what kept it from answering.
 	Message string
@@ -52,6 +58,19 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Is makes the end of a call's context known to errors.Is.
+func (e *Error) Is(target error) bool {
+	switch {
+	case e.Name != "":
+		return false
+	case e.Code == codes.Canceled:
+		return target == context.Canceled
+	case e.Code == codes.DeadlineExceeded:
+		return target == context.DeadlineExceeded
+	}
+	return false
+}
+
 // GRPCStatus returns the status as it came, with its details. It makes an Error
 // known to gRPC's package status.
 func (e *Error) GRPCStatus() *status.Status {
@@ -79,7 +98,9 @@ func (w wording) asError(ctx context.Context, err error) (*Error, bool) {
 	for _, detail := range s.Details() {
 		switch d := detail.(type) {
 		case *errdetails.ErrorInfo:
-			e.Name, e.RequestID = d.GetReason(), d.GetMetadata()["request_id"]
+			if d.GetDomain() == errorDomain {
+				e.Name, e.RequestID = d.GetReason(), d.GetMetadata()["request_id"]
+			}
 		case *errdetails.RetryInfo:
 			e.RetryAfter = d.GetRetryDelay().AsDuration()
 		}
@@ -104,10 +125,11 @@ func (w wording) translate(ctx context.Context, err error) error {
 func (w wording) local(ctx context.Context, s *status.Status) (message string, hopeless bool) {
 	switch s.Code() {
 	case codes.Unavailable:
-		if refusedCertificate.MatchString(s.Message()) {
-			return fmt.Sprintf("the server refused the client certificate%s: it must be valid now and issued by an authority of the server's tls.client_ca", w.named()), true
+		alert := certificateAlert.MatchString(s.Message())
+		if alert || lostAlert.MatchString(s.Message()) {
+			return fmt.Sprintf("the server refused the client certificate%s: it must be valid now and issued by an authority of the server's tls.client_ca", w.named()), alert
 		}
-		return "cannot reach the server: " + s.Message(), strings.Contains(s.Message(), "authentication handshake failed")
+		return "cannot reach the server: " + s.Message(), badServer.MatchString(s.Message())
 	case codes.DeadlineExceeded, codes.Canceled:
 		return ended(ctx, s), false
 	default:
@@ -130,11 +152,21 @@ func (w wording) named() string {
 	return " " + w.clientCert
 }
 
-// refusedCertificate matches what is left of a connection whose TLS handshake
-// was good for the client and not for the server: in TLS 1.3 the server sees
-// the client's certificate last. Its alert may be lost to the end of the
+// What the ends of connections say for which the next attempt would be no better.
+// A connection that merely broke during its handshake may be one too many for the
+// server, or that of a load balancer that restarts.
+var (
+	// certificateAlert matches the server's refusal of the client's certificate.
+	certificateAlert = regexp.MustCompile(`remote error: tls: .*certificate`)
+	// badServer matches a server whose certificate is not good.
+	badServer = regexp.MustCompile(`authentication handshake failed: .*(x509: |tls: failed to verify)`)
+)
+
+// lostAlert matches what is left of a connection whose TLS handshake was good for
+// the client and probably not for the server: in TLS 1.3 the server sees the
+// client's certificate last, and its alert may be lost to the end of the
 // connection.
-var refusedCertificate = regexp.MustCompile(`remote error: tls: .*certificate|(reading server preface|write).*(broken pipe|connection reset by peer)`)
+var lostAlert = regexp.MustCompile(`(reading server preface|write).*(broken pipe|connection reset by peer)`)
 
 func (w wording) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	return w.translate(ctx, invoke(ctx, method, req, reply, cc, opts...))

@@ -50,6 +50,7 @@ func TestErrorsAreOneLineWithAWSsName(t *testing.T) {
 		{"server's certificate is bad", status.Error(codes.Unavailable, `transport: authentication handshake failed: tls: failed to verify certificate`), "cannot reach the server: transport: authentication handshake failed: tls: failed to verify certificate"},
 		{"too late", status.Error(codes.DeadlineExceeded, "context deadline exceeded"), "no answer: context deadline exceeded"},
 		{"interrupted", status.Error(codes.Canceled, "context canceled"), "no answer: context canceled"},
+		{"answered by somebody else", answered(t, codes.Unavailable, &errdetails.ErrorInfo{Reason: "UPSTREAM", Domain: "proxy.example", Metadata: map[string]string{"request_id": "r-1"}}), "cannot reach the server: Key 'k' does not exist"},
 		{"another kind of server", status.Error(codes.Unimplemented, "unknown service"), "Unimplemented: unknown service"},
 	}
 	for _, tc := range tests {
@@ -86,6 +87,30 @@ func TestOtherErrorsStayAsTheyAre(t *testing.T) {
 func TestAnErrorOfACallersTestHasItsCode(t *testing.T) {
 	if got := status.Code(&Error{Name: "NotFoundException", Code: codes.NotFound}); got != codes.NotFound {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestTheEndOfTheContextIsKnownToErrorsIs(t *testing.T) {
+	tests := []struct {
+		name              string
+		err               error
+		canceled, overdue bool
+	}{
+		{"canceled", status.Error(codes.Canceled, "context canceled"), true, false},
+		{"too late", status.Error(codes.DeadlineExceeded, "context deadline exceeded"), false, true},
+		{"the HSM is too late", answered(t, codes.DeadlineExceeded, named("DependencyTimeoutException", nil)), false, false},
+		{"not reached", status.Error(codes.Unavailable, "connection refused"), false, false},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			err := fmt.Errorf("sealing: %w", words.translate(t.Context(), tc.err))
+			if got := errors.Is(err, context.Canceled); got != tc.canceled {
+				t.Errorf("canceled: %t", got)
+			}
+			if got := errors.Is(err, context.DeadlineExceeded); got != tc.overdue {
+				t.Errorf("deadline exceeded: %t", got)
+			}
+		})
 	}
 }
 

@@ -28,15 +28,16 @@ const (
 
 // retrier repeats calls.
 type retrier struct {
-	most int
-	safe map[string]bool // the methods that change nothing, by full name
+	most   int
+	safe   map[string]bool // the methods that change nothing, by full name
+	budget *budget
 }
 
 func newRetrier(most int) retrier {
 	if most == 0 {
 		most = DefaultRetries
 	}
-	r := retrier{most: most, safe: map[string]bool{}}
+	r := retrier{most: most, safe: map[string]bool{}, budget: newBudget()}
 	for _, file := range []protoreflect.FileDescriptor{kmsv1.File_strongroom_kms_v1_kms_proto, operatorv1.File_strongroom_operator_v1_operator_proto} {
 		for i := range file.Services().Len() {
 			r.learn(file.Services().Get(i))
@@ -59,32 +60,40 @@ func (r retrier) learn(service protoreflect.ServiceDescriptor) {
 
 func (r retrier) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	for done := 0; ; done++ {
-		err := invoke(ctx, method, req, reply, cc, opts...)
-		if err == nil || done >= r.most {
-			return err
+		attempted, a := newAttempt(ctx)
+		err := invoke(attempted, method, req, reply, cc, opts...)
+		if err == nil {
+			r.budget.succeeded()
+			return nil
 		}
-		pause, ok := r.pause(method, err, done)
-		if !ok || !wait(ctx, pause) {
+		e, ok := AsError(err)
+		if !ok || !r.mayRepeat(method, e, a.sent.Load()) || done >= r.most || !wait(ctx, pause(e, done)) {
 			return err
 		}
 	}
 }
 
-// pause returns how long to wait before the call is repeated, if it may be.
-func (r retrier) pause(method string, err error, done int) (time.Duration, bool) {
-	e, ok := AsError(err)
+// mayRepeat says whether a call may be repeated, and counts its failure. What was
+// not sent has changed nothing and cost the server nothing.
+func (r retrier) mayRepeat(method string, e *Error, sent bool) bool {
 	switch {
-	case !ok || e.hopeless || e.RetryAfter > longestHint:
-		return 0, false
+	case e.hopeless || e.RetryAfter > longestHint:
+		return false
 	case e.Code != codes.Unavailable && (e.Code != codes.ResourceExhausted || e.RetryAfter <= 0):
-		return 0, false
-	case e.Name == "" && !r.safe[method]:
-		return 0, false
-	case e.RetryAfter > 0:
-		return e.RetryAfter + rand.N(e.RetryAfter/2+1), true // never earlier than asked
+		return false
+	case !sent:
+		return true
 	}
+	affordable := r.budget.failed()
+	return affordable && (e.Name != "" || r.safe[method])
+}
+
+// pause is how long to wait before a call is repeated that has been repeated so
+// often: longer each time, and never shorter than the server asks.
+func pause(e *Error, done int) time.Duration {
 	longest := min(firstPause<<min(done, 10), longestPause)
-	return longest/2 + rand.N(longest/2), true
+	own := longest/2 + rand.N(longest/2)
+	return max(own, e.RetryAfter+rand.N(e.RetryAfter/2+1))
 }
 
 // wait waits, or returns false if ctx does not last so long.

@@ -20,4 +20,8 @@
 // Decryption names the key too, so that a ciphertext of another key is refused.
 // With the URI of an alias that is the key that it points to now: after
 // UpdateAlias, older ciphertexts need the ARN of their key.
+//
+// # Compatibility
+//
+// The package follows semantic versioning, as package client does.
 package tinkkms

@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 
 	"github.com/strongroom-kms/strongroom/client"
 )
@@ -47,8 +46,7 @@ func New(o Options) (*Client, error) {
 
 // Interrupted reports whether err only says that the caller's context ended.
 func Interrupted(err error) bool {
-	e, ok := errors.AsType[*client.Error](err)
-	return errors.Is(err, context.Canceled) || ok && e.Name == "" && e.Code == codes.Canceled
+	return errors.Is(err, context.Canceled)
 }
 
 // Each calls f for every answer of a stream until the stream ends, or f fails.
