@@ -19,12 +19,13 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/integration/harness"
+	"github.com/strongroom-kms/strongroom/proto/describe"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // goldenArchives are the data directories in testdata/datadir, one of each
 // format and of each way to end; README.md there says how they were made.
-var goldenArchives = []string{"v1-stopped", "v1-killed"}
+var goldenArchives = []string{"v1-stopped", "v1-killed", "v1-lifecycle"}
 
 // Servers open the data directories of older ones: the keys are there, the
 // ciphertexts decrypt, what was cut off is settled, the old records stand
@@ -58,6 +59,8 @@ const goldenName = "golden.json"
 type goldenData struct {
 	Keys        []goldenKey        `json:"keys"`
 	Ciphertexts []goldenCiphertext `json:"ciphertexts"`
+	// Aliases are the ARNs of the keys by alias.
+	Aliases map[string]string `json:"aliases,omitempty"`
 	// Records and Events count those of the journal, and Head is its chain's
 	// value. Digest is what journalDigest makes of the records.
 	Records uint64 `json:"records"`
@@ -73,10 +76,17 @@ type goldenKey struct {
 	Description string `json:"description"`
 	// MaterialID names the material that encrypts.
 	MaterialID string `json:"materialId"`
+	// State and DeletionDate are those of DescribeKey; older archives have none.
+	State        string    `json:"state,omitempty"`
+	DeletionDate time.Time `json:"deletionDate,omitzero"`
 }
 
 func newGoldenKey(m *kmsv1.KeyMetadata) goldenKey {
-	return goldenKey{ARN: m.GetArn(), Description: m.GetDescription(), MaterialID: m.GetCurrentKeyMaterialId()}
+	k := goldenKey{ARN: m.GetArn(), Description: m.GetDescription(), MaterialID: m.GetCurrentKeyMaterialId(), State: describe.WireName(m.GetKeyState())}
+	if m.DeletionDate != nil {
+		k.DeletionDate = m.GetDeletionDate().AsTime()
+	}
+	return k
 }
 
 // goldenCiphertext is an answer that a client has received.
@@ -97,8 +107,17 @@ func (g *goldenData) expect(t *testing.T, client *harness.Client) {
 			t.Errorf("%s is not listed", want.ARN)
 			continue
 		}
-		if diff := cmp.Diff(want, newGoldenKey(describeKey(t, client, want.ARN))); diff != "" {
+		got := newGoldenKey(describeKey(t, client, want.ARN))
+		if want.State == "" {
+			want.State = got.State
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("a key was (-), and is (+):\n%s", diff)
+		}
+	}
+	for alias, key := range g.Aliases {
+		if got := describeKey(t, client, alias).GetArn(); got != key {
+			t.Errorf("%s names %s, want %s", alias, got, key)
 		}
 	}
 	answers := make([]answer, 0, len(g.Ciphertexts)+len(g.Unsettled))

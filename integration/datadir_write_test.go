@@ -37,8 +37,9 @@ func TestWriteDataDirectories(t *testing.T) {
 		t.Skip("STRONGROOM_WRITE_DATADIRS names no directory")
 	}
 	for name, fill := range map[string]func(*testing.T, *harness.Site, *goldenData){
-		"stopped": fillAndStop,
-		"killed":  fillAndKill,
+		"stopped":   fillAndStop,
+		"killed":    fillAndKill,
+		"lifecycle": fillLifecycle,
 	} {
 		t.Run(name, func(t *testing.T) {
 			site, golden := newSite(t, harness.Options{}), new(goldenData)
