@@ -90,11 +90,14 @@ func Dial(target string, c Config) (*Client, error) {
 }
 
 // Connect makes the connection now, not waiting out the pause after an attempt
-// that failed, and returns when it is there. It fails only with ctx: until then it
-// tries. A call says why the server cannot be reached.
+// that failed, and returns when it is there. Until ctx ends it tries; a call says
+// why the server cannot be reached. It fails with ctx, and after Close.
 func (c *Client) Connect(ctx context.Context) error {
 	c.conn.ResetConnectBackoff()
 	for state := c.conn.GetState(); state != connectivity.Ready; state = c.conn.GetState() {
+		if state == connectivity.Shutdown {
+			return fmt.Errorf("connecting to %s: the client is closed", c.conn.Target())
+		}
 		c.conn.Connect()
 		if !c.conn.WaitForStateChange(ctx, state) {
 			return fmt.Errorf("connecting to %s: %w", c.conn.Target(), context.Cause(ctx))

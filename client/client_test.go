@@ -225,6 +225,13 @@ func TestConnect(t *testing.T) {
 	if err := dial(t, server.Address, server.Config("app")).Connect(t.Context()); err != nil {
 		t.Error(err)
 	}
+	closed, err := client.Dial(server.Address, server.Config("app"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(closed.Close(), closed.Connect(t.Context())); err == nil || !strings.HasSuffix(err.Error(), "the client is closed") {
+		t.Errorf("got %v", err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := dial(t, "127.0.0.1:1", server.Config("app")).Connect(ctx); !errors.Is(err, context.DeadlineExceeded) {

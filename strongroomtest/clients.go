@@ -8,16 +8,10 @@ import (
 // a second call returns the same one.
 func (s *Server) Client(principal string) *client.Client {
 	s.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c, ok := s.clients[principal]; ok {
-		return c
-	}
-	c, err := client.Dial(s.Address, s.Config(principal))
+	c, err := s.instance.client(principal)
 	if err != nil {
-		s.t.Fatalf("calling the server as %s: %v", principal, err)
+		s.t.Fatalf("%v", err)
 	}
-	s.clients[principal] = c
 	return c
 }
 
@@ -25,9 +19,9 @@ func (s *Server) Client(principal string) *client.Client {
 // client.Dial of the test's own or for a client in another process.
 func (s *Server) Config(principal string) client.Config {
 	s.t.Helper()
-	c, err := s.running.site.Connection(principal)
+	c, err := s.current().connection(principal)
 	if err != nil {
-		s.t.Fatalf("%v: see WithPrincipal", err)
+		s.t.Fatalf("%v", err)
 	}
 	return c
 }
@@ -36,7 +30,7 @@ func (s *Server) Config(principal string) client.Config {
 // the server as the principal.
 func (s *Server) Env(principal string) []string {
 	s.t.Helper()
-	variables, err := s.running.site.Env(principal)
+	variables, err := s.current().site.Env(principal)
 	if err != nil {
 		s.t.Fatalf("%v: see WithPrincipal", err)
 	}
@@ -50,7 +44,7 @@ func (s *Server) Env(principal string) []string {
 // ARN is the principal's name in policies and events.
 func (s *Server) ARN(principal string) string {
 	s.t.Helper()
-	for _, p := range s.running.site.Principals {
+	for _, p := range s.current().site.Principals {
 		if p.Name == principal {
 			return p.ARN()
 		}

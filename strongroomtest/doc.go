@@ -15,9 +15,12 @@
 // test built with cgo; without, Start fails the test with words.
 //
 // Methods that fail end the test that started the server, so they have to be
-// called by its goroutine, or those of its subtests while it waits for them.
+// called by its goroutine. Subtests that share the server, parallel ones above
+// all, call them on server.For(t), which ends the test that t is of.
 //
 // The package is for tests only: the PIN and all private keys lie in the test's
 // directory. Programs in other languages have `strongroom dev --ephemeral`; see
 // docs/testing.md.
+//
+// The package follows semantic versioning, as package client does.
 package strongroomtest

@@ -27,7 +27,7 @@ func WithLibrary(path string) Option {
 }
 
 // WithLogLevel says how much of the server's log is in the test's: "trace",
-// "debug", "info", "warn" (the default) or "error".
+// "debug", "info", "warn" (the default), "error" or "off". Start refuses others.
 func WithLogLevel(level string) Option {
 	return func(o *options) { o.logLevel = level }
 }

@@ -9,15 +9,21 @@ import (
 )
 
 // StartMain is Start where there is no test: in a TestMain, whose tests then share
-// the server, and in an example. It panics where Start would fail the test. stop
-// stops the server and removes all of it.
+// the server, and in an example. It panics where Start would fail the test, and so
+// do the server's methods; a test uses server.For(t). stop stops the server and
+// removes all of it.
 func StartMain(opts ...Option) (server *Server, stop func()) {
 	p := new(process)
-	return start(p, opts), p.end
+	server = start(p, opts)
+	p.started = true
+	return server, p.end
 }
 
 // process is a tb for a server of a whole process.
-type process struct{ cleanups []func() }
+type process struct {
+	cleanups []func()
+	started  bool
+}
 
 func (p *process) end() {
 	for _, f := range slices.Backward(p.cleanups) {
@@ -38,9 +44,12 @@ func (*process) Errorf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 }
 
-// Fatalf is part of tb.
+// Fatalf is part of tb. What fails later is not the end of the server: others use
+// it.
 func (p *process) Fatalf(format string, args ...any) {
-	p.end()
+	if !p.started {
+		p.end()
+	}
 	panic(fmt.Errorf(format, args...))
 }
 

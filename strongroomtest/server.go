@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/client"
 	"github.com/strongroom-kms/strongroom/internal/devserver"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -28,29 +24,16 @@ type tb interface {
 	Output() io.Writer
 }
 
-// Server is a running server. Its methods end the test if they fail.
+// Server is a running server. Its methods end the test if they fail: the one that
+// started it, or that of For.
 type Server struct {
 	// Address is where the server listens, "127.0.0.1:port", also after Restart.
 	Address string
 	// Admin calls the server as the principal admin, who may do everything.
 	Admin *client.Client
 
-	t       tb
-	dir     string
-	options options
-	running *run
-
-	mu      sync.Mutex
-	clients map[string]*client.Client
-}
-
-// run is the server from a start to its end.
-type run struct {
-	site  *devserver.Site
-	trail *audit.Trail
-	stop  context.CancelFunc
-	ended chan struct{}
-	err   error // of the end; set before ended is closed
+	t        tb
+	instance *instance
 }
 
 // Start starts a server that the end of the test stops.
@@ -61,88 +44,52 @@ func Start(t testing.TB, opts ...Option) *Server {
 
 func start(t tb, opts []Option) *Server {
 	t.Helper()
-	s := &Server{
-		t: t, dir: t.TempDir(), clients: map[string]*client.Client{},
+	i := &instance{
+		dir: t.TempDir(), log: t.Output(), clients: map[string]*client.Client{},
 		options: options{principals: devserver.DefaultPrincipals(), logLevel: "warn"},
 	}
 	for _, o := range opts {
-		o(&s.options)
+		o(&i.options)
 	}
-	t.Cleanup(s.close)
-	s.serve("127.0.0.1:0")
-	s.Address = s.running.site.Address
+	t.Cleanup(func() {
+		t.Helper()
+		if err := i.close(); err != nil {
+			t.Errorf("%v", err)
+		}
+	})
+	if err := i.start("127.0.0.1:0"); err != nil {
+		t.Fatalf("%v", err)
+	}
+	s := &Server{t: t, instance: i}
+	s.Address = s.current().site.Address
 	s.Admin = s.Client("admin")
 	return s
 }
 
-// serve starts the server on what is in its directory.
-func (s *Server) serve(listen string) {
-	s.t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	r := &run{stop: stop, ended: make(chan struct{})}
-	serving := make(chan struct{})
-	go func() {
-		defer close(r.ended)
-		r.err = devserver.Run(ctx, devserver.Options{
-			DataDir:    s.dir,
-			Listen:     listen,
-			Library:    s.options.library,
-			Principals: s.options.principals,
-			WorkerEnv:  map[string]string{workerVariable: "1"},
-			Logger: hclog.New(&hclog.LoggerOptions{
-				Name: "strongroom", Level: hclog.LevelFromString(s.options.logLevel), Output: s.t.Output(),
-			}),
-			TrailOpen: func(t *audit.Trail) { r.trail = t },
-			Serving: func(_ context.Context, site *devserver.Site) error {
-				r.site = site
-				close(serving)
-				return nil
-			},
-		})
-	}()
-	select {
-	case <-serving:
-		s.running = r
-	case <-r.ended:
-		stop()
-		s.t.Fatalf("starting a Strongroom server: %v", r.err)
-	}
+// For is the same server for another test: what fails ends that one. A subtest
+// that is parallel, and a test that uses a server of TestMain's, have to use it.
+// The server still ends with the test that started it.
+func (s *Server) For(t testing.TB) *Server {
+	return &Server{Address: s.Address, Admin: s.Admin, t: t, instance: s.instance}
 }
 
-// shutdown stops the server as SIGTERM does and returns when nothing of it runs
-// any more.
-func (s *Server) shutdown() {
+// current is the server as it runs now.
+func (s *Server) current() *run {
 	s.t.Helper()
-	if s.running == nil {
-		return
+	r, err := s.instance.current()
+	if err != nil {
+		s.t.Fatalf("%v", err)
 	}
-	s.running.stop()
-	<-s.running.ended
-	if err := s.running.err; err != nil {
-		s.t.Errorf("the Strongroom server did not end well: %v", err)
-	}
-	s.running = nil
-}
-
-// close ends everything.
-func (s *Server) close() {
-	s.t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, c := range s.clients {
-		if err := c.Close(); err != nil {
-			s.t.Errorf("closing the client of %s: %v", name, err)
-		}
-	}
-	s.shutdown()
+	return r
 }
 
 // Restart stops the server in order and starts it again, with the same keys, at
-// the same address. Clients stay usable.
+// the same address. Clients stay usable, and those of Client are connected again.
 func (s *Server) Restart() {
 	s.t.Helper()
-	s.shutdown()
-	s.serve(s.Address)
+	if err := s.instance.restart(); err != nil {
+		s.t.Fatalf("%v", err)
+	}
 }
 
 // KillWorker kills the HSM worker process, as a fault in a vendor's library would.

@@ -2,8 +2,10 @@ package strongroomtest_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -176,17 +178,108 @@ func TestStartMain(t *testing.T) {
 	}
 }
 
-// A machine without SoftHSM is told what to install.
-func TestAStartThatFailsSaysWhy(t *testing.T) {
+// failing is a test that may fail: it ends the function that failing.in was
+// given, and keeps what was said.
+type failing struct {
+	testing.TB
+	said string
+}
+
+func (f *failing) Fatalf(format string, args ...any) {
+	f.said = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// in does what may fail, and returns what it failed with.
+func (f *failing) in(do func()) string {
+	var done sync.WaitGroup
+	done.Go(do)
+	done.Wait()
+	return f.said
+}
+
+// A mistake ends the test that made it, and nobody else's server.
+func TestAMistakeEndsTheTestThatMadeIt(t *testing.T) {
+	server, stop := strongroomtest.StartMain()
+	t.Cleanup(stop) // after the parallel subtests
+	const noSuch = `there is no principal "nobody": see WithPrincipal`
+	one := &failing{TB: t}
+	if got := one.in(func() { server.For(one).Client("nobody") }); got != noSuch {
+		t.Errorf("Client failed with %q, want %q", got, noSuch)
+	}
+	if got := panics(func() { server.Config("nobody") }); got != noSuch {
+		t.Errorf("Config panicked with %q, want %q", got, noSuch)
+	}
+	if got := panics(func() { server.Client("nobody") }); got != noSuch {
+		t.Errorf("Client panicked with %q, want %q", got, noSuch)
+	}
+	for i := range 3 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			server.For(t).NewKey()
+		})
+	}
+}
+
+// panics returns the error with which f panics.
+func panics(f func()) (said string) {
 	defer func() {
-		err, _ := recover().(error)
-		if err == nil {
-			t.Fatal("it started")
-		}
-		const want = "starting a Strongroom server: looking for the SoftHSM library: stat /nowhere.so: no such file or directory"
-		if err.Error() != want {
-			t.Errorf("got %q, want %q", err, want)
+		if err, ok := recover().(error); ok {
+			said = err.Error()
 		}
 	}()
-	strongroomtest.StartMain(strongroomtest.WithLibrary("/nowhere.so"))
+	f()
+	return "nothing"
+}
+
+func TestAfterItsEndAServerSaysSo(t *testing.T) {
+	server, stop := strongroomtest.StartMain()
+	stop()
+	for name, use := range map[string]func(){
+		"Client":  func() { server.Client("app") },
+		"Config":  func() { server.Config("app") },
+		"Env":     func() { server.Env("app") },
+		"ARN":     func() { server.ARN("app") },
+		"Events":  func() { server.Events() },
+		"HSMLog":  func() { server.HSMLog() },
+		"Restart": server.Restart,
+	} {
+		if got, want := panics(use), "the Strongroom server has been stopped"; got != want {
+			t.Errorf("%s panicked with %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestWithLogLevelRefusesWhatIsNone(t *testing.T) {
+	got := panics(func() { strongroomtest.StartMain(strongroomtest.WithLogLevel("verbose")) })
+	if want := `there is no log level "verbose": see WithLogLevel`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Restart leaves clients with a connection, also those that have tried in vain
+// meanwhile, so that what changes something can be called at once.
+func TestAfterARestartKeysCanBeMade(t *testing.T) {
+	server := strongroomtest.Start(t)
+	ctx, end := context.WithCancel(t.Context())
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = server.Admin.KMS.ListKeys(ctx, &kmsv1.ListKeysRequest{})
+		}
+	})
+	for range 3 {
+		server.Restart()
+		server.NewKey()
+	}
+	end()
+	calls.Wait()
+}
+
+// A machine without SoftHSM is told what to install.
+func TestAStartThatFailsSaysWhy(t *testing.T) {
+	got := panics(func() { strongroomtest.StartMain(strongroomtest.WithLibrary("/nowhere.so")) })
+	if want := "starting a Strongroom server: looking for the SoftHSM library: stat /nowhere.so: no such file or directory"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

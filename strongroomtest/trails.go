@@ -68,7 +68,7 @@ func (s *Server) follow(q audit.Query, f func(Event) bool) {
 	s.t.Helper()
 	ctx, cancel := patience()
 	defer cancel()
-	for record, err := range s.running.trail.Events(ctx, q) {
+	for record, err := range s.current().trail.Events(ctx, q) {
 		if err != nil {
 			s.t.Fatalf("reading API events: %v", err)
 		}
@@ -98,7 +98,7 @@ func (s *Server) HSMLog() []audit.HSMEntry {
 	ctx, cancel := patience()
 	defer cancel()
 	var entries []audit.HSMEntry
-	for e, err := range s.running.trail.HSMLog(ctx, audit.Query{}) {
+	for e, err := range s.current().trail.HSMLog(ctx, audit.Query{}) {
 		if err != nil {
 			s.t.Fatalf("reading the HSM audit log: %v", err)
 		}
