@@ -18,6 +18,9 @@ import (
 // ended; then it removes the directory. o.DataDir is not used. When it serves it
 // prints Facts, as one line of JSON.
 //
+// Who started it is known only as long as it runs: a server that a shell has left
+// in the background, without a pipe, is ended by a signal alone, and says so.
+//
 // What kills the process outright (SIGKILL, a second SIGINT) leaves the directory,
 // strongroom-dev-* in os.TempDir, and nothing else: the HSM worker ends with its
 // server.
@@ -33,6 +36,9 @@ func RunEphemeral(ctx context.Context, o Options, stdin io.Reader) (err error) {
 		return err
 	}
 	defer release()
+	if stray(os.Getppid(), stdin) {
+		o.Logger.Warn("only a signal will end this server: it does not know the process that started it, and its standard input is no pipe", "pid", os.Getpid())
+	}
 	if o.DataDir, err = os.MkdirTemp("", "strongroom-dev-"); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}

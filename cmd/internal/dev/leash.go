@@ -16,8 +16,14 @@ import (
 // when the parent process has ended. release stops the watch and waits for it.
 //
 // Nothing is read from stdin. The parent is watched by a pidfd, because a signal
-// on its death (PR_SET_PDEATHSIG) comes on that of the thread that started us.
+// on its death (PR_SET_PDEATHSIG) comes on that of the thread that started us. A
+// parent that ended before us, as a shell does that starts us in the background,
+// is not known any more.
 func leash(ctx context.Context, stdin io.Reader) (_ context.Context, release func(), err error) {
+	parent, err := openParent()
+	if err != nil {
+		return nil, nil, err
+	}
 	ended, end, err := os.Pipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("watching the parent process: %w", err)
@@ -26,7 +32,6 @@ func leash(ctx context.Context, stdin io.Reader) (_ context.Context, release fun
 	if f, ok := stdin.(*os.File); ok {
 		fds = append(fds, unix.PollFd{Fd: int32(f.Fd())})
 	}
-	parent := openParent()
 	if parent != nil {
 		fds = append(fds, unix.PollFd{Fd: int32(parent.Fd()), Events: unix.POLLIN})
 	}
@@ -45,17 +50,35 @@ func leash(ctx context.Context, stdin io.Reader) (_ context.Context, release fun
 
 // openParent returns a file that becomes readable when the parent process ends;
 // nil if it cannot be watched: it is outside of our PID namespace, or the kernel
-// has no pidfds.
-func openParent() *os.File {
+// has no pidfds. It fails when the parent ends meanwhile.
+func openParent() (*os.File, error) {
 	pid := os.Getppid()
 	if pid == 0 {
-		return nil
+		return nil, nil
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return nil
+	switch {
+	case os.Getppid() != pid:
+		return nil, errors.New("the process that started this one has ended")
+	case err == nil:
+		return os.NewFile(uintptr(fd), "parent process"), nil
 	}
-	return os.NewFile(uintptr(fd), "parent process")
+	return nil, nil
+}
+
+// stray says that only a signal will end a process with this parent and standard
+// input: the first process adopts those whose parent has ended, and only a pipe
+// or a socket has another end.
+func stray(parent int, stdin io.Reader) bool {
+	if parent > 1 {
+		return false
+	}
+	f, ok := stdin.(*os.File)
+	if !ok {
+		return true
+	}
+	info, err := f.Stat()
+	return err != nil || info.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0
 }
 
 // await returns when something has happened to one of the files; that the other
