@@ -19,7 +19,7 @@ import (
 )
 
 // drains is how often the server is stopped.
-const drains = 12
+const drains = 8
 
 // At whatever moment SIGTERM comes, no answer is lost: what was done has been
 // answered, what was not answered was not done, streams are told why they end,

@@ -32,7 +32,7 @@ func overloadShape(t *testing.T) shape {
 	t.Helper()
 	long := os.Getenv("STRONGROOM_OVERLOAD")
 	if long == "" {
-		return shape{inFlight: 32, connections: 8, duration: 6 * time.Second, p99: 5 * time.Second}
+		return shape{inFlight: 32, connections: 8, duration: 3 * time.Second, p99: 5 * time.Second}
 	}
 	d, err := time.ParseDuration(long)
 	if err != nil {
@@ -143,7 +143,7 @@ func (o *overload) run(kind string, n int, d time.Duration) loadResult {
 // capacity is how many requests a second are accepted at half of the limit.
 func (o *overload) capacity(s shape) int {
 	o.t.Helper()
-	d := max(s.duration/20, time.Second)
+	d := max(s.duration/20, 500*time.Millisecond)
 	r := o.run("-loops", s.inFlight/2, d)
 	if r.Accepted == 0 || len(r.Errors) > 0 {
 		o.t.Fatalf("at half of its limit the server answered %+v", r)
