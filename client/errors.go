@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -125,16 +126,21 @@ func (w wording) translate(ctx context.Context, err error) error {
 func (w wording) local(ctx context.Context, s *status.Status) (message string, hopeless bool) {
 	switch s.Code() {
 	case codes.Unavailable:
-		alert := certificateAlert.MatchString(s.Message())
-		if alert || lostAlert.MatchString(s.Message()) {
-			return fmt.Sprintf("the server refused the client certificate%s: it must be valid now and issued by an authority of the server's tls.client_ca", w.named()), alert
-		}
-		return "cannot reach the server: " + s.Message(), badServer.MatchString(s.Message())
+		return w.unreachable(s.Message())
 	case codes.DeadlineExceeded, codes.Canceled:
 		return ended(ctx, s), false
 	default:
 		return fmt.Sprintf("%v: %s", s.Code(), s.Message()), false
 	}
+}
+
+// unreachable words the end of a connection.
+func (w wording) unreachable(why string) (message string, hopeless bool) {
+	alert := certificateAlert.MatchString(why)
+	if alert || lostAlert.MatchString(why) && !strings.Contains(why, handshakeFailed) {
+		return fmt.Sprintf("the server refused the client certificate%s: it must be valid now and issued by an authority of the server's tls.client_ca", w.named()), alert
+	}
+	return "cannot reach the server: " + why, badServer.MatchString(why)
 }
 
 // ended says why a context ended in the words of who ended it, if there are any.
@@ -152,6 +158,10 @@ func (w wording) named() string {
 	return " " + w.clientCert
 }
 
+// handshakeFailed is what gRPC says when a TLS handshake was not good for the
+// client.
+const handshakeFailed = "authentication handshake failed"
+
 // What the ends of connections say for which the next attempt would be no better.
 // A connection that merely broke during its handshake may be one too many for the
 // server, or that of a load balancer that restarts.
@@ -159,7 +169,7 @@ var (
 	// certificateAlert matches the server's refusal of the client's certificate.
 	certificateAlert = regexp.MustCompile(`remote error: tls: .*certificate`)
 	// badServer matches a server whose certificate is not good.
-	badServer = regexp.MustCompile(`authentication handshake failed: .*(x509: |tls: failed to verify)`)
+	badServer = regexp.MustCompile(handshakeFailed + `: .*(x509: |tls: failed to verify)`)
 )
 
 // lostAlert matches what is left of a connection whose TLS handshake was good for
