@@ -23,6 +23,7 @@ const (
 	canceled          = "1"
 	deadlineExceeded  = "4"
 	resourceExhausted = "8"
+	unimplemented     = "12"
 	unauthenticated   = "16"
 )
 
@@ -174,22 +175,25 @@ func TestRefusedRequestsLeaveNothingBehind(t *testing.T) {
 	h.server.admission.refusals, h.server.admission.following = newPool(0, "", ""), newPool(0, "", "")
 	occupy(t, h, entered, 1, h.dial(), callDescribeKey)
 	alice := []tls.Certificate{h.ca.client(aliceName)}
+	const long = "99999999H"
 	for name, test := range map[string]struct {
-		method string
-		certs  []tls.Certificate
-		code   string
+		method        string
+		certs         []tls.Certificate
+		header, value string
+		code          string
 	}{
-		"beyond the hard limit":                  {describeKeyMethod, alice, resourceExhausted},
-		"without a client certificate":           {describeKeyMethod, nil, unauthenticated},
-		"a stream beyond the hard limit":         {streamEventsMethod, alice, resourceExhausted},
-		"a stream, without a client certificate": {streamEventsMethod, nil, unauthenticated},
+		"beyond the hard limit":                  {describeKeyMethod, alice, "grpc-timeout", long, resourceExhausted},
+		"without a client certificate":           {describeKeyMethod, nil, "grpc-timeout", long, unauthenticated},
+		"a stream beyond the hard limit":         {streamEventsMethod, alice, "grpc-timeout", long, resourceExhausted},
+		"a stream, without a client certificate": {streamEventsMethod, nil, "grpc-timeout", long, unauthenticated},
+		"an unknown encoding, refused by gRPC":   {streamEventsMethod, nil, "grpc-encoding", "rot13", unimplemented},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := h.dialRaw(t, window, test.certs...)
 			refuse := func(batches int) {
 				for range batches {
 					for range 100 {
-						client.headers(test.method, "grpc-timeout", "99999999H")
+						client.headers(test.method, test.header, test.value)
 					}
 					for range 100 {
 						if code, identified := client.status(); code != test.code || identified {
