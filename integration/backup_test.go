@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,6 +52,9 @@ func backUp(t *testing.T, site *harness.Site, server *harness.Server) string {
 	if again := mustRun(t, nil, "backup", "--verify", path); again != out {
 		t.Errorf("backup prints\n%sand backup --verify\n%s", out, again)
 	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256(content(t, path))); !strings.Contains(out, sum) {
+		t.Errorf("backup does not print the file's SHA-256, %s:\n%s", sum, out)
+	}
 	return path
 }
 
@@ -96,7 +100,9 @@ func TestBackupUnderLoadAndRestore(t *testing.T) {
 	if err := os.Rename(site.DataDir, lost); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, nil, "restore", "--data-dir", site.DataDir, backup)
+	if out := mustRun(t, nil, "restore", "--data-dir", site.DataDir, backup); out != mustRun(t, nil, "backup", "--verify", backup) {
+		t.Errorf("restore prints\n%sand not what backup --verify does", out)
+	}
 	mustRun(t, nil, "audit", "verify", site.DataDir)
 	server = start(t, site)
 	client = dial(t, site, server, harness.Admin)

@@ -72,18 +72,23 @@ func (r *cutReader) Read(b []byte) (int, error) {
 // SegmentFile is the path of a segment of the journal in dir.
 func SegmentFile(dir string, number uint64) string { return segmentPath(dir, number) }
 
-// RestoreSegment writes a segment of a cut into dir, as the file that it was, and
-// syncs it. After the last segment comes CompleteRestore.
-func RestoreSegment(dir string, number uint64, r io.Reader) error {
+// RestoreSegment makes a segment in dir of the bytes of a cut that are written to
+// it. Close makes it durable. After the last segment comes CompleteRestore.
+func RestoreSegment(dir string, number uint64) (io.WriteCloser, error) {
 	f, err := os.OpenFile(segmentPath(dir, number), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("restoring journal segment %d: %w", number, err)
+		return nil, fmt.Errorf("restoring journal segment %d: %w", number, err)
 	}
-	if _, err = io.Copy(f, r); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("restoring journal segment %d: %w", number, err)
+	return restoredSegment{f}, nil
+}
+
+// restoredSegment is a file that is synced when it is closed.
+type restoredSegment struct{ *os.File }
+
+// Close implements io.Closer.
+func (s restoredSegment) Close() error {
+	if err := errors.Join(s.Sync(), s.File.Close()); err != nil {
+		return fmt.Errorf("restoring a journal segment: %w", err)
 	}
 	return nil
 }

@@ -183,10 +183,8 @@ func TestRestoreRefuses(t *testing.T) {
 	if err := CompleteRestore(dir); err == nil {
 		t.Error("a journal without a segment was completed")
 	}
-	if err := RestoreSegment(dir, 1, strings.NewReader("no segment")); err != nil {
-		t.Fatal(err)
-	}
-	if err := RestoreSegment(dir, 1, strings.NewReader("again")); !errors.Is(err, os.ErrExist) {
+	restoreSegment(t, dir, 1, []byte("no segment"))
+	if _, err := RestoreSegment(dir, 1); !errors.Is(err, os.ErrExist) {
 		t.Errorf("restoring over a file: %v", err)
 	}
 	var bad *Corruption
@@ -256,12 +254,22 @@ func restoreCut(t *testing.T, c Cut) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, s := range c.Segments {
-		if err := RestoreSegment(dir, s.Number, bytes.NewReader(readCut(t, s))); err != nil {
-			t.Fatal(err)
-		}
+		restoreSegment(t, dir, s.Number, readCut(t, s))
 	}
 	if err := CompleteRestore(dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+func restoreSegment(t *testing.T, dir string, number uint64, content []byte) {
+	t.Helper()
+	w, err := RestoreSegment(dir, number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Write(content)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
 }

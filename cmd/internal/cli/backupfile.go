@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
 	"time"
@@ -19,8 +22,8 @@ type backupContents struct {
 	header archive.Header
 	totals archive.Totals
 	keys   int
-	size   int64 // bytes
 	report audit.Report
+	file   fileDigest
 }
 
 // backupUse takes in a backup while it is read. Nothing of it counts before
@@ -36,12 +39,12 @@ type backupUse struct {
 // readBackup reads a backup to its end and checks all of it: every section, every
 // record of the journal, and that the journal ends where the header says.
 func readBackup(r io.Reader, use backupUse) (*backupContents, error) {
-	counted := &countingReader{r: r}
-	a, err := archive.NewReader(counted)
+	c := &backupContents{file: fileDigest{Hash: sha256.New()}}
+	a, err := archive.NewReader(io.TeeReader(r, &c.file))
 	if err != nil {
 		return nil, err
 	}
-	c := &backupContents{header: a.Header()}
+	c.header = a.Header()
 	if err := c.readEntries(a, use); err != nil {
 		return nil, err
 	}
@@ -49,7 +52,7 @@ func readBackup(r io.Reader, use backupUse) (*backupContents, error) {
 	if err := readSegments(a, check, use); err != nil {
 		return nil, err
 	}
-	c.report, c.totals, c.size = check.Report(), a.Totals(), counted.n
+	c.report, c.totals = check.Report(), a.Totals()
 	return c, c.checkHead()
 }
 
@@ -114,25 +117,25 @@ func (c *backupContents) checkHead() error {
 func (c *backupContents) print(w io.Writer, path string) error {
 	h := c.header
 	return present.Fields(w, []present.Field{
-		{Name: "Backup", Value: fmt.Sprintf("%s, %d bytes, good", path, c.size)},
+		{Name: "Backup", Value: fmt.Sprintf("%s, %d bytes, good", path, c.file.size)},
 		{Name: "Made", Value: fmt.Sprintf("%s by strongroom %s", h.Created.Format(time.RFC3339), h.Service)},
 		{Name: "Of", Value: fmt.Sprintf("account %s, Region %s", h.Account, h.Region)},
 		{Name: "Metadata", Value: fmt.Sprintf("%d keys, %d entries, revision %d", c.keys, c.totals.Entries, h.Revision)},
 		{Name: "Journal", Value: fmt.Sprintf("%s, %d records in %d segments", h.Journal, c.report.Records, c.totals.Segments)},
 		{Name: "Of these", Value: fmt.Sprintf("%d API events, %d intents, %d HSM entries", c.report.Events, c.report.Intents, c.report.HSMEntries)},
 		{Name: "Head", Value: fmt.Sprintf("record %d, %s", h.HeadSequence, h.HeadHash)},
+		{Name: "SHA-256", Value: hex.EncodeToString(c.file.Sum(nil))},
 	})
 }
 
-// countingReader counts the bytes that were read.
-type countingReader struct {
-	r io.Reader
-	n int64
+// fileDigest is the hash and the size, in bytes, of what was written to it.
+type fileDigest struct {
+	hash.Hash
+	size int64
 }
 
-// Read implements io.Reader.
-func (c *countingReader) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.n += int64(n)
-	return n, err
+// Write implements io.Writer. It never fails.
+func (d *fileDigest) Write(b []byte) (int, error) {
+	d.size += int64(len(b))
+	return d.Hash.Write(b)
 }

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
 	"os"
-	"path/filepath"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/audit/journal"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
 	"github.com/strongroom-kms/strongroom/internal/atomicfile"
 	"github.com/strongroom-kms/strongroom/internal/daemon"
+	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/archive"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 )
@@ -31,6 +32,9 @@ in its place. A metadata.db or a journal that is there is not touched.
 With --metadata-only the journal in the directory stays, which must be the one of the
 backup, and a metadata.db is moved aside, for when it was damaged or lost. What was changed
 after the backup is then not in the metadata; these changes are listed from the journal.
+
+Keys whose deletion was scheduled in the backup are deleted a week after the restore at the
+earliest, and are listed: cancel what should stay.
 
 Afterwards, strongroom hsm orphans shows which keys token and metadata do not share.
 
@@ -51,16 +55,20 @@ func (c *restoreCmd) Run(p *Process) error {
 	if c.MetadataOnly {
 		return c.restoreMetadata(p, r)
 	}
-	contents, err := restoreAll(c.DataDir, r)
+	restoration := &keystore.Restoration{Now: time.Now()}
+	contents, err := restoreAll(c.DataDir, r, restoration, p.Stderr)
 	if err != nil {
 		return fmt.Errorf("nothing was restored: %w", err)
 	}
-	return contents.print(p.Stdout, c.File)
+	if err := contents.print(p.Stdout, c.File); err != nil {
+		return err
+	}
+	return printDeletions(p.Stdout, restoration.Deletions)
 }
 
 // restoreAll makes the journal and the metadata of a data directory that has
 // neither. Both are made and checked in a directory of their own, and moved.
-func restoreAll(dataDir string, r io.Reader) (*backupContents, error) {
+func restoreAll(dataDir string, r io.Reader, restoration *keystore.Restoration, warnings io.Writer) (*backupContents, error) {
 	if err := refuseUsed(dataDir); err != nil {
 		return nil, err
 	}
@@ -68,8 +76,8 @@ func restoreAll(dataDir string, r io.Reader) (*backupContents, error) {
 	if err != nil {
 		return nil, err
 	}
-	contents, err := s.restore(r)
-	return contents, errors.Join(err, s.remove())
+	defer s.remove(warnings)
+	return s.restore(r, restoration)
 }
 
 // refuseUsed wants a directory without journal and metadata.
@@ -103,27 +111,9 @@ func stopFirst(err error) error {
 	return err
 }
 
-// staging is a directory inside a data directory where things are made.
-type staging struct {
-	dataDir, dir string
-}
-
-func newStaging(dataDir string) (staging, error) {
-	if err := os.MkdirAll(dataDir, 0o700); err != nil {
-		return staging{}, err
-	}
-	if err := atomicfile.SyncDir(filepath.Dir(filepath.Clean(dataDir))); err != nil {
-		return staging{}, err
-	}
-	dir, err := os.MkdirTemp(dataDir, "restore-*")
-	return staging{dataDir: dataDir, dir: dir}, err
-}
-
-func (s staging) remove() error { return os.RemoveAll(s.dir) }
-
 // restore makes journal and metadata and moves them into the data directory. The
 // journal is locked all the while, so that no server starts on half of it.
-func (s staging) restore(r io.Reader) (*backupContents, error) {
+func (s staging) restore(r io.Reader, restoration *keystore.Restoration) (*backupContents, error) {
 	dir := daemon.JournalDir(s.dir)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -135,10 +125,10 @@ func (s staging) restore(r io.Reader) (*backupContents, error) {
 	defer lock.Close() //nolint:errcheck // it has nothing to write
 	contents, err := readBackup(r, backupUse{
 		entries: func(h archive.Header, entries iter.Seq2[metadata.Entry, error]) error {
-			return metadata.CreateBolt(daemon.MetadataFile(s.dir), h.Revision, entries)
+			return s.createMetadata(h, entries, restoration)
 		},
 		segment: func(segment archive.Segment) (io.WriteCloser, error) {
-			return newSegmentFile(dir, segment.Number), nil
+			return journal.RestoreSegment(dir, segment.Number)
 		},
 	})
 	if err == nil {
@@ -150,46 +140,19 @@ func (s staging) restore(r io.Reader) (*backupContents, error) {
 	return contents, err
 }
 
-// publish moves what was made into the data directory, the metadata last: without
-// it a server refuses the journal.
-func (s staging) publish() error {
-	if err := os.Rename(daemon.JournalDir(s.dir), daemon.JournalDir(s.dataDir)); err != nil {
-		return err
+// printDeletions lists the keys that are to be deleted.
+func printDeletions(w io.Writer, deletions []keystore.Deletion) error {
+	if len(deletions) == 0 {
+		return nil
 	}
-	return s.publishMetadata()
-}
-
-// publishMetadata gives the metadata file its name, which must be free.
-func (s staging) publishMetadata() error {
-	file := daemon.MetadataFile(s.dataDir)
-	if err := os.Link(daemon.MetadataFile(s.dir), file); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%s exists already", file)
+	var rows [][]string
+	for _, d := range deletions {
+		date := d.Date.UTC().Format(time.RFC3339)
+		if d.Begun {
+			date = "has begun, cannot be cancelled"
 		}
-		return err
+		rows = append(rows, []string{date, d.KeyARN})
 	}
-	return atomicfile.SyncDir(s.dataDir)
-}
-
-// segmentFile restores a segment from what is written to it.
-type segmentFile struct {
-	*io.PipeWriter
-	done chan error
-}
-
-func newSegmentFile(dir string, number uint64) *segmentFile {
-	r, w := io.Pipe()
-	f := &segmentFile{PipeWriter: w, done: make(chan error, 1)}
-	go func() {
-		err := journal.RestoreSegment(dir, number, r)
-		_ = r.CloseWithError(err) // a writer that goes on is told; nil is ErrClosedPipe
-		f.done <- err
-	}()
-	return f
-}
-
-// Close ends the segment, waits until it is durable and returns why it is not.
-func (f *segmentFile) Close() error {
-	_ = f.PipeWriter.Close() // never fails
-	return <-f.done
+	fmt.Fprintf(w, "\nKeys to be deleted: %d. Cancel what should stay before its date, by strongroom key cancel-deletion:\n\n", len(rows))
+	return present.Table(w, []string{"DELETION", "KEY"}, rows)
 }

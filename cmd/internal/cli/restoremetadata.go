@@ -13,7 +13,6 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
-	"github.com/strongroom-kms/strongroom/internal/atomicfile"
 	"github.com/strongroom-kms/strongroom/internal/daemon"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/archive"
@@ -32,7 +31,8 @@ func (c *restoreCmd) restoreMetadata(p *Process, r io.Reader) error {
 		return fmt.Errorf("nothing was restored: %w", stopFirst(err))
 	}
 	defer lock.Close() //nolint:errcheck // it has nothing to write
-	contents, aside, err := restoreMetadata(c.DataDir, r)
+	m := metadataRestore{journalDir: dir, restoration: keystore.Restoration{Now: time.Now()}}
+	contents, aside, err := m.restore(c.DataDir, r, p.Stderr)
 	if err != nil {
 		return fmt.Errorf("nothing was restored: %w", err)
 	}
@@ -42,51 +42,57 @@ func (c *restoreCmd) restoreMetadata(p *Process, r io.Reader) error {
 	if aside != "" {
 		fmt.Fprintf(p.Stdout, "The former metadata is kept in %s.\n", aside)
 	}
-	return printChanges(p.Stdout, dir, contents.header.HeadSequence)
+	return errors.Join(printChanges(p.Stdout, m.restoration.Changes), printDeletions(p.Stdout, m.restoration.Deletions))
 }
 
-func restoreMetadata(dataDir string, r io.Reader) (contents *backupContents, aside string, err error) {
-	dir := daemon.JournalDir(dataDir)
-	now, err := audit.Verify(dir)
+// metadataRestore restores metadata beside a journal that stays.
+type metadataRestore struct {
+	journalDir  string
+	restoration keystore.Restoration
+}
+
+// restore returns besides under which name the former metadata is kept.
+func (m *metadataRestore) restore(dataDir string, r io.Reader, warnings io.Writer) (contents *backupContents, aside string, err error) {
+	now, err := audit.Verify(m.journalDir)
 	if err != nil {
-		return nil, "", fmt.Errorf("the audit journal in %s is not good, so that nothing can be compared with it: %w", dir, err)
+		return nil, "", fmt.Errorf("the audit journal in %s is not good, so that nothing can be compared with it: %w", m.journalDir, err)
 	}
 	s, err := newStaging(dataDir)
 	if err != nil {
 		return nil, "", err
 	}
-	defer func() { err = errors.Join(err, s.remove()) }()
+	defer s.remove(warnings)
 	contents, err = readBackup(r, backupUse{
 		entries: func(h archive.Header, entries iter.Seq2[metadata.Entry, error]) error {
-			return createMetadata(daemon.MetadataFile(s.dir), h, entries, now)
+			if err := m.follow(h, now); err != nil {
+				return err
+			}
+			return s.createMetadata(h, entries, &m.restoration)
 		},
 		segment: func(segment archive.Segment) (io.WriteCloser, error) {
-			return newSegmentComparison(dir, segment.Number)
+			return newSegmentComparison(m.journalDir, segment.Number)
 		},
 	})
-	if err != nil {
-		return nil, "", err
-	}
-	if aside, err = moveAside(daemon.MetadataFile(dataDir)); err != nil {
-		return nil, "", err
-	}
-	err = s.publishMetadata()
-	if err != nil && aside != "" {
-		err = errors.Join(err, os.Rename(aside, daemon.MetadataFile(dataDir)))
+	if err == nil {
+		aside, err = s.exchangeMetadata()
 	}
 	return contents, aside, err
 }
 
-// createMetadata makes the metadata of a backup for a journal that is at now.
-func createMetadata(path string, h archive.Header, entries iter.Seq2[metadata.Entry, error], now audit.Report) error {
+// follow finds out what the journal, which is at now, has after a backup.
+func (m *metadataRestore) follow(h archive.Header, now audit.Report) error {
 	if h.Journal != now.Journal.String() || h.HeadSequence > now.Last {
 		return fmt.Errorf("the backup ends at record %d of journal %s, and this is journal %v up to record %d: it is another journal, or older than the backup",
 			h.HeadSequence, h.Journal, now.Journal, now.Last)
 	}
-	if h.HeadSequence == now.Last {
-		return metadata.CreateBolt(path, h.Revision, entries)
+	m.restoration.Records = now.Last - h.HeadSequence
+	for c, err := range audit.ChangesAfter(m.journalDir, h.HeadSequence) {
+		if err != nil {
+			return fmt.Errorf("listing the changes after the backup: %w", err)
+		}
+		m.restoration.Changes = append(m.restoration.Changes, c)
 	}
-	return metadata.CreateBolt(path, h.Revision+1, keystore.RaiseInvocations(h, entries, now.Last-h.HeadSequence))
+	return nil
 }
 
 // segmentComparison compares what is written to it with the beginning of a file.
@@ -113,32 +119,15 @@ func (c *segmentComparison) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// moveAside gives a file that is in the way another name, and returns that; "" if
-// there is no file.
-func moveAside(path string) (string, error) {
-	aside := path + ".aside-" + time.Now().UTC().Format("20060102T150405.000000000Z")
-	if err := atomicfile.Check(aside, atomicfile.Create); err != nil {
-		return "", err
-	}
-	err := os.Rename(path, aside)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	return aside, err
-}
-
-// printChanges lists the changes that the journal has after a record.
-func printChanges(w io.Writer, journalDir string, after uint64) error {
-	var rows [][]string
-	for c, err := range audit.ChangesAfter(journalDir, after) {
-		if err != nil {
-			return fmt.Errorf("listing the changes after the backup: %w", err)
-		}
-		rows = append(rows, []string{c.Time.UTC().Format(time.RFC3339), c.EventName, c.KeyARN, c.RequestID, outcomeOf(c)})
-	}
-	if len(rows) == 0 {
+// printChanges lists the changes that the journal has after the backup.
+func printChanges(w io.Writer, changes []audit.Change) error {
+	if len(changes) == 0 {
 		_, err := fmt.Fprintln(w, "The journal has no change after the backup: the metadata is as it was.")
 		return err
+	}
+	var rows [][]string
+	for _, c := range changes {
+		rows = append(rows, []string{c.Time.UTC().Format(time.RFC3339), c.EventName, c.KeyARN, c.RequestID, outcomeOf(c)})
 	}
 	fmt.Fprintf(w, "\nThe metadata lacks what these %d changes after the backup did:\n\n", len(rows))
 	return present.Table(w, []string{"TIME", "CHANGE", "KEY", "REQUEST ID", "RESULT"}, rows)
