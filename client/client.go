@@ -71,7 +71,8 @@ type Client struct {
 
 // Dial prepares a connection to the server at target: "host:port", or another
 // name that gRPC knows, such as "dns:///host:port". The server's certificate must
-// be for the host. Dial does not wait for the server: the first call connects.
+// be for the host. Dial does not wait for the server: the first call connects, or
+// Connect.
 // Close frees the connection.
 func Dial(target string, c Config) (*Client, error) {
 	config, err := c.tlsConfig()

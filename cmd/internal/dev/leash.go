@@ -26,6 +26,7 @@ func leash(ctx context.Context, stdin io.Reader) (_ context.Context, release fun
 	}
 	ended, end, err := os.Pipe()
 	if err != nil {
+		_ = parent.Close() // nil or not
 		return nil, nil, fmt.Errorf("watching the parent process: %w", err)
 	}
 	fds := []unix.PollFd{{Fd: int32(ended.Fd())}}
@@ -42,9 +43,7 @@ func leash(ctx context.Context, stdin io.Reader) (_ context.Context, release fun
 		_ = end.Close() // which ends the watch
 		watch.Wait()
 		_ = ended.Close() // both were only watched
-		if parent != nil {
-			_ = parent.Close()
-		}
+		_ = parent.Close()
 	}, nil
 }
 
@@ -56,14 +55,15 @@ func openParent() (*os.File, error) {
 	if pid == 0 {
 		return nil, nil
 	}
-	fd, err := unix.PidfdOpen(pid, 0)
-	switch {
-	case os.Getppid() != pid:
-		return nil, errors.New("the process that started this one has ended")
-	case err == nil:
-		return os.NewFile(uintptr(fd), "parent process"), nil
+	var parent *os.File
+	if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+		parent = os.NewFile(uintptr(fd), "parent process")
 	}
-	return nil, nil
+	if os.Getppid() != pid {
+		_ = parent.Close() // nil or not
+		return nil, errors.New("the process that started this one has ended")
+	}
+	return parent, nil
 }
 
 // stray says that only a signal will end a process with this parent and standard
