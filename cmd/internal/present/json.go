@@ -60,7 +60,7 @@ func appendObject(dst []byte, plan *describe.Message, r protoreflect.Message) ([
 	first := true
 	isAnswer := strings.HasSuffix(plan.WireName, "Response")
 	for _, f := range plan.Fields {
-		if !r.Has(f.Desc) && !(isAnswer && f.List) {
+		if shown := r.Has(f.Desc) || isAnswer && f.List; !shown {
 			continue
 		}
 		if !first {
