@@ -186,7 +186,7 @@ func advanceValue(t *testing.T, site *harness.Site, golden *goldenData) {
 		t.Fatal(err)
 	}
 	entry.Value[0] = 2
-	putValue(t, store, path, entry.Value)
+	putBytes(t, store, path, entry.Value)
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,15 +1,12 @@
 package integration
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/strongroom-kms/strongroom/integration/harness"
-	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
@@ -52,35 +49,14 @@ func fillLifecycle(t *testing.T, site *harness.Site, g *goldenData) {
 	g.Aliases = map[string]string{"alias/used": used}
 	stop(t, server.Process)
 
-	postpone(t, site, doomed)
+	// The deletion is put off until after the last test.
+	changeKeyRecord(t, site, doomed, func(r *storagev1.KeyRecord) {
+		r.DeletionDate = timestamppb.New(time.Date(2226, 1, 1, 0, 0, 0, 0, time.UTC))
+	})
 	server = start(t, site)
 	client = dial(t, site, server, harness.Admin)
 	for i, k := range g.Keys {
 		g.Keys[i] = newGoldenKey(describeKey(t, client, k.ARN))
 	}
 	stop(t, server.Process)
-}
-
-// postpone puts the deletion of a key off until after the last test.
-func postpone(t *testing.T, site *harness.Site, arn string) {
-	t.Helper()
-	store, err := metadata.OpenBolt(filepath.Join(site.DataDir, "metadata.db"), metadata.BoltOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close() //nolint:errcheck // what was committed is durable
-	entry, err := store.Get(t.Context(), metadataKey(arn))
-	if err != nil {
-		t.Fatal(err)
-	}
-	record := new(storagev1.KeyRecord)
-	if err := proto.Unmarshal(entry.Value[1:], record); err != nil {
-		t.Fatal(err)
-	}
-	record.DeletionDate = timestamppb.New(time.Date(2226, 1, 1, 0, 0, 0, 0, time.UTC))
-	value, err := proto.Marshal(record)
-	if err != nil {
-		t.Fatal(err)
-	}
-	putValue(t, store, metadataKey(arn), append(entry.Value[:1:1], value...))
 }

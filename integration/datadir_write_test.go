@@ -11,19 +11,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/integration/harness"
-	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
@@ -196,25 +193,13 @@ func (g *goldenData) look(t *testing.T, dataDir string) {
 // that it is to be renewed: three quarters of 2^32 times.
 func wearOut(t *testing.T, site *harness.Site, arn string) {
 	t.Helper()
-	store, err := metadata.OpenBolt(filepath.Join(site.DataDir, "metadata.db"), metadata.BoltOptions{})
-	if err != nil {
+	var worn []byte
+	changeKeyRecord(t, site, arn, func(r *storagev1.KeyRecord) { worn = r.GetBackingKeys()[0].GetId() })
+	store := openMetadata(t, site)
+	putValue(t, store, metadataScope+"invocations/"+hex.EncodeToString(worn), &storagev1.InvocationRecord{Reserved: new(uint64(3 << 30))})
+	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close() //nolint:errcheck // what was committed is durable
-	entry, err := store.Get(t.Context(), metadataKey(arn))
-	if err != nil {
-		t.Fatal(err)
-	}
-	record := new(storagev1.KeyRecord)
-	if err := proto.Unmarshal(entry.Value[1:], record); err != nil {
-		t.Fatal(err)
-	}
-	worn, err := proto.Marshal(&storagev1.InvocationRecord{Reserved: new(uint64(3 << 30))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := metadataScope + "invocations/" + hex.EncodeToString(record.GetBackingKeys()[0].GetId())
-	putValue(t, store, path, append(entry.Value[:1:1], worn...))
 }
 
 // awaitRenewal uses a worn-out key until it has new material.
@@ -272,23 +257,6 @@ func packTree(t *testing.T, w *tar.Writer, dir, name string) {
 		_, err = w.Write(content)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// metadataScope is how the keys of all metadata of a site begin.
-const metadataScope = "111122223333/eu-central-1/"
-
-// metadataKey is where the metadata has a KMS key.
-func metadataKey(arn string) string {
-	_, id, _ := strings.Cut(arn, ":key/")
-	return metadataScope + "key/" + id
-}
-
-func putValue(t *testing.T, store *metadata.Bolt, key string, value []byte) {
-	t.Helper()
-	_, err := store.Commit(t.Context(), metadata.Txn{Puts: []metadata.KeyValue{{Key: key, Value: value}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/strongroom-kms/strongroom/integration/harness"
-	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
@@ -66,28 +64,12 @@ func TestDeletionThatFellDueIsMadeUpFor(t *testing.T) {
 // expire makes the metadata say that a key was to be deleted an hour ago.
 func expire(t *testing.T, site *harness.Site, arn string) {
 	t.Helper()
-	store, err := metadata.OpenBolt(filepath.Join(site.DataDir, "metadata.db"), metadata.BoltOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close() //nolint:errcheck // what was committed is durable
-	entry, err := store.Get(t.Context(), metadataKey(arn))
-	if err != nil {
-		t.Fatal(err)
-	}
-	record := new(storagev1.KeyRecord)
-	if err := proto.Unmarshal(entry.Value[1:], record); err != nil {
-		t.Fatal(err)
-	}
-	if until := time.Until(record.GetDeletionDate().AsTime()); until < 6*24*time.Hour {
-		t.Errorf("the key is to be deleted in %v, want 7 days", until)
-	}
-	record.DeletionDate = timestamppb.New(time.Now().Add(-time.Hour))
-	value, err := proto.MarshalOptions{}.MarshalAppend(entry.Value[:1:1], record)
-	if err != nil {
-		t.Fatal(err)
-	}
-	putValue(t, store, entry.Key, value)
+	changeKeyRecord(t, site, arn, func(r *storagev1.KeyRecord) {
+		if until := time.Until(r.GetDeletionDate().AsTime()); until < 6*24*time.Hour {
+			t.Errorf("the key is to be deleted in %v, want 7 days", until)
+		}
+		r.DeletionDate = timestamppb.New(time.Now().Add(-time.Hour))
+	})
 }
 
 // awaitEvent waits for the first event with a name.
