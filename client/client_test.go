@@ -198,26 +198,34 @@ func TestOptionsOfTheCallersOwn(t *testing.T) {
 // A call that could not be sent is made when there is a connection again, also if
 // it changes something.
 func TestAKeyIsMadeWhenTheServerIsBack(t *testing.T) {
-	server := strongroomtest.Start(t)
-	config := server.Config("admin")
-	config.Retries = 20 // for slow machines
-	dialed := make(chan struct{}, 1)
-	away, dialer := true, new(net.Dialer)
-	config.Options = []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-		if away {
-			away = false
-			dialed <- struct{}{}
-			return nil, syscall.ECONNREFUSED
-		}
-		return dialer.DialContext(ctx, "tcp", address)
-	})}
-	if _, err := dial(t, server.Address, config).KMS.CreateKey(t.Context(), &kmsv1.CreateKeyRequest{}); err != nil {
-		t.Error(err)
+	for name, first := range map[string]func() (net.Conn, error){
+		"nobody listens":          func() (net.Conn, error) { return nil, syscall.ECONNREFUSED },
+		"closed in the handshake": closedConnection,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := strongroomtest.Start(t)
+			config, attempts := server.Config("admin"), 0
+			config.Retries = 20 // for slow machines
+			config.Options = []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+				if attempts++; attempts == 1 {
+					return first()
+				}
+				return new(net.Dialer).DialContext(ctx, "tcp", address)
+			})}
+			if _, err := dial(t, server.Address, config).KMS.CreateKey(t.Context(), &kmsv1.CreateKeyRequest{}); err != nil {
+				t.Error(err)
+			}
+			if events := server.Events(); attempts != 2 || len(events) != 1 {
+				t.Errorf("%d connections and %d events, want two and one", attempts, len(events))
+			}
+		})
 	}
-	<-dialed
-	if events := server.Events(); len(events) != 1 {
-		t.Errorf("the trail has %d events, want one", len(events))
-	}
+}
+
+// closedConnection is what a server that has too many makes of one.
+func closedConnection() (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	return ours, theirs.Close()
 }
 
 func TestConnect(t *testing.T) {
