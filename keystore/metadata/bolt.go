@@ -69,16 +69,17 @@ type Bolt struct {
 
 var _ Store = (*Bolt)(nil)
 
-// OpenBolt opens the metadata file at path, or makes it, and its directory. It reads through the whole file and returns [ErrCorrupt] if that is
-// damaged, not a metadata file, or of a format version that it does not know, and
-// [ErrUnavailable] if another process keeps it open for longer than the
+// OpenBolt opens the metadata file at path, or makes it, and its directory. It
+// reads through the whole file and returns [ErrCorrupt] if that is damaged, not a
+// metadata file, or of a format version that it does not know, and [ErrUnavailable]
+// if it cannot be written or another process keeps it open for longer than the
 // LockTimeout.
 func OpenBolt(path string, opts BoltOptions) (*Bolt, error) {
 	opts = opts.withDefaults()
 	if err := createIfMissing(path); err != nil {
 		return nil, fmt.Errorf("creating metadata file %s: %w", path, err)
 	}
-	file, at, err := openBoltFile(path, opts.LockTimeout)
+	file, at, err := lockBoltFile(path, opts.LockTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("opening metadata file %s: %w", path, withRemedy(err))
 	}
@@ -88,16 +89,27 @@ func OpenBolt(path string, opts BoltOptions) (*Bolt, error) {
 		history: newHistory(at.revision, opts.MaxChanges, maxHistorySize), boltFile: file, synced: at.txid,
 		fault: newFault(), stop: stop, mended: make(chan struct{}),
 	}
-	// What is to be seen may be in the page cache alone, if the last process ended
-	// after a failed write. Another write on top of it makes it durable.
-	if err := b.transact(giveRoom); err != nil {
+	if err := b.renew(); err != nil {
 		stop()
-		file.abandon(err)
-		return nil, fmt.Errorf("writing metadata file %s: %w: %w", path, ErrUnavailable, err)
+		b.abandon(err)
+		return nil, fmt.Errorf("renewing metadata file %s: %w", path, withRemedy(err))
 	}
 	b.writer <- struct{}{}
 	go b.mend(ctx)
 	return b, nil
+}
+
+// renew replaces the file by a copy, before it is used. What is to be seen of it may
+// be in the page cache alone, if the last process ended after a failed sync: pages
+// that the kernel could not write it holds for clean, and no sync of the same file
+// writes them again. Drafts that a process left when it was killed are removed: who
+// has the lock is alone.
+func (b *Bolt) renew() error {
+	if err := removeDrafts(b.path); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	_, err := b.replaceFile()
+	return err
 }
 
 func (o BoltOptions) withDefaults() BoltOptions {

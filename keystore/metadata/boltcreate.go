@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"go.etcd.io/bbolt"
 )
@@ -22,7 +23,9 @@ func CreateBolt(path string, revision uint64, entries iter.Seq2[Entry, error]) e
 	}
 	err := create(path, revision, checked(revision, entries))
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		if err = syncDir(filepath.Dir(path)); err != nil {
+			err = errors.Join(err, os.Remove(path))
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("creating metadata file %s: %w", path, err)
@@ -55,19 +58,24 @@ func (e Entry) check(newest uint64) error {
 }
 
 // createIfMissing makes an empty metadata file, and its directory, unless there is a
-// file at path. The
-// file appears there complete or not at all, and two processes that do this at
-// once end up with the same one. In any case its name is durable afterwards.
+// file at path. The file appears there complete or not at all. Of two processes that
+// do this at once one may have its draft removed by the other, in [Bolt.renew]; they
+// end up with the same file. In any case its name is durable when nil is returned.
 func createIfMissing(path string) error {
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := create(path, 0, noEntries); err != nil && !errors.Is(err, fs.ErrExist) {
+	if missing(path) {
+		if err := create(path, 0, noEntries); err != nil && missing(path) {
 			return err
 		}
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // create makes a file under another name and links it to path.
@@ -80,26 +88,50 @@ func create(path string, revision uint64, entries iter.Seq2[Entry, error]) error
 	return os.Link(draft, path)
 }
 
+// draftSuffix is what the names of drafts have after that of the file, before
+// something random.
+const draftSuffix = ".new-"
+
+// errDraft says that bbolt gave up on a draft. What it was made of is not at fault.
+var errDraft = fmt.Errorf("%w: bbolt panicked on a new file", ErrUnavailable)
+
 // writeDraft writes a store to a new file beside path, syncs it and returns its
 // name. The caller gives it another one or removes it.
 func writeDraft(path string, revision uint64, entries iter.Seq2[Entry, error]) (name string, err error) {
-	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+draftSuffix+"*")
 	if err != nil {
 		return "", err
 	}
-	err = draft.Close()
-	if err == nil {
-		err = fill(draft.Name(), revision, entries)
-	}
+	err = guardAs(errDraft, func() error { return fill(draft, revision, entries) })
 	if err != nil {
-		return "", errors.Join(err, os.Remove(draft.Name()))
+		_ = draft.Close() // bbolt has closed it, unless it panicked
+		return "", errors.Join(err, removeIfThere(draft.Name()))
 	}
 	return draft.Name(), nil
 }
 
-// fill writes a store into an empty file and syncs it once, at the end.
-func fill(path string, revision uint64, entries iter.Seq2[Entry, error]) error {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: defaultLockTimeout, NoSync: true, NoGrowSync: true})
+// removeDrafts removes all drafts of a file.
+func removeDrafts(path string) error {
+	files, err := os.ReadDir(filepath.Dir(path))
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), filepath.Base(path)+draftSuffix) {
+			err = errors.Join(err, removeIfThere(filepath.Join(filepath.Dir(path), f.Name())))
+		}
+	}
+	return err
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// fill writes a store into an empty file, syncs it once, at the end, and closes it.
+func fill(file *os.File, revision uint64, entries iter.Seq2[Entry, error]) error {
+	opened := func(string, int, os.FileMode) (*os.File, error) { return file, nil }
+	db, err := bbolt.Open(file.Name(), 0o600, &bbolt.Options{Timeout: defaultLockTimeout, NoSync: true, NoGrowSync: true, OpenFile: opened})
 	if err != nil {
 		return err
 	}

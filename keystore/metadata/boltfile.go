@@ -33,16 +33,23 @@ const minFileSize = 4 * 4096
 // file cannot be relied on any more.
 var errPanicked = fmt.Errorf("%w: bbolt panicked", ErrCorrupt)
 
+// errReplaced says that the file lost its name to another one while its lock was
+// waited for.
+var errReplaced = fmt.Errorf("%w: another process replaced the file meanwhile", ErrUnavailable)
+
 // errLaterVersion begins the error for a format version that is not known.
 var errLaterVersion = fmt.Errorf("%w: the file", ErrCorrupt)
 
 // guard turns what bbolt does on damaged pages, panics and faults on memory that
 // the file is too short for, into errPanicked.
-func guard(fn func() error) (err error) {
+func guard(fn func() error) error { return guardAs(errPanicked, fn) }
+
+// guardAs is guard with another error than errPanicked.
+func guardAs(panicked error, fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errPanicked, r)
+			err = fmt.Errorf("%w: %v", panicked, r)
 		}
 	}()
 	return fn()
@@ -58,6 +65,19 @@ type boltFile struct {
 type position struct {
 	revision uint64
 	txid     int // bbolt's number of the transaction that made it
+}
+
+// lockBoltFile is openBoltFile for the file that has the name in the end: every
+// process that opens it replaces it.
+func lockBoltFile(path string, timeout time.Duration) (f boltFile, at position, err error) {
+	deadline := time.Now().Add(timeout)
+	for {
+		f, at, err = openBoltFile(path, timeout)
+		timeout = time.Until(deadline)
+		if !errors.Is(err, errReplaced) || timeout <= 0 {
+			return f, at, err
+		}
+	}
 }
 
 // openBoltFile opens, locks and checks a file. On an error nothing stays open.
@@ -102,7 +122,7 @@ func (f *boltFile) openFile(path string, flag int, mode os.FileMode) (*os.File, 
 }
 
 // stillAt checks that the file that was locked is the one that has the name: a
-// process that recovers from a failed write replaces its file.
+// process that opens it, or recovers from a failed write, replaces its file.
 func (f *boltFile) stillAt(path string) error {
 	mine, err := f.file.Stat()
 	if err != nil {
@@ -113,7 +133,7 @@ func (f *boltFile) stillAt(path string) error {
 		return err
 	}
 	if !os.SameFile(mine, named) {
-		return fmt.Errorf("%w: another process replaced the file meanwhile", ErrUnavailable)
+		return errReplaced
 	}
 	return nil
 }

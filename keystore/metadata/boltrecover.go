@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // fault is why a Bolt cannot write at present.
@@ -90,7 +89,7 @@ func (b *Bolt) writeFailed(change Change, cause error) error {
 // the kernel may drop the page with the change at any time.
 func beforeSync(cause error) bool {
 	var write *fs.PathError
-	return errors.As(cause, &write) || errors.Is(cause, bolterrors.ErrMaxSizeReached)
+	return errors.As(cause, &write)
 }
 
 // unchanged says that a reader would see no later transaction than the disk has.
@@ -167,8 +166,8 @@ func (b *Bolt) tryAgain() {
 // checks that it still has it, so that no other process can come between.
 func (b *Bolt) rebuild() (made bool, err error) {
 	at, err := b.replaceFile()
-	if errors.Is(err, errPanicked) {
-		b.history.stop(err)
+	if errors.Is(err, ErrCorrupt) {
+		b.history.stop(withRemedy(err))
 	}
 	if err != nil {
 		return false, err
@@ -183,7 +182,8 @@ func (b *Bolt) rebuild() (made bool, err error) {
 	return made, nil
 }
 
-// replaceFile makes a durable copy of what is to be seen the Store's file.
+// replaceFile makes a durable copy of what is to be seen the Store's file. The error
+// is ErrCorrupt if what is to be seen is damaged, else ErrUnavailable.
 func (b *Bolt) replaceFile() (position, error) {
 	seen, err := b.visible()
 	if err != nil {
@@ -191,7 +191,7 @@ func (b *Bolt) replaceFile() (position, error) {
 	}
 	draft, err := writeDraft(b.path, seen.revision, b.visibleEntries)
 	if err != nil {
-		return position{}, err
+		return position{}, unlessCorrupt(err)
 	}
 	file, at, err := openBoltFile(draft, defaultLockTimeout)
 	if err == nil {
@@ -199,10 +199,19 @@ func (b *Bolt) replaceFile() (position, error) {
 	}
 	if err != nil {
 		file.abandon(err)
-		return position{}, errors.Join(err, os.Remove(draft))
+		err = errors.Join(err, os.Remove(draft))
+		return position{}, fmt.Errorf("%w: the copy: %s", ErrUnavailable, err.Error()) // a bad copy is no damage of the file
 	}
 	b.use(file, at)
-	return at, syncDir(filepath.Dir(b.path))
+	return at, unlessCorrupt(syncDir(filepath.Dir(b.path)))
+}
+
+// unlessCorrupt is ErrUnavailable for every error that is not ErrCorrupt.
+func unlessCorrupt(err error) error {
+	if err == nil || errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // use replaces the open file.

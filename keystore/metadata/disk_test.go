@@ -198,3 +198,12 @@ func closeNow(t *testing.T, b *Bolt) {
 		t.Fatal(err)
 	}
 }
+
+func contentOf(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,9 +1,11 @@
 package metadata
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // TestUnknownChangeIsSettled fails the last sync of a change: it is found out, from a
@@ -171,7 +174,11 @@ func TestRoomForTheChangeThatFailed(t *testing.T) {
 	var attempts atomic.Int32
 	b.update = func(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
 		attempts.Add(1)
-		return db.Update(fn)
+		err := db.Update(fn)
+		if errors.Is(err, bolterrors.ErrMaxSizeReached) {
+			err = &os.PathError{Op: "write", Path: b.path, Err: syscall.ENOSPC}
+		}
+		return err
 	}
 	b.db.MaxSize = MaxValueSize / 2
 	large := txnOf(strings.Repeat("x", MaxValueSize))
@@ -272,49 +279,126 @@ func TestRandomFailures(t *testing.T) {
 	}
 }
 
+// TestDamageFoundWhileCopying has a failed sync make the store read all of its file,
+// in which a record is damaged: no copy can be made of it, however often it is tried.
+func TestDamageFoundWhileCopying(t *testing.T) {
+	b := openTest(t)
+	mustCommit(t, b, "1")
+	if err := b.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(entriesBucket)).Put([]byte("damaged"), []byte("x")) }); err != nil {
+		t.Fatal(err)
+	}
+	failing(b).set(kept)
+	if _, err := b.Commit(t.Context(), txnOf("2")); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("Commit: %v, want ErrUnavailable", err)
+	}
+	for call, err := range map[string]error{"Healthy": b.Healthy(), "Get": errorOf(b.Get(t.Context(), testKey))} {
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "restore the metadata") {
+			t.Errorf("%s: %v, want ErrCorrupt and what to do", call, err)
+		}
+	}
+	expectOnlyFile(t, b.path)
+}
+
+// TestPanicWhileCopying has bbolt give up on the copy, which is not the Store's fault.
+func TestPanicWhileCopying(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "metadata.db")
+	_, err := writeDraft(path, 1, func(func(Entry, error) bool) { panic("as bbolt does on a failing disk") })
+	if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("writeDraft: %v, want ErrUnavailable", err)
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) > 0 {
+		t.Errorf("left over: %v, %v", files, err)
+	}
+}
+
+// TestDraftsOfTheDead removes what a process left that was killed while it copied.
+func TestDraftsOfTheDead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "metadata.db")
+	if err := os.WriteFile(path+draftSuffix+"4711", []byte("half of a copy"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	openAt(t, path)
+	expectOnlyFile(t, path)
+}
+
 // TestFileReplacedWhileOpening has a second process wait for the lock of a file that
 // the first one replaces and then closes.
 func TestFileReplacedWhileOpening(t *testing.T) {
 	b := openTest(t)
 	mustCommit(t, b, "1")
-	result := make(chan error, 1)
+	type result struct {
+		b   *Bolt
+		err error
+	}
+	opened := make(chan result, 1)
 	go func() {
 		second, err := OpenBolt(b.path, BoltOptions{LockTimeout: time.Minute})
-		if err == nil {
-			err = errors.Join(errors.New("it opened the old file"), second.Close())
-		}
-		result <- err
+		opened <- result{second, err}
 	}()
-	for opened := 0; opened < 2; time.Sleep(time.Millisecond) {
-		opened = openCount(t, b.path)
+	for count := 0; count < 2; time.Sleep(time.Millisecond) {
+		count = openCount(t, b.path)
 	}
 	d := failing(b)
 	d.set(kept)
 	if _, err := b.Commit(t.Context(), txnOf("2")); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-result; !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "replaced") {
-		t.Errorf("OpenBolt: %v, want ErrUnavailable because the file was replaced", err)
-	}
+	d.set(works)
+	mustCommit(t, b, "3")
 	expectLocked(t, b.path)
+	closeNow(t, b)
+	second := <-opened
+	if second.err != nil {
+		t.Fatal(second.err)
+	}
+	defer closeNow(t, second.b)
+	if e, err := second.b.Get(t.Context(), testKey); string(e.Value) != "3" || err != nil {
+		t.Errorf("Get from the second: %q, %v, want 3, which is in the file that replaced the first", e.Value, err)
+	}
 }
 
-// TestChangeThatOnlyTheCacheHas opens a file after a process whose last sync failed:
-// what it shows must be written before anybody relies on it.
+// TestChangeThatOnlyTheCacheHas opens a file after a process whose sync failed: the
+// disk has nothing of the change, but the page cache shows it, in pages that the kernel
+// holds for clean. What is acknowledged from then on must be on the disk.
 func TestChangeThatOnlyTheCacheHas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "metadata.db")
 	b := openAt(t, path)
-	commitUnsynced(t, b)
-	unsynced, err := b.visible()
-	if err != nil {
+	lost, shown := strings.Repeat("1", 4096), strings.Repeat("2", 4096) // long enough for a page of their own
+	mustCommit(t, b, lost)
+	disk := contentOf(t, path)
+	if err := b.db.Update(func(tx *bbolt.Tx) error { _, err := apply(tx, txnOf(shown)); return err }); err != nil {
 		t.Fatal(err)
 	}
 	closeNow(t, b)
+	cache, file := contentOf(t, path), inode(t, path)
+
 	b = openAt(t, path)
-	if b.synced <= unsynced.txid {
-		t.Errorf("opening has written nothing: the newest transaction is %d, and was %d", b.synced, unsynced.txid)
+	if e, err := b.Get(t.Context(), testKey); string(e.Value) != shown || err != nil {
+		t.Fatalf("Get: %.4q, %v, want what the cache shows", e.Value, err)
 	}
-	if e, err := b.Get(t.Context(), testKey); string(e.Value) != "v" || e.Revision != 1 || err != nil {
-		t.Errorf("Get: %q@%d, %v, want v@1", e.Value, e.Revision, err)
+	if inode(t, path) == file {
+		disk = writeBack(disk, cache, contentOf(t, path))
+	} else {
+		disk = contentOf(t, path)
 	}
+	closeNow(t, b)
+	if err := os.WriteFile(path, disk, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b = openAt(t, path)
+	if e, err := b.Get(t.Context(), testKey); string(e.Value) != shown || err != nil {
+		t.Errorf("Get after a power cut: %.4q, %v, want what was shown before", e.Value, err)
+	}
+}
+
+// writeBack is what a disk has after the pages were written in which a file differs from before.
+func writeBack(disk, before, now []byte) []byte {
+	disk = append(disk, make([]byte, max(len(now)-len(disk), 0))...)
+	page := os.Getpagesize()
+	for at := 0; at < len(now); at += page {
+		if at >= len(before) || !bytes.Equal(before[at:at+page], now[at:at+page]) {
+			copy(disk[at:], now[at:at+page])
+		}
+	}
+	return disk
 }
