@@ -219,6 +219,8 @@ func TestSectionsOutOfPlace(t *testing.T) {
 		"half a segment's section":     {encodeSection(typeSegment, []byte{1})},
 		"a second header":              {encodeSection(typeHeader, []byte("{}"))},
 		"an unknown section":           {encodeSection(9, nil)},
+		"a section of type 0":          {encodeSection(0, []byte("x"))},
+		"no entries in their section":  {encodeSection(typeEntries, nil)},
 		"another trailer":              {encodeSection(typeTrailer, make([]byte, trailerBodySize))},
 		"a section too long":           {{0xff, 0xff, 0xff, 0xff, typeData}},
 	}
@@ -241,6 +243,37 @@ func TestSectionsOutOfPlace(t *testing.T) {
 		if _, _, err := read(bytes.NewReader(b)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v, want ErrCorrupt", name, err)
 		}
+	}
+}
+
+// TestHeaderHasOneEncoding alters the text of a header that is good.
+func TestHeaderHasOneEncoding(t *testing.T) {
+	good, err := sample().Header.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct{ old, new string }{
+		"as it is":               {"", ""},
+		"a member less":          {`"revision":7,`, ``},
+		"a member more":          {`{`, `{"more":1,`},
+		"a member twice":         {`{`, `{"revision":1,`},
+		"a member in capitals":   {`"revision"`, `"Revision"`},
+		"white space":            {`{`, `{ `},
+		"text behind it":         {`}`, `}{}`},
+		"a time of another zone": {`2026-11-23T10:00:00.123456Z`, `2026-11-23T11:00:00.123456+01:00`},
+		"no account":             {`111122223333`, `1`},
+		"no service":             {`v0.3.0`, ``},
+		"a long service":         {`v0.3.0`, strings.Repeat("v", 129)},
+		"a service of control":   {`v0.3.0`, `\u001b[2J`},
+		"the last revision":      {`"revision":7`, `"revision":18446744073709551615`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			body := strings.Replace(string(good), test.old, test.new, 1)
+			if _, err := decodeHeader([]byte(body)); errors.Is(err, ErrCorrupt) != (test.old != "") {
+				t.Errorf("%s: %v", body, err)
+			}
+		})
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
+	"regexp"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
@@ -49,16 +51,23 @@ const (
 	trailerBodySize = 3*8 + sha256.Size
 )
 
+// servicePattern is what the version of a program looks like.
+var servicePattern = regexp.MustCompile(`^[0-9A-Za-z.+()-]{1,128}$`)
+
+// maxRevision leaves a restored store revisions to go on with.
+const maxRevision = math.MaxInt64
+
 // Header says what a backup is of.
 type Header struct {
-	// Service is the version of the program that made the backup.
+	// Service is the version of the program that made the backup: at most 128
+	// letters, digits and .+-().
 	Service string `json:"service"`
 	// Created is when, in UTC.
 	Created time.Time `json:"created"`
 	// Account and Region are the service's.
 	Account string `json:"account"`
 	Region  string `json:"region"`
-	// Revision is that of the metadata store. No entry is beyond it.
+	// Revision is that of the metadata store, below 2^63. No entry is beyond it.
 	Revision uint64 `json:"revision"`
 	// Journal is the id of the audit journal, in hexadecimal.
 	Journal string `json:"journal"`
@@ -82,19 +91,29 @@ type Segment struct {
 	Length int64
 }
 
+// decodeHeader reads a header, of which there is one encoding.
 func decodeHeader(body []byte) (h Header, err error) {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&h); err != nil {
+	if err := json.Unmarshal(body, &h); err != nil {
 		return h, fmt.Errorf("%w: reading its header: %w", ErrCorrupt, err)
 	}
-	if d.InputOffset() != int64(len(body)) {
-		return h, fmt.Errorf("%w: bytes follow its header", ErrCorrupt)
-	}
-	if err := metadata.CheckPrefix(h.prefix()); err != nil {
-		return h, fmt.Errorf("%w: its header names no account and Region: %w", ErrCorrupt, err)
+	if again, err := h.encode(); err != nil || !bytes.Equal(body, again) {
+		return h, errors.Join(fmt.Errorf("%w: its header is not as it should be", ErrCorrupt), err)
 	}
 	return h, nil
+}
+
+func (h Header) encode() ([]byte, error) {
+	if err := metadata.CheckPrefix(h.prefix()); err != nil {
+		return nil, fmt.Errorf("the header names no account and Region: %w", err)
+	}
+	if !servicePattern.MatchString(h.Service) {
+		return nil, fmt.Errorf("%.64q in the header is no version of a program", h.Service)
+	}
+	if h.Revision > maxRevision {
+		return nil, fmt.Errorf("the header has revision %d, beyond %d", h.Revision, uint64(maxRevision))
+	}
+	h.Created = h.Created.UTC()
+	return json.Marshal(h)
 }
 
 // prefix is what the keys of all entries begin with.

@@ -215,8 +215,13 @@ func (a *Reader) read() (section, error) {
 	if binary.BigEndian.Uint32(b[n:]) != checksum(frame[:], s.body) {
 		return section{}, fmt.Errorf("%w: a section does not match its checksum", ErrCorrupt)
 	}
-	if s.kind == typeTrailer {
+	switch {
+	case s.kind == typeTrailer:
 		return s, a.end(s.body, before)
+	case s.kind == typeEntries && n == 0:
+		return section{}, fmt.Errorf("%w: a section of entries without one", ErrCorrupt)
+	case s.kind < typeHeader || s.kind > typeTrailer:
+		return section{}, fmt.Errorf("%w: a section of the unknown type %d", ErrCorrupt, s.kind)
 	}
 	return s, nil
 }

@@ -3,7 +3,6 @@ package archive
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -28,13 +27,9 @@ type Writer struct {
 
 // NewWriter begins a backup.
 func NewWriter(w io.Writer, h Header) (*Writer, error) {
-	if err := metadata.CheckPrefix(h.prefix()); err != nil {
-		return nil, fmt.Errorf("beginning a backup: %w", err)
-	}
-	h.Created = h.Created.UTC()
-	body, err := json.Marshal(h)
+	body, err := h.encode()
 	if err != nil {
-		return nil, fmt.Errorf("encoding the header of a backup: %w", err)
+		return nil, fmt.Errorf("beginning a backup: %w", err)
 	}
 	a := &Writer{w: w, sum: sha256.New(), header: h}
 	a.write(binary.BigEndian.AppendUint32([]byte(magic), FormatVersion))
