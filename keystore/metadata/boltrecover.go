@@ -139,7 +139,7 @@ func (b *Bolt) tryAgain() {
 	}
 	if b.history.inDoubt() {
 		if _, err := b.rebuild(); err != nil {
-			b.fault.set(fmt.Errorf("%w: writing a copy of %s: %w", ErrUnavailable, b.path, err))
+			b.fault.set(fmt.Errorf("writing a copy of %s: %w", b.path, err))
 		}
 		return
 	}
@@ -187,7 +187,7 @@ func (b *Bolt) rebuild() (made bool, err error) {
 func (b *Bolt) replaceFile() (position, error) {
 	seen, err := b.visible()
 	if err != nil {
-		return position{}, err
+		return position{}, unlessCorrupt(err)
 	}
 	draft, err := writeDraft(b.path, seen.revision, b.visibleEntries)
 	if err != nil {

@@ -28,7 +28,7 @@ file. The server goes on meanwhile. The file is checked as it comes, and there o
 all of it is good.
 
 No key material is in it: that is the HSM's own backup. Who can read it can read every
-API event. Keep it, and the head that is printed, away from the server.
+API event. Keep it away from the server, and the SHA-256 that is printed away from both.
 
 Examples:
 

@@ -89,7 +89,7 @@ func TestExchangeMetadata(t *testing.T) {
 			}
 		}
 	})
-	for range 100 {
+	for range 30 {
 		writeFile(t, file, "former")
 		aside, err := staged(t, dataDir).exchangeMetadata()
 		if err != nil {
