@@ -35,7 +35,7 @@ type Restoration struct {
 	// zero.
 	Records uint64
 	// Changes are those that this journal tells of after the backup. A deletion that
-	// was cancelled in one of them stays cancelled, and the key disabled.
+	// one of them cancelled, or may have, stays cancelled, and the key disabled.
 	Changes []audit.Change
 	// Deletions are the keys that are to be deleted, once all entries were passed on.
 	Deletions []Deletion
@@ -140,11 +140,11 @@ func (r *restorer) key(e metadata.Entry, record *storagev1.KeyRecord) (metadata.
 	return metadata.Entry{Key: e.Key, Value: value, Revision: r.revision}, err
 }
 
-// cancelled returns the request that cancelled a key's deletion, or may have; empty
-// if none has.
+// cancelled returns the request that cancelled a key's deletion, or may have: an
+// allowed one that was answered with an error. It is empty if there is none.
 func (r *restorer) cancelled(arn string) (request string) {
 	for _, c := range r.Changes {
-		if c.EventName == "CancelKeyDeletion" && c.KeyARN == arn && c.ErrorCode == "" {
+		if c.EventName == "CancelKeyDeletion" && c.KeyARN == arn {
 			request = c.RequestID
 		}
 	}
