@@ -55,6 +55,12 @@ type APIEvent struct {
 	ServiceEventDetails []byte
 	// TLSDetails describes the connection; nil without TLS.
 	TLSDetails *TLSDetails
+
+	// MetadataRevision is the revision of the key metadata that the request has
+	// made, 0 if none. It is no part of the event, but recorded behind it.
+	MetadataRevision uint64
+	// MetadataAccepted lets MetadataRevision be lower than what was known.
+	MetadataAccepted bool
 }
 
 // UserIdentity is CloudTrail's userIdentity element. Empty fields are left out.

@@ -19,6 +19,7 @@ const (
 	kindIntent     byte = 3
 	kindHSMEntry   byte = 4
 	kindBoot       byte = 5
+	kindMetadata   byte = 6
 )
 
 // hsmState is where the log of an HSM stands.
@@ -33,6 +34,8 @@ type hsmState struct {
 type checkpoint struct {
 	HSMs    map[string]hsmState `json:"hsms"`
 	Intents []Intent            `json:"intents"`
+	// MetadataRevision is what the newest metadata mark says.
+	MetadataRevision uint64 `json:"metadataRevision,omitempty"`
 }
 
 // boot is the body of a record that says that an HSM's worker was started.
@@ -76,6 +79,8 @@ func (s *state) Observe(r journal.Record) error {
 		return s.number(r.Body)
 	case kindBoot:
 		return s.boot(r.Body)
+	case kindMetadata:
+		return s.mark(r.Body)
 	}
 	return fmt.Errorf("unknown kind %d", r.Kind)
 }
@@ -197,7 +202,7 @@ func (s *state) Checkpoint() ([]journal.Entry, error) {
 func (s *state) snapshot() checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := checkpoint{HSMs: make(map[string]hsmState), Intents: slices.Clone(s.at.Intents)}
+	at := checkpoint{HSMs: make(map[string]hsmState), Intents: slices.Clone(s.at.Intents), MetadataRevision: s.at.MetadataRevision}
 	for id, h := range s.at.HSMs {
 		at.HSMs[id] = h
 	}

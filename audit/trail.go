@@ -92,7 +92,7 @@ func (t *Trail) RecordEvent(ctx context.Context, e *APIEvent) error {
 		buf = new([]byte)
 	}
 	*buf = e.AppendJSON((*buf)[:0])
-	_, err := t.journal.Append(ctx, journal.Entry{Kind: kindEvent, Body: *buf})
+	_, err := t.journal.Append(ctx, e.entries(*buf)...)
 	t.buffers.Put(buf)
 	if err != nil {
 		return fmt.Errorf("recording the API event: %w", err)

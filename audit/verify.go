@@ -14,6 +14,8 @@ type Report struct {
 	journal.Report
 	// Events, Intents and HSMEntries count the records of each kind.
 	Events, Intents, HSMEntries uint64
+	// MetadataRevision is that of Trail.MetadataRevision.
+	MetadataRevision uint64
 }
 
 // Verify reads the trails in dir and checks the journal's chain, that every
@@ -24,7 +26,7 @@ type Report struct {
 func Verify(dir string) (Report, error) {
 	v := verifier{state: newState()}
 	report, err := journal.Inspect(dir, v.visit)
-	v.report.Report = report
+	v.report.Report, v.report.MetadataRevision = report, v.state.snapshot().MetadataRevision
 	return v.report, err
 }
 
@@ -64,7 +66,7 @@ func (v *verifier) checkpoint(r journal.Record) error {
 }
 
 func sameCheckpoint(a, b checkpoint) bool {
-	if len(a.HSMs) != len(b.HSMs) || len(a.Intents) != len(b.Intents) {
+	if len(a.HSMs) != len(b.HSMs) || len(a.Intents) != len(b.Intents) || a.MetadataRevision != b.MetadataRevision {
 		return false
 	}
 	for id, h := range a.HSMs {

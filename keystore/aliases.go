@@ -70,7 +70,7 @@ func (k *Keystore) DeleteAlias(ctx context.Context, req *kmsv1.DeleteAliasReques
 		run: func(ctx context.Context, p *proof) (*kmsv1.DeleteAliasResponse, error) {
 			a := p.targets[0].alias
 			path := k.scope.aliasPath(a.name)
-			err := k.commit(ctx, metadata.Txn{Conditions: []metadata.Condition{{Key: path, Revision: a.revision}}, Deletes: []string{path}})
+			err := k.commit(ctx, p, metadata.Txn{Conditions: []metadata.Condition{{Key: path, Revision: a.revision}}, Deletes: []string{path}})
 			if err != nil {
 				return nil, notStored(ctx, "alias "+a.name, err)
 			}

@@ -23,7 +23,7 @@ func (k *Keystore) bind(ctx context.Context, journal string, accept bool) error 
 	}
 	former := record.GetJournalId()
 	if former == journal {
-		return nil
+		return k.compareRevisions(ctx, journal, accept)
 	}
 	if err := k.mayBind(ctx, former, journal, accept); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (k *Keystore) bind(ctx context.Context, journal string, accept bool) error 
 // mayBind says whether the metadata may be tied to a journal that it does not
 // know. When the operator has accepted a new one, an event in it says so.
 func (k *Keystore) mayBind(ctx context.Context, former, journal string, accept bool) error {
-	const wayOut = "restore what was lost, or accept this journal with --accept-new-journal"
+	const wayOut = "check account, Region and data directory in the configuration, restore what was lost with strongroom restore, or, if it is lost for good, accept this journal with --accept-new-journal"
 	if former != "" && !accept {
 		return fmt.Errorf("the key metadata belongs to the audit journal %s, and this is %s: the journal was lost or replaced; %s", former, journal, wayOut)
 	}
@@ -53,6 +53,21 @@ func (k *Keystore) mayBind(ctx context.Context, former, journal string, accept b
 	return k.trail.RecordEvent(ctx, k.journalAccepted(former, journal))
 }
 
+// compareRevisions finds metadata that has lost changes which were answered: an
+// older copy of the file, or damage that its engine takes for a crash.
+func (k *Keystore) compareRevisions(ctx context.Context, journal string, accept bool) error {
+	is, was := k.view.at(), k.trail.MetadataRevision()
+	if is >= was {
+		return nil
+	}
+	if !accept {
+		return fmt.Errorf("the key metadata is at revision %d, and the audit journal tells of changes up to revision %d: metadata.db is an older copy or damaged; "+
+			"restore it from the newest backup with strongroom restore --metadata-only, which lists the changes that are missing, or, if they are lost for good, accept that with --accept-new-journal", is, was)
+	}
+	k.log.Warn("the key metadata has lost changes, and an operator has accepted that", "revision", is, "journal_revision", was)
+	return k.trail.RecordEvent(ctx, k.journalAccepted(journal, journal))
+}
+
 // journalAccepted is the event that a journal begins or goes on with.
 func (k *Keystore) journalAccepted(former, journal string) *audit.APIEvent {
 	details := jsonenc.AppendString([]byte(`{"formerJournal":`), former)
@@ -60,6 +75,7 @@ func (k *Keystore) journalAccepted(former, journal string) *audit.APIEvent {
 	e := k.internalEvent("AcceptNewJournal")
 	e.RequestID = uuid.NewString()
 	e.ServiceEventDetails = append(details, '}')
+	e.MetadataRevision, e.MetadataAccepted = k.view.at(), true
 	return e
 }
 

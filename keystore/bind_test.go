@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // TestLostStateIsNotTakenForAFirstStart loses or changes what a data directory
@@ -42,4 +44,36 @@ func TestLostStateIsNotTakenForAFirstStart(t *testing.T) {
 			s.stop()
 		})
 	}
+}
+
+// TestMetadataThatLostChangesIsRefused puts an older copy of the metadata back:
+// a key that was disabled would be enabled again, and nobody would know.
+func TestMetadataThatLostChangesIsRefused(t *testing.T) {
+	s := newService(t)
+	s.initToken()
+	s.start()
+	id := s.createKey().KeyId
+	s.stop()
+	older, err := os.ReadFile(s.path("metadata.db"))
+	s.must(err)
+	s.start()
+	_, err = s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: id})
+	s.must(err)
+	s.stop()
+	s.write("metadata.db", string(older))
+
+	err = s.tryStart()
+	if err == nil || !strings.Contains(err.Error(), "metadata.db is an older copy or damaged") || !strings.Contains(err.Error(), "restore --metadata-only") {
+		t.Errorf("the start gave %v", err)
+	}
+	s.closeParts()
+	s.accept = true
+	s.start()
+	if e := s.lastEvent(); e.EventName != "AcceptNewJournal" {
+		t.Errorf("the newest event is %+v", e)
+	}
+	s.stop()
+	s.accept = false
+	s.start() // and from then on without
+	s.stop()
 }

@@ -110,7 +110,7 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 	if err := p.destroyAll(ctx, doomed.backing, begun); err != nil {
 		return err
 	}
-	if err := k.forget(ctx, doomed); err != nil {
+	if err := k.forget(ctx, p, doomed); err != nil {
 		return notStored(ctx, "key "+doomed.arn, err)
 	}
 	k.log.Info("a key has been deleted", "key", doomed.arn, "request_id", p.request)
@@ -119,7 +119,7 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 
 // forget removes a key's metadata: the counts of its backing keys, its aliases,
 // then the key.
-func (k *Keystore) forget(ctx context.Context, doomed *key) error {
+func (k *Keystore) forget(ctx context.Context, p *proof, doomed *key) error {
 	k.meter.forget(doomed.backing)
 	for ids := range slices.Chunk(doomed.backing, metadata.MaxTxnKeys) {
 		var counts metadata.Txn
@@ -130,10 +130,10 @@ func (k *Keystore) forget(ctx context.Context, doomed *key) error {
 			return fmt.Errorf("removing the counts of %s: %w", doomed.arn, err)
 		}
 	}
-	if err := k.forgetAliases(ctx, doomed); err != nil {
+	if err := k.forgetAliases(ctx, p, doomed); err != nil {
 		return err
 	}
-	return k.commit(ctx, metadata.Txn{
+	return k.commit(ctx, p, metadata.Txn{
 		Conditions: []metadata.Condition{{Key: k.scope.keyPath(doomed.id), Revision: doomed.revision}},
 		Deletes:    []string{k.scope.keyPath(doomed.id)},
 	})
@@ -141,7 +141,7 @@ func (k *Keystore) forget(ctx context.Context, doomed *key) error {
 
 // forgetAliases removes the aliases of a key, some at a time, each as it is
 // known to be.
-func (k *Keystore) forgetAliases(ctx context.Context, doomed *key) error {
+func (k *Keystore) forgetAliases(ctx context.Context, p *proof, doomed *key) error {
 	for {
 		aliases, _ := k.view.aliasPage(doomed.id, "", maxAliases/2)
 		if len(aliases) == 0 {
@@ -153,7 +153,7 @@ func (k *Keystore) forgetAliases(ctx context.Context, doomed *key) error {
 			t.Conditions = append(t.Conditions, metadata.Condition{Key: path, Revision: a.revision})
 			t.Deletes = append(t.Deletes, path)
 		}
-		if err := k.commit(ctx, t); err != nil {
+		if err := k.commit(ctx, p, t); err != nil {
 			return fmt.Errorf("removing the aliases of %s: %w", doomed.arn, err)
 		}
 	}

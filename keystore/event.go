@@ -28,6 +28,7 @@ func (r *request) event(res proto.Message, err error) *audit.APIEvent {
 	e.TLSDetails = r.tlsDetails()
 	e.Resources = r.resources()
 	e.AdditionalEventData = r.proof.additional()
+	e.MetadataRevision = r.proof.revision
 	if err != nil {
 		failure := AsError(err)
 		e.ErrorCode, e.ErrorMessage = describe.ErrorOf(failure.Kind).Name, failure.Message

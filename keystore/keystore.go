@@ -46,6 +46,7 @@ type Trail interface {
 	RecordIntent(ctx context.Context, i *audit.Intent) error
 	UnsettledIntents() []audit.Intent
 	IntentIsOpen(requestID string) bool
+	MetadataRevision() uint64
 	Events(ctx context.Context, q audit.Query) iter.Seq2[audit.EventRecord, error]
 	HSMLog(ctx context.Context, q audit.Query) iter.Seq2[audit.HSMEntry, error]
 	Cut() journal.Cut

@@ -28,6 +28,8 @@ type proof struct {
 	// source is the backing key that decrypted, when another one, material,
 	// has encrypted.
 	source hsmpool.ObjectID
+	// revision is that of the metadata after the last change; 0: none was made.
+	revision uint64
 	// destroyed is what became of the backing keys of a key that is deleted.
 	destroyed []destruction
 	// unsettled says that material may or may not be in the token, and that

@@ -40,6 +40,7 @@ func (k *Keystore) storeRecord(ctx context.Context, p *proof, r *storagev1.KeyRe
 	if err != nil {
 		return nil, fmt.Errorf("storing the record of %s: %w", r.GetArn(), err)
 	}
+	p.revision = made.revision
 	k.reach(ctx, made.revision)
 	return made, nil
 }
@@ -56,7 +57,7 @@ func (k *Keystore) storeAlias(ctx context.Context, p *proof, old *alias, of *key
 	if old != nil {
 		revision = old.revision
 	}
-	err = k.commit(ctx, metadata.Txn{
+	err = k.commit(ctx, p, metadata.Txn{
 		Conditions: []metadata.Condition{{Key: path, Revision: revision}, {Key: k.scope.keyPath(of.id), Revision: of.revision}},
 		Puts:       []metadata.KeyValue{{Key: path, Value: value}},
 	})
@@ -66,13 +67,16 @@ func (k *Keystore) storeAlias(ctx context.Context, p *proof, old *alias, of *key
 	return nil
 }
 
-// commit makes a change of the metadata and waits until the view shows it.
-func (k *Keystore) commit(ctx context.Context, t metadata.Txn) error {
+// commit makes a change of the metadata in the name of the request and waits
+// until the view shows it.
+func (k *Keystore) commit(ctx context.Context, p *proof, t metadata.Txn) error {
 	revision, err := k.store.Commit(ctx, t)
-	if err == nil {
-		k.reach(ctx, revision)
+	if err != nil {
+		return err
 	}
-	return err
+	p.revision = revision
+	k.reach(ctx, revision)
+	return nil
 }
 
 // reach waits until the view shows a revision. The change is made, whatever

@@ -111,6 +111,7 @@ func (k *Keystore) serviceEvent(name string, i *audit.Intent, p *proof, err erro
 	}
 	e.Resources = append(e.Resources, k.resource(i.KeyARN))
 	e.AdditionalEventData = p.additional()
+	e.MetadataRevision = p.revision
 	e.ServiceEventDetails = serviceDetails(i)
 	if err != nil {
 		failure := AsError(err)
