@@ -34,6 +34,9 @@ type Restoration struct {
 	// counts of invocations are raised by so many, those of unused backing keys from
 	// zero.
 	Records uint64
+	// Known is the revision of the metadata that this journal tells of. A store
+	// below it would not be started on.
+	Known uint64
 	// Changes are those that this journal tells of after the backup. A deletion that
 	// one of them cancelled, or may have, stays cancelled, and the key disabled.
 	Changes []audit.Change
@@ -52,7 +55,7 @@ type Deletion struct {
 }
 
 // Revision is that of a store with the entries of a backup.
-func (*Restoration) Revision(h archive.Header) uint64 { return h.Revision + 1 }
+func (r *Restoration) Revision(h archive.Header) uint64 { return max(h.Revision, r.Known) + 1 }
 
 // Entries passes the entries of a backup on, as they are to be restored. What is
 // changed or added is at the Revision, and comes in no order.

@@ -85,7 +85,7 @@ func (m *metadataRestore) follow(h archive.Header, now audit.Report) error {
 		return fmt.Errorf("the backup ends at record %d of journal %s, and this is journal %v up to record %d: it is another journal, or older than the backup",
 			h.HeadSequence, h.Journal, now.Journal, now.Last)
 	}
-	m.restoration.Records = now.Last - h.HeadSequence
+	m.restoration.Records, m.restoration.Known = now.Last-h.HeadSequence, now.MetadataRevision
 	for c, err := range audit.ChangesAfter(m.journalDir, h.HeadSequence) {
 		if err != nil {
 			return fmt.Errorf("listing the changes after the backup: %w", err)
