@@ -134,11 +134,18 @@ func (w wording) local(ctx context.Context, s *status.Status) (message string, h
 	}
 }
 
+// noAnswer begins gRPC's message for a request that was sent when its connection
+// was lost.
+const noAnswer = "error reading from server"
+
 // unreachable words the end of a connection.
 func (w wording) unreachable(why string) (message string, hopeless bool) {
 	alert := certificateAlert.MatchString(why)
 	if alert || lostAlert.MatchString(why) && !strings.Contains(why, handshakeFailed) {
 		return fmt.Sprintf("the server refused the client certificate%s: it must be valid now and issued by an authority of the server's tls.client_ca", w.named()), alert
+	}
+	if strings.HasPrefix(why, noAnswer) {
+		return "the connection was lost before an answer came, and the request may have been done: " + why, false
 	}
 	return "cannot reach the server: " + why, badServer.MatchString(why)
 }

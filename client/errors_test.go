@@ -48,6 +48,7 @@ func TestErrorsAreOneLineWithAWSsName(t *testing.T) {
 		{"certificate expired", status.Error(codes.Unavailable, `connection error: desc = "error reading server preface: remote error: tls: expired certificate"`), refused},
 		{"certificate refused, its alert lost", status.Error(codes.Unavailable, `connection error: desc = "error reading server preface: write tcp 127.0.0.1:1->127.0.0.1:2: write: broken pipe"`), refused},
 		{"certificate refused before we wrote", status.Error(codes.Unavailable, `connection error: desc = "transport: failed to write client preface: write tcp 127.0.0.1:1->127.0.0.1:2: write: connection reset by peer"`), refused},
+		{"lost before the answer", status.Error(codes.Unavailable, "error reading from server: EOF"), "the connection was lost before an answer came, and the request may have been done: error reading from server: EOF"},
 		{"closed in the handshake", status.Error(codes.Unavailable, `transport: authentication handshake failed: write tcp 127.0.0.1:1->127.0.0.1:2: write: broken pipe`), "cannot reach the server: transport: authentication handshake failed: write tcp 127.0.0.1:1->127.0.0.1:2: write: broken pipe"},
 		{"server's certificate is bad", status.Error(codes.Unavailable, `transport: authentication handshake failed: tls: failed to verify certificate`), "cannot reach the server: transport: authentication handshake failed: tls: failed to verify certificate"},
 		{"too late", status.Error(codes.DeadlineExceeded, "context deadline exceeded"), "no answer: context deadline exceeded"},

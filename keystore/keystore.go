@@ -165,7 +165,8 @@ func (k *Keystore) start() {
 	k.work.Go(func() { k.maintain(ctx) })
 	k.work.Go(func() { k.deleteDueKeys(ctx) })
 	k.work.Go(func() { k.settleOpen(ctx) })
-	k.work.Go(func() { k.reportOrphans(ctx) })
+	hsm := k.hsm
+	k.work.Go(func() { k.reportOrphans(ctx, hsm) })
 }
 
 // Close stops the background work and gives unused invocations back. Requests

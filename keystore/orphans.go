@@ -17,7 +17,7 @@ import (
 func (o *operator) ListHsmOrphans(ctx context.Context, req *operatorv1.ListHsmOrphansRequest) (*operatorv1.ListHsmOrphansResponse, error) {
 	return perform(ctx, o.k, operatorv1.OperatorService_ListHsmOrphans_FullMethodName, req, plan[*operatorv1.ListHsmOrphansResponse]{
 		run: func(ctx context.Context, p *proof) (*operatorv1.ListHsmOrphansResponse, error) {
-			res, err := o.k.orphans(ctx)
+			res, err := o.k.orphans(ctx, o.k.hsm)
 			if err != nil {
 				return nil, p.hsmError(ctx, err)
 			}
@@ -28,8 +28,8 @@ func (o *operator) ListHsmOrphans(ctx context.Context, req *operatorv1.ListHsmOr
 
 // reportOrphans says, when the service has started, how token and metadata
 // differ: it may be another token than the one that the keys were made in.
-func (k *Keystore) reportOrphans(ctx context.Context) {
-	res, err := k.orphans(ctx)
+func (k *Keystore) reportOrphans(ctx context.Context, hsm HSM) {
+	res, err := k.orphans(ctx, hsm)
 	if ctx.Err() != nil {
 		return // the service stops
 	}
@@ -48,15 +48,15 @@ func (k *Keystore) reportOrphans(ctx context.Context) {
 
 // orphans compares the metadata before and after a reading of the tokens with
 // that reading. Material that a change under way makes or removes is no orphan.
-func (k *Keystore) orphans(ctx context.Context) (*operatorv1.ListHsmOrphansResponse, error) {
+func (k *Keystore) orphans(ctx context.Context, hsm HSM) (*operatorv1.ListHsmOrphansResponse, error) {
 	before := k.view.backingKeys()
-	objects, unknown, err := k.unknownObjects(ctx, before)
+	objects, unknown, err := k.unknownObjects(ctx, hsm, before)
 	if err != nil {
 		return nil, err
 	}
 	if len(unknown) > 0 {
 		// A request that has failed since may just have destroyed what it had made.
-		_, again, err := k.unknownObjects(ctx, before)
+		_, again, err := k.unknownObjects(ctx, hsm, before)
 		if err != nil {
 			return nil, err
 		}
@@ -74,8 +74,8 @@ func (k *Keystore) orphans(ctx context.Context) (*operatorv1.ListHsmOrphansRespo
 
 // unknownObjects returns the keys of all tokens, and those among them that the
 // metadata did not know and does not know, and that no change under way makes.
-func (k *Keystore) unknownObjects(ctx context.Context, before map[hsmpool.ObjectID]*key) (all, unknown []hsmpool.Object, err error) {
-	all, err = k.hsm.Objects(ctx)
+func (k *Keystore) unknownObjects(ctx context.Context, hsm HSM, before map[hsmpool.ObjectID]*key) (all, unknown []hsmpool.Object, err error) {
+	all, err = hsm.Objects(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listing the keys of the tokens: %w", err)
 	}

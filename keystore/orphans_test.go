@@ -69,7 +69,7 @@ func TestAStartSaysHowTokenAndMetadataDiffer(t *testing.T) {
 	k, err := assemble(s.config())
 	s.must(err)
 	s.must(k.view.load(t.Context(), s.store))
-	k.reportOrphans(t.Context())
+	k.reportOrphans(t.Context(), s.pool)
 	for _, want := range []string{"key material is missing from the token", lost.GetArn(), "keys that the metadata does not know", "unknown=1", "strongroom hsm orphans"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log does not say %q:\n%s", want, log.String())

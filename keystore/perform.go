@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/audit"
@@ -310,7 +311,13 @@ func (r *request) record(ctx context.Context, res proto.Message, err error) erro
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if failed := r.k.trail.RecordEvent(ctx, r.event(res, err)); failed != nil {
-		r.k.log.Error("an API event could not be made durable, so its request was not answered",
+		// A line for each would be a flood: health says once why. Of a change
+		// that may have taken effect the operator must know.
+		level := hclog.Debug
+		if r.proof.granted && !r.method.ReadOnly {
+			level = hclog.Error
+		}
+		r.k.log.Log(level, "an API event could not be made durable, so its request was not answered",
 			"operation", r.method.Name, "request_id", r.caller.RequestID, "error", failed)
 		return journalFailed(failed)
 	}

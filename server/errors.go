@@ -82,9 +82,18 @@ func (t *errorTranslator) translate(ctx context.Context, method string, err erro
 	}
 	caller, _ := keystore.CallerFrom(ctx)
 	if rule.ServerFault && !draining {
-		t.logger.Error("request failed", "method", method, "request_id", caller.RequestID, "error", err)
+		t.logger.Log(levelOf(e.Kind), "request failed", "method", method, "request_id", caller.RequestID, "error", err)
 	}
 	return rule.status(e.Message, caller.RequestID).Err()
+}
+
+// levelOf is how loud a fault of the server is. What fails every request, such
+// as a full disk, would fill the log: health says once what it is.
+func levelOf(kind keystore.Kind) hclog.Level {
+	if kind == annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE {
+		return hclog.Debug
+	}
+	return hclog.Error
 }
 
 // asError is keystore.AsError that also knows how a request ends from outside:

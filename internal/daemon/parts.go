@@ -73,12 +73,21 @@ func (d *daemon) openTrail(context.Context) error {
 		Logger: d.logger.Named("audit"),
 	})
 	if err != nil {
-		return fmt.Errorf("opening the audit journal: %w", err)
+		return fmt.Errorf("opening the audit journal: %w", explainDamage(err))
 	}
 	d.trail, d.journal = trail, recovery.Journal.String()
 	d.parts.add("audit journal", trail.Close)
 	d.logRecovery(recovery)
 	return nil
+}
+
+// explainDamage says what to do about a damaged journal.
+func explainDamage(err error) error {
+	var damage *journal.Corruption
+	if !errors.As(err, &damage) {
+		return err
+	}
+	return fmt.Errorf("%w; keep the directory as it is for the auditors, and follow \"A damaged or lost journal\" in docs/operations.md", err)
 }
 
 // logRecovery tells the operator how the last run ended.

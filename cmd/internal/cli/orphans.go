@@ -72,23 +72,27 @@ func orphanTables(r *operatorv1.ListHsmOrphansResponse) func(io.Writer) error {
 	}
 }
 
+const foreignOrphansAdvice = `
+Keys of other applications, which are left alone.
+`
+
 const tokenOrphansAdvice = `
-Keys in an HSM that no KMS key has. The ones made here have the label of a key of this account and
-Region: this server made them and its metadata has been lost or is older than they are, or another
-server uses the same token. Look for the newest backup of the metadata first. Destroy them, by the
-HSM's own tools, only when you know that nothing was encrypted under them.
+Keys in an HSM that no KMS key has. Those made here, as their labels say, are labelled with a key of
+this account and Region: this server made them and its metadata has been lost or is older than they
+are, or another server uses the same token. Look for the newest backup of the metadata first. Destroy
+them, by the HSM's own tools, only when you know that nothing was encrypted under them.
 `
 
 func tokenOrphans(w io.Writer, orphans []*operatorv1.TokenOrphan) error {
-	rows := make([][]string, len(orphans))
+	rows, advice := make([][]string, len(orphans)), foreignOrphansAdvice
 	for i, o := range orphans {
 		made := "elsewhere"
 		if o.GetOurs() {
-			made = "here"
+			made, advice = "here", tokenOrphansAdvice
 		}
 		rows[i] = []string{o.GetHsmId(), orDash(o.GetObjectId()), made, orDash(o.GetLabel())}
 	}
-	return advised(w, []string{"HSM", "OBJECT ID", "MADE", "LABEL"}, rows, tokenOrphansAdvice)
+	return advised(w, []string{"HSM", "OBJECT ID", "MADE", "LABEL"}, rows, advice)
 }
 
 const metadataOrphansAdvice = `
