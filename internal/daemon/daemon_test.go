@@ -1,11 +1,18 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/internal/config"
 )
 
 func TestPartsAreClosedInReverseAndAllOfThem(t *testing.T) {
@@ -39,5 +46,25 @@ func TestEnvironment(t *testing.T) {
 	got := Environment(map[string]string{"B": "2", "A": "1=1"})
 	if want := []string{"A=1=1", "B=2"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestFilesWithSecretsThatOthersMayReadAreTold(t *testing.T) {
+	dir := t.TempDir()
+	open, shut := filepath.Join(dir, "pin"), filepath.Join(dir, "key.pem")
+	for path, mode := range map[string]os.FileMode{open: 0o640, shut: 0o400} {
+		if err := os.WriteFile(path, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log bytes.Buffer
+	c := new(config.Config)
+	c.HSM.PIN.File, c.TLS.Key = open, shut
+	d := &daemon{config: c, logger: hclog.New(&hclog.LoggerOptions{Output: &log})}
+	if err := d.warnOfOpenFiles(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); !strings.Contains(got, open) || strings.Contains(got, shut) {
+		t.Errorf("the log says %q", got)
 	}
 }

@@ -42,7 +42,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.checkTLS, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.openHSM, d.openKeystore, d.newServer,
+		d.checkTLS, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.openHSM, d.openKeystore, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
