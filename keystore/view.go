@@ -32,23 +32,6 @@ type view struct {
 	broken   error         // why the view is no longer fresh
 }
 
-// contents is what a view shows.
-type contents struct {
-	keys    index[uuid.UUID, *key]
-	aliases index[string, *alias]
-	// named are the names of the aliases of each key that has any, sorted.
-	named map[uuid.UUID][]string
-	// doomed are the keys that are to be deleted.
-	doomed map[uuid.UUID]*key
-}
-
-func newContents() contents {
-	return contents{
-		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare),
-		named: map[uuid.UUID][]string{}, doomed: map[uuid.UUID]*key{},
-	}
-}
-
 func newView(s scope) *view {
 	return &view{scope: s, contents: newContents(), changed: make(chan struct{})}
 }
@@ -178,41 +161,6 @@ func (v *view) decodeAlias(e metadata.Event, name string) (func(*contents), erro
 		return nil, err
 	}
 	return func(c *contents) { c.putAlias(a) }, nil
-}
-
-func (c *contents) putKey(k *key) {
-	c.keys.put(k.id, k)
-	delete(c.doomed, k.id)
-	if k.pendingDeletion() {
-		c.doomed[k.id] = k
-	}
-}
-
-func (c *contents) removeKey(id uuid.UUID) {
-	c.keys.remove(id)
-	delete(c.doomed, id)
-}
-
-func (c *contents) putAlias(a *alias) {
-	c.removeAlias(a.name)
-	c.aliases.put(a.name, a)
-	names := c.named[a.target]
-	i, _ := slices.BinarySearch(names, a.name)
-	c.named[a.target] = slices.Insert(names, i, a.name)
-}
-
-func (c *contents) removeAlias(name string) {
-	a, found := c.aliases.values[name]
-	if !found {
-		return
-	}
-	c.aliases.remove(name)
-	names := slices.DeleteFunc(c.named[a.target], func(n string) bool { return n == name })
-	if len(names) > 0 {
-		c.named[a.target] = names
-	} else {
-		delete(c.named, a.target)
-	}
 }
 
 // at is the revision that the view shows.
