@@ -50,7 +50,8 @@ func (c *changes) begin(ctx context.Context, paths ...string) (*change, error) {
 	return h, nil
 }
 
-// end gives the paths back. A nil change has none.
+// end gives the paths back, once: they may be another change's when it is called
+// again. A nil change has none.
 func (h *change) end() {
 	if h == nil {
 		return
@@ -61,6 +62,7 @@ func (h *change) end() {
 	for _, p := range h.paths {
 		delete(c.held, p)
 	}
+	h.paths = nil
 	c.running = slices.DeleteFunc(c.running, func(o *change) bool { return o == h })
 	c.announce()
 }

@@ -88,3 +88,17 @@ func TestAnEndedContextBeginsNoChange(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAChangeThatEndsTwiceTakesNothingFromOthers(t *testing.T) {
+	c := newChanges()
+	first := begun(t, c, "a")
+	first.end()
+	other := begun(t, c, "a")
+	first.end()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := c.begin(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a change began beside another of the same: %v", err)
+	}
+	other.end()
+}

@@ -78,7 +78,7 @@ func (k *Keystore) deleteDue(ctx context.Context, due *key, failed map[uuid.UUID
 		if !key.pendingDeletion() || k.now().Before(key.deletionDate()) {
 			return nil // cancelled meanwhile
 		}
-		return &chore{name: deleteKey, run: func(ctx context.Context, p *proof) error { return k.deleteKey(ctx, p) }}
+		return &chore{name: deleteKey, run: k.deleteKey}
 	})
 	if err == nil {
 		delete(failed, due.id)

@@ -39,12 +39,10 @@ func (k *Keystore) performService(ctx context.Context, id uuid.UUID, decide func
 		held.end()
 		return err
 	}
-	key := k.view.get(id)
-	if key == nil {
-		held.end()
-		return nil
+	key, c := k.view.get(id), (*chore)(nil)
+	if key != nil {
+		c = decide(key)
 	}
-	c := decide(key)
 	if c == nil {
 		held.end()
 		return nil
