@@ -19,18 +19,6 @@ import (
 // ErrInvalid says that a [Set] cannot be built. It is wrapped with each fault.
 var ErrInvalid = errors.New("invalid policies")
 
-// Request is one question: may this principal do that?
-type Request struct {
-	// Principal is the caller's ARN, e.g.
-	// "arn:aws:iam::000000000000:user/alice".
-	Principal string
-	// Action is an IAM action, e.g. "kms:Encrypt".
-	Action string
-	// Resource is the ARN of what is acted on, or "*" for actions that are not
-	// about one resource.
-	Resource string
-}
-
 // Set holds the policies of every known principal. It never changes after [New]
 // and is safe for concurrent use. The zero Set denies everything.
 type Set struct {
