@@ -25,6 +25,8 @@ const (
 	Operator
 	// Unsupported: the token cannot do that.
 	Unsupported
+	// Mismatch: key material to be imported is not what it was said to be.
+	Mismatch
 	// Internal: the library did what it should not, or this package has a fault.
 	Internal
 )
@@ -46,6 +48,8 @@ func (c Class) String() string {
 		return "operator"
 	case Unsupported:
 		return "unsupported"
+	case Mismatch:
+		return "mismatch"
 	case Internal:
 		return "internal"
 	}

@@ -26,7 +26,7 @@ func TestLostGeneration(t *testing.T) {
 	unlock := h.lockToken(t)
 	id := newID()
 	before := h.journal.len()
-	_, err := pool.GenerateAES(t.Context(), hsmpool.GenerateRequest{ID: id, Label: "lost"})
+	_, err := pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: id, Label: "lost", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	wantClass(t, err, hsmpool.Unavailable)
 	entries := h.journal.since(before)
 	if len(entries) == 0 || entries[0].Function != "C_GenerateKey" || !entries[0].NoReply || entries[0].KeyID != id.String() {
@@ -53,9 +53,9 @@ func TestLateGenerationIsUndone(t *testing.T) {
 	defer cancel()
 	id := newID()
 	before := h.journal.len()
-	_, err := pool.GenerateAES(ctx, hsmpool.GenerateRequest{ID: id, Label: "late"})
+	_, err := pool.Generate(ctx, hsmpool.GenerateRequest{ID: id, Label: "late", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	wantClass(t, err, hsmpool.Timeout)
-	_, err = pool.GenerateAES(t.Context(), hsmpool.GenerateRequest{ID: id, Label: "again"})
+	_, err = pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: id, Label: "again", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	wantClass(t, err, hsmpool.Internal)
 	unlock()
 	h.journal.await(t, "destruction", func(entries []audit.HSMCommand) bool { return count(entries, "C_DestroyObject") == 1 })
@@ -74,7 +74,7 @@ func TestNoCommandBesideAnAbandonedOne(t *testing.T) {
 	before := h.journal.len()
 	for range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		_, err := pool.GenerateAES(ctx, hsmpool.GenerateRequest{ID: newID(), Label: "late"})
+		_, err := pool.Generate(ctx, hsmpool.GenerateRequest{ID: newID(), Label: "late", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 		cancel()
 		wantClass(t, err, hsmpool.Timeout)
 	}
@@ -116,7 +116,7 @@ func TestUnwrittenEntryIsNoSuccess(t *testing.T) {
 	h.journal.breakdown(full)
 
 	made := newID()
-	_, err := pool.GenerateAES(t.Context(), hsmpool.GenerateRequest{ID: made, Label: "unrecorded"})
+	_, err := pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: made, Label: "unrecorded", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	wantClass(t, err, hsmpool.Unavailable)
 	if !errors.Is(err, full) {
 		t.Errorf("the error hides its cause: %v", err)
@@ -144,7 +144,7 @@ func TestDuplicateID(t *testing.T) {
 	t.Parallel()
 	pool := newHSM(t).open(t)
 	id := generate(t, pool)
-	_, err := pool.GenerateAES(t.Context(), hsmpool.GenerateRequest{ID: id, Label: "again"})
+	_, err := pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: id, Label: "again", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	wantClass(t, err, hsmpool.Internal)
 	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
 		t.Errorf("the first key is gone: %v", err)

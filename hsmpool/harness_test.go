@@ -123,8 +123,8 @@ func closePool(tb testing.TB, pool *hsmpool.Pool) {
 func generate(tb testing.TB, pool *hsmpool.Pool) hsmpool.ObjectID {
 	tb.Helper()
 	id := newID()
-	if _, err := pool.GenerateAES(tb.Context(), hsmpool.GenerateRequest{ID: id, Label: "arn:test:" + id.String()}); err != nil {
-		tb.Fatalf("GenerateAES: %v", err)
+	if _, err := pool.Generate(tb.Context(), hsmpool.GenerateRequest{ID: id, Label: "arn:test:" + id.String(), Type: hsmpool.AES256, Use: hsmpool.Encrypt}); err != nil {
+		tb.Fatalf("Generate: %v", err)
 	}
 	return id
 }

@@ -27,7 +27,7 @@ func TestManagementHasItsOwnLimit(t *testing.T) {
 	var clients sync.WaitGroup
 	for range callers {
 		clients.Go(func() {
-			_, err := pool.GenerateAES(ctx, hsmpool.GenerateRequest{ID: newID(), Label: "crowd"})
+			_, err := pool.Generate(ctx, hsmpool.GenerateRequest{ID: newID(), Label: "crowd", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 			answers <- err
 		})
 	}

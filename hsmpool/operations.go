@@ -15,23 +15,25 @@ const (
 	maxRandom = 64 << 10
 )
 
-// GenerateAES makes a 256-bit AES key in the token: sensitive, never extractable, for
-// encryption and decryption only. Its attributes have been read back and checked, and
-// its HSM entry is durable, when nil is returned. The id must be new and random: after
-// a failure whose outcome is unknown the pool destroys what may have been made under
-// it, and refuses the id until it has.
-func (p *Pool) GenerateAES(ctx context.Context, r GenerateRequest) (Trace, error) {
+// Generate makes a key in the token: sensitive, never extractable, for its one use only.
+// Its attributes have been read back and checked, and its HSM entries are durable, when
+// nil is returned. The id must be new and random: after a failure whose outcome is unknown
+// the pool destroys what may have been made under it, and refuses the id until it has.
+func (p *Pool) Generate(ctx context.Context, r GenerateRequest) (Generated, error) {
+	if r.Type != AES256 || r.Use != Encrypt {
+		return Generated{}, p.unsupported(r.ID, fmt.Errorf("the token makes no %s keys to %s", r.Type, r.Use))
+	}
 	o := &order{object: r.ID, management: true, message: &workerv1.ToWorker{
 		Request: &workerv1.ToWorker_GenerateAes{GenerateAes: &workerv1.GenerateAesRequest{ObjectId: r.ID[:], Label: r.Label}},
 	}}
 	if p.orphans.has(r.ID) {
-		return Trace{}, p.internal(r.ID, errors.New("an earlier generation of this id failed and is being undone: choose a new id"))
+		return Generated{}, p.internal(r.ID, errors.New("an earlier generation of this id failed and is being undone: choose a new id"))
 	}
 	_, trace, err := p.run(ctx, o)
 	if err != nil && o.sent && unknownOutcome(err) {
 		p.orphans.add(r.ID, requestID(ctx))
 	}
-	return trace, err
+	return Generated{Trace: trace}, err
 }
 
 // unknownOutcome tells whether a failed generation may have left a key: it may unless

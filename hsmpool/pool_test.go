@@ -21,8 +21,8 @@ func TestLifeOfAKey(t *testing.T) {
 	pool := h.open(t)
 	ctx := hsmpool.WithRequestID(t.Context(), "request-1")
 	id := newID()
-	if _, err := pool.GenerateAES(ctx, hsmpool.GenerateRequest{ID: id, Label: "label-1"}); err != nil {
-		t.Fatalf("GenerateAES: %v", err)
+	if _, err := pool.Generate(ctx, hsmpool.GenerateRequest{ID: id, Label: "label-1", Type: hsmpool.AES256, Use: hsmpool.Encrypt}); err != nil {
+		t.Fatalf("Generate: %v", err)
 	}
 	sealed, err := pool.Seal(ctx, id, []byte("attack at dawn"), []byte("context"))
 	if err != nil {

@@ -27,6 +27,16 @@ type GenerateRequest struct {
 	ID ObjectID
 	// Label becomes CKA_LABEL.
 	Label string
+	// Type is the kind of key, Use the one thing that it may do.
+	Type KeyType
+	Use  Use
+}
+
+// Generated is the outcome of a generation.
+type Generated struct {
+	// PublicKey is SubjectPublicKeyInfo, DER; nil for secret keys.
+	PublicKey []byte
+	Trace     Trace
 }
 
 // Sealed is the outcome of AES-256-GCM encryption.

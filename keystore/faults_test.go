@@ -77,7 +77,7 @@ func TestCutOffCreateKeyIsSettled(t *testing.T) {
 	lost := s.newKeyRecord(&kmsv1.CreateKeyRequest{})
 	request := uuid.NewString()
 	s.must(s.trail.RecordIntent(t.Context(), createKeyIntent(request, lost)))
-	_, err := s.pool.GenerateAES(t.Context(), hsmpool.GenerateRequest{ID: newestID(lost), Label: lost.GetArn()})
+	_, err := s.pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: newestID(lost), Label: lost.GetArn(), Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	s.must(err)
 	s.stop()
 	s.start()
@@ -126,12 +126,12 @@ func TestGivenUpChangesLeaveNoIntents(t *testing.T) {
 // forgetfulHSM makes a key and does not say so in time.
 type forgetfulHSM struct{ HSM }
 
-func (h forgetfulHSM) GenerateAES(ctx context.Context, r hsmpool.GenerateRequest) (hsmpool.Trace, error) {
-	trace, err := h.HSM.GenerateAES(ctx, r)
+func (h forgetfulHSM) Generate(ctx context.Context, r hsmpool.GenerateRequest) (hsmpool.Generated, error) {
+	made, err := h.HSM.Generate(ctx, r)
 	if err != nil {
-		return trace, err
+		return made, err
 	}
-	return hsmpool.Trace{}, &hsmpool.Error{Class: hsmpool.Timeout, HSM: trace.HSM, Object: r.ID, Err: context.DeadlineExceeded}
+	return hsmpool.Generated{}, &hsmpool.Error{Class: hsmpool.Timeout, HSM: made.Trace.HSM, Object: r.ID, Err: context.DeadlineExceeded}
 }
 
 func TestKeyMaterialOfUnknownFateIsSettledAtTheNextStart(t *testing.T) {

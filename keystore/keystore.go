@@ -27,7 +27,7 @@ import (
 // fail with a *hsmpool.Error. A generate or destroy has its HSM audit entry
 // durable before it returns, whatever its outcome.
 type HSM interface {
-	GenerateAES(ctx context.Context, req hsmpool.GenerateRequest) (hsmpool.Trace, error)
+	Generate(ctx context.Context, req hsmpool.GenerateRequest) (hsmpool.Generated, error)
 	Destroy(ctx context.Context, id hsmpool.ObjectID) (hsmpool.Trace, error)
 	Seal(ctx context.Context, id hsmpool.ObjectID, plaintext, aad []byte) (hsmpool.Sealed, error)
 	SealRandom(ctx context.Context, id hsmpool.ObjectID, n int, keepPlaintext bool, aad []byte) (hsmpool.SealedRandom, error)

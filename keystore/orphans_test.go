@@ -28,7 +28,7 @@ func (s *service) orphanList() *operatorv1.ListHsmOrphansResponse {
 func (s *service) makeObject(label string) hsmpool.ObjectID {
 	s.t.Helper()
 	id := hsmpool.ObjectID([]byte(rand.Text()[:16]))
-	_, err := s.pool.GenerateAES(s.t.Context(), hsmpool.GenerateRequest{ID: id, Label: label})
+	_, err := s.pool.Generate(s.t.Context(), hsmpool.GenerateRequest{ID: id, Label: label, Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	s.must(err)
 	return id
 }
@@ -100,11 +100,11 @@ type waitingHSM struct {
 	made, goOn chan struct{}
 }
 
-func (h waitingHSM) GenerateAES(ctx context.Context, r hsmpool.GenerateRequest) (hsmpool.Trace, error) {
-	trace, err := h.HSM.GenerateAES(ctx, r)
+func (h waitingHSM) Generate(ctx context.Context, r hsmpool.GenerateRequest) (hsmpool.Generated, error) {
+	made, err := h.HSM.Generate(ctx, r)
 	close(h.made)
 	<-h.goOn
-	return trace, err
+	return made, err
 }
 
 func TestMaterialThatIsBeingMadeIsNoOrphan(t *testing.T) {

@@ -168,8 +168,8 @@ func (p *proof) generate(ctx context.Context, id hsmpool.ObjectID, label string)
 		return err
 	}
 	p.material, p.unsettled = id, true
-	trace, err := hsm.GenerateAES(ctx, hsmpool.GenerateRequest{ID: id, Label: label})
-	p.note(trace, err)
+	made, err := hsm.Generate(ctx, hsmpool.GenerateRequest{ID: id, Label: label, Type: hsmpool.AES256, Use: hsmpool.Encrypt})
+	p.note(made.Trace, err)
 	if err != nil {
 		p.unsettled = mayHaveMade(err)
 		return p.hsmError(ctx, err)
