@@ -2,6 +2,8 @@ package hsmpool
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,7 +24,7 @@ type callLog struct {
 	fallback identity
 
 	held []audit.HSMCommand
-	open *workerv1.Call // announced and not ended
+	open map[uint64]*workerv1.Call // announced and not ended, by session: each makes one at a time
 
 	who     atomic.Pointer[identity]
 	counter atomic.Uint32
@@ -32,10 +34,13 @@ type callLog struct {
 // follow notes the announcement of a call, or records one that has ended.
 func (l *callLog) follow(c *workerv1.Call) {
 	if !c.GetEnded() {
-		l.open = c
+		if l.open == nil {
+			l.open = make(map[uint64]*workerv1.Call)
+		}
+		l.open[c.GetSession()] = c
 		return
 	}
-	l.open = nil
+	delete(l.open, c.GetSession())
 	l.record(command(c, false))
 }
 
@@ -85,12 +90,12 @@ func flush(ctx context.Context, auditor Auditor) error {
 	return err
 }
 
-// abandon records the call that the worker did not live to end.
+// abandon records the calls that the worker did not live to end.
 func (l *callLog) abandon() {
-	if l.open != nil {
-		l.record(command(l.open, true))
-		l.open = nil
+	for _, session := range slices.Sorted(maps.Keys(l.open)) {
+		l.record(command(l.open[session], true))
 	}
+	clear(l.open)
 	l.name()
 }
 
@@ -117,6 +122,7 @@ func command(c *workerv1.Call, noReply bool) audit.HSMCommand {
 		UserName:      c.GetUserName(),
 		UserType:      userType(c),
 		PrivateHandle: c.GetKeyHandle(),
+		PublicHandle:  c.GetPublicHandle(),
 		TokenObject:   c.GetTokenObject(),
 		KeyLabel:      c.GetKeyLabel(),
 		KeyID:         c.GetKeyId(),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -21,6 +22,8 @@ const (
 	DefaultMaxInFlight       = 1024
 	// DefaultSoftHSMSessions is one: SoftHSM's locks make a second busy session useless.
 	DefaultSoftHSMSessions = 1
+	// DefaultPKCS11Sessions is what a token of which nothing is known is asked for.
+	DefaultPKCS11Sessions = 8
 	// DefaultSessions keeps that many requests at a networked HSM.
 	DefaultSessions = 32
 )
@@ -59,16 +62,16 @@ type Config struct {
 	Library string
 	Token   TokenSelector
 	PIN     PINSource
-	// Profile is "softhsm" or "cloudhsm".
+	// Profile is "softhsm", "cloudhsm", or "pkcs11" for any other library.
 	Profile string
 	// Env is the worker's whole environment, as "NAME=value"; PATH is added.
 	Env []string
 	// HSMID and ClusterID name the HSM in the audit trails; derived from the token's
 	// serial number when empty.
 	HSMID, ClusterID string
-	// Sessions that seal and open; default 1 (softhsm) or 32.
+	// Sessions that use keys; default 1 (softhsm), 32 (cloudhsm) or 8 (pkcs11).
 	Sessions int
-	// HangTimeout is how long the library may be at one request to seal, open or draw
+	// HangTimeout is how long the library may be at one request that uses a key or draws
 	// random bytes, and how long a worker may be silent, before it counts as hung and
 	// is killed. Default 10 s.
 	HangTimeout time.Duration
@@ -98,11 +101,19 @@ func (c Config) withDefaults() (Config, error) {
 	c.ManagementTimeout = orDefault(c.ManagementTimeout, DefaultManagementTimeout)
 	c.StartTimeout = orDefault(c.StartTimeout, DefaultStartTimeout)
 	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
-	if c.Profile == ckr.ProfileSoftHSM {
-		c.Sessions = orDefault(c.Sessions, DefaultSoftHSMSessions)
-	}
-	c.Sessions = orDefault(c.Sessions, DefaultSessions)
+	c.Sessions = orDefault(c.Sessions, defaultSessions(c.Profile))
 	return c, nil
+}
+
+func defaultSessions(profile string) int {
+	switch profile {
+	case ckr.ProfileSoftHSM:
+		return DefaultSoftHSMSessions
+	case ckr.ProfilePKCS11:
+		return DefaultPKCS11Sessions
+	default:
+		return DefaultSessions
+	}
 }
 
 func orNullLogger(l hclog.Logger) hclog.Logger {
@@ -135,14 +146,18 @@ func (c Config) check() error {
 		return errors.New("no PKCS#11 library is named")
 	case c.Token == TokenSelector{}:
 		return errors.New("no token is named: give its label or its serial number")
-	case c.Profile != ckr.ProfileSoftHSM && c.Profile != ckr.ProfileCloudHSM:
-		return fmt.Errorf("unknown profile %q: want %q or %q", c.Profile, ckr.ProfileSoftHSM, ckr.ProfileCloudHSM)
+	case !slices.Contains(profiles(), c.Profile):
+		return fmt.Errorf("unknown profile %q: want one of %q", c.Profile, profiles())
 	case c.Auditor == nil:
 		return errors.New("no auditor")
 	case c.Sessions < 0 || c.MaxInFlight < 0 || c.HangTimeout < 0 || c.ManagementTimeout < 0 || c.StartTimeout < 0:
 		return errors.New("sessions, limits and timeouts cannot be negative")
 	}
 	return c.PIN.check()
+}
+
+func profiles() []string {
+	return []string{ckr.ProfileSoftHSM, ckr.ProfileCloudHSM, ckr.ProfilePKCS11}
 }
 
 func (s PINSource) check() error {

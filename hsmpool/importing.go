@@ -34,5 +34,7 @@ type Imported struct {
 
 // Import unwraps key material into the token.
 func (p *Pool) Import(_ context.Context, r ImportRequest) (Imported, error) {
-	return Imported{}, p.unsupported(r.ID, errors.New("this token imports no keys"))
+	e := p.internal(r.ID, errors.New("this token imports no keys"))
+	e.Class = Unsupported
+	return Imported{}, e
 }

@@ -40,7 +40,8 @@ func list(tb testing.TB, pool *hsmpool.Pool) []string {
 	return all
 }
 
-// TestObjects lists keys of ours and of somebody else, as they are at the moment.
+// TestObjects lists keys of ours and of somebody else, as they are at the moment; of a pair the
+// private key.
 func TestObjects(t *testing.T) {
 	t.Parallel()
 	h := newHSM(t)
@@ -64,9 +65,9 @@ func TestObjects(t *testing.T) {
 	h.pkcs11Tool(t, keygen, aes, "--label", "short", "--id", "77")
 	h.pkcs11Tool(t, keygen, aes, "--label", "short again", "--id", "77")
 	h.pkcs11Tool(t, keygen, aes, "--label", long, "--id", "78")
-	h.pkcs11Tool(t, "--keypairgen", "--key-type=EC:prime256v1", "--label", "no secret key", "--id", "79")
+	h.pkcs11Tool(t, "--keypairgen", "--key-type=EC:prime256v1", "--label", "pair", "--id", "79")
 	before := h.journal.len()
-	foreign := []string{" without an id", "77 short", "77 short again", "78 " + long[:256]}
+	foreign := []string{" without an id", "77 short", "77 short again", "78 " + long[:256], "79 pair"}
 	expect(append(foreign, ours...)...)
 
 	h.pkcs11Tool(t, "--delete-object", "--type", "secrkey", "--label", "without an id")

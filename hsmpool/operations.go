@@ -17,23 +17,37 @@ const (
 
 // Generate makes a key in the token: sensitive, never extractable, for its one use only.
 // Its attributes have been read back and checked, and its HSM entries are durable, when
-// nil is returned. The id must be new and random: after a failure whose outcome is unknown
+// nil is returned. What the token cannot do is an Error of class Unsupported that names the
+// mechanism; to know it, the first key that is not for AES waits for the self-test, see
+// Capabilities. The id must be new and random: after a failure whose outcome is unknown
 // the pool destroys what may have been made under it, and refuses the id until it has.
 func (p *Pool) Generate(ctx context.Context, r GenerateRequest) (Generated, error) {
-	if r.Type != AES256 || r.Use != Encrypt {
-		return Generated{}, p.unsupported(r.ID, fmt.Errorf("the token makes no %s keys to %s", r.Type, r.Use))
-	}
-	o := &order{object: r.ID, management: true, message: &workerv1.ToWorker{
-		Request: &workerv1.ToWorker_GenerateAes{GenerateAes: &workerv1.GenerateAesRequest{ObjectId: r.ID[:], Label: r.Label}},
-	}}
 	if p.orphans.has(r.ID) {
 		return Generated{}, p.internal(r.ID, errors.New("an earlier generation of this id failed and is being undone: choose a new id"))
 	}
-	_, trace, err := p.run(ctx, o)
-	if err != nil && o.sent && unknownOutcome(err) {
-		p.orphans.add(r.ID, requestID(ctx))
+	if err := p.canGenerate(ctx, r); err != nil {
+		return Generated{}, err
 	}
-	return Generated{Trace: trace}, err
+	o := &order{object: r.ID, management: true, message: &workerv1.ToWorker{Request: &workerv1.ToWorker_Generate{
+		Generate: &workerv1.GenerateRequest{ObjectId: r.ID[:], Label: r.Label, KeyType: uint32(r.Type), Use: uint32(r.Use)},
+	}}}
+	reply, trace, err := p.run(ctx, o)
+	if err != nil {
+		if o.sent && unknownOutcome(err) {
+			p.orphans.add(r.ID, requestID(ctx))
+		}
+		return Generated{Trace: trace}, err
+	}
+	return Generated{PublicKey: reply.GetPublicKey(), Trace: trace}, nil
+}
+
+// canGenerate refuses keys that the token could not use. AES keys do not wait for the
+// self-test.
+func (p *Pool) canGenerate(ctx context.Context, r GenerateRequest) error {
+	if r.Type == AES256 && r.Use == Encrypt {
+		return nil
+	}
+	return p.can(ctx, r.ID, func(c Capability) bool { return c.Type == r.Type && c.Use == r.Use })
 }
 
 // unknownOutcome tells whether a failed generation may have left a key: it may unless

@@ -22,6 +22,8 @@ type Pool struct {
 	// done with it, also if its caller has given up.
 	turn    chan struct{}
 	orphans *orphanage
+	// abilities is what the token can do.
+	abilities abilities
 
 	data       atomic.Int64 // requests in flight that use keys
 	management atomic.Int64 // and that make and destroy them, with those that wait for turn
@@ -49,6 +51,8 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 		limit:  int64(cfg.MaxInFlight),
 		turn:   make(chan struct{}, 1),
 		idle:   make(chan struct{}, 1),
+
+		abilities: abilities{turn: make(chan struct{}, 1)},
 	}
 	m.run(first)
 	p.orphans = newOrphanage(p.destroyOrphan, orphanSettle, cfg.Logger)
@@ -114,6 +118,11 @@ func (p *Pool) run(ctx context.Context, o *order) (*workerv1.Reply, Trace, error
 	o.message.RequestId = requestID(ctx)
 	if o.management {
 		return p.manage(ctx, o)
+	}
+	if o.recorded {
+		if err := flush(ctx, p.member.cfg.Auditor); err != nil {
+			return nil, Trace{}, p.member.refusal(o, err)
+		}
 	}
 	return p.member.do(ctx, o)
 }

@@ -74,7 +74,7 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 // ask carries out an order.
 func (p *process) ask(ctx context.Context, o *order) (*workerv1.Reply, error) {
 	c := newCall(o.management)
-	if !o.management {
+	if !o.management && !o.recorded {
 		return p.roundTrip(ctx, o.message, c)
 	}
 	c.late = o.late
@@ -83,14 +83,15 @@ func (p *process) ask(ctx context.Context, o *order) (*workerv1.Reply, error) {
 	return reply, err
 }
 
-// manage makes a management request. Its reply is returned only when the entries of
-// its calls are durable.
+// manage makes a request whose calls leave entries. Its reply is returned only when these
+// are durable.
 func (p *process) manage(ctx context.Context, request *workerv1.ToWorker, c *call) (*workerv1.Reply, error) {
 	reply, err := p.roundTrip(ctx, request, c)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.calls.flush(ctx); err != nil {
+		clear(reply.GetPlaintext())
 		return nil, err
 	}
 	return reply, nil

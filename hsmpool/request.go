@@ -14,6 +14,9 @@ type order struct {
 	object  ObjectID
 	// management calls leave HSM entries; their reply waits for these.
 	management bool
+	// recorded calls leave HSM entries too, but of objects that do not outlast them: many
+	// are carried out at a time.
+	recorded bool
 	// repeat: asking twice does no harm.
 	repeat bool
 	// sent is set once a worker may have seen the request.
@@ -142,6 +145,8 @@ func replyClass(c workerv1.FailureClass) Class {
 		return Operator
 	case workerv1.FailureClass_FAILURE_CLASS_UNSUPPORTED:
 		return Unsupported
+	case workerv1.FailureClass_FAILURE_CLASS_MISMATCH:
+		return Mismatch
 	}
 	return Internal
 }

@@ -2,7 +2,8 @@ package hsmpool
 
 import (
 	"context"
-	"errors"
+
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
 // Signed is a signature.
@@ -20,50 +21,26 @@ type MACed struct {
 	Trace Trace
 }
 
-// Agreed is a shared secret.
-type Agreed struct {
-	// Secret is the x-coordinate of the shared point, as long as the field. Its owner
-	// wipes it.
-	Secret []byte
-	Trace  Trace
-}
-
-// Pair is a key pair that was made in a token and handed out.
-type Pair struct {
-	// PublicKey is SubjectPublicKeyInfo, DER.
-	PublicKey []byte
-	// PrivateKey is PKCS #8, DER. Its owner wipes it.
-	PrivateKey []byte
-	Trace      Trace
-}
-
-var errNotYet = errors.New("the token cannot do that")
-
 // Sign signs with a private key of the token. Input is the digest by the algorithm's hash;
-// for EdDSA the message, for EdDSAph the message's SHA-512 digest.
-func (p *Pool) Sign(_ context.Context, id ObjectID, _ Algorithm, _ []byte) (Signed, error) {
-	return Signed{}, p.unsupported(id, errNotYet)
+// for EdDSA the message, for EdDSAph the message's SHA-512 digest. A digest of another
+// length, or a key of another kind, is an Error of class Internal.
+func (p *Pool) Sign(ctx context.Context, id ObjectID, a Algorithm, input []byte) (Signed, error) {
+	signature, trace, err := p.sign(ctx, id, a, input)
+	return Signed{Signature: signature, Trace: trace}, err
 }
 
 // MAC returns the HMAC of a message under a secret of the token.
-func (p *Pool) MAC(_ context.Context, id ObjectID, _ Algorithm, _ []byte) (MACed, error) {
-	return MACed{}, p.unsupported(id, errNotYet)
+func (p *Pool) MAC(ctx context.Context, id ObjectID, a Algorithm, message []byte) (MACed, error) {
+	mac, trace, err := p.sign(ctx, id, a, message)
+	return MACed{MAC: mac, Trace: trace}, err
 }
 
-// DecryptOAEP decrypts with a private RSA key of the token. Whatever is wrong with the
-// ciphertext, the answer is one Error of class Caller that does not tell what.
-func (p *Pool) DecryptOAEP(_ context.Context, id ObjectID, _ Algorithm, _ []byte) (Opened, error) {
-	return Opened{}, p.unsupported(id, errNotYet)
-}
-
-// Agree derives the shared secret of a private key of the token and a peer's public key,
-// SubjectPublicKeyInfo in DER. If that is no point of the key's curve the Error is of
-// class Caller.
-func (p *Pool) Agree(_ context.Context, id ObjectID, _ []byte) (Agreed, error) {
-	return Agreed{}, p.unsupported(id, errNotYet)
-}
-
-// GeneratePair makes a key pair in the token, takes it out and leaves nothing of it there.
-func (p *Pool) GeneratePair(context.Context, KeyType) (Pair, error) {
-	return Pair{}, p.unsupported(ObjectID{}, errNotYet)
+func (p *Pool) sign(ctx context.Context, id ObjectID, a Algorithm, input []byte) ([]byte, Trace, error) {
+	reply, trace, err := p.run(ctx, &order{object: id, repeat: true, message: &workerv1.ToWorker{Request: &workerv1.ToWorker_Sign{
+		Sign: &workerv1.SignRequest{ObjectId: id[:], Algorithm: string(a), Input: input},
+	}}})
+	if err != nil {
+		return nil, trace, err
+	}
+	return reply.GetSignature(), trace, nil
 }

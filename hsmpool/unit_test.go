@@ -154,7 +154,7 @@ func TestEveryClassAndStateHasAName(t *testing.T) {
 	for s := Starting; s <= Stopped; s++ {
 		seen[s.String()] = true
 	}
-	if seen["invalid"] || len(seen) != 11 {
+	if seen["invalid"] || len(seen) != 12 {
 		t.Errorf("names %v", seen)
 	}
 	if Class(0).String() != "invalid" || State(0).String() != "invalid" {

@@ -37,8 +37,16 @@ const (
 	FunctionCanceled           RV = 0x050
 	FunctionNotSupported       RV = 0x054
 	KeyHandleInvalid           RV = 0x060
+	KeySizeRange               RV = 0x062
+	KeyTypeInconsistent        RV = 0x063
+	KeyFunctionNotPermitted    RV = 0x068
+	KeyNotWrappable            RV = 0x069
+	KeyUnextractable           RV = 0x06a
 	MechanismInvalid           RV = 0x070
+	MechanismParamInvalid      RV = 0x071
 	ObjectHandleInvalid        RV = 0x082
+	DomainParamsInvalid        RV = 0x130
+	CurveNotSupported          RV = 0x140
 	OperationActive            RV = 0x090
 	OperationNotInitialized    RV = 0x091
 	PINIncorrect               RV = 0x0a0
@@ -91,11 +99,13 @@ func names() map[RV]string {
 		FunctionCanceled:           "CKR_FUNCTION_CANCELED",
 		FunctionNotSupported:       "CKR_FUNCTION_NOT_SUPPORTED",
 		KeyHandleInvalid:           "CKR_KEY_HANDLE_INVALID",
-		0x062:                      "CKR_KEY_SIZE_RANGE",
-		0x063:                      "CKR_KEY_TYPE_INCONSISTENT",
-		0x068:                      "CKR_KEY_FUNCTION_NOT_PERMITTED",
+		KeySizeRange:               "CKR_KEY_SIZE_RANGE",
+		KeyTypeInconsistent:        "CKR_KEY_TYPE_INCONSISTENT",
+		KeyFunctionNotPermitted:    "CKR_KEY_FUNCTION_NOT_PERMITTED",
+		KeyNotWrappable:            "CKR_KEY_NOT_WRAPPABLE",
+		KeyUnextractable:           "CKR_KEY_UNEXTRACTABLE",
 		MechanismInvalid:           "CKR_MECHANISM_INVALID",
-		0x071:                      "CKR_MECHANISM_PARAM_INVALID",
+		MechanismParamInvalid:      "CKR_MECHANISM_PARAM_INVALID",
 		ObjectHandleInvalid:        "CKR_OBJECT_HANDLE_INVALID",
 		OperationActive:            "CKR_OPERATION_ACTIVE",
 		OperationNotInitialized:    "CKR_OPERATION_NOT_INITIALIZED",
@@ -118,6 +128,8 @@ func names() map[RV]string {
 		UserPINNotInitialized:      "CKR_USER_PIN_NOT_INITIALIZED",
 		0x103:                      "CKR_USER_TYPE_INVALID",
 		0x121:                      "CKR_RANDOM_NO_RNG",
+		DomainParamsInvalid:        "CKR_DOMAIN_PARAMS_INVALID",
+		CurveNotSupported:          "CKR_CURVE_NOT_SUPPORTED",
 		0x150:                      "CKR_BUFFER_TOO_SMALL",
 		CryptokiNotInitialized:     "CKR_CRYPTOKI_NOT_INITIALIZED",
 		CryptokiAlreadyInitialized: "CKR_CRYPTOKI_ALREADY_INITIALIZED",

@@ -10,6 +10,8 @@ import (
 const (
 	ProfileSoftHSM  = "softhsm"
 	ProfileCloudHSM = "cloudhsm"
+	// ProfilePKCS11 is any other library that keeps to the standard.
+	ProfilePKCS11 = "pkcs11"
 )
 
 // Fate is what becomes of the session and the worker that met a return code.
@@ -92,6 +94,7 @@ const (
 	hintTokens  = "check that the token directory exists, is writable and has space"
 	hintBusy    = "the HSM is busy: try again later"
 	hintLibrary = "check the profile against the library"
+	hintKey     = "the key is of another kind than its record says"
 )
 
 // rules is the table. Codes of one meaning share a row.
@@ -103,6 +106,7 @@ func rules() []rule {
 		unavailable = workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE
 		operator    = workerv1.FailureClass_FAILURE_CLASS_OPERATOR
 		unsupported = workerv1.FailureClass_FAILURE_CLASS_UNSUPPORTED
+		internal    = workerv1.FailureClass_FAILURE_CLASS_INTERNAL
 	)
 	return []rule{
 		{"", "C_Login", []RV{PINIncorrect, PINInvalid, PINLenRange, PINExpired, PINLocked}, Verdict{Stop, operator, hintPIN}},
@@ -125,6 +129,8 @@ func rules() []rule {
 			Verdict{Restart, unavailable, hintLost}},
 		{ProfileSoftHSM, "", []RV{GeneralError, FunctionFailed}, Verdict{DropSession, unavailable, hintTokens}},
 		{"", "", []RV{GeneralError, FunctionFailed}, Verdict{DropSession, unavailable, hintLost}},
-		{"", "", []RV{MechanismInvalid, FunctionNotSupported}, Verdict{Keep, unsupported, hintLibrary}},
+		{"", "", []RV{MechanismInvalid, MechanismParamInvalid, FunctionNotSupported, KeySizeRange, KeyNotWrappable, KeyUnextractable,
+			CurveNotSupported, DomainParamsInvalid}, Verdict{Keep, unsupported, hintLibrary}},
+		{"", "", []RV{KeyTypeInconsistent, KeyFunctionNotPermitted}, Verdict{Keep, internal, hintKey}},
 	}
 }

@@ -12,7 +12,7 @@ import (
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
-// executor seals and opens on a session of its own. One goroutine uses it.
+// executor uses keys on a session of its own. One goroutine uses it.
 type executor struct {
 	token   *token
 	objects *objects
@@ -20,7 +20,7 @@ type executor struct {
 	session pkcs11.SessionHandle
 
 	out   []byte // what the token writes; wiped after use
-	plain []byte // random plaintext; wiped after use
+	plain []byte // random plaintext, and what a raw decryption leaves; wiped after use
 }
 
 // errZeroIV: a token that returns no IV would have every message sealed alike.
@@ -45,6 +45,12 @@ func (e *executor) handle(m *workerv1.ToWorker) *workerv1.Reply {
 		return e.open(r.Open)
 	case *workerv1.ToWorker_Random:
 		return e.randomBytes(r.Random)
+	case *workerv1.ToWorker_Sign:
+		return e.sign(r.Sign)
+	case *workerv1.ToWorker_Decrypt:
+		return e.decrypt(r.Decrypt)
+	case *workerv1.ToWorker_Agree:
+		return e.agree(r.Agree, m.GetRequestId())
 	}
 	return failed(errors.New("unknown request"))
 }
@@ -76,12 +82,12 @@ func (e *executor) seal(r *workerv1.SealRequest) *workerv1.Reply {
 		plain = e.plain
 	}
 	reply := &workerv1.Reply{}
-	err = e.withKey(id, "sealing", func(obj *object) result {
+	err = e.withKey(task{id: id, doing: "sealing", do: func(obj *object) result {
 		iv := [ivSize]byte{}
 		res := e.sealOnce(obj, &iv, plain, random, r.GetAad())
 		reply.Iv = iv[:]
 		return res
-	}, reply)
+	}}, reply)
 	if err == nil && [ivSize]byte(reply.GetIv()) == [ivSize]byte{} {
 		err = internal(errZeroIV)
 	}
@@ -114,9 +120,9 @@ func (e *executor) open(r *workerv1.OpenRequest) *workerv1.Reply {
 		return failed(err)
 	}
 	reply := &workerv1.Reply{}
-	err = e.withKey(id, "opening", func(obj *object) result {
+	err = e.withKey(task{id: id, doing: "opening", canary: e.canaryOpens, do: func(obj *object) result {
 		return e.openOnce(obj, r.GetIv(), r.GetCiphertext(), r.GetAad())
-	}, reply)
+	}}, reply)
 	if err != nil {
 		return failed(err)
 	}
@@ -135,28 +141,39 @@ func (e *executor) openOnce(obj *object, iv, sealed, aad []byte) result {
 	return res
 }
 
+// task is something to be done with a key.
+type task struct {
+	id    objectID
+	doing string
+	do    func(*object) result
+	// canary tells whether the session and the key still do what they must be able to do,
+	// where the table of fates leaves open whether the caller or the device is at fault.
+	// Nil where no input of a caller's can fail.
+	canary func(*object) bool
+}
+
 // withKey does something under a key: once, and once more if the table of fates has
 // given it a new session or a new handle, or the canary says that the fault may pass.
 // It notes the last C_ function in reply.
-func (e *executor) withKey(id objectID, doing string, op func(*object) result, reply *workerv1.Reply) error {
-	obj, err := e.objects.get(e.session, id)
+func (e *executor) withKey(t task, reply *workerv1.Reply) error {
+	obj, err := e.objects.get(e.session, t.id)
 	if err != nil {
 		return e.lookupFault(err)
 	}
 	for again := true; ; again = false {
-		res := op(obj)
+		res := t.do(obj)
 		reply.Function, reply.Rv = res.function, uint32(res.rv)
 		if res.rv == ckr.OK {
 			return wrongResult(res)
 		}
-		f, fate := e.judge(obj, res, doing)
+		f, fate := e.judge(obj, res, t)
 		if !again {
 			lastFault(f, fate)
 		}
 		if f.restart || fate == ckr.Keep || fate == ckr.Canary && !again {
 			return f
 		}
-		if obj, err = e.recover(id, obj, fate); err != nil {
+		if obj, err = e.recover(t.id, obj, fate); err != nil {
 			return err
 		}
 		if !again {
@@ -171,7 +188,10 @@ func wrongResult(res result) error {
 	if res.wrong == nil {
 		return nil
 	}
-	f := internal(res.wrong)
+	var f *fault
+	if !errors.As(res.wrong, &f) {
+		f = internal(res.wrong)
+	}
 	f.result = res
 	return f
 }
@@ -186,13 +206,13 @@ func lastFault(f *fault, fate ckr.Fate) {
 }
 
 // judge asks the table of fates, and the canary where the table leaves it open whether
-// the caller or the device is at fault. The fate is Canary if the canary has opened.
-func (e *executor) judge(obj *object, res result, doing string) (*fault, ckr.Fate) {
-	f, fate := faultOf(e.token.profile.name, res, doing)
+// the caller or the device is at fault. The fate is Canary if the canary has worked.
+func (e *executor) judge(obj *object, res result, t task) (*fault, ckr.Fate) {
+	f, fate := faultOf(e.token.profile.name, res, t.doing)
 	if fate != ckr.Canary {
 		return f, fate
 	}
-	if e.canaryOpens(obj) {
+	if t.canary != nil && t.canary(obj) {
 		f.hint = ""
 		return f, fate
 	}
@@ -200,7 +220,7 @@ func (e *executor) judge(obj *object, res result, doing string) (*fault, ckr.Fat
 	return f, ckr.DropSession
 }
 
-// recover gives the executor a new session unless the canary opened on it, since no
+// recover gives the executor a new session unless the canary worked on it, since no
 // operation may be left active on the old one, and the object a new handle if it lost
 // its own.
 func (e *executor) recover(id objectID, obj *object, fate ckr.Fate) (*object, error) {

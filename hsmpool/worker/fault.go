@@ -5,6 +5,8 @@ package worker
 import (
 	"errors"
 
+	"github.com/miekg/pkcs11"
+
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -43,12 +45,39 @@ func judge(profile, function string, err error, doing string) *fault {
 	return f
 }
 
+// twice does something on a session, and once more if the table of fates has given it a
+// new one.
+func (t *token) twice(session *pkcs11.SessionHandle, doing string, do func() error) error {
+	for again := true; ; again = false {
+		err := do()
+		var op *opError
+		if !errors.As(err, &op) {
+			return err
+		}
+		f, fate := faultOf(t.profile.name, result{function: op.function, rv: rvOf(op.err)}, doing)
+		if !again {
+			lastFault(f, fate)
+		}
+		if fate != ckr.Keep && !f.restart {
+			f.restart = t.renewSession(session) != nil
+		}
+		if !again || f.restart || fate == ckr.Keep {
+			return f
+		}
+	}
+}
+
 func unavailable(err error, hint string) *fault {
 	return &fault{class: workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE, hint: hint, err: err}
 }
 
 func internal(err error) *fault {
 	return &fault{class: workerv1.FailureClass_FAILURE_CLASS_INTERNAL, err: err}
+}
+
+// callers is the failure of a request that asks for what cannot be.
+func callers(err error) *fault {
+	return &fault{class: workerv1.FailureClass_FAILURE_CLASS_CALLER, err: err}
 }
 
 // failed returns the reply that says why a request failed.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/kind"
 	"github.com/strongroom-kms/strongroom/hsmpool/wire"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -85,8 +86,22 @@ func (t *testToken) generate(tb testing.TB) (objectID, *object) {
 	tb.Helper()
 	var id objectID
 	_, _ = rand.Read(id[:]) // never fails
-	if err := t.manager.generate(&workerv1.GenerateAesRequest{ObjectId: id[:], Label: "label"}, "request"); err != nil {
+	if _, _, err := t.manager.generate(aesRequest(id), "request"); err != nil {
 		tb.Fatalf("generate: %v", err)
 	}
 	return id, t.objects.known(id)
+}
+
+func aesRequest(id objectID) *workerv1.GenerateRequest {
+	return &workerv1.GenerateRequest{ObjectId: id[:], Label: "label", KeyType: uint32(kind.AES256), Use: uint32(kind.Encrypt)}
+}
+
+// designOf is the key that a request of type and use stands for.
+func designOf(tb testing.TB, id objectID, t kind.KeyType, use kind.Use, profile profile) design {
+	tb.Helper()
+	s, err := specOf(t)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return design{spec: s, id: id, label: "label", use: use, profile: profile}
 }

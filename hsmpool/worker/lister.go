@@ -3,7 +3,6 @@
 package worker
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -53,33 +52,20 @@ func (l *lister) handle() []*workerv1.Reply {
 	return append(replies, &workerv1.Reply{Function: "C_FindObjects"})
 }
 
-// list lists the token's keys, and once more if the table of fates has given it a new
-// session.
-func (l *lister) list() ([]*workerv1.TokenObject, error) {
-	for again := true; ; again = false {
-		found, err := l.listOnce()
-		var op *opError
-		if !errors.As(err, &op) {
-			return found, err
-		}
-		f, fate := faultOf(l.token.profile.name, result{function: op.function, rv: rvOf(op.err)}, "listing the token's keys")
-		if !again {
-			lastFault(f, fate)
-		}
-		if fate != ckr.Keep && !f.restart {
-			f.restart = l.token.renewSession(&l.session) != nil
-		}
-		if !again || f.restart || fate == ckr.Keep {
-			return nil, f
-		}
-	}
+// list lists the token's keys.
+func (l *lister) list() (found []*workerv1.TokenObject, err error) {
+	err = l.token.twice(&l.session, "listing the token's keys", func() (err error) {
+		found, err = l.listOnce()
+		return err
+	})
+	return found, err
 }
 
 // listOnce goes through the token. Not the token but each object is what the library is
 // at for so and so long.
 func (l *lister) listOnce() ([]*workerv1.TokenObject, error) {
 	before := l.objects.census()
-	handles, err := l.objects.find(l.session, secretKeys())
+	handles, err := l.objects.findKeys(l.session)
 	if err != nil {
 		return nil, err
 	}

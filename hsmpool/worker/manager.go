@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/hsmpool/kind"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -29,9 +30,8 @@ func (m *manager) handle(r *workerv1.ToWorker) *workerv1.Reply {
 	var err error
 	reply := &workerv1.Reply{}
 	switch q := r.GetRequest().(type) {
-	case *workerv1.ToWorker_GenerateAes:
-		reply.Function = "C_GenerateKey"
-		err = m.generate(q.GenerateAes, r.GetRequestId())
+	case *workerv1.ToWorker_Generate:
+		reply.PublicKey, reply.Function, err = m.generate(q.Generate, r.GetRequestId())
 	case *workerv1.ToWorker_Destroy:
 		reply.Function = "C_DestroyObject"
 		err = m.destroy(q.Destroy, r.GetRequestId())
@@ -48,56 +48,69 @@ func (m *manager) handle(r *workerv1.ToWorker) *workerv1.Reply {
 	return reply
 }
 
-// generate makes a key and reads its attributes and its file back. A key that is not
-// what was asked for, or that would not be there after a restart, is destroyed.
-func (m *manager) generate(r *workerv1.GenerateAesRequest, requestID string) error {
-	id, err := parseID(r.GetObjectId())
+// generate makes a key, reads its attributes and its file back, and returns its public key
+// if it has one, and the C_ function that made it. A key that is not what was asked for, or
+// that would not be there after a restart, is destroyed.
+func (m *manager) generate(r *workerv1.GenerateRequest, requestID string) (spki []byte, function string, err error) {
+	d, err := m.design(r)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	if m.objects.known(id) != nil {
-		return internal(errors.New("the token has a key of this id already"))
+	if m.objects.known(d.id) != nil {
+		return nil, "", internal(errors.New("the token has a key of this id already"))
 	}
-	handle, err := m.generateKey(id, r.GetLabel(), requestID)
+	call := &workerv1.Call{TokenObject: true, KeyLabel: d.label, KeyId: d.id.String(), RequestId: requestID}
+	made, err := m.token.generate(m.session, d.spec, d.template(), call)
+	if err == nil {
+		spki, err = m.finish(d, made, requestID)
+	}
 	if err != nil {
-		return m.undo(id, requestID, err)
+		return nil, "", m.undo(d.id, requestID, m.judge(err, "generating the key"))
 	}
-	if err := m.check(id, r.GetLabel(), handle); err != nil {
-		return m.undo(id, requestID, err)
-	}
-	if err := m.keep(); err != nil {
-		return m.undo(id, requestID, unavailable(err, "check its disk"))
-	}
-	m.objects.put(id, &object{handle: handle})
-	return nil
+	m.objects.put(d.id, &object{handle: made.key})
+	return spki, call.GetFunction(), nil
 }
 
-func (m *manager) generateKey(id objectID, label, requestID string) (pkcs11.ObjectHandle, error) {
-	call := &workerv1.Call{
-		Function: "C_GenerateKey", Session: uint64(m.session), TokenObject: true,
-		KeyLabel: label, KeyId: id.String(), RequestId: requestID,
+// design says what the key that a request asks for is to be.
+func (m *manager) design(r *workerv1.GenerateRequest) (design, error) {
+	d := design{label: r.GetLabel(), use: kind.Use(r.GetUse()), profile: m.token.profile}
+	var err error
+	if d.id, err = parseID(r.GetObjectId()); err != nil {
+		return design{}, err
 	}
-	var handle pkcs11.ObjectHandle
-	err := m.token.calls.call(call, func() error {
-		var err error
-		mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}
-		handle, err = m.token.ctx.GenerateKey(m.session, mechanism, template(id, label))
-		call.KeyHandle = uint64(handle)
-		return err
-	})
-	if err != nil {
-		return 0, m.judge(&opError{"C_GenerateKey", err}, "generating the key")
+	if d.spec, err = specOf(kind.KeyType(r.GetKeyType())); err != nil {
+		return design{}, internal(err)
 	}
-	return handle, nil
+	return d, nil
+}
+
+// finish checks a new key, and keeps its public key out of the token.
+func (m *manager) finish(d design, k made, requestID string) (spki []byte, err error) {
+	if err := m.check(d, k.key); err != nil {
+		return nil, err
+	}
+	if d.pair() {
+		if spki, err = readPublic(m.token.ctx, m.session, d.spec, k.public); err != nil {
+			return nil, err
+		}
+		call := &workerv1.Call{KeyLabel: d.label, KeyId: d.id.String(), RequestId: requestID}
+		if err := m.token.destroy(m.session, k.public, call); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.keep(); err != nil {
+		return nil, unavailable(err, "check its disk")
+	}
+	return spki, nil
 }
 
 // check reads the new key's attributes back.
-func (m *manager) check(id objectID, label string, handle pkcs11.ObjectHandle) error {
-	have, err := m.token.ctx.GetAttributeValue(m.session, handle, asked())
+func (m *manager) check(d design, handle pkcs11.ObjectHandle) error {
+	have, err := m.token.ctx.GetAttributeValue(m.session, handle, d.asked())
 	if err != nil {
-		return m.judge(&opError{"C_GetAttributeValue", err}, "reading the new key's attributes")
+		return &opError{"C_GetAttributeValue", err}
 	}
-	if wrong := differences(have, id, label); wrong != "" {
+	if wrong := d.differences(have); wrong != "" {
 		return internal(fmt.Errorf("the token made a key with wrong attributes, which is destroyed: %s", wrong))
 	}
 	return nil
@@ -117,14 +130,8 @@ func (m *manager) keep() error {
 // The sync takes note of a file that is left all the same, so that it is not held
 // against the next key; SoftHSM leaves files shorter than 8 bytes, which have no key.
 func (m *manager) undo(id objectID, requestID string, cause error) error {
-	handles, err := m.objects.find(m.session, withID(secretKeys(), id))
-	if err != nil {
-		return incomplete(errors.Join(cause, m.judge(err, "looking for what is left of it")))
-	}
-	for _, h := range handles {
-		if err := m.destroyObject(id, h, "", requestID); err != nil {
-			return incomplete(errors.Join(cause, err))
-		}
+	if err := m.destroyAll(id, requestID); err != nil && !isMissing(err) {
+		return incomplete(errors.Join(cause, err))
 	}
 	if _, err := m.sync(); err != nil {
 		m.token.log.Warn("after a failed generation", "key", id.String(), "error", err)
@@ -161,56 +168,60 @@ func isMissing(err error) bool {
 	return errors.As(err, &f) && f.class == workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING
 }
 
+// destroyKey destroys every object of an id. A key that this worker knew and that the
+// library does not find is not destroyed.
 func (m *manager) destroyKey(id objectID, requestID string) error {
-	obj, label, err := m.locate(id)
+	obj := m.objects.known(id)
+	m.objects.beginDestroy(id)
+	err := m.destroyAll(id, requestID)
+	if err == nil || isMissing(err) && obj == nil {
+		m.objects.endDestroy(id, nil)
+		return err
+	}
+	m.objects.endDestroy(id, obj)
+	if isMissing(err) {
+		return lost(errors.New("the library no longer finds a key that was there"))
+	}
+	return err
+}
+
+// destroyAll destroys the objects of an id. The CKA_ID of each is read first, so that a
+// handle of the library's past destroys nothing else.
+func (m *manager) destroyAll(id objectID, requestID string) error {
+	handles, err := m.objects.find(m.session, []*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]),
+	})
 	if err != nil {
 		return m.judge(err, "looking for the key")
 	}
-	m.objects.beginDestroy(id)
-	if err := m.destroyObject(id, obj.handle, label, requestID); err != nil {
-		m.objects.endDestroy(id, obj)
-		return err
+	if len(handles) == 0 {
+		return m.objects.missing(id)
 	}
-	m.objects.endDestroy(id, nil)
-	return nil
-}
-
-// locate returns the object of an id and its label. The handle's own CKA_ID is read
-// first, so that a handle that has gone stale destroys nothing else.
-func (m *manager) locate(id objectID) (*object, string, error) {
-	if obj := m.objects.known(id); obj != nil {
-		if label, ok := m.names(obj.handle, id); ok {
-			return obj, label, obj.usable(id)
+	for _, h := range handles {
+		label, err := m.label(h, id)
+		if err != nil {
+			return m.judge(err, "looking for the key")
+		}
+		call := &workerv1.Call{TokenObject: true, KeyLabel: label, KeyId: id.String(), RequestId: requestID}
+		if err := m.token.destroy(m.session, h, call); err != nil {
+			return m.judge(err, "destroying the key")
 		}
 	}
-	obj, err := m.objects.refind(m.session, id)
-	if err != nil {
-		return nil, "", err
-	}
-	label, _ := m.names(obj.handle, id)
-	return obj, label, nil
+	return nil
 }
 
-// names tells whether a handle names the object of an id, and the object's label.
-func (m *manager) names(handle pkcs11.ObjectHandle, id objectID) (label string, ok bool) {
-	attrs, err := m.token.ctx.GetAttributeValue(m.session, handle, []*pkcs11.Attribute{
+// label returns the label of an object that was found by an id.
+func (m *manager) label(h pkcs11.ObjectHandle, id objectID) (string, error) {
+	attrs, err := m.token.ctx.GetAttributeValue(m.session, h, []*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_ID, nil), pkcs11.NewAttribute(pkcs11.CKA_LABEL, nil),
 	})
-	if err != nil || !bytes.Equal(attrs[0].Value, id[:]) {
-		return "", false
+	if err != nil {
+		return "", &opError{"C_GetAttributeValue", err}
 	}
-	return text(string(attrs[1].Value)), true
-}
-
-func (m *manager) destroyObject(id objectID, handle pkcs11.ObjectHandle, label, requestID string) error {
-	call := &workerv1.Call{
-		Function: "C_DestroyObject", Session: uint64(m.session), TokenObject: true,
-		KeyHandle: uint64(handle), KeyLabel: label, KeyId: id.String(), RequestId: requestID,
+	if !bytes.Equal(attrs[0].Value, id[:]) {
+		return "", errOther()
 	}
-	if err := m.token.calls.call(call, func() error { return m.token.ctx.DestroyObject(m.session, handle) }); err != nil {
-		return m.judge(&opError{"C_DestroyObject", err}, "destroying the key")
-	}
-	return nil
+	return text(string(attrs[1].Value)), nil
 }
 
 // judge judges a C_ function's failure by the table of fates, and replaces the session
@@ -225,8 +236,4 @@ func (m *manager) judge(err error, doing string) error {
 		f.restart = f.restart || m.token.renewSession(&m.session) != nil
 	}
 	return f
-}
-
-func withID(template []*pkcs11.Attribute, id objectID) []*pkcs11.Attribute {
-	return append(template, pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]))
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/miekg/pkcs11"
@@ -37,6 +38,8 @@ type object struct {
 	// several: more than one object has the id, so none is used.
 	several bool
 
+	public atomic.Pointer[public] // what its pair's public key is, once it was asked for
+
 	mu sync.Mutex // guards canary
 	// canary is a ciphertext that the key is known to open, made when first needed.
 	canary *canary
@@ -48,7 +51,7 @@ type canary struct {
 	sealed []byte
 }
 
-// objects knows the handle of every secret key in the token. Handles are good for the
+// objects knows the handle of every secret and private key in the token. Handles are good for the
 // life of the worker, and only for that.
 type objects struct {
 	ctx *pkcs11.Ctx
@@ -61,10 +64,10 @@ type objects struct {
 	destroys uint64
 }
 
-// list finds every secret key of the token, once. Keys that have no id that can be read,
-// or that somebody destroys meanwhile, are not ours.
+// list finds every key of the token, once. Keys that have no id that can be read, or that
+// somebody destroys meanwhile, are not ours.
 func (o *objects) list(session pkcs11.SessionHandle) error {
-	handles, err := o.find(session, secretKeys())
+	handles, err := o.findKeys(session)
 	if err != nil {
 		return err
 	}
@@ -72,7 +75,7 @@ func (o *objects) list(session pkcs11.SessionHandle) error {
 	for _, h := range handles {
 		attrs, err := o.ctx.GetAttributeValue(session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, nil)})
 		if odd(err) {
-			o.log.Warn("passing over a secret key whose CKA_ID cannot be read", "handle", uint64(h), "error", err)
+			o.log.Warn("passing over a key whose CKA_ID cannot be read", "handle", uint64(h), "error", err)
 			continue
 		}
 		if err != nil {
@@ -124,7 +127,7 @@ func (o *objects) known(id objectID) *object {
 // refind looks for the object of an id in the token.
 func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, error) {
 	before := o.destructions()
-	handles, err := o.find(session, withID(secretKeys(), id))
+	handles, err := o.findKeys(session, pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]))
 	if err != nil {
 		return nil, err
 	}
@@ -147,9 +150,13 @@ func (o *objects) verify(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, id
 		return &opError{"C_GetAttributeValue", err}
 	}
 	if !bytes.Equal(attrs[0].Value, id[:]) {
-		return lost(errors.New("the library found another key than the one of this id"))
+		return errOther()
 	}
 	return nil
+}
+
+func errOther() error {
+	return lost(errors.New("the library found another key than the one of this id"))
 }
 
 // missing is the failure of a search that found nothing. A key that this worker knows
@@ -228,13 +235,21 @@ func (o *objects) count() uint32 {
 	return uint32(len(o.byID))
 }
 
-// secretKeys matches the secret keys that are stored in the token: a session copy of
-// one outlives it.
-func secretKeys() []*pkcs11.Attribute {
-	return []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
-		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+// findKeys returns every secret and every private key that is stored in the token and
+// matches: a session copy of one outlives it.
+func (o *objects) findKeys(session pkcs11.SessionHandle, more ...*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
+	var all []pkcs11.ObjectHandle
+	for _, class := range []uint{pkcs11.CKO_SECRET_KEY, pkcs11.CKO_PRIVATE_KEY} {
+		template := append([]*pkcs11.Attribute{
+			pkcs11.NewAttribute(pkcs11.CKA_CLASS, class), pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),
+		}, more...)
+		handles, err := o.find(session, template)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, handles...)
 	}
+	return all, nil
 }
 
 // find returns every object that matches.

@@ -21,14 +21,21 @@ type profile struct {
 	userInPIN bool
 	// syncTokens: the library does not sync the files that hold its objects.
 	syncTokens bool
+	// noRecover: the library knows no CKA_SIGN_RECOVER, and no key can do that.
+	noRecover bool
+	// workerMemory: key material that is imported may pass through the worker's memory
+	// where the token cannot unwrap it.
+	workerMemory bool
 }
 
 func profileOf(name string) (profile, error) {
 	switch name {
 	case ckr.ProfileSoftHSM:
-		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize, syncTokens: true}, nil
+		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize, syncTokens: true, workerMemory: true}, nil
 	case ckr.ProfileCloudHSM:
-		return profile{name: name, ivBits: 0, userInPIN: true}, nil
+		return profile{name: name, ivBits: 0, userInPIN: true, noRecover: true}, nil
+	case ckr.ProfilePKCS11:
+		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize}, nil
 	}
 	return profile{}, fmt.Errorf("unknown profile %q", name)
 }

@@ -34,19 +34,21 @@ func (l *lane) age() time.Duration {
 // progress is what the worker is at: a slow HSM makes the server wait, one that hangs
 // is told from it by a request that does not end.
 type progress struct {
-	data                []*lane
-	management, listing *lane
+	data []*lane // of those that use keys
+	slow []*lane // of those that make, destroy and list them
 }
 
 func (p *progress) message() *workerv1.Progress {
-	var oldest time.Duration
-	for _, l := range p.data {
-		oldest = max(oldest, l.age())
+	return &workerv1.Progress{DataMicros: oldest(p.data), ManagementMicros: oldest(p.slow)}
+}
+
+// oldest is for how many microseconds the oldest request of some lanes is under way.
+func oldest(lanes []*lane) uint64 {
+	var age time.Duration
+	for _, l := range lanes {
+		age = max(age, l.age())
 	}
-	return &workerv1.Progress{
-		DataMicros:       uint64(oldest.Microseconds()),
-		ManagementMicros: uint64(max(p.management.age(), p.listing.age()).Microseconds()),
-	}
+	return uint64(age.Microseconds())
 }
 
 // report tells the server of the progress until the socket ends. That it hears anything

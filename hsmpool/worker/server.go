@@ -4,6 +4,7 @@ package worker
 
 import (
 	"fmt"
+	"io"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -22,8 +23,8 @@ const (
 	collectPercent = 400
 )
 
-// server hands the requests of a started worker to its executors, its manager and its
-// lister. It ends with the process: a goroutine that hangs in the library cannot be
+// server hands the requests of a started worker to its executors, its makers, its manager
+// and its lister. It ends with the process: a goroutine that hangs in the library cannot be
 // stopped.
 type server struct {
 	conn     *wire.Conn
@@ -32,11 +33,14 @@ type server struct {
 	objects  *objects
 	manager  *manager
 	lister   *lister
+	makers   []*maker
+	managed  *lane // the manager's
 	progress progress
 	data     chan *workerv1.ToWorker
+	making   chan *workerv1.ToWorker
 	managing chan *workerv1.ToWorker
 	listing  chan *workerv1.ToWorker
-	serving  sync.WaitGroup // the executors' goroutines and the lister's
+	serving  sync.WaitGroup // the goroutines of executors, makers and lister
 	stopped  chan struct{}  // closed when the library has been finalised
 	batch    int            // replies in one write
 }
@@ -48,8 +52,9 @@ func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, requests <-
 	r := first.GetStart()
 	s := &server{
 		conn: conn, log: log,
-		progress: progress{management: newLane()},
+		managed:  newLane(),
 		data:     make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
+		making:   make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		managing: make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		listing:  make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		stopped:  make(chan struct{}),
@@ -60,7 +65,7 @@ func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, requests <-
 		return reply(conn, first.GetId(), err)
 	}
 	s.run(executors, requests)
-	ready := &workerv1.Reply{Id: first.GetId(), Keys: s.objects.count(), Sessions: r.GetSessions() + fixedSessions}
+	ready := &workerv1.Reply{Id: first.GetId(), Keys: s.objects.count(), Sessions: s.sessions(executors)}
 	if err := s.send(ready); err != nil {
 		return err
 	}
@@ -79,7 +84,11 @@ func (s *server) run(executors []*executor, requests <-chan *workerv1.ToWorker) 
 		s.progress.data = append(s.progress.data, l)
 		s.serving.Go(func() { s.execute(e, l) })
 	}
-	s.progress.listing = s.lister.lane
+	for _, m := range s.makers {
+		s.progress.slow = append(s.progress.slow, m.lane)
+		s.serving.Go(func() { s.make(m) })
+	}
+	s.progress.slow = append(s.progress.slow, s.managed, s.lister.lane)
 	s.serving.Go(s.list)
 	go s.manage()
 	go s.dispatch(requests)
@@ -87,6 +96,15 @@ func (s *server) run(executors []*executor, requests <-chan *workerv1.ToWorker) 
 
 // fixedSessions are crypto11's, the manager's and the lister's.
 const fixedSessions = 3
+
+// executorsPerMaker keeps pairs that are made and handed out from taking many sessions:
+// they are asked for far less often than keys are used.
+const executorsPerMaker = 8
+
+// sessions is how many the worker has.
+func (s *server) sessions(executors []*executor) uint32 {
+	return uint32(len(executors) + len(s.makers) + fixedSessions)
+}
 
 // start brings the library up: module, token, login, handles, sessions. If a step
 // after C_Initialize fails, the library is finalised.
@@ -133,6 +151,11 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the token's random source: %w", err)
 	}
+	return s.openExecutors(sessions, random)
+}
+
+// openExecutors opens the sessions of executors and makers.
+func (s *server) openExecutors(sessions int, random io.Reader) ([]*executor, error) {
 	var executors []*executor
 	for range sessions {
 		e, err := newExecutor(s.token, s.objects, random)
@@ -140,6 +163,13 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 			return nil, err
 		}
 		executors = append(executors, e)
+	}
+	for range max(1, sessions/executorsPerMaker) {
+		e, err := newExecutor(s.token, s.objects, random)
+		if err != nil {
+			return nil, err
+		}
+		s.makers = append(s.makers, &maker{executor: e, lane: newLane()})
 	}
 	if sessions == 1 {
 		s.batch = flushEvery
@@ -173,13 +203,17 @@ func (s *server) dispatch(requests <-chan *workerv1.ToWorker) {
 			continue
 		}
 		switch m.GetRequest().(type) {
-		case *workerv1.ToWorker_Seal, *workerv1.ToWorker_Open, *workerv1.ToWorker_Random:
+		case *workerv1.ToWorker_Seal, *workerv1.ToWorker_Open, *workerv1.ToWorker_Random,
+			*workerv1.ToWorker_Sign, *workerv1.ToWorker_Decrypt, *workerv1.ToWorker_Agree:
 			s.data <- m
+		case *workerv1.ToWorker_GeneratePair, *workerv1.ToWorker_SelfTest:
+			s.making <- m
 		case *workerv1.ToWorker_List:
 			s.listing <- m
 		case *workerv1.ToWorker_Stop:
 			stopping = true
 			close(s.data)
+			close(s.making)
 			close(s.listing)
 			s.managing <- m
 		default:
@@ -207,6 +241,20 @@ func (s *server) execute(e *executor, l *lane) {
 	}
 }
 
+// make serves requests for pairs that are handed out, and self-tests.
+func (s *server) make(k *maker) {
+	for m := range s.making {
+		k.lane.begin()
+		reply := k.handle(m)
+		k.lane.end()
+		reply.Id = m.GetId()
+		if err := s.send(reply); err != nil {
+			s.log.Error("answering", "error", err)
+		}
+		k.wipe()
+	}
+}
+
 // list serves requests for what the token has.
 func (s *server) list() {
 	for m := range s.listing {
@@ -227,9 +275,9 @@ func (s *server) manage() {
 		if stop {
 			s.serving.Wait()
 		}
-		s.progress.management.begin()
+		s.managed.begin()
 		reply := s.manager.handle(m)
-		s.progress.management.end()
+		s.managed.end()
 		reply.Id = m.GetId()
 		if err := s.send(reply); err != nil {
 			s.log.Error("answering", "error", err)

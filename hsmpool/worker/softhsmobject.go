@@ -73,11 +73,11 @@ func checkObject(path string) error {
 
 // wholeObject tells whether an object file has its end. It is a generation number,
 // then the attributes by rising type, each of them its type, its kind and its value,
-// and nothing says how many there are: the file of a secret key has to reach the last
-// attribute that each key has.
+// and nothing says how many there are: the file of a key has to reach the last attribute
+// that each key has.
 func wholeObject(file []byte) error {
 	last, err := lastAttribute(file)
-	if err == nil && secretKeyFile(file[wordBytes:]) && last < lastOfKey {
+	if err == nil && keyFile(file[wordBytes:]) && last < lastOfKey {
 		err = fmt.Errorf("a key's attributes do not end with 0x%x", last)
 	}
 	return err
@@ -100,13 +100,14 @@ func lastAttribute(file []byte) (last uint64, err error) {
 	return last, nil
 }
 
-// secretKeyFile tells whether the attributes are those of a secret key: CKA_CLASS has
-// the lowest type and comes first.
-func secretKeyFile(attributes []byte) bool {
-	var class [3 * wordBytes]byte
-	copy(class[:], attributes)
-	return word(class[:]) == pkcs11.CKA_CLASS && word(class[wordBytes:]) == kindUlong &&
-		word(class[2*wordBytes:]) == pkcs11.CKO_SECRET_KEY
+// keyFile tells whether the attributes are those of a secret or a private key: CKA_CLASS
+// has the lowest type and comes first.
+func keyFile(attributes []byte) bool {
+	var head [3 * wordBytes]byte
+	copy(head[:], attributes)
+	class := word(head[2*wordBytes:])
+	return word(head[:]) == pkcs11.CKA_CLASS && word(head[wordBytes:]) == kindUlong &&
+		(class == pkcs11.CKO_SECRET_KEY || class == pkcs11.CKO_PRIVATE_KEY)
 }
 
 // attribute returns the type of the first attribute and what follows it.

@@ -119,7 +119,7 @@ func TestPartlyWrittenKeyIsDestroyed(t *testing.T) {
 			before := len(token.objectFiles(t))
 			token.manager.sync = cutting(t, sync, test.size)
 			id := objectID{byte(test.size)}
-			err := token.manager.generate(&workerv1.GenerateAesRequest{ObjectId: id[:], Label: "label"}, "request")
+			_, _, err := token.manager.generate(aesRequest(id), "request")
 			if err == nil {
 				t.Fatal("the key was accepted")
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/eclipse-keypont/crypto11"
 	"github.com/hashicorp/go-hclog"
@@ -29,6 +30,8 @@ type token struct {
 	info    pkcs11.TokenInfo
 	// userName is under whose name logins are recorded.
 	userName string
+	// rawOAEP: OAEP by another hash than SHA-1 needs the worker's help.
+	rawOAEP atomic.Bool
 }
 
 // openToken has crypto11 initialise the module, and selects the token. When it fails

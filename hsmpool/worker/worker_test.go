@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/pkcs11"
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/kind"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -91,7 +92,7 @@ func TestDuplicateObjectsAreRefused(t *testing.T) {
 	e := token.executor(t)
 	id, _ := token.generate(t)
 	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_GEN, nil)}
-	if _, err := token.token.ctx.GenerateKey(token.manager.session, mechanism, template(id, "copy")); err != nil {
+	if _, err := token.token.ctx.GenerateKey(token.manager.session, mechanism, designOf(t, id, kind.AES256, kind.Encrypt, profile{}).template()); err != nil {
 		t.Fatal(err)
 	}
 	if err := token.objects.list(token.manager.session); err != nil {
@@ -144,7 +145,8 @@ func residentBytes(tb testing.TB) int {
 func TestWrongAttributesAreSeen(t *testing.T) {
 	token := newTestToken(t)
 	id, _ := token.generate(t)
-	loose := template(id, "label")
+	d := designOf(t, id, kind.AES256, kind.Encrypt, profile{})
+	loose := d.template()
 	for _, a := range loose {
 		if a.Type == pkcs11.CKA_EXTRACTABLE || a.Type == pkcs11.CKA_WRAP {
 			a.Value = []byte{1}
@@ -155,7 +157,7 @@ func TestWrongAttributesAreSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = token.manager.check(id, "label", handle)
+	err = token.manager.check(d, handle)
 	if err == nil {
 		t.Fatal("an extractable key passed")
 	}
@@ -165,7 +167,7 @@ func TestWrongAttributesAreSeen(t *testing.T) {
 		}
 	}
 	cause := token.manager.undo(id, "request", err)
-	if handles, err := token.objects.find(token.manager.session, withID(secretKeys(), id)); err != nil || len(handles) != 0 {
+	if handles, err := token.objects.findKeys(token.manager.session, pkcs11.NewAttribute(pkcs11.CKA_ID, id[:])); err != nil || len(handles) != 0 {
 		t.Errorf("%d objects left of a failed generation: %v", len(handles), err)
 	}
 	if failed(cause).GetFailure().GetRestart() {
@@ -175,7 +177,7 @@ func TestWrongAttributesAreSeen(t *testing.T) {
 
 func TestTemplateNamesEveryUsage(t *testing.T) {
 	given := map[uint]bool{}
-	for _, a := range template(objectID{}, "") {
+	for _, a := range designOf(t, objectID{}, kind.AES256, kind.Encrypt, profile{}).template() {
 		given[a.Type] = true
 	}
 	for _, usage := range []uint{

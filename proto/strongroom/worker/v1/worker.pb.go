@@ -43,6 +43,7 @@ const (
 	FailureClass_FAILURE_CLASS_OPERATOR       FailureClass = 5
 	FailureClass_FAILURE_CLASS_UNSUPPORTED    FailureClass = 6
 	FailureClass_FAILURE_CLASS_INTERNAL       FailureClass = 7
+	FailureClass_FAILURE_CLASS_MISMATCH       FailureClass = 8
 )
 
 // Enum value maps for FailureClass.
@@ -56,6 +57,7 @@ var (
 		5: "FAILURE_CLASS_OPERATOR",
 		6: "FAILURE_CLASS_UNSUPPORTED",
 		7: "FAILURE_CLASS_INTERNAL",
+		8: "FAILURE_CLASS_MISMATCH",
 	}
 	FailureClass_value = map[string]int32{
 		"FAILURE_CLASS_UNSPECIFIED":    0,
@@ -66,6 +68,7 @@ var (
 		"FAILURE_CLASS_OPERATOR":       5,
 		"FAILURE_CLASS_UNSUPPORTED":    6,
 		"FAILURE_CLASS_INTERNAL":       7,
+		"FAILURE_CLASS_MISMATCH":       8,
 	}
 )
 
@@ -110,10 +113,15 @@ type ToWorker struct {
 	//	*ToWorker_Seal
 	//	*ToWorker_Open
 	//	*ToWorker_Random
-	//	*ToWorker_GenerateAes
+	//	*ToWorker_Generate
 	//	*ToWorker_Destroy
 	//	*ToWorker_Stop
 	//	*ToWorker_List
+	//	*ToWorker_Sign
+	//	*ToWorker_Decrypt
+	//	*ToWorker_Agree
+	//	*ToWorker_GeneratePair
+	//	*ToWorker_SelfTest
 	Request       isToWorker_Request `protobuf_oneof:"request"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -215,10 +223,10 @@ func (x *ToWorker) GetRandom() *RandomRequest {
 	return nil
 }
 
-func (x *ToWorker) GetGenerateAes() *GenerateAesRequest {
+func (x *ToWorker) GetGenerate() *GenerateRequest {
 	if x != nil {
-		if x, ok := x.Request.(*ToWorker_GenerateAes); ok {
-			return x.GenerateAes
+		if x, ok := x.Request.(*ToWorker_Generate); ok {
+			return x.Generate
 		}
 	}
 	return nil
@@ -251,6 +259,51 @@ func (x *ToWorker) GetList() *ListRequest {
 	return nil
 }
 
+func (x *ToWorker) GetSign() *SignRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_Sign); ok {
+			return x.Sign
+		}
+	}
+	return nil
+}
+
+func (x *ToWorker) GetDecrypt() *DecryptRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_Decrypt); ok {
+			return x.Decrypt
+		}
+	}
+	return nil
+}
+
+func (x *ToWorker) GetAgree() *AgreeRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_Agree); ok {
+			return x.Agree
+		}
+	}
+	return nil
+}
+
+func (x *ToWorker) GetGeneratePair() *GeneratePairRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_GeneratePair); ok {
+			return x.GeneratePair
+		}
+	}
+	return nil
+}
+
+func (x *ToWorker) GetSelfTest() *SelfTestRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_SelfTest); ok {
+			return x.SelfTest
+		}
+	}
+	return nil
+}
+
 type isToWorker_Request interface {
 	isToWorker_Request()
 }
@@ -275,8 +328,8 @@ type ToWorker_Random struct {
 	Random *RandomRequest `protobuf:"bytes,7,opt,name=random,oneof"`
 }
 
-type ToWorker_GenerateAes struct {
-	GenerateAes *GenerateAesRequest `protobuf:"bytes,8,opt,name=generate_aes,json=generateAes,oneof"`
+type ToWorker_Generate struct {
+	Generate *GenerateRequest `protobuf:"bytes,8,opt,name=generate,oneof"`
 }
 
 type ToWorker_Destroy struct {
@@ -291,6 +344,26 @@ type ToWorker_List struct {
 	List *ListRequest `protobuf:"bytes,11,opt,name=list,oneof"`
 }
 
+type ToWorker_Sign struct {
+	Sign *SignRequest `protobuf:"bytes,12,opt,name=sign,oneof"`
+}
+
+type ToWorker_Decrypt struct {
+	Decrypt *DecryptRequest `protobuf:"bytes,13,opt,name=decrypt,oneof"`
+}
+
+type ToWorker_Agree struct {
+	Agree *AgreeRequest `protobuf:"bytes,14,opt,name=agree,oneof"`
+}
+
+type ToWorker_GeneratePair struct {
+	GeneratePair *GeneratePairRequest `protobuf:"bytes,15,opt,name=generate_pair,json=generatePair,oneof"`
+}
+
+type ToWorker_SelfTest struct {
+	SelfTest *SelfTestRequest `protobuf:"bytes,16,opt,name=self_test,json=selfTest,oneof"`
+}
+
 func (*ToWorker_Start) isToWorker_Request() {}
 
 func (*ToWorker_InitToken) isToWorker_Request() {}
@@ -301,13 +374,23 @@ func (*ToWorker_Open) isToWorker_Request() {}
 
 func (*ToWorker_Random) isToWorker_Request() {}
 
-func (*ToWorker_GenerateAes) isToWorker_Request() {}
+func (*ToWorker_Generate) isToWorker_Request() {}
 
 func (*ToWorker_Destroy) isToWorker_Request() {}
 
 func (*ToWorker_Stop) isToWorker_Request() {}
 
 func (*ToWorker_List) isToWorker_Request() {}
+
+func (*ToWorker_Sign) isToWorker_Request() {}
+
+func (*ToWorker_Decrypt) isToWorker_Request() {}
+
+func (*ToWorker_Agree) isToWorker_Request() {}
+
+func (*ToWorker_GeneratePair) isToWorker_Request() {}
+
+func (*ToWorker_SelfTest) isToWorker_Request() {}
 
 // FromWorker is one message of the worker.
 type FromWorker struct {
@@ -967,29 +1050,32 @@ func (x *RandomRequest) GetLength() uint32 {
 	return 0
 }
 
-// GenerateAesRequest has a 256-bit AES key made in the token.
-type GenerateAesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ObjectId      []byte                 `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
-	Label         string                 `protobuf:"bytes,2,opt,name=label" json:"label,omitempty"`
+// GenerateRequest has a key or a key pair made in the token.
+type GenerateRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ObjectId []byte                 `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	Label    string                 `protobuf:"bytes,2,opt,name=label" json:"label,omitempty"`
+	// The numbers of package hsmpool/kind.
+	KeyType       uint32 `protobuf:"varint,3,opt,name=key_type,json=keyType" json:"key_type,omitempty"`
+	Use           uint32 `protobuf:"varint,4,opt,name=use" json:"use,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *GenerateAesRequest) Reset() {
-	*x = GenerateAesRequest{}
+func (x *GenerateRequest) Reset() {
+	*x = GenerateRequest{}
 	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *GenerateAesRequest) String() string {
+func (x *GenerateRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*GenerateAesRequest) ProtoMessage() {}
+func (*GenerateRequest) ProtoMessage() {}
 
-func (x *GenerateAesRequest) ProtoReflect() protoreflect.Message {
+func (x *GenerateRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1001,23 +1087,299 @@ func (x *GenerateAesRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use GenerateAesRequest.ProtoReflect.Descriptor instead.
-func (*GenerateAesRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use GenerateRequest.ProtoReflect.Descriptor instead.
+func (*GenerateRequest) Descriptor() ([]byte, []int) {
 	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *GenerateAesRequest) GetObjectId() []byte {
+func (x *GenerateRequest) GetObjectId() []byte {
 	if x != nil {
 		return x.ObjectId
 	}
 	return nil
 }
 
-func (x *GenerateAesRequest) GetLabel() string {
+func (x *GenerateRequest) GetLabel() string {
 	if x != nil {
 		return x.Label
 	}
 	return ""
+}
+
+func (x *GenerateRequest) GetKeyType() uint32 {
+	if x != nil {
+		return x.KeyType
+	}
+	return 0
+}
+
+func (x *GenerateRequest) GetUse() uint32 {
+	if x != nil {
+		return x.Use
+	}
+	return 0
+}
+
+// SignRequest has a signature or a message authentication code made.
+type SignRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ObjectId []byte                 `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	// A name of package hsmpool/kind.
+	Algorithm string `protobuf:"bytes,2,opt,name=algorithm" json:"algorithm,omitempty"`
+	// The digest, or the message for HMAC and Ed25519.
+	Input         []byte `protobuf:"bytes,3,opt,name=input" json:"input,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignRequest) Reset() {
+	*x = SignRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignRequest) ProtoMessage() {}
+
+func (x *SignRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignRequest.ProtoReflect.Descriptor instead.
+func (*SignRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SignRequest) GetObjectId() []byte {
+	if x != nil {
+		return x.ObjectId
+	}
+	return nil
+}
+
+func (x *SignRequest) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
+func (x *SignRequest) GetInput() []byte {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+// DecryptRequest has ciphertext decrypted by RSA-OAEP.
+type DecryptRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ObjectId []byte                 `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	// A name of package hsmpool/kind.
+	Algorithm     string `protobuf:"bytes,2,opt,name=algorithm" json:"algorithm,omitempty"`
+	Ciphertext    []byte `protobuf:"bytes,3,opt,name=ciphertext" json:"ciphertext,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecryptRequest) Reset() {
+	*x = DecryptRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecryptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecryptRequest) ProtoMessage() {}
+
+func (x *DecryptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecryptRequest.ProtoReflect.Descriptor instead.
+func (*DecryptRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DecryptRequest) GetObjectId() []byte {
+	if x != nil {
+		return x.ObjectId
+	}
+	return nil
+}
+
+func (x *DecryptRequest) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
+func (x *DecryptRequest) GetCiphertext() []byte {
+	if x != nil {
+		return x.Ciphertext
+	}
+	return nil
+}
+
+// AgreeRequest has a shared secret derived by ECDH.
+type AgreeRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ObjectId []byte                 `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	// The other side's SubjectPublicKeyInfo, DER.
+	Peer          []byte `protobuf:"bytes,2,opt,name=peer" json:"peer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AgreeRequest) Reset() {
+	*x = AgreeRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AgreeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AgreeRequest) ProtoMessage() {}
+
+func (x *AgreeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AgreeRequest.ProtoReflect.Descriptor instead.
+func (*AgreeRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AgreeRequest) GetObjectId() []byte {
+	if x != nil {
+		return x.ObjectId
+	}
+	return nil
+}
+
+func (x *AgreeRequest) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+// GeneratePairRequest has a key pair made and handed out.
+type GeneratePairRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A number of package hsmpool/kind.
+	KeyType       uint32 `protobuf:"varint,1,opt,name=key_type,json=keyType" json:"key_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GeneratePairRequest) Reset() {
+	*x = GeneratePairRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GeneratePairRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GeneratePairRequest) ProtoMessage() {}
+
+func (x *GeneratePairRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GeneratePairRequest.ProtoReflect.Descriptor instead.
+func (*GeneratePairRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GeneratePairRequest) GetKeyType() uint32 {
+	if x != nil {
+		return x.KeyType
+	}
+	return 0
+}
+
+// SelfTestRequest has every algorithm tried with keys of the session.
+type SelfTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SelfTestRequest) Reset() {
+	*x = SelfTestRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SelfTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SelfTestRequest) ProtoMessage() {}
+
+func (x *SelfTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SelfTestRequest.ProtoReflect.Descriptor instead.
+func (*SelfTestRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
 }
 
 // DestroyRequest has a token key destroyed.
@@ -1030,7 +1392,7 @@ type DestroyRequest struct {
 
 func (x *DestroyRequest) Reset() {
 	*x = DestroyRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1404,7 @@ func (x *DestroyRequest) String() string {
 func (*DestroyRequest) ProtoMessage() {}
 
 func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1417,7 @@ func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyRequest.ProtoReflect.Descriptor instead.
 func (*DestroyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DestroyRequest) GetObjectId() []byte {
@@ -1065,7 +1427,7 @@ func (x *DestroyRequest) GetObjectId() []byte {
 	return nil
 }
 
-// ListRequest asks for every secret key of the token, as it is now.
+// ListRequest asks for every secret and private key of the token, as it is now.
 type ListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1074,7 +1436,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1448,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1461,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
 }
 
 // StopRequest has the user logged out and the library finalised.
@@ -1111,7 +1473,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1123,7 +1485,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1136,7 +1498,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{13}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{18}
 }
 
 // Reply answers the request with the same id. One to list may have several replies,
@@ -1151,22 +1513,28 @@ type Reply struct {
 	Failure    *Failure `protobuf:"bytes,4,opt,name=failure" json:"failure,omitempty"`
 	Iv         []byte   `protobuf:"bytes,5,opt,name=iv" json:"iv,omitempty"`
 	Ciphertext []byte   `protobuf:"bytes,6,opt,name=ciphertext" json:"ciphertext,omitempty"`
-	Plaintext  []byte   `protobuf:"bytes,7,opt,name=plaintext" json:"plaintext,omitempty"`
-	// After start, generate and destroy: the secret keys that the worker knows.
+	// Also random bytes, a shared secret, and the private key (PKCS #8, DER) of a pair.
+	Plaintext []byte `protobuf:"bytes,7,opt,name=plaintext" json:"plaintext,omitempty"`
+	// After start, generate and destroy: the keys that the worker knows.
 	Keys uint32 `protobuf:"varint,8,opt,name=keys" json:"keys,omitempty"`
 	// After start: the sessions that it holds.
 	Sessions uint32 `protobuf:"varint,9,opt,name=sessions" json:"sessions,omitempty"`
-	// After list: secret keys of the token.
+	// After list: keys of the token.
 	Objects []*TokenObject `protobuf:"bytes,10,rep,name=objects" json:"objects,omitempty"`
 	// Another reply follows.
-	More          bool `protobuf:"varint,11,opt,name=more" json:"more,omitempty"`
+	More bool `protobuf:"varint,11,opt,name=more" json:"more,omitempty"`
+	// SubjectPublicKeyInfo, DER, of a pair.
+	PublicKey []byte `protobuf:"bytes,12,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	Signature []byte `protobuf:"bytes,13,opt,name=signature" json:"signature,omitempty"`
+	// After a self-test.
+	Capabilities  []*Capability `protobuf:"bytes,14,rep,name=capabilities" json:"capabilities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1546,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1559,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{14}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -1271,7 +1639,117 @@ func (x *Reply) GetMore() bool {
 	return false
 }
 
-// TokenObject is a secret key of the token.
+func (x *Reply) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *Reply) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *Reply) GetCapabilities() []*Capability {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+// Capability is one thing that the token can do, or not.
+type Capability struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Numbers and a name of package hsmpool/kind.
+	KeyType   uint32 `protobuf:"varint,1,opt,name=key_type,json=keyType" json:"key_type,omitempty"`
+	Use       uint32 `protobuf:"varint,2,opt,name=use" json:"use,omitempty"`
+	Algorithm string `protobuf:"bytes,3,opt,name=algorithm" json:"algorithm,omitempty"`
+	// PKCS#11's name of the mechanism.
+	Mechanism string `protobuf:"bytes,4,opt,name=mechanism" json:"mechanism,omitempty"`
+	// Where it is done.
+	Means string `protobuf:"bytes,5,opt,name=means" json:"means,omitempty"`
+	// Why it cannot be done; empty if it can.
+	Missing       string `protobuf:"bytes,6,opt,name=missing" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Capability) Reset() {
+	*x = Capability{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Capability) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Capability) ProtoMessage() {}
+
+func (x *Capability) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Capability.ProtoReflect.Descriptor instead.
+func (*Capability) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Capability) GetKeyType() uint32 {
+	if x != nil {
+		return x.KeyType
+	}
+	return 0
+}
+
+func (x *Capability) GetUse() uint32 {
+	if x != nil {
+		return x.Use
+	}
+	return 0
+}
+
+func (x *Capability) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
+func (x *Capability) GetMechanism() string {
+	if x != nil {
+		return x.Mechanism
+	}
+	return ""
+}
+
+func (x *Capability) GetMeans() string {
+	if x != nil {
+		return x.Means
+	}
+	return ""
+}
+
+func (x *Capability) GetMissing() string {
+	if x != nil {
+		return x.Missing
+	}
+	return ""
+}
+
+// TokenObject is a secret or private key of the token.
 type TokenObject struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// CKA_ID; empty if it has none or does not tell.
@@ -1284,7 +1762,7 @@ type TokenObject struct {
 
 func (x *TokenObject) Reset() {
 	*x = TokenObject{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1296,7 +1774,7 @@ func (x *TokenObject) String() string {
 func (*TokenObject) ProtoMessage() {}
 
 func (x *TokenObject) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1309,7 +1787,7 @@ func (x *TokenObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenObject.ProtoReflect.Descriptor instead.
 func (*TokenObject) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TokenObject) GetObjectId() []byte {
@@ -1342,7 +1820,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1832,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1845,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Failure) GetClass() FailureClass {
@@ -1400,7 +1878,7 @@ func (x *Failure) GetRestart() bool {
 
 // Call announces a management call of the library twice: before it is made, and
 // when it has returned. One announced but not ended when the worker is lost has
-// an unknown outcome.
+// an unknown outcome. A session makes one at a time.
 type Call struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// C_Initialize, C_Login, C_GenerateKey, ...
@@ -1421,14 +1899,16 @@ type Call struct {
 	// CKA_ID in hexadecimal.
 	KeyId string `protobuf:"bytes,11,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
 	// The API request that caused it.
-	RequestId     string `protobuf:"bytes,12,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	// The handle of a pair's public key; key_handle is then the private key's.
+	PublicHandle  uint64 `protobuf:"varint,13,opt,name=public_handle,json=publicHandle" json:"public_handle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1920,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1933,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Call) GetFunction() string {
@@ -1540,6 +2020,13 @@ func (x *Call) GetRequestId() string {
 	return ""
 }
 
+func (x *Call) GetPublicHandle() uint64 {
+	if x != nil {
+		return x.PublicHandle
+	}
+	return 0
+}
+
 // TokenInfo describes the token that the worker selected. It comes before the
 // login, so that the calls so far can be recorded under the HSM's name.
 type TokenInfo struct {
@@ -1557,7 +2044,7 @@ type TokenInfo struct {
 
 func (x *TokenInfo) Reset() {
 	*x = TokenInfo{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +2056,7 @@ func (x *TokenInfo) String() string {
 func (*TokenInfo) ProtoMessage() {}
 
 func (x *TokenInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +2069,7 @@ func (x *TokenInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenInfo.ProtoReflect.Descriptor instead.
 func (*TokenInfo) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{18}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TokenInfo) GetLabel() string {
@@ -1639,9 +2126,9 @@ func (x *TokenInfo) GetLibraryVersion() string {
 // do not count; zero means that none is being carried out.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of seal, open and random.
+	// Of seal, open, random, sign, decrypt and agree.
 	DataMicros uint64 `protobuf:"varint,1,opt,name=data_micros,json=dataMicros" json:"data_micros,omitempty"`
-	// Of generate, destroy, list and stop.
+	// Of all others.
 	ManagementMicros uint64 `protobuf:"varint,2,opt,name=management_micros,json=managementMicros" json:"management_micros,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1649,7 +2136,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +2148,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +2161,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Progress) GetDataMicros() uint64 {
@@ -1695,7 +2182,7 @@ var File_strongroom_worker_v1_worker_proto protoreflect.FileDescriptor
 
 const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"!strongroom/worker/v1/worker.proto\x12\x14strongroom.worker.v1\"\xfd\x04\n" +
+	"!strongroom/worker/v1/worker.proto\x12\x14strongroom.worker.v1\"\xc2\a\n" +
 	"\bToWorker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1d\n" +
 	"\n" +
@@ -1705,12 +2192,17 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"init_token\x18\x04 \x01(\v2&.strongroom.worker.v1.InitTokenRequestH\x00R\tinitToken\x127\n" +
 	"\x04seal\x18\x05 \x01(\v2!.strongroom.worker.v1.SealRequestH\x00R\x04seal\x127\n" +
 	"\x04open\x18\x06 \x01(\v2!.strongroom.worker.v1.OpenRequestH\x00R\x04open\x12=\n" +
-	"\x06random\x18\a \x01(\v2#.strongroom.worker.v1.RandomRequestH\x00R\x06random\x12M\n" +
-	"\fgenerate_aes\x18\b \x01(\v2(.strongroom.worker.v1.GenerateAesRequestH\x00R\vgenerateAes\x12@\n" +
+	"\x06random\x18\a \x01(\v2#.strongroom.worker.v1.RandomRequestH\x00R\x06random\x12C\n" +
+	"\bgenerate\x18\b \x01(\v2%.strongroom.worker.v1.GenerateRequestH\x00R\bgenerate\x12@\n" +
 	"\adestroy\x18\t \x01(\v2$.strongroom.worker.v1.DestroyRequestH\x00R\adestroy\x127\n" +
 	"\x04stop\x18\n" +
 	" \x01(\v2!.strongroom.worker.v1.StopRequestH\x00R\x04stop\x127\n" +
-	"\x04list\x18\v \x01(\v2!.strongroom.worker.v1.ListRequestH\x00R\x04listB\t\n" +
+	"\x04list\x18\v \x01(\v2!.strongroom.worker.v1.ListRequestH\x00R\x04list\x127\n" +
+	"\x04sign\x18\f \x01(\v2!.strongroom.worker.v1.SignRequestH\x00R\x04sign\x12@\n" +
+	"\adecrypt\x18\r \x01(\v2$.strongroom.worker.v1.DecryptRequestH\x00R\adecrypt\x12:\n" +
+	"\x05agree\x18\x0e \x01(\v2\".strongroom.worker.v1.AgreeRequestH\x00R\x05agree\x12P\n" +
+	"\rgenerate_pair\x18\x0f \x01(\v2).strongroom.worker.v1.GeneratePairRequestH\x00R\fgeneratePair\x12D\n" +
+	"\tself_test\x18\x10 \x01(\v2%.strongroom.worker.v1.SelfTestRequestH\x00R\bselfTestB\t\n" +
 	"\arequest\"\xaa\x02\n" +
 	"\n" +
 	"FromWorker\x123\n" +
@@ -1756,14 +2248,32 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"ciphertext\x12\x10\n" +
 	"\x03aad\x18\x04 \x01(\fR\x03aad\"'\n" +
 	"\rRandomRequest\x12\x16\n" +
-	"\x06length\x18\x01 \x01(\rR\x06length\"G\n" +
-	"\x12GenerateAesRequest\x12\x1b\n" +
+	"\x06length\x18\x01 \x01(\rR\x06length\"q\n" +
+	"\x0fGenerateRequest\x12\x1b\n" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x14\n" +
-	"\x05label\x18\x02 \x01(\tR\x05label\"-\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\x12\x19\n" +
+	"\bkey_type\x18\x03 \x01(\rR\akeyType\x12\x10\n" +
+	"\x03use\x18\x04 \x01(\rR\x03use\"c\n" +
+	"\vSignRequest\x12\x1b\n" +
+	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x1c\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\x12\x19\n" +
+	"\x05input\x18\x03 \x01(\fB\x03\x80\x01\x01R\x05input\"k\n" +
+	"\x0eDecryptRequest\x12\x1b\n" +
+	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x1c\n" +
+	"\talgorithm\x18\x02 \x01(\tR\talgorithm\x12\x1e\n" +
+	"\n" +
+	"ciphertext\x18\x03 \x01(\fR\n" +
+	"ciphertext\"?\n" +
+	"\fAgreeRequest\x12\x1b\n" +
+	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\fR\x04peer\"0\n" +
+	"\x13GeneratePairRequest\x12\x19\n" +
+	"\bkey_type\x18\x01 \x01(\rR\akeyType\"\x11\n" +
+	"\x0fSelfTestRequest\"-\n" +
 	"\x0eDestroyRequest\x12\x1b\n" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\"\r\n" +
 	"\vListRequest\"\r\n" +
-	"\vStopRequest\"\xd0\x02\n" +
+	"\vStopRequest\"\xd3\x03\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bfunction\x18\x02 \x01(\tR\bfunction\x12\x0e\n" +
@@ -1778,7 +2288,19 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\bsessions\x18\t \x01(\rR\bsessions\x12;\n" +
 	"\aobjects\x18\n" +
 	" \x03(\v2!.strongroom.worker.v1.TokenObjectR\aobjects\x12\x12\n" +
-	"\x04more\x18\v \x01(\bR\x04more\"@\n" +
+	"\x04more\x18\v \x01(\bR\x04more\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\f \x01(\fR\tpublicKey\x12\x1c\n" +
+	"\tsignature\x18\r \x01(\fR\tsignature\x12D\n" +
+	"\fcapabilities\x18\x0e \x03(\v2 .strongroom.worker.v1.CapabilityR\fcapabilities\"\xa5\x01\n" +
+	"\n" +
+	"Capability\x12\x19\n" +
+	"\bkey_type\x18\x01 \x01(\rR\akeyType\x12\x10\n" +
+	"\x03use\x18\x02 \x01(\rR\x03use\x12\x1c\n" +
+	"\talgorithm\x18\x03 \x01(\tR\talgorithm\x12\x1c\n" +
+	"\tmechanism\x18\x04 \x01(\tR\tmechanism\x12\x14\n" +
+	"\x05means\x18\x05 \x01(\tR\x05means\x12\x18\n" +
+	"\amissing\x18\x06 \x01(\tR\amissing\"@\n" +
 	"\vTokenObject\x12\x1b\n" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\"\x8b\x01\n" +
@@ -1786,7 +2308,7 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x05class\x18\x01 \x01(\x0e2\".strongroom.worker.v1.FailureClassR\x05class\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
 	"\x04hint\x18\x03 \x01(\tR\x04hint\x12\x18\n" +
-	"\arestart\x18\x04 \x01(\bR\arestart\"\xd2\x02\n" +
+	"\arestart\x18\x04 \x01(\bR\arestart\"\xf7\x02\n" +
 	"\x04Call\x12\x1a\n" +
 	"\bfunction\x18\x01 \x01(\tR\bfunction\x12\x1f\n" +
 	"\vtime_micros\x18\x02 \x01(\x03R\n" +
@@ -1803,7 +2325,8 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	" \x01(\tR\bkeyLabel\x12\x15\n" +
 	"\x06key_id\x18\v \x01(\tR\x05keyId\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\f \x01(\tR\trequestId\"\xf8\x01\n" +
+	"request_id\x18\f \x01(\tR\trequestId\x12#\n" +
+	"\rpublic_handle\x18\r \x01(\x04R\fpublicHandle\"\xf8\x01\n" +
 	"\tTokenInfo\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\tR\x06serial\x12\"\n" +
@@ -1815,7 +2338,7 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\bProgress\x12\x1f\n" +
 	"\vdata_micros\x18\x01 \x01(\x04R\n" +
 	"dataMicros\x12+\n" +
-	"\x11management_micros\x18\x02 \x01(\x04R\x10managementMicros*\xf7\x01\n" +
+	"\x11management_micros\x18\x02 \x01(\x04R\x10managementMicros*\x93\x02\n" +
 	"\fFailureClass\x12\x1d\n" +
 	"\x19FAILURE_CLASS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FAILURE_CLASS_CALLER\x10\x01\x12 \n" +
@@ -1824,7 +2347,8 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x19FAILURE_CLASS_UNAVAILABLE\x10\x04\x12\x1a\n" +
 	"\x16FAILURE_CLASS_OPERATOR\x10\x05\x12\x1d\n" +
 	"\x19FAILURE_CLASS_UNSUPPORTED\x10\x06\x12\x1a\n" +
-	"\x16FAILURE_CLASS_INTERNAL\x10\aBOZHgithub.com/strongroom-kms/strongroom/proto/strongroom/worker/v1;workerv1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
+	"\x16FAILURE_CLASS_INTERNAL\x10\a\x12\x1a\n" +
+	"\x16FAILURE_CLASS_MISMATCH\x10\bBOZHgithub.com/strongroom-kms/strongroom/proto/strongroom/worker/v1;workerv1\x92\x03\x02\b\x02b\beditionsp\xe8\a"
 
 var (
 	file_strongroom_worker_v1_worker_proto_rawDescOnce sync.Once
@@ -1839,29 +2363,35 @@ func file_strongroom_worker_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_worker_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_strongroom_worker_v1_worker_proto_goTypes = []any{
-	(FailureClass)(0),          // 0: strongroom.worker.v1.FailureClass
-	(*ToWorker)(nil),           // 1: strongroom.worker.v1.ToWorker
-	(*FromWorker)(nil),         // 2: strongroom.worker.v1.FromWorker
-	(*Hello)(nil),              // 3: strongroom.worker.v1.Hello
-	(*StartRequest)(nil),       // 4: strongroom.worker.v1.StartRequest
-	(*TokenSelector)(nil),      // 5: strongroom.worker.v1.TokenSelector
-	(*PinSource)(nil),          // 6: strongroom.worker.v1.PinSource
-	(*InitTokenRequest)(nil),   // 7: strongroom.worker.v1.InitTokenRequest
-	(*SealRequest)(nil),        // 8: strongroom.worker.v1.SealRequest
-	(*OpenRequest)(nil),        // 9: strongroom.worker.v1.OpenRequest
-	(*RandomRequest)(nil),      // 10: strongroom.worker.v1.RandomRequest
-	(*GenerateAesRequest)(nil), // 11: strongroom.worker.v1.GenerateAesRequest
-	(*DestroyRequest)(nil),     // 12: strongroom.worker.v1.DestroyRequest
-	(*ListRequest)(nil),        // 13: strongroom.worker.v1.ListRequest
-	(*StopRequest)(nil),        // 14: strongroom.worker.v1.StopRequest
-	(*Reply)(nil),              // 15: strongroom.worker.v1.Reply
-	(*TokenObject)(nil),        // 16: strongroom.worker.v1.TokenObject
-	(*Failure)(nil),            // 17: strongroom.worker.v1.Failure
-	(*Call)(nil),               // 18: strongroom.worker.v1.Call
-	(*TokenInfo)(nil),          // 19: strongroom.worker.v1.TokenInfo
-	(*Progress)(nil),           // 20: strongroom.worker.v1.Progress
+	(FailureClass)(0),           // 0: strongroom.worker.v1.FailureClass
+	(*ToWorker)(nil),            // 1: strongroom.worker.v1.ToWorker
+	(*FromWorker)(nil),          // 2: strongroom.worker.v1.FromWorker
+	(*Hello)(nil),               // 3: strongroom.worker.v1.Hello
+	(*StartRequest)(nil),        // 4: strongroom.worker.v1.StartRequest
+	(*TokenSelector)(nil),       // 5: strongroom.worker.v1.TokenSelector
+	(*PinSource)(nil),           // 6: strongroom.worker.v1.PinSource
+	(*InitTokenRequest)(nil),    // 7: strongroom.worker.v1.InitTokenRequest
+	(*SealRequest)(nil),         // 8: strongroom.worker.v1.SealRequest
+	(*OpenRequest)(nil),         // 9: strongroom.worker.v1.OpenRequest
+	(*RandomRequest)(nil),       // 10: strongroom.worker.v1.RandomRequest
+	(*GenerateRequest)(nil),     // 11: strongroom.worker.v1.GenerateRequest
+	(*SignRequest)(nil),         // 12: strongroom.worker.v1.SignRequest
+	(*DecryptRequest)(nil),      // 13: strongroom.worker.v1.DecryptRequest
+	(*AgreeRequest)(nil),        // 14: strongroom.worker.v1.AgreeRequest
+	(*GeneratePairRequest)(nil), // 15: strongroom.worker.v1.GeneratePairRequest
+	(*SelfTestRequest)(nil),     // 16: strongroom.worker.v1.SelfTestRequest
+	(*DestroyRequest)(nil),      // 17: strongroom.worker.v1.DestroyRequest
+	(*ListRequest)(nil),         // 18: strongroom.worker.v1.ListRequest
+	(*StopRequest)(nil),         // 19: strongroom.worker.v1.StopRequest
+	(*Reply)(nil),               // 20: strongroom.worker.v1.Reply
+	(*Capability)(nil),          // 21: strongroom.worker.v1.Capability
+	(*TokenObject)(nil),         // 22: strongroom.worker.v1.TokenObject
+	(*Failure)(nil),             // 23: strongroom.worker.v1.Failure
+	(*Call)(nil),                // 24: strongroom.worker.v1.Call
+	(*TokenInfo)(nil),           // 25: strongroom.worker.v1.TokenInfo
+	(*Progress)(nil),            // 26: strongroom.worker.v1.Progress
 }
 var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: strongroom.worker.v1.ToWorker.start:type_name -> strongroom.worker.v1.StartRequest
@@ -1869,27 +2399,33 @@ var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	8,  // 2: strongroom.worker.v1.ToWorker.seal:type_name -> strongroom.worker.v1.SealRequest
 	9,  // 3: strongroom.worker.v1.ToWorker.open:type_name -> strongroom.worker.v1.OpenRequest
 	10, // 4: strongroom.worker.v1.ToWorker.random:type_name -> strongroom.worker.v1.RandomRequest
-	11, // 5: strongroom.worker.v1.ToWorker.generate_aes:type_name -> strongroom.worker.v1.GenerateAesRequest
-	12, // 6: strongroom.worker.v1.ToWorker.destroy:type_name -> strongroom.worker.v1.DestroyRequest
-	14, // 7: strongroom.worker.v1.ToWorker.stop:type_name -> strongroom.worker.v1.StopRequest
-	13, // 8: strongroom.worker.v1.ToWorker.list:type_name -> strongroom.worker.v1.ListRequest
-	15, // 9: strongroom.worker.v1.FromWorker.reply:type_name -> strongroom.worker.v1.Reply
-	3,  // 10: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
-	18, // 11: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
-	19, // 12: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
-	20, // 13: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
-	5,  // 14: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
-	6,  // 15: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 16: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 17: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	17, // 18: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
-	16, // 19: strongroom.worker.v1.Reply.objects:type_name -> strongroom.worker.v1.TokenObject
-	0,  // 20: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	11, // 5: strongroom.worker.v1.ToWorker.generate:type_name -> strongroom.worker.v1.GenerateRequest
+	17, // 6: strongroom.worker.v1.ToWorker.destroy:type_name -> strongroom.worker.v1.DestroyRequest
+	19, // 7: strongroom.worker.v1.ToWorker.stop:type_name -> strongroom.worker.v1.StopRequest
+	18, // 8: strongroom.worker.v1.ToWorker.list:type_name -> strongroom.worker.v1.ListRequest
+	12, // 9: strongroom.worker.v1.ToWorker.sign:type_name -> strongroom.worker.v1.SignRequest
+	13, // 10: strongroom.worker.v1.ToWorker.decrypt:type_name -> strongroom.worker.v1.DecryptRequest
+	14, // 11: strongroom.worker.v1.ToWorker.agree:type_name -> strongroom.worker.v1.AgreeRequest
+	15, // 12: strongroom.worker.v1.ToWorker.generate_pair:type_name -> strongroom.worker.v1.GeneratePairRequest
+	16, // 13: strongroom.worker.v1.ToWorker.self_test:type_name -> strongroom.worker.v1.SelfTestRequest
+	20, // 14: strongroom.worker.v1.FromWorker.reply:type_name -> strongroom.worker.v1.Reply
+	3,  // 15: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
+	24, // 16: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
+	25, // 17: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
+	26, // 18: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
+	5,  // 19: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
+	6,  // 20: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 21: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 22: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	23, // 23: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
+	22, // 24: strongroom.worker.v1.Reply.objects:type_name -> strongroom.worker.v1.TokenObject
+	21, // 25: strongroom.worker.v1.Reply.capabilities:type_name -> strongroom.worker.v1.Capability
+	0,  // 26: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_worker_v1_worker_proto_init() }
@@ -1903,10 +2439,15 @@ func file_strongroom_worker_v1_worker_proto_init() {
 		(*ToWorker_Seal)(nil),
 		(*ToWorker_Open)(nil),
 		(*ToWorker_Random)(nil),
-		(*ToWorker_GenerateAes)(nil),
+		(*ToWorker_Generate)(nil),
 		(*ToWorker_Destroy)(nil),
 		(*ToWorker_Stop)(nil),
 		(*ToWorker_List)(nil),
+		(*ToWorker_Sign)(nil),
+		(*ToWorker_Decrypt)(nil),
+		(*ToWorker_Agree)(nil),
+		(*ToWorker_GeneratePair)(nil),
+		(*ToWorker_SelfTest)(nil),
 	}
 	file_strongroom_worker_v1_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromWorker_Reply)(nil),
@@ -1921,7 +2462,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_worker_v1_worker_proto_rawDesc), len(file_strongroom_worker_v1_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   20,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

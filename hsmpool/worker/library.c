@@ -1,7 +1,7 @@
 //go:build cgo
 
 #define _DEFAULT_SOURCE
-#include "gcm.h"
+#include "library.h"
 
 #include <dlfcn.h>
 #include <stddef.h>
@@ -27,17 +27,27 @@ struct ck_gcm_params {
 };
 
 enum {
+	CKA_VALUE = 0x11,
 	CKM_AES_GCM = 0x1087,
 	IV_SIZE = 12,
 	TAG_BITS = 128,
 };
 
+struct ck_attribute {
+	ck_ulong type;
+	void *value;
+	ck_ulong value_length;
+};
+
 // CK_FUNCTION_LIST: a version, and then the functions in the standard's order.
 enum function_index {
+	C_GET_ATTRIBUTE_VALUE = 24,
 	C_ENCRYPT_INIT = 29,
 	C_ENCRYPT = 30,
 	C_DECRYPT_INIT = 33,
 	C_DECRYPT = 34,
+	C_SIGN_INIT = 42,
+	C_SIGN = 43,
 	C_GENERATE_RANDOM = 64,
 	FUNCTIONS = 68,
 };
@@ -52,6 +62,7 @@ struct strongroom_library {
 typedef ck_ulong (*get_function_list)(strongroom_library **);
 typedef ck_ulong (*init_function)(ck_ulong session, struct ck_mechanism *, ck_ulong key);
 typedef ck_ulong (*data_function)(ck_ulong session, ck_byte *in, ck_ulong in_length, ck_byte *out, ck_ulong *out_length);
+typedef ck_ulong (*attribute_function)(ck_ulong session, ck_ulong object, struct ck_attribute *, ck_ulong count);
 typedef ck_ulong (*random_function)(ck_ulong session, ck_byte *out, ck_ulong length);
 
 strongroom_library *strongroom_load(const char *path, const char **why)
@@ -127,6 +138,64 @@ strongroom_result strongroom_open(strongroom_library *library,
 		return result;
 	result.function = STRONGROOM_DECRYPT;
 	result.rv = ((data_function)library->functions[C_DECRYPT])(session, sealed, sealed_length, out, &result.length);
+	if (result.rv != 0)
+		explicit_bzero(out, out_size);
+	return result;
+}
+
+// apply calls an init function and the one that it prepares. On failure out is wiped.
+static strongroom_result apply(strongroom_library *library,
+	enum function_index init, enum strongroom_function init_name,
+	enum function_index function, enum strongroom_function name,
+	unsigned long session, unsigned long key,
+	unsigned long type, void *params, unsigned long params_size,
+	unsigned char *in, unsigned long in_length,
+	unsigned char *out, unsigned long out_size)
+{
+	struct ck_mechanism mechanism = { type, params, params_size };
+	strongroom_result result = { init_name, 0, out_size };
+	ck_byte nothing = 0;
+
+	if (in_length == 0)
+		in = &nothing; // libraries refuse NULL even for no bytes
+	if ((result.rv = ((init_function)library->functions[init])(session, &mechanism, key)) != 0)
+		return result;
+	result.function = name;
+	result.rv = ((data_function)library->functions[function])(session, in, in_length, out, &result.length);
+	if (result.rv != 0)
+		explicit_bzero(out, out_size);
+	return result;
+}
+
+strongroom_result strongroom_sign(strongroom_library *library,
+	unsigned long session, unsigned long key,
+	unsigned long mechanism, void *params, unsigned long params_size,
+	unsigned char *in, unsigned long in_length,
+	unsigned char *out, unsigned long out_size)
+{
+	return apply(library, C_SIGN_INIT, STRONGROOM_SIGN_INIT, C_SIGN, STRONGROOM_SIGN,
+		session, key, mechanism, params, params_size, in, in_length, out, out_size);
+}
+
+strongroom_result strongroom_decrypt(strongroom_library *library,
+	unsigned long session, unsigned long key,
+	unsigned long mechanism, void *params, unsigned long params_size,
+	unsigned char *in, unsigned long in_length,
+	unsigned char *out, unsigned long out_size)
+{
+	return apply(library, C_DECRYPT_INIT, STRONGROOM_DECRYPT_INIT, C_DECRYPT, STRONGROOM_DECRYPT,
+		session, key, mechanism, params, params_size, in, in_length, out, out_size);
+}
+
+strongroom_result strongroom_value(strongroom_library *library,
+	unsigned long session, unsigned long object,
+	unsigned char *out, unsigned long out_size)
+{
+	struct ck_attribute attribute = { CKA_VALUE, out, out_size };
+	strongroom_result result = { STRONGROOM_GET_ATTRIBUTE_VALUE, 0, 0 };
+
+	result.rv = ((attribute_function)library->functions[C_GET_ATTRIBUTE_VALUE])(session, object, &attribute, 1);
+	result.length = attribute.value_length;
 	if (result.rv != 0)
 		explicit_bzero(out, out_size);
 	return result;

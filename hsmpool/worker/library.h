@@ -1,9 +1,9 @@
-// The part of PKCS#11 2.40 that the hot path needs, and two functions on it.
-// Base types, the mechanism and its parameters as in sections 2 and 6 of the
+// The part of PKCS#11 2.40 that the use of keys needs, and functions on it that make
+// several calls in one crossing. Base types, the mechanism and its parameters as in sections 2 and 6 of the
 // standard, unpacked as on every Unix.
 
-#ifndef STRONGROOM_GCM_H
-#define STRONGROOM_GCM_H
+#ifndef STRONGROOM_LIBRARY_H
+#define STRONGROOM_LIBRARY_H
 
 // strongroom_library is a loaded library's function table.
 typedef struct strongroom_library strongroom_library;
@@ -16,6 +16,9 @@ enum strongroom_function {
 	STRONGROOM_ENCRYPT,
 	STRONGROOM_DECRYPT_INIT,
 	STRONGROOM_DECRYPT,
+	STRONGROOM_SIGN_INIT,
+	STRONGROOM_SIGN,
+	STRONGROOM_GET_ATTRIBUTE_VALUE,
 };
 
 // strongroom_result is the last call made, its return code, and the bytes written.
@@ -45,6 +48,26 @@ strongroom_result strongroom_open(strongroom_library *library,
 	unsigned char *iv, unsigned long iv_bits,
 	unsigned char *sealed, unsigned long sealed_length,
 	unsigned char *aad, unsigned long aad_length,
+	unsigned char *out, unsigned long out_size);
+
+// strongroom_sign signs, or makes a MAC, by any mechanism. params are the mechanism's
+// parameters, without pointers to Go's memory in them.
+strongroom_result strongroom_sign(strongroom_library *library,
+	unsigned long session, unsigned long key,
+	unsigned long mechanism, void *params, unsigned long params_size,
+	unsigned char *in, unsigned long in_length,
+	unsigned char *out, unsigned long out_size);
+
+// strongroom_decrypt decrypts likewise. On failure out is wiped.
+strongroom_result strongroom_decrypt(strongroom_library *library,
+	unsigned long session, unsigned long key,
+	unsigned long mechanism, void *params, unsigned long params_size,
+	unsigned char *in, unsigned long in_length,
+	unsigned char *out, unsigned long out_size);
+
+// strongroom_value reads CKA_VALUE, so that no copy of it is left in memory that is freed.
+strongroom_result strongroom_value(strongroom_library *library,
+	unsigned long session, unsigned long object,
 	unsigned char *out, unsigned long out_size);
 
 #endif

@@ -1,0 +1,139 @@
+//go:build cgo
+
+package worker
+
+import (
+	"crypto/ecdh"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+
+	"github.com/miekg/pkcs11"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+// public is what a private key's object tells of its public key: the one of RSA, or the
+// curve if it is a NIST curve. Both are nil for other keys.
+type public struct {
+	rsa   *rsa.PublicKey
+	curve ecdh.Curve
+}
+
+// publicOf reads it, once in a worker's life for each key.
+func (e *executor) publicOf(obj *object) (*public, result) {
+	if p := obj.public.Load(); p != nil {
+		return p, result{}
+	}
+	p, err := e.readPublicOf(obj.handle)
+	if err != nil {
+		return nil, result{function: "C_GetAttributeValue", rv: rvOf(err)}
+	}
+	obj.public.Store(p)
+	return p, result{}
+}
+
+func (e *executor) readPublicOf(h pkcs11.ObjectHandle) (*public, error) {
+	attrs, err := e.token.ctx.GetAttributeValue(e.session, h, []*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_MODULUS, nil), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, nil),
+	})
+	if err == nil {
+		key, err := rsaPublic(attrs[0].Value, attrs[1].Value)
+		return &public{rsa: key}, err
+	}
+	if rvOf(err) == ckr.AttributeTypeInvalid {
+		attrs, err = e.token.ctx.GetAttributeValue(e.session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, nil)})
+	}
+	switch {
+	case err == nil:
+		return &public{curve: curveOf(attrs[0].Value)}, nil
+	case rvOf(err) == ckr.AttributeTypeInvalid:
+		return &public{}, nil
+	}
+	return nil, err
+}
+
+// agree derives a shared secret by ECDH.
+func (e *executor) agree(r *workerv1.AgreeRequest, requestID string) *workerv1.Reply {
+	id, err := parseID(r.GetObjectId())
+	if err != nil {
+		return failed(err)
+	}
+	reply := &workerv1.Reply{}
+	err = e.withKey(task{id: id, doing: "deriving the shared secret", do: func(obj *object) result {
+		public, res := e.publicOf(obj)
+		if res.rv != ckr.OK {
+			return res
+		}
+		return e.agreeOnce(derivation{obj: obj, id: id, curve: public.curve, requestID: requestID}, r.GetPeer())
+	}}, reply)
+	if err != nil {
+		return failed(err)
+	}
+	reply.Plaintext = e.out
+	return reply
+}
+
+// derivation is one use of C_DeriveKey.
+type derivation struct {
+	obj       *object
+	id        objectID
+	curve     ecdh.Curve
+	requestID string
+}
+
+// agreeOnce leaves the secret in e.out. The peer's point is checked first: libraries answer
+// to one that is off the curve as to a broken device, or not at all.
+func (e *executor) agreeOnce(d derivation, peer []byte) result {
+	if d.curve == nil {
+		return result{wrong: internal(errors.New("the key is on no NIST curve"))}
+	}
+	point, err := peerPoint(peer, d.curve)
+	if err != nil {
+		return result{wrong: callers(fmt.Errorf("the other side's public key: %w", err))}
+	}
+	secret, res := e.derive(d, point)
+	if res.rv != ckr.OK {
+		return res
+	}
+	e.out = sized(e.out, (len(point)-1)/2)
+	res = e.token.hot.value(uint(e.session), uint(secret), e.out)
+	if end := e.discard(secret, d); res.rv == ckr.OK && res.wrong == nil {
+		return end
+	}
+	return res
+}
+
+// derive makes the shared secret an object of the session.
+func (e *executor) derive(d derivation, point []byte) (pkcs11.ObjectHandle, result) {
+	by := pkcs11.NewMechanism(pkcs11.CKM_ECDH1_DERIVE, pkcs11.NewECDH1DeriveParams(pkcs11.CKD_NULL, nil, point))
+	template := []*pkcs11.Attribute{
+		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
+		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_GENERIC_SECRET),
+		pkcs11.NewAttribute(pkcs11.CKA_VALUE_LEN, (len(point)-1)/2),
+		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false),
+		pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, false),
+		pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, true),
+	}
+	call := &workerv1.Call{Function: "C_DeriveKey", Session: uint64(e.session), KeyId: d.id.String(), RequestId: d.requestID}
+	var secret pkcs11.ObjectHandle
+	err := e.token.calls.call(call, func() error {
+		var err error
+		secret, err = e.token.ctx.DeriveKey(e.session, []*pkcs11.Mechanism{by}, d.obj.handle, template)
+		call.KeyHandle = uint64(secret)
+		return err
+	})
+	return secret, result{function: "C_DeriveKey", rv: rvOf(err)}
+}
+
+// discard destroys an object of the session; if that fails, by closing the session.
+func (e *executor) discard(h pkcs11.ObjectHandle, d derivation) result {
+	call := &workerv1.Call{KeyId: d.id.String(), RequestId: d.requestID}
+	if err := e.token.destroy(e.session, h, call); err != nil {
+		if again := e.token.renewSession(&e.session); again != nil {
+			return result{function: "C_OpenSession", wrong: again}
+		}
+	}
+	return result{function: "C_DeriveKey"}
+}
