@@ -32,6 +32,8 @@ var commands = []HSMCommand{
 	{Function: "C_DestroyObject", Session: 1, PrivateHandle: 131079, TokenObject: true},
 	{Function: "C_DestroyObject", Session: 1, PrivateHandle: 131079},
 	{Function: "C_DestroyObject", Session: 1, PrivateHandle: 131079, RV: 0x82},
+	{Function: "C_WrapKey", Session: 2, PrivateHandle: 131080, RequestID: "11111111-1111-4111-8111-111111111111"},
+	{Function: "C_DeriveKey", Session: 3, PrivateHandle: 131081, KeyID: "00ff", RequestID: "11111111-1111-4111-8111-111111111111"},
 	{Function: "C_Vendor", Session: 1, RV: 0x80000001},
 }
 

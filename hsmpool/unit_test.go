@@ -131,6 +131,13 @@ func TestConfigRefuses(t *testing.T) {
 	if err != nil || got.Sessions != 1 || got.HangTimeout != DefaultHangTimeout || got.MaxInFlight != DefaultMaxInFlight {
 		t.Errorf("defaults: %+v, %v", got, err)
 	}
+	for profile, want := range map[string]int{"softhsm": 1, "pkcs11": 8, "cloudhsm": 32} {
+		config := good
+		config.Profile = profile
+		if got, err := config.withDefaults(); err != nil || got.Sessions != want {
+			t.Errorf("%s: %d sessions, want %d; %v", profile, got.Sessions, want, err)
+		}
+	}
 }
 
 // TestNamesOfAnHSM pins names that stand in audit trails.

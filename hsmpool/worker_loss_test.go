@@ -2,6 +2,8 @@ package hsmpool_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"os"
@@ -190,5 +192,43 @@ func TestCloseDoesNotWaitForAHungWorker(t *testing.T) {
 	defer cancel()
 	if err := pool.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Close: %v, want a deadline", err)
+	}
+}
+
+// TestLostUseOfAPairIsRepeated kills the worker while it signs, decrypts and agrees: the
+// next one does it.
+func TestLostUseOfAPairIsRepeated(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t)
+	sign, _ := generateKey(t, pool, hsmpool.P256, hsmpool.Sign)
+	agree, spki := generateKey(t, pool, hsmpool.P256, hsmpool.Agree)
+	decrypt, public := generateKey(t, pool, hsmpool.RSA2048, hsmpool.Encrypt)
+	ciphertext := encrypt(t, parse[*rsa.PublicKey](t, public), crypto.SHA256, []byte("message"))
+	for function, do := range map[string]func() error{
+		"C_Sign": func() error {
+			_, err := pool.Sign(t.Context(), sign, hsmpool.ECDSASHA256, make([]byte, 32))
+			return err
+		},
+		"C_DeriveKey": func() error { _, err := pool.Agree(t.Context(), agree, spki); return err },
+		"C_Decrypt": func() error {
+			_, err := pool.DecryptOAEP(t.Context(), decrypt, hsmpool.OAEPSHA256, ciphertext)
+			return err
+		},
+	} {
+		before := pool.Describe()[0].Restarts
+		fault.set(t, function, 0, time.Minute, 1)
+		done := make(chan error, 1)
+		go func() { done <- do() }()
+		eventually(t, function+" is called", func() bool { return fault.hits(function) > 0 })
+		kill(t, pool, syscall.SIGKILL)
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", function, err)
+		}
+		if got := pool.Describe()[0].Restarts - before; got != 1 {
+			t.Errorf("%s: %d restarts", function, got)
+		}
+		fault.clear(t, function)
 	}
 }

@@ -53,6 +53,17 @@ func TestDecide(t *testing.T) {
 		{"softhsm", "C_Login", ckr.RV(0x80000001), ckr.Stop, operator},
 		{"softhsm", "C_InitPIN", ckr.PINLenRange, ckr.DropSession, internal},
 		{"softhsm", "C_EncryptInit", ckr.MechanismInvalid, ckr.Keep, unsupported},
+		{"softhsm", "C_WrapKey", ckr.KeyNotWrappable, ckr.Keep, unsupported},
+		{"cloudhsm", "C_GenerateKeyPair", ckr.CurveNotSupported, ckr.Keep, unsupported},
+		{"softhsm", "C_SignInit", ckr.KeyTypeInconsistent, ckr.Keep, internal},
+		{"pkcs11", "C_DecryptInit", ckr.KeyFunctionNotPermitted, ckr.Keep, internal},
+		{"softhsm", "C_Sign", ckr.GeneralError, ckr.DropSession, unavailable},
+		{"pkcs11", "C_Decrypt", ckr.GeneralError, ckr.Canary, caller},
+		{"pkcs11", "C_Encrypt", ckr.FunctionFailed, ckr.DropSession, unavailable},
+		{"pkcs11", "C_Encrypt", ckr.OperationActive, ckr.DropSession, unavailable},
+		{"pkcs11", "C_Encrypt", ckr.DeviceError, ckr.Restart, unavailable},
+		{"pkcs11", "C_Login", ckr.PINIncorrect, ckr.Stop, operator},
+		{"pkcs11", "C_Login", ckr.GeneralError, ckr.Stop, operator},
 		{"softhsm", "C_Encrypt", ckr.RV(0x80000001), ckr.DropSession, internal},
 	} {
 		v := ckr.Decide(test.profile, test.function, test.rv)

@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 typedef unsigned long ck_ulong;
-typedef ck_ulong (*any_function)(ck_ulong, ck_ulong, ck_ulong, ck_ulong, ck_ulong, ck_ulong);
+typedef ck_ulong (*any_function)(ck_ulong, ck_ulong, ck_ulong, ck_ulong, ck_ulong, ck_ulong, ck_ulong, ck_ulong);
 
 struct function_list {
 	unsigned char major, minor;
@@ -109,7 +109,7 @@ static void alias(ck_ulong *handles, ck_ulong count)
 		handles[0] = first;
 }
 
-static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong d, ck_ulong e, ck_ulong f)
+static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong d, ck_ulong e, ck_ulong f, ck_ulong g, ck_ulong h)
 {
 	ck_ulong rv, wanted = 0;
 	long wait = 0;
@@ -120,7 +120,7 @@ static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong 
 	running++;
 	if (disturbed)
 		usleep((useconds_t)wait * 1000);
-	rv = disturbed && failed == 2 ? wanted : ((any_function)real->fn[at])(a, b, c, d, e, f);
+	rv = disturbed && failed == 2 ? wanted : ((any_function)real->fn[at])(a, b, c, d, e, f, g, h);
 	running--;
 	if (at == 27 && rv == 0)
 		alias((ck_ulong *)b, *(ck_ulong *)d);
@@ -129,26 +129,35 @@ static ck_ulong pass(int at, const char *name, ck_ulong a, ck_ulong b, ck_ulong 
 	return disturbed && wanted && (rv || failed != 1) ? wanted : rv;
 }
 
-/* FAULTY defines a wrapper; no function here has more than six arguments. */
+/* FAULTY defines a wrapper; no function has more than eight arguments. */
 #define FAULTY(at, name) \
-	static ck_ulong at_##at(ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong d, ck_ulong e, ck_ulong f) \
+	static ck_ulong at_##at(ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong d, ck_ulong e, ck_ulong f, ck_ulong g, ck_ulong h) \
 	{ \
-		return pass(at, name, a, b, c, d, e, f); \
+		return pass(at, name, a, b, c, d, e, f, g, h); \
 	}
 
 FAULTY(0, "C_Initialize")
 FAULTY(1, "C_Finalize")
+FAULTY(8, "C_GetMechanismInfo")
 FAULTY(13, "C_CloseSession")
 FAULTY(18, "C_Login")
+FAULTY(20, "C_CreateObject")
+FAULTY(21, "C_CopyObject")
 FAULTY(22, "C_DestroyObject")
 FAULTY(24, "C_GetAttributeValue")
 FAULTY(27, "C_FindObjects")
 FAULTY(30, "C_Encrypt")
 FAULTY(33, "C_DecryptInit")
 FAULTY(34, "C_Decrypt")
+FAULTY(42, "C_SignInit")
+FAULTY(43, "C_Sign")
 FAULTY(58, "C_GenerateKey")
+FAULTY(59, "C_GenerateKeyPair")
+FAULTY(60, "C_WrapKey")
+FAULTY(61, "C_UnwrapKey")
+FAULTY(62, "C_DeriveKey")
 
-static ck_ulong encrypt_init(ck_ulong session, ck_ulong mechanism, ck_ulong key, ck_ulong d, ck_ulong e, ck_ulong f)
+static ck_ulong encrypt_init(ck_ulong session, ck_ulong mechanism, ck_ulong key, ck_ulong d, ck_ulong e, ck_ulong f, ck_ulong g, ck_ulong h)
 {
 	static const unsigned char zeros[12];
 	struct mechanism *m = (struct mechanism *)mechanism;
@@ -156,7 +165,7 @@ static ck_ulong encrypt_init(ck_ulong session, ck_ulong mechanism, ck_ulong key,
 
 	if (iv && memcmp(iv, zeros, sizeof zeros) == 0 && getrandom(iv, sizeof zeros, 0) != sizeof zeros)
 		abort();
-	return pass(29, "C_EncryptInit", session, mechanism, key, d, e, f);
+	return pass(29, "C_EncryptInit", session, mechanism, key, d, e, f, g, h);
 }
 
 static int load(void)
@@ -172,8 +181,11 @@ static int load(void)
 	faulty = *real;
 	faulty.fn[0] = at_0;
 	faulty.fn[1] = at_1;
+	faulty.fn[8] = at_8;
 	faulty.fn[13] = at_13;
 	faulty.fn[18] = at_18;
+	faulty.fn[20] = at_20;
+	faulty.fn[21] = at_21;
 	faulty.fn[22] = at_22;
 	faulty.fn[24] = at_24;
 	faulty.fn[27] = at_27;
@@ -181,7 +193,13 @@ static int load(void)
 	faulty.fn[30] = at_30;
 	faulty.fn[33] = at_33;
 	faulty.fn[34] = at_34;
+	faulty.fn[42] = at_42;
+	faulty.fn[43] = at_43;
 	faulty.fn[58] = at_58;
+	faulty.fn[59] = at_59;
+	faulty.fn[60] = at_60;
+	faulty.fn[61] = at_61;
+	faulty.fn[62] = at_62;
 	return 1;
 }
 

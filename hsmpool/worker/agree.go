@@ -4,7 +4,6 @@ package worker
 
 import (
 	"crypto/ecdh"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 
@@ -14,46 +13,6 @@ import (
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
-// public is what a private key's object tells of its public key: the one of RSA, or the
-// curve if it is a NIST curve. Both are nil for other keys.
-type public struct {
-	rsa   *rsa.PublicKey
-	curve ecdh.Curve
-}
-
-// publicOf reads it, once in a worker's life for each key.
-func (e *executor) publicOf(obj *object) (*public, result) {
-	if p := obj.public.Load(); p != nil {
-		return p, result{}
-	}
-	p, err := e.readPublicOf(obj.handle)
-	if err != nil {
-		return nil, result{function: "C_GetAttributeValue", rv: rvOf(err)}
-	}
-	obj.public.Store(p)
-	return p, result{}
-}
-
-func (e *executor) readPublicOf(h pkcs11.ObjectHandle) (*public, error) {
-	attrs, err := e.token.ctx.GetAttributeValue(e.session, h, []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_MODULUS, nil), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, nil),
-	})
-	if err == nil {
-		key, err := rsaPublic(attrs[0].Value, attrs[1].Value)
-		return &public{rsa: key}, err
-	}
-	if rvOf(err) == ckr.AttributeTypeInvalid {
-		attrs, err = e.token.ctx.GetAttributeValue(e.session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, nil)})
-	}
-	switch {
-	case err == nil:
-		return &public{curve: curveOf(attrs[0].Value)}, nil
-	case rvOf(err) == ckr.AttributeTypeInvalid:
-		return &public{}, nil
-	}
-	return nil, err
-}
-
 // agree derives a shared secret by ECDH.
 func (e *executor) agree(r *workerv1.AgreeRequest, requestID string) *workerv1.Reply {
 	id, err := parseID(r.GetObjectId())
@@ -62,11 +21,11 @@ func (e *executor) agree(r *workerv1.AgreeRequest, requestID string) *workerv1.R
 	}
 	reply := &workerv1.Reply{}
 	err = e.withKey(task{id: id, doing: "deriving the shared secret", do: func(obj *object) result {
-		public, res := e.publicOf(obj)
-		if res.rv != ckr.OK {
+		have, res := e.ready(obj, ecKeys)
+		if have == nil {
 			return res
 		}
-		return e.agreeOnce(derivation{obj: obj, id: id, curve: public.curve, requestID: requestID}, r.GetPeer())
+		return e.agreeOnce(derivation{obj: obj, id: id, curve: have.curve, requestID: requestID}, r.GetPeer())
 	}}, reply)
 	if err != nil {
 		return failed(err)

@@ -18,12 +18,12 @@ import (
 // method is how C_Sign makes a signature or a MAC by an algorithm.
 type method struct {
 	by mechanism
+	// family is what keys it is for.
+	family family
 	// hash is what the input is the digest by; 0 if it is the message.
 	hash crypto.Hash
 	// prefix goes before the digest.
 	prefix []byte
-	// ecdsa: the token answers r and s, which are to be encoded.
-	ecdsa bool
 }
 
 // methodOf returns the method of an algorithm that signs or makes MACs.
@@ -31,21 +31,21 @@ func methodOf(a kind.Algorithm) (method, error) {
 	pkcs1 := mechanism{kind: pkcs11.CKM_RSA_PKCS, name: "CKM_RSA_PKCS"}
 	ecdsa := mechanism{kind: pkcs11.CKM_ECDSA, name: "CKM_ECDSA"}
 	all := map[kind.Algorithm]method{
-		kind.HMACSHA224:  {by: mechanism{kind: pkcs11.CKM_SHA224_HMAC, name: "CKM_SHA224_HMAC"}},
-		kind.HMACSHA256:  {by: mechanism{kind: pkcs11.CKM_SHA256_HMAC, name: "CKM_SHA256_HMAC"}},
-		kind.HMACSHA384:  {by: mechanism{kind: pkcs11.CKM_SHA384_HMAC, name: "CKM_SHA384_HMAC"}},
-		kind.HMACSHA512:  {by: mechanism{kind: pkcs11.CKM_SHA512_HMAC, name: "CKM_SHA512_HMAC"}},
-		kind.PKCS1SHA256: {by: pkcs1, hash: crypto.SHA256, prefix: digestInfo(crypto.SHA256)},
-		kind.PKCS1SHA384: {by: pkcs1, hash: crypto.SHA384, prefix: digestInfo(crypto.SHA384)},
-		kind.PKCS1SHA512: {by: pkcs1, hash: crypto.SHA512, prefix: digestInfo(crypto.SHA512)},
-		kind.PSSSHA256:   {by: pss(crypto.SHA256), hash: crypto.SHA256},
-		kind.PSSSHA384:   {by: pss(crypto.SHA384), hash: crypto.SHA384},
-		kind.PSSSHA512:   {by: pss(crypto.SHA512), hash: crypto.SHA512},
-		kind.ECDSASHA256: {by: ecdsa, hash: crypto.SHA256, ecdsa: true},
-		kind.ECDSASHA384: {by: ecdsa, hash: crypto.SHA384, ecdsa: true},
-		kind.ECDSASHA512: {by: ecdsa, hash: crypto.SHA512, ecdsa: true},
-		kind.EdDSA:       {by: mechanism{kind: ckmEdDSA, name: "CKM_EDDSA"}},
-		kind.EdDSAph:     {by: prehashed(), hash: crypto.SHA512},
+		kind.HMACSHA224:  {by: mechanism{kind: pkcs11.CKM_SHA224_HMAC, name: "CKM_SHA224_HMAC"}, family: secretKeys},
+		kind.HMACSHA256:  {by: mechanism{kind: pkcs11.CKM_SHA256_HMAC, name: "CKM_SHA256_HMAC"}, family: secretKeys},
+		kind.HMACSHA384:  {by: mechanism{kind: pkcs11.CKM_SHA384_HMAC, name: "CKM_SHA384_HMAC"}, family: secretKeys},
+		kind.HMACSHA512:  {by: mechanism{kind: pkcs11.CKM_SHA512_HMAC, name: "CKM_SHA512_HMAC"}, family: secretKeys},
+		kind.PKCS1SHA256: {by: pkcs1, family: rsaKeys, hash: crypto.SHA256, prefix: digestInfo(crypto.SHA256)},
+		kind.PKCS1SHA384: {by: pkcs1, family: rsaKeys, hash: crypto.SHA384, prefix: digestInfo(crypto.SHA384)},
+		kind.PKCS1SHA512: {by: pkcs1, family: rsaKeys, hash: crypto.SHA512, prefix: digestInfo(crypto.SHA512)},
+		kind.PSSSHA256:   {by: pss(crypto.SHA256), family: rsaKeys, hash: crypto.SHA256},
+		kind.PSSSHA384:   {by: pss(crypto.SHA384), family: rsaKeys, hash: crypto.SHA384},
+		kind.PSSSHA512:   {by: pss(crypto.SHA512), family: rsaKeys, hash: crypto.SHA512},
+		kind.ECDSASHA256: {by: ecdsa, family: ecKeys, hash: crypto.SHA256},
+		kind.ECDSASHA384: {by: ecdsa, family: ecKeys, hash: crypto.SHA384},
+		kind.ECDSASHA512: {by: ecdsa, family: ecKeys, hash: crypto.SHA512},
+		kind.EdDSA:       {by: mechanism{kind: ckmEdDSA, name: "CKM_EDDSA"}, family: edwardsKeys},
+		kind.EdDSAph:     {by: prehashed(), family: edwardsKeys, hash: crypto.SHA512},
 	}
 	m, ok := all[a]
 	if !ok {
@@ -106,9 +106,9 @@ func (m method) prepare(input []byte) ([]byte, error) {
 	return slices.Concat(m.prefix, input), nil
 }
 
-// encode returns the signature that a token's answer is.
+// encode returns the signature that a token's answer is; of ECDSA that is r and s.
 func (m method) encode(answer []byte) ([]byte, error) {
-	if !m.ecdsa {
+	if m.family != ecKeys {
 		return answer, nil
 	}
 	half := len(answer) / 2

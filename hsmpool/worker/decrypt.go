@@ -76,12 +76,9 @@ func oaepHash(a kind.Algorithm) (crypto.Hash, error) {
 // only say so when they are given the mechanism, before the ciphertext; then raw RSA is
 // done in the token and the padding is taken off here.
 func (e *executor) decryptOnce(obj *object, hash crypto.Hash, ciphertext []byte) ([]byte, result) {
-	public, res := e.publicOf(obj)
-	if res.rv != ckr.OK {
+	public, res := e.ready(obj, rsaKeys)
+	if public == nil {
 		return nil, res
-	}
-	if public.rsa == nil {
-		return nil, result{wrong: internal(errors.New("the key is no RSA key"))}
 	}
 	if !fits(ciphertext, public.rsa) {
 		return nil, result{wrong: callers(errCiphertext)}
@@ -131,8 +128,8 @@ func fits(ciphertext []byte, key *rsa.PublicKey) bool {
 // canaryDecrypts tells whether the session and the key still decrypt what they must be
 // able to decrypt.
 func (e *executor) canaryDecrypts(obj *object, hash crypto.Hash) bool {
-	public, res := e.publicOf(obj)
-	if res.rv != ckr.OK || public.rsa == nil {
+	public, _ := e.ready(obj, rsaKeys)
+	if public == nil {
 		return false
 	}
 	want := make([]byte, hash.Size())

@@ -38,7 +38,7 @@ type object struct {
 	// several: more than one object has the id, so none is used.
 	several bool
 
-	public atomic.Pointer[public] // what its pair's public key is, once it was asked for
+	facts atomic.Pointer[facts] // nil until they are asked for
 
 	mu sync.Mutex // guards canary
 	// canary is a ciphertext that the key is known to open, made when first needed.

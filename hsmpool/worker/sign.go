@@ -29,6 +29,9 @@ func (e *executor) sign(r *workerv1.SignRequest) *workerv1.Reply {
 	defer clear(in)
 	reply := &workerv1.Reply{}
 	err = e.withKey(task{id: id, doing: "signing by " + m.by.name, do: func(obj *object) result {
+		if f, res := e.ready(obj, m.family); f == nil {
+			return res
+		}
 		return e.signOnce(uint(obj.handle), m.by, in)
 	}}, reply)
 	if err == nil {

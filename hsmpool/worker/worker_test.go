@@ -175,27 +175,6 @@ func TestWrongAttributesAreSeen(t *testing.T) {
 	}
 }
 
-func TestTemplateNamesEveryUsage(t *testing.T) {
-	given := map[uint]bool{}
-	for _, a := range designOf(t, objectID{}, kind.AES256, kind.Encrypt, profile{}).template() {
-		given[a.Type] = true
-	}
-	for _, usage := range []uint{
-		pkcs11.CKA_ENCRYPT, pkcs11.CKA_DECRYPT, pkcs11.CKA_SIGN, pkcs11.CKA_VERIFY, pkcs11.CKA_WRAP, pkcs11.CKA_UNWRAP, pkcs11.CKA_DERIVE,
-		pkcs11.CKA_TOKEN, pkcs11.CKA_PRIVATE, pkcs11.CKA_SENSITIVE, pkcs11.CKA_EXTRACTABLE,
-	} {
-		if !given[usage] {
-			t.Errorf("attribute 0x%x is left to the token", usage)
-		}
-	}
-	// CloudHSM refuses these in a template, and makes the key all the same.
-	for _, refused := range []uint{pkcs11.CKA_ALWAYS_SENSITIVE, pkcs11.CKA_NEVER_EXTRACTABLE, pkcs11.CKA_LOCAL, pkcs11.CKA_START_DATE, pkcs11.CKA_COPYABLE} {
-		if given[refused] {
-			t.Errorf("attribute 0x%x is in the template", refused)
-		}
-	}
-}
-
 func TestPINFlags(t *testing.T) {
 	token := newTestToken(t)
 	for _, test := range []struct {
