@@ -6,7 +6,7 @@ import (
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
-// Object is a secret key of a token, whoever made it.
+// Object is a secret or private key of a token, whoever made it.
 type Object struct {
 	// HSM is the id of the HSM whose token it is in.
 	HSM string
@@ -17,7 +17,7 @@ type Object struct {
 	Label string
 }
 
-// Objects lists every secret key that is stored in the token, as it is now: nothing is
+// Objects lists every secret and private key that is stored in the token, as it is now: nothing is
 // taken from what the worker knows already. Several may have one id. What is made or
 // destroyed meanwhile may be listed or not. Finding and reading are no audited commands,
 // so no HSM entry is left. On a network HSM it takes some milliseconds for each key;

@@ -108,7 +108,7 @@ type Status struct {
 	RebootCounter uint32
 	// Restarts counts worker restarts since Open.
 	Restarts uint32
-	// Sessions that the worker holds, Keys on the token that it knows.
+	// Sessions that the worker holds, Keys on the token, secret and private, that it knows.
 	Sessions, Keys uint32
 	// InFlight counts requests that wait for an answer.
 	InFlight uint32

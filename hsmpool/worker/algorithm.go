@@ -28,37 +28,72 @@ type method struct {
 
 // methodOf returns the method of an algorithm that signs or makes MACs.
 func methodOf(a kind.Algorithm) (method, error) {
-	pkcs1 := mechanism{kind: pkcs11.CKM_RSA_PKCS, name: "CKM_RSA_PKCS"}
-	ecdsa := mechanism{kind: pkcs11.CKM_ECDSA, name: "CKM_ECDSA"}
-	all := map[kind.Algorithm]method{
-		kind.HMACSHA224:  {by: mechanism{kind: pkcs11.CKM_SHA224_HMAC, name: "CKM_SHA224_HMAC"}, family: secretKeys},
-		kind.HMACSHA256:  {by: mechanism{kind: pkcs11.CKM_SHA256_HMAC, name: "CKM_SHA256_HMAC"}, family: secretKeys},
-		kind.HMACSHA384:  {by: mechanism{kind: pkcs11.CKM_SHA384_HMAC, name: "CKM_SHA384_HMAC"}, family: secretKeys},
-		kind.HMACSHA512:  {by: mechanism{kind: pkcs11.CKM_SHA512_HMAC, name: "CKM_SHA512_HMAC"}, family: secretKeys},
-		kind.PKCS1SHA256: {by: pkcs1, family: rsaKeys, hash: crypto.SHA256, prefix: digestInfo(crypto.SHA256)},
-		kind.PKCS1SHA384: {by: pkcs1, family: rsaKeys, hash: crypto.SHA384, prefix: digestInfo(crypto.SHA384)},
-		kind.PKCS1SHA512: {by: pkcs1, family: rsaKeys, hash: crypto.SHA512, prefix: digestInfo(crypto.SHA512)},
-		kind.PSSSHA256:   {by: pss(crypto.SHA256), family: rsaKeys, hash: crypto.SHA256},
-		kind.PSSSHA384:   {by: pss(crypto.SHA384), family: rsaKeys, hash: crypto.SHA384},
-		kind.PSSSHA512:   {by: pss(crypto.SHA512), family: rsaKeys, hash: crypto.SHA512},
-		kind.ECDSASHA256: {by: ecdsa, family: ecKeys, hash: crypto.SHA256},
-		kind.ECDSASHA384: {by: ecdsa, family: ecKeys, hash: crypto.SHA384},
-		kind.ECDSASHA512: {by: ecdsa, family: ecKeys, hash: crypto.SHA512},
-		kind.EdDSA:       {by: mechanism{kind: ckmEdDSA, name: "CKM_EDDSA"}, family: edwardsKeys},
-		kind.EdDSAph:     {by: prehashed(), family: edwardsKeys, hash: crypto.SHA512},
+	switch a {
+	case kind.HMACSHA224:
+		return hmacBy(pkcs11.CKM_SHA224_HMAC, "CKM_SHA224_HMAC"), nil
+	case kind.HMACSHA256:
+		return hmacBy(pkcs11.CKM_SHA256_HMAC, "CKM_SHA256_HMAC"), nil
+	case kind.HMACSHA384:
+		return hmacBy(pkcs11.CKM_SHA384_HMAC, "CKM_SHA384_HMAC"), nil
+	case kind.HMACSHA512:
+		return hmacBy(pkcs11.CKM_SHA512_HMAC, "CKM_SHA512_HMAC"), nil
+	case kind.PKCS1SHA256:
+		return pkcs1(crypto.SHA256, 1), nil
+	case kind.PKCS1SHA384:
+		return pkcs1(crypto.SHA384, 2), nil
+	case kind.PKCS1SHA512:
+		return pkcs1(crypto.SHA512, 3), nil
+	case kind.PSSSHA256:
+		return pss(crypto.SHA256), nil
+	case kind.PSSSHA384:
+		return pss(crypto.SHA384), nil
+	case kind.PSSSHA512:
+		return pss(crypto.SHA512), nil
+	case kind.ECDSASHA256:
+		return ecdsaOf(crypto.SHA256), nil
+	case kind.ECDSASHA384:
+		return ecdsaOf(crypto.SHA384), nil
+	case kind.ECDSASHA512:
+		return ecdsaOf(crypto.SHA512), nil
+	case kind.EdDSA:
+		return method{by: edDSA(), family: edwardsKeys}, nil
+	case kind.EdDSAph:
+		return method{by: edDSA(1, 0, 0), family: edwardsKeys, hash: crypto.SHA512}, nil
 	}
-	m, ok := all[a]
-	if !ok {
-		return method{}, fmt.Errorf("%q is no algorithm that signs or makes MACs", a)
-	}
-	return m, nil
+	return method{}, fmt.Errorf("%q is no algorithm that signs or makes MACs", a)
 }
 
-// pss returns the mechanism of RSA-PSS with MGF1 by the same hash and a salt as long as
-// the digest (CK_RSA_PKCS_PSS_PARAMS).
-func pss(hash crypto.Hash) mechanism {
+func hmacBy(mechanismType uint, name string) method {
+	return method{by: mechanism{kind: mechanismType, name: name}, family: secretKeys}
+}
+
+// pkcs1 signs a DigestInfo (RFC 8017, 9.2, note 1). last is the last number of the hash's
+// object identifier.
+func pkcs1(hash crypto.Hash, last byte) method {
+	size := byte(hash.Size())
+	return method{
+		by: mechanism{kind: pkcs11.CKM_RSA_PKCS, name: "CKM_RSA_PKCS"}, family: rsaKeys, hash: hash,
+		prefix: []byte{0x30, 17 + size, 0x30, 13, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last, 5, 0, 4, size},
+	}
+}
+
+// pss has MGF1 by the same hash and a salt as long as the digest (CK_RSA_PKCS_PSS_PARAMS).
+func pss(hash crypto.Hash) method {
 	h, mgf := hashMechanisms(hash)
-	return mechanism{kind: pkcs11.CKM_RSA_PKCS_PSS, name: "CKM_RSA_PKCS_PSS", params: []uint{h, mgf, uint(hash.Size())}}
+	return method{
+		by:     mechanism{kind: pkcs11.CKM_RSA_PKCS_PSS, name: "CKM_RSA_PKCS_PSS", params: []uint{h, mgf, uint(hash.Size())}},
+		family: rsaKeys, hash: hash,
+	}
+}
+
+func ecdsaOf(hash crypto.Hash) method {
+	return method{by: mechanism{kind: pkcs11.CKM_ECDSA, name: "CKM_ECDSA"}, family: ecKeys, hash: hash}
+}
+
+// edDSA has no parameters for Ed25519, and CK_EDDSA_PARAMS for Ed25519ph: a byte with its
+// padding, the length of the context and where it is.
+func edDSA(params ...uint) mechanism {
+	return mechanism{kind: ckmEdDSA, name: "CKM_EDDSA", params: params}
 }
 
 // oaep returns the mechanism of RSA-OAEP with MGF1 by the same hash and without a label
@@ -69,12 +104,6 @@ func oaep(hash crypto.Hash) mechanism {
 		kind: pkcs11.CKM_RSA_PKCS_OAEP, name: "CKM_RSA_PKCS_OAEP",
 		params: []uint{h, mgf, pkcs11.CKZ_DATA_SPECIFIED, 0, 0},
 	}
-}
-
-// prehashed returns the mechanism of Ed25519ph without a context (CK_EDDSA_PARAMS: a byte
-// with padding, a length, a pointer).
-func prehashed() mechanism {
-	return mechanism{kind: ckmEdDSA, name: "CKM_EDDSA", params: []uint{1, 0, 0}}
 }
 
 // hashMechanisms returns what a hash and MGF1 by it are called in parameters.
@@ -89,13 +118,6 @@ func hashMechanisms(hash crypto.Hash) (h, mgf uint) {
 	default:
 		return pkcs11.CKM_SHA256, pkcs11.CKG_MGF1_SHA256
 	}
-}
-
-// digestInfo returns what stands before the digest in a DigestInfo (RFC 8017, 9.2, note 1).
-func digestInfo(hash crypto.Hash) []byte {
-	last := map[crypto.Hash]byte{crypto.SHA256: 1, crypto.SHA384: 2, crypto.SHA512: 3}[hash]
-	size := byte(hash.Size())
-	return []byte{0x30, 17 + size, 0x30, 13, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last, 5, 0, 4, size}
 }
 
 // prepare returns what C_Sign is given for an input.

@@ -16,8 +16,8 @@ import (
 
 // announcer tells the server of every management call: before it is made, and when it
 // has returned. What was written to the socket survives the worker, so a call that
-// was made is never unknown, and one that was not is never recorded. Only one
-// goroutine at a time makes management calls, so announcements come in pairs.
+// was made is never unknown, and one that was not is never recorded. A session makes one
+// call at a time, so the announcements of a session come in pairs.
 type announcer struct {
 	conn *wire.Conn
 }

@@ -13,15 +13,16 @@
 //     wait for ever on one that hangs.
 //   - miekg/pkcs11, as a second context on the module that crypto11 initialised,
 //     does what needs handles and return codes: token flags, login and logout,
-//     finding, generating, reading attributes, destroying, C_Finalize.
-//   - C code of our own (gcm.c) seals and opens: one crossing from Go to C for the
-//     IV, C_EncryptInit and C_Encrypt. crypto11's AEAD panics on a device error and
+//     finding, generating, wrapping, deriving, reading attributes, destroying, C_Finalize.
+//   - C code of our own (library.c) uses keys: one crossing from Go to C for each use,
+//     sealing with its IV included. crypto11's AEAD panics on a device error and
 //     loses an IV that the HSM chose; miekg's C_Decrypt leaks its output buffer each
 //     time it fails.
 //
 // # Sessions
 //
-// A session has one goroutine: an executor for each session that seals and opens, and
-// the manager, which makes and destroys keys one at a time. Every management call is
-// announced to the server before it is made and when it has returned, see announcer.
+// A session has one goroutine: an executor for each session that uses keys, a maker for
+// each that makes pairs which are handed out, and the manager, which makes and destroys
+// keys one at a time. Every management call is announced to the server before it is made
+// and when it has returned, see announcer.
 package worker

@@ -6,7 +6,6 @@ import (
 	"crypto/ecdh"
 	"crypto/rsa"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/miekg/pkcs11"
@@ -49,21 +48,21 @@ func (e *executor) factsOf(obj *object) (*facts, result) {
 }
 
 func (e *executor) readFacts(h pkcs11.ObjectHandle) (*facts, error) {
-	kinds, err := e.attributes(h, pkcs11.CKA_CLASS, pkcs11.CKA_KEY_TYPE)
+	kinds, err := e.token.attributes(e.session, h, pkcs11.CKA_CLASS, pkcs11.CKA_KEY_TYPE)
 	if err != nil {
 		return nil, err
 	}
 	f := &facts{family: familyOf(number(kinds[0]), number(kinds[1]))}
 	switch f.family {
 	case rsaKeys:
-		values, err := e.attributes(h, pkcs11.CKA_MODULUS, pkcs11.CKA_PUBLIC_EXPONENT)
+		values, err := e.token.attributes(e.session, h, pkcs11.CKA_MODULUS, pkcs11.CKA_PUBLIC_EXPONENT)
 		if err != nil {
 			return nil, err
 		}
 		f.rsa, err = rsaPublic(values[0], values[1])
 		return f, err
 	case ecKeys:
-		values, err := e.attributes(h, pkcs11.CKA_EC_PARAMS)
+		values, err := e.token.attributes(e.session, h, pkcs11.CKA_EC_PARAMS)
 		if err != nil {
 			return nil, err
 		}
@@ -84,26 +83,6 @@ func familyOf(class, keyType uint64) family {
 		return edwardsKeys
 	}
 	return "another"
-}
-
-// attributes reads attributes of an object.
-func (e *executor) attributes(h pkcs11.ObjectHandle, types ...uint) ([][]byte, error) {
-	var query []*pkcs11.Attribute
-	for _, t := range types {
-		query = append(query, pkcs11.NewAttribute(t, nil))
-	}
-	have, err := e.token.ctx.GetAttributeValue(e.session, h, query)
-	if err != nil {
-		return nil, err
-	}
-	if len(have) != len(types) {
-		return nil, errors.New("the token told another number of attributes")
-	}
-	var values [][]byte
-	for _, a := range have {
-		values = append(values, a.Value)
-	}
-	return values, nil
 }
 
 // number is a CK_ULONG.

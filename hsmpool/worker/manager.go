@@ -90,7 +90,7 @@ func (m *manager) finish(d design, k made, requestID string) (spki []byte, err e
 		return nil, err
 	}
 	if d.pair() {
-		if spki, err = readPublic(m.token.ctx, m.session, d.spec, k.public); err != nil {
+		if spki, err = m.token.readPublic(m.session, d.spec, k.public); err != nil {
 			return nil, err
 		}
 		call := &workerv1.Call{KeyLabel: d.label, KeyId: d.id.String(), RequestId: requestID}
@@ -212,16 +212,14 @@ func (m *manager) destroyAll(id objectID, requestID string) error {
 
 // label returns the label of an object that was found by an id.
 func (m *manager) label(h pkcs11.ObjectHandle, id objectID) (string, error) {
-	attrs, err := m.token.ctx.GetAttributeValue(m.session, h, []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_ID, nil), pkcs11.NewAttribute(pkcs11.CKA_LABEL, nil),
-	})
+	values, err := m.token.attributes(m.session, h, pkcs11.CKA_ID, pkcs11.CKA_LABEL)
 	if err != nil {
-		return "", &opError{"C_GetAttributeValue", err}
+		return "", err
 	}
-	if !bytes.Equal(attrs[0].Value, id[:]) {
+	if !bytes.Equal(values[0], id[:]) {
 		return "", errOther()
 	}
-	return text(string(attrs[1].Value)), nil
+	return text(string(values[1])), nil
 }
 
 // judge judges a C_ function's failure by the table of fates, and replaces the session

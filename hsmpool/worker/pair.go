@@ -63,7 +63,7 @@ func (k *maker) pairOnce(s spec, b *bag) (spki, private []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if spki, err = readPublic(k.token.ctx, k.session, s, pair.public); err != nil {
+	if spki, err = k.token.readPublic(k.session, s, pair.public); err != nil {
 		return nil, nil, err
 	}
 	private, err = k.takeOut(pair.key, b)

@@ -24,20 +24,19 @@ const rsaExponent = 65537
 
 // readPublic returns the SubjectPublicKeyInfo, DER, of the public key object of a new
 // pair. What the token tells is checked, since it becomes part of a key's record.
-func readPublic(ctx *pkcs11.Ctx, session pkcs11.SessionHandle, s spec, public pkcs11.ObjectHandle) ([]byte, error) {
-	query := []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_EC_POINT, nil)}
+func (t *token) readPublic(session pkcs11.SessionHandle, s spec, public pkcs11.ObjectHandle) (spki []byte, err error) {
+	types := []uint{pkcs11.CKA_EC_POINT}
 	if s.bits > 0 {
-		query = []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_MODULUS, nil), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, nil)}
+		types = []uint{pkcs11.CKA_MODULUS, pkcs11.CKA_PUBLIC_EXPONENT}
 	}
-	attrs, err := ctx.GetAttributeValue(session, public, query)
+	values, err := t.attributes(session, public, types...)
 	if err != nil {
-		return nil, &opError{"C_GetAttributeValue", err}
+		return nil, err
 	}
-	var spki []byte
 	if s.bits > 0 {
-		spki, err = rsaInfo(attrs[0].Value, attrs[1].Value, int(s.bits))
+		spki, err = rsaInfo(values[0], values[1], int(s.bits))
 	} else {
-		spki, err = curveInfo(s, attrs[0].Value)
+		spki, err = curveInfo(s, values[0])
 	}
 	if err != nil {
 		return nil, internal(fmt.Errorf("reading the new %s public key: %w", s.kind, err))

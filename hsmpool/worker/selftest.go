@@ -116,7 +116,7 @@ func (p *probe) tryOnce(c trial) (means kind.Means, err error) {
 			return "", err
 		}
 		if p.spec.pair() {
-			p.spki, err = readPublic(p.token.ctx, p.session, p.spec, p.key.public)
+			p.spki, err = p.token.readPublic(p.session, p.spec, p.key.public)
 		}
 	}
 	if err != nil {

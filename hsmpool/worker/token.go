@@ -215,6 +215,26 @@ func (t *token) renewSession(session *pkcs11.SessionHandle) error {
 	return nil
 }
 
+// attributes reads attributes of an object. Its failure is an *opError.
+func (t *token) attributes(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, types ...uint) ([][]byte, error) {
+	query := make([]*pkcs11.Attribute, len(types))
+	for i, kind := range types {
+		query[i] = pkcs11.NewAttribute(kind, nil)
+	}
+	have, err := t.ctx.GetAttributeValue(session, h, query)
+	if err == nil && len(have) != len(types) {
+		err = errors.New("the token told another number of attributes than it was asked for")
+	}
+	if err != nil {
+		return nil, &opError{"C_GetAttributeValue", err}
+	}
+	values := make([][]byte, len(have))
+	for i, a := range have {
+		values[i] = a.Value
+	}
+	return values, nil
+}
+
 // giveUp finalises the library after a failed start.
 func (t *token) giveUp() {
 	if err := t.finalize(); err != nil {
