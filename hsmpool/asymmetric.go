@@ -52,7 +52,7 @@ func (p *Pool) Agree(ctx context.Context, id ObjectID, peer []byte) (Agreed, err
 // therefore it is repeated like the use of a key. Its HSM entries are durable when it
 // returns.
 func (p *Pool) GeneratePair(ctx context.Context, t KeyType) (Pair, error) {
-	if err := p.can(ctx, ObjectID{}, func(c Capability) bool { return c.Type == t && c.Algorithm == KeyPair }); err != nil {
+	if err := p.can(ctx, ObjectID{}, t, func(c Capability) bool { return c.Algorithm == KeyPair }); err != nil {
 		return Pair{}, err
 	}
 	reply, trace, err := p.run(ctx, &order{repeat: true, recorded: true, message: &workerv1.ToWorker{

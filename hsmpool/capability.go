@@ -3,6 +3,7 @@ package hsmpool
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -36,10 +37,41 @@ const (
 	MeansWorkerMemory = string(kind.ThroughWorker)
 )
 
-// abilities is what a token can do, once that is known.
+// abilities is what a token can do with keys of the types that have been tried.
 type abilities struct {
-	known atomic.Pointer[[]Capability]
-	turn  chan struct{} // held by the one who finds it out
+	known atomic.Pointer[map[KeyType][]Capability] // replaced, never changed
+	turn  chan struct{}                            // held by the one who tries
+}
+
+func newAbilities() *abilities {
+	a := &abilities{turn: make(chan struct{}, 1)}
+	a.known.Store(&map[KeyType][]Capability{})
+	return a
+}
+
+// of returns what is known of key types, and those of which nothing is.
+func (a *abilities) of(types []KeyType) (found []Capability, untried []KeyType) {
+	known := *a.known.Load()
+	for _, t := range types {
+		if of, ok := known[t]; ok {
+			found = append(found, of...)
+		} else {
+			untried = append(untried, t)
+		}
+	}
+	return found, untried
+}
+
+// learn adds what was found of key types. Its caller has the turn.
+func (a *abilities) learn(types []KeyType, found []Capability) {
+	known := maps.Clone(*a.known.Load())
+	for _, t := range types {
+		known[t] = nil // also if nothing was found
+	}
+	for _, c := range found {
+		known[c.Type] = append(known[c.Type], c)
+	}
+	a.known.Store(&known)
 }
 
 // Capabilities returns what the token can do with keys of each type. The first call has the
@@ -47,8 +79,12 @@ type abilities struct {
 // is done once in the life of a pool, also if its workers are replaced. All callers wait for
 // it.
 func (p *Pool) Capabilities(ctx context.Context) ([]Capability, error) {
-	if known := p.abilities.known.Load(); known != nil {
-		return slices.Clone(*known), nil
+	return p.capabilities(ctx, kind.KeyTypes()...)
+}
+
+func (p *Pool) capabilities(ctx context.Context, types ...KeyType) ([]Capability, error) {
+	if found, untried := p.abilities.of(types); len(untried) == 0 {
+		return found, nil
 	}
 	select {
 	case p.abilities.turn <- struct{}{}:
@@ -56,20 +92,32 @@ func (p *Pool) Capabilities(ctx context.Context) ([]Capability, error) {
 		return nil, p.member.refusal(&order{}, ctx.Err())
 	}
 	defer func() { <-p.abilities.turn }()
-	if known := p.abilities.known.Load(); known != nil {
-		return slices.Clone(*known), nil
+	if _, untried := p.abilities.of(types); len(untried) > 0 {
+		found, err := p.selfTest(ctx, untried)
+		if err != nil {
+			return nil, err
+		}
+		p.abilities.learn(untried, found)
 	}
-	found, err := p.selfTest(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p.abilities.known.Store(&found)
-	return slices.Clone(found), nil
+	found, _ := p.abilities.of(types)
+	return found, nil
 }
 
-func (p *Pool) selfTest(ctx context.Context) ([]Capability, error) {
+// triedTogether returns the key types that are tried with one key: RSA keys of all sizes.
+func triedTogether(t KeyType) []KeyType {
+	if rsa := []KeyType{RSA2048, RSA3072, RSA4096}; slices.Contains(rsa, t) {
+		return rsa
+	}
+	return []KeyType{t}
+}
+
+func (p *Pool) selfTest(ctx context.Context, types []KeyType) ([]Capability, error) {
+	request := &workerv1.SelfTestRequest{}
+	for _, t := range types {
+		request.KeyTypes = append(request.KeyTypes, uint32(t))
+	}
 	reply, _, err := p.run(ctx, &order{repeat: true, recorded: true, message: &workerv1.ToWorker{
-		Request: &workerv1.ToWorker_SelfTest{SelfTest: &workerv1.SelfTestRequest{}},
+		Request: &workerv1.ToWorker_SelfTest{SelfTest: request},
 	}})
 	if err != nil {
 		return nil, err
@@ -84,17 +132,17 @@ func (p *Pool) selfTest(ctx context.Context) ([]Capability, error) {
 	return found, nil
 }
 
-// can returns nil if the token has one of the capabilities that match, and otherwise an
-// Error of class Unsupported that says why it has none.
-func (p *Pool) can(ctx context.Context, id ObjectID, match func(Capability) bool) error {
-	all, err := p.Capabilities(ctx)
+// can returns nil if the token can do something with keys of a type, and otherwise an Error
+// of class Unsupported that says why not. It waits for the test of that type only.
+func (p *Pool) can(ctx context.Context, id ObjectID, t KeyType, match func(Capability) bool) error {
+	all, err := p.capabilities(ctx, triedTogether(t)...)
 	if err != nil {
 		return err
 	}
 	why := "no HSM does that"
 	for _, c := range all {
 		switch {
-		case !match(c):
+		case c.Type != t || !match(c):
 		case c.Missing == "":
 			return nil
 		default:

@@ -18,8 +18,8 @@ const (
 // Generate makes a key in the token: sensitive, never extractable, for its one use only.
 // Its attributes have been read back and checked, and its HSM entries are durable, when
 // nil is returned. What the token cannot do is an Error of class Unsupported that names the
-// mechanism; to know it, the first key that is not for AES waits for the self-test, see
-// Capabilities. The id must be new and random: after a failure whose outcome is unknown
+// mechanism; to know it, the first key of a type other than AES waits for the self-test of
+// that type, see Capabilities. The id must be new and random: after a failure whose outcome is unknown
 // the pool destroys what may have been made under it, and refuses the id until it has.
 func (p *Pool) Generate(ctx context.Context, r GenerateRequest) (Generated, error) {
 	if p.orphans.has(r.ID) {
@@ -47,7 +47,7 @@ func (p *Pool) canGenerate(ctx context.Context, r GenerateRequest) error {
 	if r.Type == AES256 && r.Use == Encrypt {
 		return nil
 	}
-	return p.can(ctx, r.ID, func(c Capability) bool { return c.Type == r.Type && c.Use == r.Use })
+	return p.can(ctx, r.ID, r.Type, func(c Capability) bool { return c.Use == r.Use })
 }
 
 // unknownOutcome tells whether a failed generation may have left a key: it may unless

@@ -23,7 +23,7 @@ type Pool struct {
 	turn    chan struct{}
 	orphans *orphanage
 	// abilities is what the token can do.
-	abilities abilities
+	abilities *abilities
 
 	data       atomic.Int64 // requests in flight that use keys
 	management atomic.Int64 // and that make and destroy them, with those that wait for turn
@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 		turn:   make(chan struct{}, 1),
 		idle:   make(chan struct{}, 1),
 
-		abilities: abilities{turn: make(chan struct{}, 1)},
+		abilities: newAbilities(),
 	}
 	m.run(first)
 	p.orphans = newOrphanage(p.destroyOrphan, orphanSettle, cfg.Logger)

@@ -29,7 +29,7 @@ func (k *maker) handle(m *workerv1.ToWorker) *workerv1.Reply {
 	case *workerv1.ToWorker_GeneratePair:
 		return k.generatePair(kind.KeyType(r.GeneratePair.GetKeyType()), m.GetRequestId())
 	case *workerv1.ToWorker_SelfTest:
-		return k.selfTest(m.GetRequestId())
+		return k.selfTest(r.SelfTest, m.GetRequestId())
 	}
 	return failed(errors.New("unknown request"))
 }

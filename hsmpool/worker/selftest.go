@@ -13,18 +13,18 @@ import (
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
-// selfTest tries every algorithm with a key of the session: mechanism lists do not tell
+// selfTest tries every algorithm of some key types with a key of the session: mechanism lists do not tell
 // hashes, parameters and derivation functions. Of RSA keys only the shortest is made; what
 // holds for it holds for the sizes that the mechanisms' ranges allow.
-func (k *maker) selfTest(requestID string) *workerv1.Reply {
+func (k *maker) selfTest(r *workerv1.SelfTestRequest, requestID string) *workerv1.Reply {
 	have, err := k.token.mechanisms()
 	if err != nil {
 		return failed(judge(k.token.profile.name, "C_GetMechanismList", err, "listing the mechanisms"))
 	}
 	p := &probe{maker: k, bag: &bag{maker: k, requestID: requestID}, have: have}
 	reply := &workerv1.Reply{Function: "C_GetMechanismInfo"}
-	for _, t := range kind.KeyTypes() {
-		if err := p.tryType(t); err != nil {
+	for _, t := range r.GetKeyTypes() {
+		if err := p.tryType(kind.KeyType(t)); err != nil {
 			return failed(err)
 		}
 	}

@@ -1345,9 +1345,11 @@ func (x *GeneratePairRequest) GetKeyType() uint32 {
 	return 0
 }
 
-// SelfTestRequest has every algorithm tried with keys of the session.
+// SelfTestRequest has the algorithms of key types tried with keys of the session.
 type SelfTestRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Numbers of package hsmpool/kind.
+	KeyTypes      []uint32 `protobuf:"varint,1,rep,packed,name=key_types,json=keyTypes" json:"key_types,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1380,6 +1382,13 @@ func (x *SelfTestRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use SelfTestRequest.ProtoReflect.Descriptor instead.
 func (*SelfTestRequest) Descriptor() ([]byte, []int) {
 	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SelfTestRequest) GetKeyTypes() []uint32 {
+	if x != nil {
+		return x.KeyTypes
+	}
+	return nil
 }
 
 // DestroyRequest has a token key destroyed.
@@ -2268,8 +2277,9 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x12\n" +
 	"\x04peer\x18\x02 \x01(\fR\x04peer\"0\n" +
 	"\x13GeneratePairRequest\x12\x19\n" +
-	"\bkey_type\x18\x01 \x01(\rR\akeyType\"\x11\n" +
-	"\x0fSelfTestRequest\"-\n" +
+	"\bkey_type\x18\x01 \x01(\rR\akeyType\".\n" +
+	"\x0fSelfTestRequest\x12\x1b\n" +
+	"\tkey_types\x18\x01 \x03(\rR\bkeyTypes\"-\n" +
 	"\x0eDestroyRequest\x12\x1b\n" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\"\r\n" +
 	"\vListRequest\"\r\n" +
