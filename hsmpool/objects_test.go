@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -268,5 +270,37 @@ func TestObjectsThatAreAway(t *testing.T) {
 	eventually(t, "the pool is healthy again", func() bool { return pool.Health() == nil })
 	if got := list(t, pool); len(got) != 1 {
 		t.Errorf("the token is back, with %q", got)
+	}
+}
+
+// TestObjectsBesideMaking lists while keys are made and destroyed, which SoftHSM cannot do
+// at a time.
+func TestObjectsBesideMaking(t *testing.T) {
+	t.Parallel()
+	pool := newHSM(t).open(t)
+	var done atomic.Bool
+	var listing sync.WaitGroup
+	defer listing.Wait()
+	defer done.Store(true)
+	for range 2 {
+		listing.Go(func() {
+			for !done.Load() {
+				if _, err := pool.Objects(t.Context()); err != nil {
+					t.Errorf("Objects: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range 60 {
+		id, _ := generateKey(t, pool, hsmpool.P256, hsmpool.Sign)
+		if _, err := pool.Destroy(t.Context(), id); err != nil {
+			t.Errorf("Destroy: %v", err)
+		}
+	}
+	done.Store(true)
+	listing.Wait()
+	if got := pool.Describe()[0].Restarts; got != 0 {
+		t.Errorf("%d restarts", got)
 	}
 }

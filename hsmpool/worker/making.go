@@ -23,13 +23,15 @@ func (t *token) generate(session pkcs11.SessionHandle, s spec, template []*pkcs1
 		call.Function = "C_GenerateKeyPair"
 	}
 	err := t.calls.call(call, func() (err error) {
-		if s.pair() {
-			k.public, k.key, err = t.ctx.GenerateKeyPair(session, by, s.publicTemplate(), template)
-		} else {
-			k.key, err = t.ctx.GenerateKey(session, by, template)
-		}
-		call.KeyHandle, call.PublicHandle = uint64(k.key), uint64(k.public)
-		return err
+		return t.store(call, func() error {
+			if s.pair() {
+				k.public, k.key, err = t.ctx.GenerateKeyPair(session, by, s.publicTemplate(), template)
+			} else {
+				k.key, err = t.ctx.GenerateKey(session, by, template)
+			}
+			call.KeyHandle, call.PublicHandle = uint64(k.key), uint64(k.public)
+			return err
+		})
 	})
 	if err != nil {
 		return made{}, &opError{call.GetFunction(), err}
@@ -40,8 +42,19 @@ func (t *token) generate(session pkcs11.SessionHandle, s spec, template []*pkcs1
 // destroy destroys an object, announced as call says. Its failure is an *opError.
 func (t *token) destroy(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, call *workerv1.Call) error {
 	call.Function, call.Session, call.KeyHandle = "C_DestroyObject", uint64(session), uint64(h)
-	if err := t.calls.call(call, func() error { return t.ctx.DestroyObject(session, h) }); err != nil {
+	err := t.calls.call(call, func() error {
+		return t.store(call, func() error { return t.ctx.DestroyObject(session, h) })
+	})
+	if err != nil {
 		return &opError{call.GetFunction(), err}
 	}
 	return nil
+}
+
+// store makes a call that makes or destroys an object, of the token or of the session.
+func (t *token) store(call *workerv1.Call, do func() error) error {
+	if call.GetTokenObject() {
+		return t.storing.change(do)
+	}
+	return do()
 }

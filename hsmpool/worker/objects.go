@@ -54,8 +54,9 @@ type canary struct {
 // objects knows the handle of every secret and private key in the token. Handles are good for the
 // life of the worker, and only for that.
 type objects struct {
-	ctx *pkcs11.Ctx
-	log hclog.Logger
+	ctx     *pkcs11.Ctx
+	storing *storing
+	log     hclog.Logger
 
 	mu   sync.RWMutex
 	byID map[objectID]*object
@@ -254,7 +255,7 @@ func (o *objects) findKeys(session pkcs11.SessionHandle, more ...*pkcs11.Attribu
 
 // find returns every object that matches.
 func (o *objects) find(session pkcs11.SessionHandle, template []*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
-	if err := o.ctx.FindObjectsInit(session, template); err != nil {
+	if err := o.storing.look(func() error { return o.ctx.FindObjectsInit(session, template) }); err != nil {
 		return nil, &opError{"C_FindObjectsInit", err}
 	}
 	var all []pkcs11.ObjectHandle

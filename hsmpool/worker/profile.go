@@ -21,6 +21,8 @@ type profile struct {
 	userInPIN bool
 	// syncTokens: the library does not sync the files that hold its objects.
 	syncTokens bool
+	// changesAlone: objects must not be looked for while others are made or destroyed.
+	changesAlone bool
 	// noRecover: the library knows no CKA_SIGN_RECOVER, and no key can do that.
 	noRecover bool
 	// workerMemory: key material that is imported may pass through the worker's memory
@@ -31,7 +33,7 @@ type profile struct {
 func profileOf(name string) (profile, error) {
 	switch name {
 	case ckr.ProfileSoftHSM:
-		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize, syncTokens: true, workerMemory: true}, nil
+		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize, syncTokens: true, changesAlone: true, workerMemory: true}, nil
 	case ckr.ProfileCloudHSM:
 		return profile{name: name, ivBits: 0, userInPIN: true, noRecover: true}, nil
 	case ckr.ProfilePKCS11:

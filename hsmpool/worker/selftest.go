@@ -141,11 +141,15 @@ func (p *probe) verdict(c trial, err error, again bool) (missing string, kept bo
 	if fate == ckr.Keep {
 		return missing, true, nil
 	}
-	if f.restart || !again && f.class == workerv1.FailureClass_FAILURE_CLASS_BUSY {
+	if f.restart {
 		return "", false, f
 	}
 	p.bag.handles, p.key = nil, made{} // gone with the session
-	return missing, false, p.token.renewSession(&p.session)
+	err = p.token.renewSession(&p.session)
+	if err == nil && !again && f.class == workerv1.FailureClass_FAILURE_CLASS_BUSY {
+		err = f
+	}
+	return missing, false, err
 }
 
 // forget destroys the key of the spec.

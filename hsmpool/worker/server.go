@@ -133,7 +133,7 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 	if err := s.token.login(session, pin); err != nil {
 		return nil, err
 	}
-	s.objects = &objects{ctx: s.token.ctx, log: s.log}
+	s.objects = &objects{ctx: s.token.ctx, storing: &s.token.storing, log: s.log}
 	s.manager = &manager{token: s.token, objects: s.objects, session: session}
 	if s.manager.sync, err = s.syncer(); err != nil {
 		return nil, unavailable(err, "check its disk")

@@ -30,6 +30,8 @@ type token struct {
 	info    pkcs11.TokenInfo
 	// userName is under whose name logins are recorded.
 	userName string
+	// storing is held by what changes or looks through the token's objects.
+	storing storing
 	// rawOAEP: OAEP by another hash than SHA-1 needs the worker's help.
 	rawOAEP atomic.Bool
 }
@@ -49,6 +51,7 @@ func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*t
 		return nil, unavailable(err, "check the library's path")
 	}
 	t := &token{profile: profile, calls: calls, log: log, hot: hot, ctx: pkcs11.New(r.GetLibrary())}
+	t.storing.needed = profile.changesAlone
 	if t.ctx == nil {
 		return nil, unavailable(fmt.Errorf("loading the PKCS#11 library %s", r.GetLibrary()), "check the library's path")
 	}
