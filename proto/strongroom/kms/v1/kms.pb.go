@@ -922,6 +922,936 @@ func (DryRunModifierType) EnumDescriptor() ([]byte, []int) {
 	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{14}
 }
 
+// MessageType says whether a message is to be hashed.
+type MessageType int32
+
+const (
+	MessageType_MESSAGE_TYPE_UNSPECIFIED MessageType = 0
+	MessageType_MESSAGE_TYPE_RAW         MessageType = 1
+	MessageType_MESSAGE_TYPE_DIGEST      MessageType = 2
+	MessageType_MESSAGE_TYPE_EXTERNAL_MU MessageType = 3
+)
+
+// Enum value maps for MessageType.
+var (
+	MessageType_name = map[int32]string{
+		0: "MESSAGE_TYPE_UNSPECIFIED",
+		1: "MESSAGE_TYPE_RAW",
+		2: "MESSAGE_TYPE_DIGEST",
+		3: "MESSAGE_TYPE_EXTERNAL_MU",
+	}
+	MessageType_value = map[string]int32{
+		"MESSAGE_TYPE_UNSPECIFIED": 0,
+		"MESSAGE_TYPE_RAW":         1,
+		"MESSAGE_TYPE_DIGEST":      2,
+		"MESSAGE_TYPE_EXTERNAL_MU": 3,
+	}
+)
+
+func (x MessageType) Enum() *MessageType {
+	p := new(MessageType)
+	*p = x
+	return p
+}
+
+func (x MessageType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MessageType) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[15].Descriptor()
+}
+
+func (MessageType) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[15]
+}
+
+func (x MessageType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MessageType.Descriptor instead.
+func (MessageType) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{15}
+}
+
+// GrantOperation is what a grant can allow.
+type GrantOperation int32
+
+const (
+	GrantOperation_GRANT_OPERATION_UNSPECIFIED                              GrantOperation = 0
+	GrantOperation_GRANT_OPERATION_DECRYPT                                  GrantOperation = 1
+	GrantOperation_GRANT_OPERATION_ENCRYPT                                  GrantOperation = 2
+	GrantOperation_GRANT_OPERATION_GENERATE_DATA_KEY                        GrantOperation = 3
+	GrantOperation_GRANT_OPERATION_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT      GrantOperation = 4
+	GrantOperation_GRANT_OPERATION_RE_ENCRYPT_FROM                          GrantOperation = 5
+	GrantOperation_GRANT_OPERATION_RE_ENCRYPT_TO                            GrantOperation = 6
+	GrantOperation_GRANT_OPERATION_SIGN                                     GrantOperation = 7
+	GrantOperation_GRANT_OPERATION_VERIFY                                   GrantOperation = 8
+	GrantOperation_GRANT_OPERATION_GET_PUBLIC_KEY                           GrantOperation = 9
+	GrantOperation_GRANT_OPERATION_CREATE_GRANT                             GrantOperation = 10
+	GrantOperation_GRANT_OPERATION_RETIRE_GRANT                             GrantOperation = 11
+	GrantOperation_GRANT_OPERATION_DESCRIBE_KEY                             GrantOperation = 12
+	GrantOperation_GRANT_OPERATION_GENERATE_DATA_KEY_PAIR                   GrantOperation = 13
+	GrantOperation_GRANT_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT GrantOperation = 14
+	GrantOperation_GRANT_OPERATION_GENERATE_MAC                             GrantOperation = 15
+	GrantOperation_GRANT_OPERATION_VERIFY_MAC                               GrantOperation = 16
+	GrantOperation_GRANT_OPERATION_DERIVE_SHARED_SECRET                     GrantOperation = 17
+)
+
+// Enum value maps for GrantOperation.
+var (
+	GrantOperation_name = map[int32]string{
+		0:  "GRANT_OPERATION_UNSPECIFIED",
+		1:  "GRANT_OPERATION_DECRYPT",
+		2:  "GRANT_OPERATION_ENCRYPT",
+		3:  "GRANT_OPERATION_GENERATE_DATA_KEY",
+		4:  "GRANT_OPERATION_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT",
+		5:  "GRANT_OPERATION_RE_ENCRYPT_FROM",
+		6:  "GRANT_OPERATION_RE_ENCRYPT_TO",
+		7:  "GRANT_OPERATION_SIGN",
+		8:  "GRANT_OPERATION_VERIFY",
+		9:  "GRANT_OPERATION_GET_PUBLIC_KEY",
+		10: "GRANT_OPERATION_CREATE_GRANT",
+		11: "GRANT_OPERATION_RETIRE_GRANT",
+		12: "GRANT_OPERATION_DESCRIBE_KEY",
+		13: "GRANT_OPERATION_GENERATE_DATA_KEY_PAIR",
+		14: "GRANT_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT",
+		15: "GRANT_OPERATION_GENERATE_MAC",
+		16: "GRANT_OPERATION_VERIFY_MAC",
+		17: "GRANT_OPERATION_DERIVE_SHARED_SECRET",
+	}
+	GrantOperation_value = map[string]int32{
+		"GRANT_OPERATION_UNSPECIFIED":                              0,
+		"GRANT_OPERATION_DECRYPT":                                  1,
+		"GRANT_OPERATION_ENCRYPT":                                  2,
+		"GRANT_OPERATION_GENERATE_DATA_KEY":                        3,
+		"GRANT_OPERATION_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT":      4,
+		"GRANT_OPERATION_RE_ENCRYPT_FROM":                          5,
+		"GRANT_OPERATION_RE_ENCRYPT_TO":                            6,
+		"GRANT_OPERATION_SIGN":                                     7,
+		"GRANT_OPERATION_VERIFY":                                   8,
+		"GRANT_OPERATION_GET_PUBLIC_KEY":                           9,
+		"GRANT_OPERATION_CREATE_GRANT":                             10,
+		"GRANT_OPERATION_RETIRE_GRANT":                             11,
+		"GRANT_OPERATION_DESCRIBE_KEY":                             12,
+		"GRANT_OPERATION_GENERATE_DATA_KEY_PAIR":                   13,
+		"GRANT_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT": 14,
+		"GRANT_OPERATION_GENERATE_MAC":                             15,
+		"GRANT_OPERATION_VERIFY_MAC":                               16,
+		"GRANT_OPERATION_DERIVE_SHARED_SECRET":                     17,
+	}
+)
+
+func (x GrantOperation) Enum() *GrantOperation {
+	p := new(GrantOperation)
+	*p = x
+	return p
+}
+
+func (x GrantOperation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GrantOperation) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[16].Descriptor()
+}
+
+func (GrantOperation) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[16]
+}
+
+func (x GrantOperation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GrantOperation.Descriptor instead.
+func (GrantOperation) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{16}
+}
+
+// ConnectionStateType is the state of a custom key store's connection.
+type ConnectionStateType int32
+
+const (
+	ConnectionStateType_CONNECTION_STATE_TYPE_UNSPECIFIED   ConnectionStateType = 0
+	ConnectionStateType_CONNECTION_STATE_TYPE_CONNECTED     ConnectionStateType = 1
+	ConnectionStateType_CONNECTION_STATE_TYPE_CONNECTING    ConnectionStateType = 2
+	ConnectionStateType_CONNECTION_STATE_TYPE_FAILED        ConnectionStateType = 3
+	ConnectionStateType_CONNECTION_STATE_TYPE_DISCONNECTED  ConnectionStateType = 4
+	ConnectionStateType_CONNECTION_STATE_TYPE_DISCONNECTING ConnectionStateType = 5
+)
+
+// Enum value maps for ConnectionStateType.
+var (
+	ConnectionStateType_name = map[int32]string{
+		0: "CONNECTION_STATE_TYPE_UNSPECIFIED",
+		1: "CONNECTION_STATE_TYPE_CONNECTED",
+		2: "CONNECTION_STATE_TYPE_CONNECTING",
+		3: "CONNECTION_STATE_TYPE_FAILED",
+		4: "CONNECTION_STATE_TYPE_DISCONNECTED",
+		5: "CONNECTION_STATE_TYPE_DISCONNECTING",
+	}
+	ConnectionStateType_value = map[string]int32{
+		"CONNECTION_STATE_TYPE_UNSPECIFIED":   0,
+		"CONNECTION_STATE_TYPE_CONNECTED":     1,
+		"CONNECTION_STATE_TYPE_CONNECTING":    2,
+		"CONNECTION_STATE_TYPE_FAILED":        3,
+		"CONNECTION_STATE_TYPE_DISCONNECTED":  4,
+		"CONNECTION_STATE_TYPE_DISCONNECTING": 5,
+	}
+)
+
+func (x ConnectionStateType) Enum() *ConnectionStateType {
+	p := new(ConnectionStateType)
+	*p = x
+	return p
+}
+
+func (x ConnectionStateType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConnectionStateType) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[17].Descriptor()
+}
+
+func (ConnectionStateType) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[17]
+}
+
+func (x ConnectionStateType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConnectionStateType.Descriptor instead.
+func (ConnectionStateType) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{17}
+}
+
+// ConnectionErrorCodeType says why a custom key store could not be connected.
+type ConnectionErrorCodeType int32
+
+const (
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_UNSPECIFIED                                    ConnectionErrorCodeType = 0
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INVALID_CREDENTIALS                            ConnectionErrorCodeType = 1
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND                              ConnectionErrorCodeType = 2
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_NETWORK_ERRORS                                 ConnectionErrorCodeType = 3
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR                                 ConnectionErrorCodeType = 4
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_CLOUDHSM_HSMS                     ConnectionErrorCodeType = 5
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_USER_LOCKED_OUT                                ConnectionErrorCodeType = 6
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_USER_NOT_FOUND                                 ConnectionErrorCodeType = 7
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_USER_LOGGED_IN                                 ConnectionErrorCodeType = 8
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_SUBNET_NOT_FOUND                               ConnectionErrorCodeType = 9
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET          ConnectionErrorCodeType = 10
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_ACCESS_DENIED                        ConnectionErrorCodeType = 11
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_NOT_REACHABLE                        ConnectionErrorCodeType = 12
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND             ConnectionErrorCodeType = 13
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_RESPONSE                     ConnectionErrorCodeType = 14
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_CONFIGURATION                ConnectionErrorCodeType = 15
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION ConnectionErrorCodeType = 16
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_TIMED_OUT                            ConnectionErrorCodeType = 17
+	ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_TLS_CONFIGURATION            ConnectionErrorCodeType = 18
+)
+
+// Enum value maps for ConnectionErrorCodeType.
+var (
+	ConnectionErrorCodeType_name = map[int32]string{
+		0:  "CONNECTION_ERROR_CODE_TYPE_UNSPECIFIED",
+		1:  "CONNECTION_ERROR_CODE_TYPE_INVALID_CREDENTIALS",
+		2:  "CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND",
+		3:  "CONNECTION_ERROR_CODE_TYPE_NETWORK_ERRORS",
+		4:  "CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR",
+		5:  "CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_CLOUDHSM_HSMS",
+		6:  "CONNECTION_ERROR_CODE_TYPE_USER_LOCKED_OUT",
+		7:  "CONNECTION_ERROR_CODE_TYPE_USER_NOT_FOUND",
+		8:  "CONNECTION_ERROR_CODE_TYPE_USER_LOGGED_IN",
+		9:  "CONNECTION_ERROR_CODE_TYPE_SUBNET_NOT_FOUND",
+		10: "CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET",
+		11: "CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_ACCESS_DENIED",
+		12: "CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_NOT_REACHABLE",
+		13: "CONNECTION_ERROR_CODE_TYPE_XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND",
+		14: "CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_RESPONSE",
+		15: "CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_CONFIGURATION",
+		16: "CONNECTION_ERROR_CODE_TYPE_XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION",
+		17: "CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_TIMED_OUT",
+		18: "CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_TLS_CONFIGURATION",
+	}
+	ConnectionErrorCodeType_value = map[string]int32{
+		"CONNECTION_ERROR_CODE_TYPE_UNSPECIFIED":                                    0,
+		"CONNECTION_ERROR_CODE_TYPE_INVALID_CREDENTIALS":                            1,
+		"CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND":                              2,
+		"CONNECTION_ERROR_CODE_TYPE_NETWORK_ERRORS":                                 3,
+		"CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR":                                 4,
+		"CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_CLOUDHSM_HSMS":                     5,
+		"CONNECTION_ERROR_CODE_TYPE_USER_LOCKED_OUT":                                6,
+		"CONNECTION_ERROR_CODE_TYPE_USER_NOT_FOUND":                                 7,
+		"CONNECTION_ERROR_CODE_TYPE_USER_LOGGED_IN":                                 8,
+		"CONNECTION_ERROR_CODE_TYPE_SUBNET_NOT_FOUND":                               9,
+		"CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET":          10,
+		"CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_ACCESS_DENIED":                        11,
+		"CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_NOT_REACHABLE":                        12,
+		"CONNECTION_ERROR_CODE_TYPE_XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND":             13,
+		"CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_RESPONSE":                     14,
+		"CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_CONFIGURATION":                15,
+		"CONNECTION_ERROR_CODE_TYPE_XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION": 16,
+		"CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_TIMED_OUT":                            17,
+		"CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_TLS_CONFIGURATION":            18,
+	}
+)
+
+func (x ConnectionErrorCodeType) Enum() *ConnectionErrorCodeType {
+	p := new(ConnectionErrorCodeType)
+	*p = x
+	return p
+}
+
+func (x ConnectionErrorCodeType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConnectionErrorCodeType) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[18].Descriptor()
+}
+
+func (ConnectionErrorCodeType) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[18]
+}
+
+func (x ConnectionErrorCodeType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConnectionErrorCodeType.Descriptor instead.
+func (ConnectionErrorCodeType) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{18}
+}
+
+// CustomKeyStoreType is a kind of custom key store.
+type CustomKeyStoreType int32
+
+const (
+	CustomKeyStoreType_CUSTOM_KEY_STORE_TYPE_UNSPECIFIED        CustomKeyStoreType = 0
+	CustomKeyStoreType_CUSTOM_KEY_STORE_TYPE_AWS_CLOUDHSM       CustomKeyStoreType = 1
+	CustomKeyStoreType_CUSTOM_KEY_STORE_TYPE_EXTERNAL_KEY_STORE CustomKeyStoreType = 2
+)
+
+// Enum value maps for CustomKeyStoreType.
+var (
+	CustomKeyStoreType_name = map[int32]string{
+		0: "CUSTOM_KEY_STORE_TYPE_UNSPECIFIED",
+		1: "CUSTOM_KEY_STORE_TYPE_AWS_CLOUDHSM",
+		2: "CUSTOM_KEY_STORE_TYPE_EXTERNAL_KEY_STORE",
+	}
+	CustomKeyStoreType_value = map[string]int32{
+		"CUSTOM_KEY_STORE_TYPE_UNSPECIFIED":        0,
+		"CUSTOM_KEY_STORE_TYPE_AWS_CLOUDHSM":       1,
+		"CUSTOM_KEY_STORE_TYPE_EXTERNAL_KEY_STORE": 2,
+	}
+)
+
+func (x CustomKeyStoreType) Enum() *CustomKeyStoreType {
+	p := new(CustomKeyStoreType)
+	*p = x
+	return p
+}
+
+func (x CustomKeyStoreType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CustomKeyStoreType) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[19].Descriptor()
+}
+
+func (CustomKeyStoreType) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[19]
+}
+
+func (x CustomKeyStoreType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CustomKeyStoreType.Descriptor instead.
+func (CustomKeyStoreType) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{19}
+}
+
+// XksProxyConnectivityType is of external key stores, which are not supported.
+type XksProxyConnectivityType int32
+
+const (
+	XksProxyConnectivityType_XKS_PROXY_CONNECTIVITY_TYPE_UNSPECIFIED          XksProxyConnectivityType = 0
+	XksProxyConnectivityType_XKS_PROXY_CONNECTIVITY_TYPE_PUBLIC_ENDPOINT      XksProxyConnectivityType = 1
+	XksProxyConnectivityType_XKS_PROXY_CONNECTIVITY_TYPE_VPC_ENDPOINT_SERVICE XksProxyConnectivityType = 2
+)
+
+// Enum value maps for XksProxyConnectivityType.
+var (
+	XksProxyConnectivityType_name = map[int32]string{
+		0: "XKS_PROXY_CONNECTIVITY_TYPE_UNSPECIFIED",
+		1: "XKS_PROXY_CONNECTIVITY_TYPE_PUBLIC_ENDPOINT",
+		2: "XKS_PROXY_CONNECTIVITY_TYPE_VPC_ENDPOINT_SERVICE",
+	}
+	XksProxyConnectivityType_value = map[string]int32{
+		"XKS_PROXY_CONNECTIVITY_TYPE_UNSPECIFIED":          0,
+		"XKS_PROXY_CONNECTIVITY_TYPE_PUBLIC_ENDPOINT":      1,
+		"XKS_PROXY_CONNECTIVITY_TYPE_VPC_ENDPOINT_SERVICE": 2,
+	}
+)
+
+func (x XksProxyConnectivityType) Enum() *XksProxyConnectivityType {
+	p := new(XksProxyConnectivityType)
+	*p = x
+	return p
+}
+
+func (x XksProxyConnectivityType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (XksProxyConnectivityType) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[20].Descriptor()
+}
+
+func (XksProxyConnectivityType) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[20]
+}
+
+func (x XksProxyConnectivityType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use XksProxyConnectivityType.Descriptor instead.
+func (XksProxyConnectivityType) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{20}
+}
+
+// RotationType says what caused a rotation.
+type RotationType int32
+
+const (
+	RotationType_ROTATION_TYPE_UNSPECIFIED RotationType = 0
+	RotationType_ROTATION_TYPE_AUTOMATIC   RotationType = 1
+	RotationType_ROTATION_TYPE_ON_DEMAND   RotationType = 2
+)
+
+// Enum value maps for RotationType.
+var (
+	RotationType_name = map[int32]string{
+		0: "ROTATION_TYPE_UNSPECIFIED",
+		1: "ROTATION_TYPE_AUTOMATIC",
+		2: "ROTATION_TYPE_ON_DEMAND",
+	}
+	RotationType_value = map[string]int32{
+		"ROTATION_TYPE_UNSPECIFIED": 0,
+		"ROTATION_TYPE_AUTOMATIC":   1,
+		"ROTATION_TYPE_ON_DEMAND":   2,
+	}
+)
+
+func (x RotationType) Enum() *RotationType {
+	p := new(RotationType)
+	*p = x
+	return p
+}
+
+func (x RotationType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RotationType) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[21].Descriptor()
+}
+
+func (RotationType) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[21]
+}
+
+func (x RotationType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RotationType.Descriptor instead.
+func (RotationType) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{21}
+}
+
+// ImportState says whether material that can be imported is there.
+type ImportState int32
+
+const (
+	ImportState_IMPORT_STATE_UNSPECIFIED    ImportState = 0
+	ImportState_IMPORT_STATE_IMPORTED       ImportState = 1
+	ImportState_IMPORT_STATE_PENDING_IMPORT ImportState = 2
+)
+
+// Enum value maps for ImportState.
+var (
+	ImportState_name = map[int32]string{
+		0: "IMPORT_STATE_UNSPECIFIED",
+		1: "IMPORT_STATE_IMPORTED",
+		2: "IMPORT_STATE_PENDING_IMPORT",
+	}
+	ImportState_value = map[string]int32{
+		"IMPORT_STATE_UNSPECIFIED":    0,
+		"IMPORT_STATE_IMPORTED":       1,
+		"IMPORT_STATE_PENDING_IMPORT": 2,
+	}
+)
+
+func (x ImportState) Enum() *ImportState {
+	p := new(ImportState)
+	*p = x
+	return p
+}
+
+func (x ImportState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ImportState) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[22].Descriptor()
+}
+
+func (ImportState) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[22]
+}
+
+func (x ImportState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ImportState.Descriptor instead.
+func (ImportState) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{22}
+}
+
+// KeyMaterialState says what a generation of key material is used for.
+type KeyMaterialState int32
+
+const (
+	KeyMaterialState_KEY_MATERIAL_STATE_UNSPECIFIED                              KeyMaterialState = 0
+	KeyMaterialState_KEY_MATERIAL_STATE_NON_CURRENT                              KeyMaterialState = 1
+	KeyMaterialState_KEY_MATERIAL_STATE_CURRENT                                  KeyMaterialState = 2
+	KeyMaterialState_KEY_MATERIAL_STATE_PENDING_ROTATION                         KeyMaterialState = 3
+	KeyMaterialState_KEY_MATERIAL_STATE_PENDING_MULTI_REGION_IMPORT_AND_ROTATION KeyMaterialState = 4
+)
+
+// Enum value maps for KeyMaterialState.
+var (
+	KeyMaterialState_name = map[int32]string{
+		0: "KEY_MATERIAL_STATE_UNSPECIFIED",
+		1: "KEY_MATERIAL_STATE_NON_CURRENT",
+		2: "KEY_MATERIAL_STATE_CURRENT",
+		3: "KEY_MATERIAL_STATE_PENDING_ROTATION",
+		4: "KEY_MATERIAL_STATE_PENDING_MULTI_REGION_IMPORT_AND_ROTATION",
+	}
+	KeyMaterialState_value = map[string]int32{
+		"KEY_MATERIAL_STATE_UNSPECIFIED":                              0,
+		"KEY_MATERIAL_STATE_NON_CURRENT":                              1,
+		"KEY_MATERIAL_STATE_CURRENT":                                  2,
+		"KEY_MATERIAL_STATE_PENDING_ROTATION":                         3,
+		"KEY_MATERIAL_STATE_PENDING_MULTI_REGION_IMPORT_AND_ROTATION": 4,
+	}
+)
+
+func (x KeyMaterialState) Enum() *KeyMaterialState {
+	p := new(KeyMaterialState)
+	*p = x
+	return p
+}
+
+func (x KeyMaterialState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (KeyMaterialState) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[23].Descriptor()
+}
+
+func (KeyMaterialState) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[23]
+}
+
+func (x KeyMaterialState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use KeyMaterialState.Descriptor instead.
+func (KeyMaterialState) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{23}
+}
+
+// AlgorithmSpec is how key material is wrapped for its import.
+type AlgorithmSpec int32
+
+const (
+	AlgorithmSpec_ALGORITHM_SPEC_UNSPECIFIED              AlgorithmSpec = 0
+	AlgorithmSpec_ALGORITHM_SPEC_RSAES_PKCS1_V1_5         AlgorithmSpec = 1
+	AlgorithmSpec_ALGORITHM_SPEC_RSAES_OAEP_SHA_1         AlgorithmSpec = 2
+	AlgorithmSpec_ALGORITHM_SPEC_RSAES_OAEP_SHA_256       AlgorithmSpec = 3
+	AlgorithmSpec_ALGORITHM_SPEC_RSA_AES_KEY_WRAP_SHA_1   AlgorithmSpec = 4
+	AlgorithmSpec_ALGORITHM_SPEC_RSA_AES_KEY_WRAP_SHA_256 AlgorithmSpec = 5
+	AlgorithmSpec_ALGORITHM_SPEC_SM2_PKE                  AlgorithmSpec = 6
+)
+
+// Enum value maps for AlgorithmSpec.
+var (
+	AlgorithmSpec_name = map[int32]string{
+		0: "ALGORITHM_SPEC_UNSPECIFIED",
+		1: "ALGORITHM_SPEC_RSAES_PKCS1_V1_5",
+		2: "ALGORITHM_SPEC_RSAES_OAEP_SHA_1",
+		3: "ALGORITHM_SPEC_RSAES_OAEP_SHA_256",
+		4: "ALGORITHM_SPEC_RSA_AES_KEY_WRAP_SHA_1",
+		5: "ALGORITHM_SPEC_RSA_AES_KEY_WRAP_SHA_256",
+		6: "ALGORITHM_SPEC_SM2_PKE",
+	}
+	AlgorithmSpec_value = map[string]int32{
+		"ALGORITHM_SPEC_UNSPECIFIED":              0,
+		"ALGORITHM_SPEC_RSAES_PKCS1_V1_5":         1,
+		"ALGORITHM_SPEC_RSAES_OAEP_SHA_1":         2,
+		"ALGORITHM_SPEC_RSAES_OAEP_SHA_256":       3,
+		"ALGORITHM_SPEC_RSA_AES_KEY_WRAP_SHA_1":   4,
+		"ALGORITHM_SPEC_RSA_AES_KEY_WRAP_SHA_256": 5,
+		"ALGORITHM_SPEC_SM2_PKE":                  6,
+	}
+)
+
+func (x AlgorithmSpec) Enum() *AlgorithmSpec {
+	p := new(AlgorithmSpec)
+	*p = x
+	return p
+}
+
+func (x AlgorithmSpec) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AlgorithmSpec) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[24].Descriptor()
+}
+
+func (AlgorithmSpec) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[24]
+}
+
+func (x AlgorithmSpec) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AlgorithmSpec.Descriptor instead.
+func (AlgorithmSpec) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{24}
+}
+
+// WrappingKeySpec is the kind of key that wraps it.
+type WrappingKeySpec int32
+
+const (
+	WrappingKeySpec_WRAPPING_KEY_SPEC_UNSPECIFIED WrappingKeySpec = 0
+	WrappingKeySpec_WRAPPING_KEY_SPEC_RSA_2048    WrappingKeySpec = 1
+	WrappingKeySpec_WRAPPING_KEY_SPEC_RSA_3072    WrappingKeySpec = 2
+	WrappingKeySpec_WRAPPING_KEY_SPEC_RSA_4096    WrappingKeySpec = 3
+	WrappingKeySpec_WRAPPING_KEY_SPEC_SM2         WrappingKeySpec = 4
+)
+
+// Enum value maps for WrappingKeySpec.
+var (
+	WrappingKeySpec_name = map[int32]string{
+		0: "WRAPPING_KEY_SPEC_UNSPECIFIED",
+		1: "WRAPPING_KEY_SPEC_RSA_2048",
+		2: "WRAPPING_KEY_SPEC_RSA_3072",
+		3: "WRAPPING_KEY_SPEC_RSA_4096",
+		4: "WRAPPING_KEY_SPEC_SM2",
+	}
+	WrappingKeySpec_value = map[string]int32{
+		"WRAPPING_KEY_SPEC_UNSPECIFIED": 0,
+		"WRAPPING_KEY_SPEC_RSA_2048":    1,
+		"WRAPPING_KEY_SPEC_RSA_3072":    2,
+		"WRAPPING_KEY_SPEC_RSA_4096":    3,
+		"WRAPPING_KEY_SPEC_SM2":         4,
+	}
+)
+
+func (x WrappingKeySpec) Enum() *WrappingKeySpec {
+	p := new(WrappingKeySpec)
+	*p = x
+	return p
+}
+
+func (x WrappingKeySpec) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (WrappingKeySpec) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[25].Descriptor()
+}
+
+func (WrappingKeySpec) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[25]
+}
+
+func (x WrappingKeySpec) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use WrappingKeySpec.Descriptor instead.
+func (WrappingKeySpec) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{25}
+}
+
+// IncludeKeyMaterial says what ListKeyRotations lists.
+type IncludeKeyMaterial int32
+
+const (
+	IncludeKeyMaterial_INCLUDE_KEY_MATERIAL_UNSPECIFIED      IncludeKeyMaterial = 0
+	IncludeKeyMaterial_INCLUDE_KEY_MATERIAL_ALL_KEY_MATERIAL IncludeKeyMaterial = 1
+	IncludeKeyMaterial_INCLUDE_KEY_MATERIAL_ROTATIONS_ONLY   IncludeKeyMaterial = 2
+)
+
+// Enum value maps for IncludeKeyMaterial.
+var (
+	IncludeKeyMaterial_name = map[int32]string{
+		0: "INCLUDE_KEY_MATERIAL_UNSPECIFIED",
+		1: "INCLUDE_KEY_MATERIAL_ALL_KEY_MATERIAL",
+		2: "INCLUDE_KEY_MATERIAL_ROTATIONS_ONLY",
+	}
+	IncludeKeyMaterial_value = map[string]int32{
+		"INCLUDE_KEY_MATERIAL_UNSPECIFIED":      0,
+		"INCLUDE_KEY_MATERIAL_ALL_KEY_MATERIAL": 1,
+		"INCLUDE_KEY_MATERIAL_ROTATIONS_ONLY":   2,
+	}
+)
+
+func (x IncludeKeyMaterial) Enum() *IncludeKeyMaterial {
+	p := new(IncludeKeyMaterial)
+	*p = x
+	return p
+}
+
+func (x IncludeKeyMaterial) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (IncludeKeyMaterial) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[26].Descriptor()
+}
+
+func (IncludeKeyMaterial) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[26]
+}
+
+func (x IncludeKeyMaterial) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use IncludeKeyMaterial.Descriptor instead.
+func (IncludeKeyMaterial) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{26}
+}
+
+// ImportType says whether material is another than a key has.
+type ImportType int32
+
+const (
+	ImportType_IMPORT_TYPE_UNSPECIFIED           ImportType = 0
+	ImportType_IMPORT_TYPE_NEW_KEY_MATERIAL      ImportType = 1
+	ImportType_IMPORT_TYPE_EXISTING_KEY_MATERIAL ImportType = 2
+)
+
+// Enum value maps for ImportType.
+var (
+	ImportType_name = map[int32]string{
+		0: "IMPORT_TYPE_UNSPECIFIED",
+		1: "IMPORT_TYPE_NEW_KEY_MATERIAL",
+		2: "IMPORT_TYPE_EXISTING_KEY_MATERIAL",
+	}
+	ImportType_value = map[string]int32{
+		"IMPORT_TYPE_UNSPECIFIED":           0,
+		"IMPORT_TYPE_NEW_KEY_MATERIAL":      1,
+		"IMPORT_TYPE_EXISTING_KEY_MATERIAL": 2,
+	}
+)
+
+func (x ImportType) Enum() *ImportType {
+	p := new(ImportType)
+	*p = x
+	return p
+}
+
+func (x ImportType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ImportType) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[27].Descriptor()
+}
+
+func (ImportType) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[27]
+}
+
+func (x ImportType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ImportType.Descriptor instead.
+func (ImportType) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{27}
+}
+
+// KeyLastUsageTrackingOperation is an operation that counts as a use of a key.
+type KeyLastUsageTrackingOperation int32
+
+const (
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_UNSPECIFIED                              KeyLastUsageTrackingOperation = 0
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_DECRYPT                                  KeyLastUsageTrackingOperation = 1
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_DERIVE_SHARED_SECRET                     KeyLastUsageTrackingOperation = 2
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_ENCRYPT                                  KeyLastUsageTrackingOperation = 3
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY                        KeyLastUsageTrackingOperation = 4
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_PAIR                   KeyLastUsageTrackingOperation = 5
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT KeyLastUsageTrackingOperation = 6
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT      KeyLastUsageTrackingOperation = 7
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_MAC                             KeyLastUsageTrackingOperation = 8
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_RE_ENCRYPT                               KeyLastUsageTrackingOperation = 9
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_SIGN                                     KeyLastUsageTrackingOperation = 10
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY                                   KeyLastUsageTrackingOperation = 11
+	KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY_MAC                               KeyLastUsageTrackingOperation = 12
+)
+
+// Enum value maps for KeyLastUsageTrackingOperation.
+var (
+	KeyLastUsageTrackingOperation_name = map[int32]string{
+		0:  "KEY_LAST_USAGE_TRACKING_OPERATION_UNSPECIFIED",
+		1:  "KEY_LAST_USAGE_TRACKING_OPERATION_DECRYPT",
+		2:  "KEY_LAST_USAGE_TRACKING_OPERATION_DERIVE_SHARED_SECRET",
+		3:  "KEY_LAST_USAGE_TRACKING_OPERATION_ENCRYPT",
+		4:  "KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY",
+		5:  "KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_PAIR",
+		6:  "KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT",
+		7:  "KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT",
+		8:  "KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_MAC",
+		9:  "KEY_LAST_USAGE_TRACKING_OPERATION_RE_ENCRYPT",
+		10: "KEY_LAST_USAGE_TRACKING_OPERATION_SIGN",
+		11: "KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY",
+		12: "KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY_MAC",
+	}
+	KeyLastUsageTrackingOperation_value = map[string]int32{
+		"KEY_LAST_USAGE_TRACKING_OPERATION_UNSPECIFIED":                              0,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_DECRYPT":                                  1,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_DERIVE_SHARED_SECRET":                     2,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_ENCRYPT":                                  3,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY":                        4,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_PAIR":                   5,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT": 6,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT":      7,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_MAC":                             8,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_RE_ENCRYPT":                               9,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_SIGN":                                     10,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY":                                   11,
+		"KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY_MAC":                               12,
+	}
+)
+
+func (x KeyLastUsageTrackingOperation) Enum() *KeyLastUsageTrackingOperation {
+	p := new(KeyLastUsageTrackingOperation)
+	*p = x
+	return p
+}
+
+func (x KeyLastUsageTrackingOperation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (KeyLastUsageTrackingOperation) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[28].Descriptor()
+}
+
+func (KeyLastUsageTrackingOperation) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[28]
+}
+
+func (x KeyLastUsageTrackingOperation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use KeyLastUsageTrackingOperation.Descriptor instead.
+func (KeyLastUsageTrackingOperation) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{28}
+}
+
+// DataKeyPairSpec is a kind of key pair.
+type DataKeyPairSpec int32
+
+const (
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_UNSPECIFIED           DataKeyPairSpec = 0
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_RSA_2048              DataKeyPairSpec = 1
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_RSA_3072              DataKeyPairSpec = 2
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_RSA_4096              DataKeyPairSpec = 3
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_ECC_NIST_P256         DataKeyPairSpec = 4
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_ECC_NIST_P384         DataKeyPairSpec = 5
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_ECC_NIST_P521         DataKeyPairSpec = 6
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_ECC_SECG_P256_K1      DataKeyPairSpec = 7
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_SM2                   DataKeyPairSpec = 8
+	DataKeyPairSpec_DATA_KEY_PAIR_SPEC_ECC_NIST_EDWARDS25519 DataKeyPairSpec = 9
+)
+
+// Enum value maps for DataKeyPairSpec.
+var (
+	DataKeyPairSpec_name = map[int32]string{
+		0: "DATA_KEY_PAIR_SPEC_UNSPECIFIED",
+		1: "DATA_KEY_PAIR_SPEC_RSA_2048",
+		2: "DATA_KEY_PAIR_SPEC_RSA_3072",
+		3: "DATA_KEY_PAIR_SPEC_RSA_4096",
+		4: "DATA_KEY_PAIR_SPEC_ECC_NIST_P256",
+		5: "DATA_KEY_PAIR_SPEC_ECC_NIST_P384",
+		6: "DATA_KEY_PAIR_SPEC_ECC_NIST_P521",
+		7: "DATA_KEY_PAIR_SPEC_ECC_SECG_P256_K1",
+		8: "DATA_KEY_PAIR_SPEC_SM2",
+		9: "DATA_KEY_PAIR_SPEC_ECC_NIST_EDWARDS25519",
+	}
+	DataKeyPairSpec_value = map[string]int32{
+		"DATA_KEY_PAIR_SPEC_UNSPECIFIED":           0,
+		"DATA_KEY_PAIR_SPEC_RSA_2048":              1,
+		"DATA_KEY_PAIR_SPEC_RSA_3072":              2,
+		"DATA_KEY_PAIR_SPEC_RSA_4096":              3,
+		"DATA_KEY_PAIR_SPEC_ECC_NIST_P256":         4,
+		"DATA_KEY_PAIR_SPEC_ECC_NIST_P384":         5,
+		"DATA_KEY_PAIR_SPEC_ECC_NIST_P521":         6,
+		"DATA_KEY_PAIR_SPEC_ECC_SECG_P256_K1":      7,
+		"DATA_KEY_PAIR_SPEC_SM2":                   8,
+		"DATA_KEY_PAIR_SPEC_ECC_NIST_EDWARDS25519": 9,
+	}
+)
+
+func (x DataKeyPairSpec) Enum() *DataKeyPairSpec {
+	p := new(DataKeyPairSpec)
+	*p = x
+	return p
+}
+
+func (x DataKeyPairSpec) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DataKeyPairSpec) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[29].Descriptor()
+}
+
+func (DataKeyPairSpec) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[29]
+}
+
+func (x DataKeyPairSpec) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DataKeyPairSpec.Descriptor instead.
+func (DataKeyPairSpec) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{29}
+}
+
 // CreateKeyRequest is the input of CreateKey.
 type CreateKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3190,6 +4120,4542 @@ func (x *ReEncryptResponse) GetDestinationKeyMaterialId() string {
 	return ""
 }
 
+// SignRequest is the input of Sign.
+type SignRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	KeyId   *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	Message []byte                 `protobuf:"bytes,2,opt,name=message" json:"message,omitempty"`
+	// RAW (the default): the message is hashed here. DIGEST: it is the hash.
+	MessageType *MessageType `protobuf:"varint,3,opt,name=message_type,json=messageType,enum=strongroom.kms.v1.MessageType" json:"message_type,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens      []string              `protobuf:"bytes,4,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	SigningAlgorithm *SigningAlgorithmSpec `protobuf:"varint,5,opt,name=signing_algorithm,json=signingAlgorithm,enum=strongroom.kms.v1.SigningAlgorithmSpec" json:"signing_algorithm,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignRequest) Reset() {
+	*x = SignRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignRequest) ProtoMessage() {}
+
+func (x *SignRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignRequest.ProtoReflect.Descriptor instead.
+func (*SignRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SignRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *SignRequest) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *SignRequest) GetMessageType() MessageType {
+	if x != nil && x.MessageType != nil {
+		return *x.MessageType
+	}
+	return MessageType_MESSAGE_TYPE_UNSPECIFIED
+}
+
+func (x *SignRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *SignRequest) GetSigningAlgorithm() SigningAlgorithmSpec {
+	if x != nil && x.SigningAlgorithm != nil {
+		return *x.SigningAlgorithm
+	}
+	return SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *SignRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// SignResponse is the output of Sign.
+type SignResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// RSA: as long as the modulus; ECDSA: ASN.1 DER (ANSI X9.62); Ed25519: RFC 8032.
+	Signature        []byte                `protobuf:"bytes,2,opt,name=signature" json:"signature,omitempty"`
+	SigningAlgorithm *SigningAlgorithmSpec `protobuf:"varint,3,opt,name=signing_algorithm,json=signingAlgorithm,enum=strongroom.kms.v1.SigningAlgorithmSpec" json:"signing_algorithm,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SignResponse) Reset() {
+	*x = SignResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignResponse) ProtoMessage() {}
+
+func (x *SignResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignResponse.ProtoReflect.Descriptor instead.
+func (*SignResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SignResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *SignResponse) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *SignResponse) GetSigningAlgorithm() SigningAlgorithmSpec {
+	if x != nil && x.SigningAlgorithm != nil {
+		return *x.SigningAlgorithm
+	}
+	return SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+// VerifyRequest is the input of Verify.
+type VerifyRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	KeyId   *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	Message []byte                 `protobuf:"bytes,2,opt,name=message" json:"message,omitempty"`
+	// RAW (the default): the message is hashed here. DIGEST: it is the hash.
+	MessageType *MessageType `protobuf:"varint,3,opt,name=message_type,json=messageType,enum=strongroom.kms.v1.MessageType" json:"message_type,omitempty"`
+	// RSA: as long as the modulus; ECDSA: ASN.1 DER (ANSI X9.62); Ed25519: RFC 8032.
+	Signature        []byte                `protobuf:"bytes,4,opt,name=signature" json:"signature,omitempty"`
+	SigningAlgorithm *SigningAlgorithmSpec `protobuf:"varint,5,opt,name=signing_algorithm,json=signingAlgorithm,enum=strongroom.kms.v1.SigningAlgorithmSpec" json:"signing_algorithm,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens []string `protobuf:"bytes,6,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,7,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyRequest) Reset() {
+	*x = VerifyRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyRequest) ProtoMessage() {}
+
+func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
+func (*VerifyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *VerifyRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *VerifyRequest) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *VerifyRequest) GetMessageType() MessageType {
+	if x != nil && x.MessageType != nil {
+		return *x.MessageType
+	}
+	return MessageType_MESSAGE_TYPE_UNSPECIFIED
+}
+
+func (x *VerifyRequest) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *VerifyRequest) GetSigningAlgorithm() SigningAlgorithmSpec {
+	if x != nil && x.SigningAlgorithm != nil {
+		return *x.SigningAlgorithm
+	}
+	return SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *VerifyRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *VerifyRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// VerifyResponse is the output of Verify.
+type VerifyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId            *string               `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	SignatureValid   *bool                 `protobuf:"varint,2,opt,name=signature_valid,json=signatureValid" json:"signature_valid,omitempty"`
+	SigningAlgorithm *SigningAlgorithmSpec `protobuf:"varint,3,opt,name=signing_algorithm,json=signingAlgorithm,enum=strongroom.kms.v1.SigningAlgorithmSpec" json:"signing_algorithm,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *VerifyResponse) Reset() {
+	*x = VerifyResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyResponse) ProtoMessage() {}
+
+func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
+func (*VerifyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *VerifyResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *VerifyResponse) GetSignatureValid() bool {
+	if x != nil && x.SignatureValid != nil {
+		return *x.SignatureValid
+	}
+	return false
+}
+
+func (x *VerifyResponse) GetSigningAlgorithm() SigningAlgorithmSpec {
+	if x != nil && x.SigningAlgorithm != nil {
+		return *x.SigningAlgorithm
+	}
+	return SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+// GenerateMacRequest is the input of GenerateMac.
+type GenerateMacRequest struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Message      []byte                 `protobuf:"bytes,1,opt,name=message" json:"message,omitempty"`
+	KeyId        *string                `protobuf:"bytes,2,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	MacAlgorithm *MacAlgorithmSpec      `protobuf:"varint,3,opt,name=mac_algorithm,json=macAlgorithm,enum=strongroom.kms.v1.MacAlgorithmSpec" json:"mac_algorithm,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens []string `protobuf:"bytes,4,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateMacRequest) Reset() {
+	*x = GenerateMacRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateMacRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateMacRequest) ProtoMessage() {}
+
+func (x *GenerateMacRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateMacRequest.ProtoReflect.Descriptor instead.
+func (*GenerateMacRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *GenerateMacRequest) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *GenerateMacRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GenerateMacRequest) GetMacAlgorithm() MacAlgorithmSpec {
+	if x != nil && x.MacAlgorithm != nil {
+		return *x.MacAlgorithm
+	}
+	return MacAlgorithmSpec_MAC_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *GenerateMacRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *GenerateMacRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// GenerateMacResponse is the output of GenerateMac.
+type GenerateMacResponse struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Mac          []byte                 `protobuf:"bytes,1,opt,name=mac" json:"mac,omitempty"`
+	MacAlgorithm *MacAlgorithmSpec      `protobuf:"varint,2,opt,name=mac_algorithm,json=macAlgorithm,enum=strongroom.kms.v1.MacAlgorithmSpec" json:"mac_algorithm,omitempty"`
+	// The key's ARN.
+	KeyId         *string `protobuf:"bytes,3,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateMacResponse) Reset() {
+	*x = GenerateMacResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateMacResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateMacResponse) ProtoMessage() {}
+
+func (x *GenerateMacResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateMacResponse.ProtoReflect.Descriptor instead.
+func (*GenerateMacResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GenerateMacResponse) GetMac() []byte {
+	if x != nil {
+		return x.Mac
+	}
+	return nil
+}
+
+func (x *GenerateMacResponse) GetMacAlgorithm() MacAlgorithmSpec {
+	if x != nil && x.MacAlgorithm != nil {
+		return *x.MacAlgorithm
+	}
+	return MacAlgorithmSpec_MAC_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *GenerateMacResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// VerifyMacRequest is the input of VerifyMac.
+type VerifyMacRequest struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Message      []byte                 `protobuf:"bytes,1,opt,name=message" json:"message,omitempty"`
+	KeyId        *string                `protobuf:"bytes,2,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	MacAlgorithm *MacAlgorithmSpec      `protobuf:"varint,3,opt,name=mac_algorithm,json=macAlgorithm,enum=strongroom.kms.v1.MacAlgorithmSpec" json:"mac_algorithm,omitempty"`
+	Mac          []byte                 `protobuf:"bytes,4,opt,name=mac" json:"mac,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens []string `protobuf:"bytes,5,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyMacRequest) Reset() {
+	*x = VerifyMacRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyMacRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyMacRequest) ProtoMessage() {}
+
+func (x *VerifyMacRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyMacRequest.ProtoReflect.Descriptor instead.
+func (*VerifyMacRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *VerifyMacRequest) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *VerifyMacRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *VerifyMacRequest) GetMacAlgorithm() MacAlgorithmSpec {
+	if x != nil && x.MacAlgorithm != nil {
+		return *x.MacAlgorithm
+	}
+	return MacAlgorithmSpec_MAC_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *VerifyMacRequest) GetMac() []byte {
+	if x != nil {
+		return x.Mac
+	}
+	return nil
+}
+
+func (x *VerifyMacRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *VerifyMacRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// VerifyMacResponse is the output of VerifyMac.
+type VerifyMacResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId         *string           `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	MacValid      *bool             `protobuf:"varint,2,opt,name=mac_valid,json=macValid" json:"mac_valid,omitempty"`
+	MacAlgorithm  *MacAlgorithmSpec `protobuf:"varint,3,opt,name=mac_algorithm,json=macAlgorithm,enum=strongroom.kms.v1.MacAlgorithmSpec" json:"mac_algorithm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyMacResponse) Reset() {
+	*x = VerifyMacResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyMacResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyMacResponse) ProtoMessage() {}
+
+func (x *VerifyMacResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyMacResponse.ProtoReflect.Descriptor instead.
+func (*VerifyMacResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *VerifyMacResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *VerifyMacResponse) GetMacValid() bool {
+	if x != nil && x.MacValid != nil {
+		return *x.MacValid
+	}
+	return false
+}
+
+func (x *VerifyMacResponse) GetMacAlgorithm() MacAlgorithmSpec {
+	if x != nil && x.MacAlgorithm != nil {
+		return *x.MacAlgorithm
+	}
+	return MacAlgorithmSpec_MAC_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+// GetPublicKeyRequest is the input of GetPublicKey.
+type GetPublicKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens   []string `protobuf:"bytes,2,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPublicKeyRequest) Reset() {
+	*x = GetPublicKeyRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPublicKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPublicKeyRequest) ProtoMessage() {}
+
+func (x *GetPublicKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPublicKeyRequest.ProtoReflect.Descriptor instead.
+func (*GetPublicKeyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *GetPublicKeyRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GetPublicKeyRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+// GetPublicKeyResponse is the output of GetPublicKey.
+type GetPublicKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// A SubjectPublicKeyInfo in DER (RFC 5280).
+	PublicKey              []byte                      `protobuf:"bytes,2,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	CustomerMasterKeySpec  *CustomerMasterKeySpec      `protobuf:"varint,3,opt,name=customer_master_key_spec,json=customerMasterKeySpec,enum=strongroom.kms.v1.CustomerMasterKeySpec" json:"customer_master_key_spec,omitempty"`
+	KeySpec                *KeySpec                    `protobuf:"varint,4,opt,name=key_spec,json=keySpec,enum=strongroom.kms.v1.KeySpec" json:"key_spec,omitempty"`
+	KeyUsage               *KeyUsageType               `protobuf:"varint,5,opt,name=key_usage,json=keyUsage,enum=strongroom.kms.v1.KeyUsageType" json:"key_usage,omitempty"`
+	EncryptionAlgorithms   []EncryptionAlgorithmSpec   `protobuf:"varint,6,rep,packed,name=encryption_algorithms,json=encryptionAlgorithms,enum=strongroom.kms.v1.EncryptionAlgorithmSpec" json:"encryption_algorithms,omitempty"`
+	SigningAlgorithms      []SigningAlgorithmSpec      `protobuf:"varint,7,rep,packed,name=signing_algorithms,json=signingAlgorithms,enum=strongroom.kms.v1.SigningAlgorithmSpec" json:"signing_algorithms,omitempty"`
+	KeyAgreementAlgorithms []KeyAgreementAlgorithmSpec `protobuf:"varint,8,rep,packed,name=key_agreement_algorithms,json=keyAgreementAlgorithms,enum=strongroom.kms.v1.KeyAgreementAlgorithmSpec" json:"key_agreement_algorithms,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
+}
+
+func (x *GetPublicKeyResponse) Reset() {
+	*x = GetPublicKeyResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPublicKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPublicKeyResponse) ProtoMessage() {}
+
+func (x *GetPublicKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPublicKeyResponse.ProtoReflect.Descriptor instead.
+func (*GetPublicKeyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *GetPublicKeyResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GetPublicKeyResponse) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *GetPublicKeyResponse) GetCustomerMasterKeySpec() CustomerMasterKeySpec {
+	if x != nil && x.CustomerMasterKeySpec != nil {
+		return *x.CustomerMasterKeySpec
+	}
+	return CustomerMasterKeySpec_CUSTOMER_MASTER_KEY_SPEC_UNSPECIFIED
+}
+
+func (x *GetPublicKeyResponse) GetKeySpec() KeySpec {
+	if x != nil && x.KeySpec != nil {
+		return *x.KeySpec
+	}
+	return KeySpec_KEY_SPEC_UNSPECIFIED
+}
+
+func (x *GetPublicKeyResponse) GetKeyUsage() KeyUsageType {
+	if x != nil && x.KeyUsage != nil {
+		return *x.KeyUsage
+	}
+	return KeyUsageType_KEY_USAGE_TYPE_UNSPECIFIED
+}
+
+func (x *GetPublicKeyResponse) GetEncryptionAlgorithms() []EncryptionAlgorithmSpec {
+	if x != nil {
+		return x.EncryptionAlgorithms
+	}
+	return nil
+}
+
+func (x *GetPublicKeyResponse) GetSigningAlgorithms() []SigningAlgorithmSpec {
+	if x != nil {
+		return x.SigningAlgorithms
+	}
+	return nil
+}
+
+func (x *GetPublicKeyResponse) GetKeyAgreementAlgorithms() []KeyAgreementAlgorithmSpec {
+	if x != nil {
+		return x.KeyAgreementAlgorithms
+	}
+	return nil
+}
+
+// DeriveSharedSecretRequest is the input of DeriveSharedSecret.
+type DeriveSharedSecretRequest struct {
+	state                 protoimpl.MessageState     `protogen:"open.v1"`
+	KeyId                 *string                    `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	KeyAgreementAlgorithm *KeyAgreementAlgorithmSpec `protobuf:"varint,2,opt,name=key_agreement_algorithm,json=keyAgreementAlgorithm,enum=strongroom.kms.v1.KeyAgreementAlgorithmSpec" json:"key_agreement_algorithm,omitempty"`
+	// A SubjectPublicKeyInfo in DER (RFC 5280).
+	PublicKey []byte `protobuf:"bytes,3,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens []string `protobuf:"bytes,4,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun *bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	// Not supported: refused with UnsupportedOperationException.
+	Recipient     *RecipientInfo `protobuf:"bytes,6,opt,name=recipient" json:"recipient,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeriveSharedSecretRequest) Reset() {
+	*x = DeriveSharedSecretRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeriveSharedSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeriveSharedSecretRequest) ProtoMessage() {}
+
+func (x *DeriveSharedSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeriveSharedSecretRequest.ProtoReflect.Descriptor instead.
+func (*DeriveSharedSecretRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *DeriveSharedSecretRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *DeriveSharedSecretRequest) GetKeyAgreementAlgorithm() KeyAgreementAlgorithmSpec {
+	if x != nil && x.KeyAgreementAlgorithm != nil {
+		return *x.KeyAgreementAlgorithm
+	}
+	return KeyAgreementAlgorithmSpec_KEY_AGREEMENT_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *DeriveSharedSecretRequest) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *DeriveSharedSecretRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *DeriveSharedSecretRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+func (x *DeriveSharedSecretRequest) GetRecipient() *RecipientInfo {
+	if x != nil {
+		return x.Recipient
+	}
+	return nil
+}
+
+// DeriveSharedSecretResponse is the output of DeriveSharedSecret.
+type DeriveSharedSecretResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId                  *string                    `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	SharedSecret           []byte                     `protobuf:"bytes,2,opt,name=shared_secret,json=sharedSecret" json:"shared_secret,omitempty"`
+	CiphertextForRecipient []byte                     `protobuf:"bytes,3,opt,name=ciphertext_for_recipient,json=ciphertextForRecipient" json:"ciphertext_for_recipient,omitempty"`
+	KeyAgreementAlgorithm  *KeyAgreementAlgorithmSpec `protobuf:"varint,4,opt,name=key_agreement_algorithm,json=keyAgreementAlgorithm,enum=strongroom.kms.v1.KeyAgreementAlgorithmSpec" json:"key_agreement_algorithm,omitempty"`
+	KeyOrigin              *OriginType                `protobuf:"varint,5,opt,name=key_origin,json=keyOrigin,enum=strongroom.kms.v1.OriginType" json:"key_origin,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
+}
+
+func (x *DeriveSharedSecretResponse) Reset() {
+	*x = DeriveSharedSecretResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeriveSharedSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeriveSharedSecretResponse) ProtoMessage() {}
+
+func (x *DeriveSharedSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeriveSharedSecretResponse.ProtoReflect.Descriptor instead.
+func (*DeriveSharedSecretResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *DeriveSharedSecretResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *DeriveSharedSecretResponse) GetSharedSecret() []byte {
+	if x != nil {
+		return x.SharedSecret
+	}
+	return nil
+}
+
+func (x *DeriveSharedSecretResponse) GetCiphertextForRecipient() []byte {
+	if x != nil {
+		return x.CiphertextForRecipient
+	}
+	return nil
+}
+
+func (x *DeriveSharedSecretResponse) GetKeyAgreementAlgorithm() KeyAgreementAlgorithmSpec {
+	if x != nil && x.KeyAgreementAlgorithm != nil {
+		return *x.KeyAgreementAlgorithm
+	}
+	return KeyAgreementAlgorithmSpec_KEY_AGREEMENT_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *DeriveSharedSecretResponse) GetKeyOrigin() OriginType {
+	if x != nil && x.KeyOrigin != nil {
+		return *x.KeyOrigin
+	}
+	return OriginType_ORIGIN_TYPE_UNSPECIFIED
+}
+
+// GenerateDataKeyPairRequest is the input of GenerateDataKeyPair.
+type GenerateDataKeyPairRequest struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	EncryptionContext map[string]string      `protobuf:"bytes,1,rep,name=encryption_context,json=encryptionContext" json:"encryption_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	KeyId             *string                `protobuf:"bytes,2,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	KeyPairSpec       *DataKeyPairSpec       `protobuf:"varint,3,opt,name=key_pair_spec,json=keyPairSpec,enum=strongroom.kms.v1.DataKeyPairSpec" json:"key_pair_spec,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens []string `protobuf:"bytes,4,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	// Not supported: refused with UnsupportedOperationException.
+	Recipient *RecipientInfo `protobuf:"bytes,5,opt,name=recipient" json:"recipient,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateDataKeyPairRequest) Reset() {
+	*x = GenerateDataKeyPairRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateDataKeyPairRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateDataKeyPairRequest) ProtoMessage() {}
+
+func (x *GenerateDataKeyPairRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateDataKeyPairRequest.ProtoReflect.Descriptor instead.
+func (*GenerateDataKeyPairRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *GenerateDataKeyPairRequest) GetEncryptionContext() map[string]string {
+	if x != nil {
+		return x.EncryptionContext
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GenerateDataKeyPairRequest) GetKeyPairSpec() DataKeyPairSpec {
+	if x != nil && x.KeyPairSpec != nil {
+		return *x.KeyPairSpec
+	}
+	return DataKeyPairSpec_DATA_KEY_PAIR_SPEC_UNSPECIFIED
+}
+
+func (x *GenerateDataKeyPairRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairRequest) GetRecipient() *RecipientInfo {
+	if x != nil {
+		return x.Recipient
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// GenerateDataKeyPairResponse is the output of GenerateDataKeyPair.
+type GenerateDataKeyPairResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The private key, encrypted; Decrypt answers it as PKCS #8 in DER.
+	PrivateKeyCiphertextBlob []byte `protobuf:"bytes,1,opt,name=private_key_ciphertext_blob,json=privateKeyCiphertextBlob" json:"private_key_ciphertext_blob,omitempty"`
+	// A PKCS #8 PrivateKeyInfo in DER (RFC 5208).
+	PrivateKeyPlaintext []byte `protobuf:"bytes,2,opt,name=private_key_plaintext,json=privateKeyPlaintext" json:"private_key_plaintext,omitempty"`
+	// A SubjectPublicKeyInfo in DER (RFC 5280).
+	PublicKey []byte `protobuf:"bytes,3,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	// The key's ARN.
+	KeyId                  *string          `protobuf:"bytes,4,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	KeyPairSpec            *DataKeyPairSpec `protobuf:"varint,5,opt,name=key_pair_spec,json=keyPairSpec,enum=strongroom.kms.v1.DataKeyPairSpec" json:"key_pair_spec,omitempty"`
+	CiphertextForRecipient []byte           `protobuf:"bytes,6,opt,name=ciphertext_for_recipient,json=ciphertextForRecipient" json:"ciphertext_for_recipient,omitempty"`
+	// Names the key material (backing key).
+	KeyMaterialId *string `protobuf:"bytes,7,opt,name=key_material_id,json=keyMaterialId" json:"key_material_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateDataKeyPairResponse) Reset() {
+	*x = GenerateDataKeyPairResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateDataKeyPairResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateDataKeyPairResponse) ProtoMessage() {}
+
+func (x *GenerateDataKeyPairResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateDataKeyPairResponse.ProtoReflect.Descriptor instead.
+func (*GenerateDataKeyPairResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *GenerateDataKeyPairResponse) GetPrivateKeyCiphertextBlob() []byte {
+	if x != nil {
+		return x.PrivateKeyCiphertextBlob
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairResponse) GetPrivateKeyPlaintext() []byte {
+	if x != nil {
+		return x.PrivateKeyPlaintext
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairResponse) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GenerateDataKeyPairResponse) GetKeyPairSpec() DataKeyPairSpec {
+	if x != nil && x.KeyPairSpec != nil {
+		return *x.KeyPairSpec
+	}
+	return DataKeyPairSpec_DATA_KEY_PAIR_SPEC_UNSPECIFIED
+}
+
+func (x *GenerateDataKeyPairResponse) GetCiphertextForRecipient() []byte {
+	if x != nil {
+		return x.CiphertextForRecipient
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairResponse) GetKeyMaterialId() string {
+	if x != nil && x.KeyMaterialId != nil {
+		return *x.KeyMaterialId
+	}
+	return ""
+}
+
+// GenerateDataKeyPairWithoutPlaintextRequest is the input of GenerateDataKeyPairWithoutPlaintext.
+type GenerateDataKeyPairWithoutPlaintextRequest struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	EncryptionContext map[string]string      `protobuf:"bytes,1,rep,name=encryption_context,json=encryptionContext" json:"encryption_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	KeyId             *string                `protobuf:"bytes,2,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	KeyPairSpec       *DataKeyPairSpec       `protobuf:"varint,3,opt,name=key_pair_spec,json=keyPairSpec,enum=strongroom.kms.v1.DataKeyPairSpec" json:"key_pair_spec,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens []string `protobuf:"bytes,4,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,5,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextRequest) Reset() {
+	*x = GenerateDataKeyPairWithoutPlaintextRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateDataKeyPairWithoutPlaintextRequest) ProtoMessage() {}
+
+func (x *GenerateDataKeyPairWithoutPlaintextRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateDataKeyPairWithoutPlaintextRequest.ProtoReflect.Descriptor instead.
+func (*GenerateDataKeyPairWithoutPlaintextRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextRequest) GetEncryptionContext() map[string]string {
+	if x != nil {
+		return x.EncryptionContext
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextRequest) GetKeyPairSpec() DataKeyPairSpec {
+	if x != nil && x.KeyPairSpec != nil {
+		return *x.KeyPairSpec
+	}
+	return DataKeyPairSpec_DATA_KEY_PAIR_SPEC_UNSPECIFIED
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// GenerateDataKeyPairWithoutPlaintextResponse is the output of GenerateDataKeyPairWithoutPlaintext.
+type GenerateDataKeyPairWithoutPlaintextResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The private key, encrypted; Decrypt answers it as PKCS #8 in DER.
+	PrivateKeyCiphertextBlob []byte `protobuf:"bytes,1,opt,name=private_key_ciphertext_blob,json=privateKeyCiphertextBlob" json:"private_key_ciphertext_blob,omitempty"`
+	// A SubjectPublicKeyInfo in DER (RFC 5280).
+	PublicKey []byte `protobuf:"bytes,2,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	// The key's ARN.
+	KeyId       *string          `protobuf:"bytes,3,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	KeyPairSpec *DataKeyPairSpec `protobuf:"varint,4,opt,name=key_pair_spec,json=keyPairSpec,enum=strongroom.kms.v1.DataKeyPairSpec" json:"key_pair_spec,omitempty"`
+	// Names the key material (backing key).
+	KeyMaterialId *string `protobuf:"bytes,5,opt,name=key_material_id,json=keyMaterialId" json:"key_material_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextResponse) Reset() {
+	*x = GenerateDataKeyPairWithoutPlaintextResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GenerateDataKeyPairWithoutPlaintextResponse) ProtoMessage() {}
+
+func (x *GenerateDataKeyPairWithoutPlaintextResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GenerateDataKeyPairWithoutPlaintextResponse.ProtoReflect.Descriptor instead.
+func (*GenerateDataKeyPairWithoutPlaintextResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextResponse) GetPrivateKeyCiphertextBlob() []byte {
+	if x != nil {
+		return x.PrivateKeyCiphertextBlob
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextResponse) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextResponse) GetKeyPairSpec() DataKeyPairSpec {
+	if x != nil && x.KeyPairSpec != nil {
+		return *x.KeyPairSpec
+	}
+	return DataKeyPairSpec_DATA_KEY_PAIR_SPEC_UNSPECIFIED
+}
+
+func (x *GenerateDataKeyPairWithoutPlaintextResponse) GetKeyMaterialId() string {
+	if x != nil && x.KeyMaterialId != nil {
+		return *x.KeyMaterialId
+	}
+	return ""
+}
+
+// TagResourceRequest is the input of TagResource.
+type TagResourceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	Tags          []*Tag                 `protobuf:"bytes,2,rep,name=tags" json:"tags,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TagResourceRequest) Reset() {
+	*x = TagResourceRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TagResourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TagResourceRequest) ProtoMessage() {}
+
+func (x *TagResourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TagResourceRequest.ProtoReflect.Descriptor instead.
+func (*TagResourceRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *TagResourceRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *TagResourceRequest) GetTags() []*Tag {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+// TagResourceResponse is the output of TagResource.
+type TagResourceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TagResourceResponse) Reset() {
+	*x = TagResourceResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TagResourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TagResourceResponse) ProtoMessage() {}
+
+func (x *TagResourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TagResourceResponse.ProtoReflect.Descriptor instead.
+func (*TagResourceResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{53}
+}
+
+// UntagResourceRequest is the input of UntagResource.
+type UntagResourceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	TagKeys       []string               `protobuf:"bytes,2,rep,name=tag_keys,json=tagKeys" json:"tag_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UntagResourceRequest) Reset() {
+	*x = UntagResourceRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UntagResourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UntagResourceRequest) ProtoMessage() {}
+
+func (x *UntagResourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UntagResourceRequest.ProtoReflect.Descriptor instead.
+func (*UntagResourceRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *UntagResourceRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *UntagResourceRequest) GetTagKeys() []string {
+	if x != nil {
+		return x.TagKeys
+	}
+	return nil
+}
+
+// UntagResourceResponse is the output of UntagResource.
+type UntagResourceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UntagResourceResponse) Reset() {
+	*x = UntagResourceResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UntagResourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UntagResourceResponse) ProtoMessage() {}
+
+func (x *UntagResourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UntagResourceResponse.ProtoReflect.Descriptor instead.
+func (*UntagResourceResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{55}
+}
+
+// ListResourceTagsRequest is the input of ListResourceTags.
+type ListResourceTagsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Items to a page, at most 50; default 50.
+	Limit *int32 `protobuf:"varint,2,opt,name=limit" json:"limit,omitempty"`
+	// The next_marker of the page before.
+	Marker        *string `protobuf:"bytes,3,opt,name=marker" json:"marker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListResourceTagsRequest) Reset() {
+	*x = ListResourceTagsRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListResourceTagsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListResourceTagsRequest) ProtoMessage() {}
+
+func (x *ListResourceTagsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListResourceTagsRequest.ProtoReflect.Descriptor instead.
+func (*ListResourceTagsRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ListResourceTagsRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ListResourceTagsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListResourceTagsRequest) GetMarker() string {
+	if x != nil && x.Marker != nil {
+		return *x.Marker
+	}
+	return ""
+}
+
+// ListResourceTagsResponse is the output of ListResourceTags.
+type ListResourceTagsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Tags  []*Tag                 `protobuf:"bytes,1,rep,name=tags" json:"tags,omitempty"`
+	// Present when truncated.
+	NextMarker *string `protobuf:"bytes,2,opt,name=next_marker,json=nextMarker" json:"next_marker,omitempty"`
+	// There are more.
+	Truncated     *bool `protobuf:"varint,3,opt,name=truncated" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListResourceTagsResponse) Reset() {
+	*x = ListResourceTagsResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListResourceTagsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListResourceTagsResponse) ProtoMessage() {}
+
+func (x *ListResourceTagsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListResourceTagsResponse.ProtoReflect.Descriptor instead.
+func (*ListResourceTagsResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *ListResourceTagsResponse) GetTags() []*Tag {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *ListResourceTagsResponse) GetNextMarker() string {
+	if x != nil && x.NextMarker != nil {
+		return *x.NextMarker
+	}
+	return ""
+}
+
+func (x *ListResourceTagsResponse) GetTruncated() bool {
+	if x != nil && x.Truncated != nil {
+		return *x.Truncated
+	}
+	return false
+}
+
+// GetKeyPolicyRequest is the input of GetKeyPolicy.
+type GetKeyPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// "default", the only one.
+	PolicyName    *string `protobuf:"bytes,2,opt,name=policy_name,json=policyName" json:"policy_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetKeyPolicyRequest) Reset() {
+	*x = GetKeyPolicyRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyPolicyRequest) ProtoMessage() {}
+
+func (x *GetKeyPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyPolicyRequest.ProtoReflect.Descriptor instead.
+func (*GetKeyPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *GetKeyPolicyRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GetKeyPolicyRequest) GetPolicyName() string {
+	if x != nil && x.PolicyName != nil {
+		return *x.PolicyName
+	}
+	return ""
+}
+
+// GetKeyPolicyResponse is the output of GetKeyPolicy.
+type GetKeyPolicyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A policy document in JSON.
+	Policy *string `protobuf:"bytes,1,opt,name=policy" json:"policy,omitempty"`
+	// "default", the only one.
+	PolicyName    *string `protobuf:"bytes,2,opt,name=policy_name,json=policyName" json:"policy_name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetKeyPolicyResponse) Reset() {
+	*x = GetKeyPolicyResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyPolicyResponse) ProtoMessage() {}
+
+func (x *GetKeyPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyPolicyResponse.ProtoReflect.Descriptor instead.
+func (*GetKeyPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *GetKeyPolicyResponse) GetPolicy() string {
+	if x != nil && x.Policy != nil {
+		return *x.Policy
+	}
+	return ""
+}
+
+func (x *GetKeyPolicyResponse) GetPolicyName() string {
+	if x != nil && x.PolicyName != nil {
+		return *x.PolicyName
+	}
+	return ""
+}
+
+// PutKeyPolicyRequest is the input of PutKeyPolicy.
+type PutKeyPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// "default", the only one.
+	PolicyName *string `protobuf:"bytes,2,opt,name=policy_name,json=policyName" json:"policy_name,omitempty"`
+	// A policy document in JSON.
+	Policy *string `protobuf:"bytes,3,opt,name=policy" json:"policy,omitempty"`
+	// Skips the check that the caller can change the policy later.
+	BypassPolicyLockoutSafetyCheck *bool `protobuf:"varint,4,opt,name=bypass_policy_lockout_safety_check,json=bypassPolicyLockoutSafetyCheck" json:"bypass_policy_lockout_safety_check,omitempty"`
+	unknownFields                  protoimpl.UnknownFields
+	sizeCache                      protoimpl.SizeCache
+}
+
+func (x *PutKeyPolicyRequest) Reset() {
+	*x = PutKeyPolicyRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutKeyPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutKeyPolicyRequest) ProtoMessage() {}
+
+func (x *PutKeyPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutKeyPolicyRequest.ProtoReflect.Descriptor instead.
+func (*PutKeyPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *PutKeyPolicyRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *PutKeyPolicyRequest) GetPolicyName() string {
+	if x != nil && x.PolicyName != nil {
+		return *x.PolicyName
+	}
+	return ""
+}
+
+func (x *PutKeyPolicyRequest) GetPolicy() string {
+	if x != nil && x.Policy != nil {
+		return *x.Policy
+	}
+	return ""
+}
+
+func (x *PutKeyPolicyRequest) GetBypassPolicyLockoutSafetyCheck() bool {
+	if x != nil && x.BypassPolicyLockoutSafetyCheck != nil {
+		return *x.BypassPolicyLockoutSafetyCheck
+	}
+	return false
+}
+
+// PutKeyPolicyResponse is the output of PutKeyPolicy.
+type PutKeyPolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutKeyPolicyResponse) Reset() {
+	*x = PutKeyPolicyResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutKeyPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutKeyPolicyResponse) ProtoMessage() {}
+
+func (x *PutKeyPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutKeyPolicyResponse.ProtoReflect.Descriptor instead.
+func (*PutKeyPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{61}
+}
+
+// ListKeyPoliciesRequest is the input of ListKeyPolicies.
+type ListKeyPoliciesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Items to a page, default 100.
+	Limit *int32 `protobuf:"varint,2,opt,name=limit" json:"limit,omitempty"`
+	// The next_marker of the page before.
+	Marker        *string `protobuf:"bytes,3,opt,name=marker" json:"marker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKeyPoliciesRequest) Reset() {
+	*x = ListKeyPoliciesRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKeyPoliciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKeyPoliciesRequest) ProtoMessage() {}
+
+func (x *ListKeyPoliciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKeyPoliciesRequest.ProtoReflect.Descriptor instead.
+func (*ListKeyPoliciesRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *ListKeyPoliciesRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ListKeyPoliciesRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListKeyPoliciesRequest) GetMarker() string {
+	if x != nil && x.Marker != nil {
+		return *x.Marker
+	}
+	return ""
+}
+
+// ListKeyPoliciesResponse is the output of ListKeyPolicies.
+type ListKeyPoliciesResponse struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	PolicyNames []string               `protobuf:"bytes,1,rep,name=policy_names,json=policyNames" json:"policy_names,omitempty"`
+	// Present when truncated.
+	NextMarker *string `protobuf:"bytes,2,opt,name=next_marker,json=nextMarker" json:"next_marker,omitempty"`
+	// There are more.
+	Truncated     *bool `protobuf:"varint,3,opt,name=truncated" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKeyPoliciesResponse) Reset() {
+	*x = ListKeyPoliciesResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKeyPoliciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKeyPoliciesResponse) ProtoMessage() {}
+
+func (x *ListKeyPoliciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKeyPoliciesResponse.ProtoReflect.Descriptor instead.
+func (*ListKeyPoliciesResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *ListKeyPoliciesResponse) GetPolicyNames() []string {
+	if x != nil {
+		return x.PolicyNames
+	}
+	return nil
+}
+
+func (x *ListKeyPoliciesResponse) GetNextMarker() string {
+	if x != nil && x.NextMarker != nil {
+		return *x.NextMarker
+	}
+	return ""
+}
+
+func (x *ListKeyPoliciesResponse) GetTruncated() bool {
+	if x != nil && x.Truncated != nil {
+		return *x.Truncated
+	}
+	return false
+}
+
+// CreateGrantRequest is the input of CreateGrant.
+type CreateGrantRequest struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	KeyId             *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	GranteePrincipal  *string                `protobuf:"bytes,2,opt,name=grantee_principal,json=granteePrincipal" json:"grantee_principal,omitempty"`
+	RetiringPrincipal *string                `protobuf:"bytes,3,opt,name=retiring_principal,json=retiringPrincipal" json:"retiring_principal,omitempty"`
+	Operations        []GrantOperation       `protobuf:"varint,4,rep,packed,name=operations,enum=strongroom.kms.v1.GrantOperation" json:"operations,omitempty"`
+	Constraints       *GrantConstraints      `protobuf:"bytes,5,opt,name=constraints" json:"constraints,omitempty"`
+	// Tokens of grants. Here a grant is in force at once, with its token or without.
+	GrantTokens []string `protobuf:"bytes,6,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	Name        *string  `protobuf:"bytes,7,opt,name=name" json:"name,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,8,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateGrantRequest) Reset() {
+	*x = CreateGrantRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateGrantRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateGrantRequest) ProtoMessage() {}
+
+func (x *CreateGrantRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateGrantRequest.ProtoReflect.Descriptor instead.
+func (*CreateGrantRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *CreateGrantRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *CreateGrantRequest) GetGranteePrincipal() string {
+	if x != nil && x.GranteePrincipal != nil {
+		return *x.GranteePrincipal
+	}
+	return ""
+}
+
+func (x *CreateGrantRequest) GetRetiringPrincipal() string {
+	if x != nil && x.RetiringPrincipal != nil {
+		return *x.RetiringPrincipal
+	}
+	return ""
+}
+
+func (x *CreateGrantRequest) GetOperations() []GrantOperation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *CreateGrantRequest) GetConstraints() *GrantConstraints {
+	if x != nil {
+		return x.Constraints
+	}
+	return nil
+}
+
+func (x *CreateGrantRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *CreateGrantRequest) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *CreateGrantRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// CreateGrantResponse is the output of CreateGrant.
+type CreateGrantResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Not needed here, where a grant is in force at once.
+	GrantToken    *string `protobuf:"bytes,1,opt,name=grant_token,json=grantToken" json:"grant_token,omitempty"`
+	GrantId       *string `protobuf:"bytes,2,opt,name=grant_id,json=grantId" json:"grant_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateGrantResponse) Reset() {
+	*x = CreateGrantResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateGrantResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateGrantResponse) ProtoMessage() {}
+
+func (x *CreateGrantResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateGrantResponse.ProtoReflect.Descriptor instead.
+func (*CreateGrantResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *CreateGrantResponse) GetGrantToken() string {
+	if x != nil && x.GrantToken != nil {
+		return *x.GrantToken
+	}
+	return ""
+}
+
+func (x *CreateGrantResponse) GetGrantId() string {
+	if x != nil && x.GrantId != nil {
+		return *x.GrantId
+	}
+	return ""
+}
+
+// ListGrantsRequest is the input of ListGrants.
+type ListGrantsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Items to a page, at most 100; default 50.
+	Limit *int32 `protobuf:"varint,1,opt,name=limit" json:"limit,omitempty"`
+	// The next_marker of the page before.
+	Marker           *string `protobuf:"bytes,2,opt,name=marker" json:"marker,omitempty"`
+	KeyId            *string `protobuf:"bytes,3,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	GrantId          *string `protobuf:"bytes,4,opt,name=grant_id,json=grantId" json:"grant_id,omitempty"`
+	GranteePrincipal *string `protobuf:"bytes,5,opt,name=grantee_principal,json=granteePrincipal" json:"grantee_principal,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ListGrantsRequest) Reset() {
+	*x = ListGrantsRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGrantsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGrantsRequest) ProtoMessage() {}
+
+func (x *ListGrantsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGrantsRequest.ProtoReflect.Descriptor instead.
+func (*ListGrantsRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *ListGrantsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListGrantsRequest) GetMarker() string {
+	if x != nil && x.Marker != nil {
+		return *x.Marker
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetGrantId() string {
+	if x != nil && x.GrantId != nil {
+		return *x.GrantId
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetGranteePrincipal() string {
+	if x != nil && x.GranteePrincipal != nil {
+		return *x.GranteePrincipal
+	}
+	return ""
+}
+
+// ListGrantsResponse is the output of ListGrants.
+type ListGrantsResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Grants []*GrantListEntry      `protobuf:"bytes,1,rep,name=grants" json:"grants,omitempty"`
+	// Present when truncated.
+	NextMarker *string `protobuf:"bytes,2,opt,name=next_marker,json=nextMarker" json:"next_marker,omitempty"`
+	// There are more.
+	Truncated     *bool `protobuf:"varint,3,opt,name=truncated" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGrantsResponse) Reset() {
+	*x = ListGrantsResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGrantsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGrantsResponse) ProtoMessage() {}
+
+func (x *ListGrantsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGrantsResponse.ProtoReflect.Descriptor instead.
+func (*ListGrantsResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *ListGrantsResponse) GetGrants() []*GrantListEntry {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
+func (x *ListGrantsResponse) GetNextMarker() string {
+	if x != nil && x.NextMarker != nil {
+		return *x.NextMarker
+	}
+	return ""
+}
+
+func (x *ListGrantsResponse) GetTruncated() bool {
+	if x != nil && x.Truncated != nil {
+		return *x.Truncated
+	}
+	return false
+}
+
+// ListRetirableGrantsRequest is the input of ListRetirableGrants.
+type ListRetirableGrantsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Items to a page, at most 100; default 50.
+	Limit *int32 `protobuf:"varint,1,opt,name=limit" json:"limit,omitempty"`
+	// The next_marker of the page before.
+	Marker            *string `protobuf:"bytes,2,opt,name=marker" json:"marker,omitempty"`
+	RetiringPrincipal *string `protobuf:"bytes,3,opt,name=retiring_principal,json=retiringPrincipal" json:"retiring_principal,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *ListRetirableGrantsRequest) Reset() {
+	*x = ListRetirableGrantsRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRetirableGrantsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRetirableGrantsRequest) ProtoMessage() {}
+
+func (x *ListRetirableGrantsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRetirableGrantsRequest.ProtoReflect.Descriptor instead.
+func (*ListRetirableGrantsRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *ListRetirableGrantsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListRetirableGrantsRequest) GetMarker() string {
+	if x != nil && x.Marker != nil {
+		return *x.Marker
+	}
+	return ""
+}
+
+func (x *ListRetirableGrantsRequest) GetRetiringPrincipal() string {
+	if x != nil && x.RetiringPrincipal != nil {
+		return *x.RetiringPrincipal
+	}
+	return ""
+}
+
+// ListRetirableGrantsResponse is the output of ListRetirableGrants.
+type ListRetirableGrantsResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Grants []*GrantListEntry      `protobuf:"bytes,1,rep,name=grants" json:"grants,omitempty"`
+	// Present when truncated.
+	NextMarker *string `protobuf:"bytes,2,opt,name=next_marker,json=nextMarker" json:"next_marker,omitempty"`
+	// There are more.
+	Truncated     *bool `protobuf:"varint,3,opt,name=truncated" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRetirableGrantsResponse) Reset() {
+	*x = ListRetirableGrantsResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRetirableGrantsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRetirableGrantsResponse) ProtoMessage() {}
+
+func (x *ListRetirableGrantsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRetirableGrantsResponse.ProtoReflect.Descriptor instead.
+func (*ListRetirableGrantsResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *ListRetirableGrantsResponse) GetGrants() []*GrantListEntry {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
+func (x *ListRetirableGrantsResponse) GetNextMarker() string {
+	if x != nil && x.NextMarker != nil {
+		return *x.NextMarker
+	}
+	return ""
+}
+
+func (x *ListRetirableGrantsResponse) GetTruncated() bool {
+	if x != nil && x.Truncated != nil {
+		return *x.Truncated
+	}
+	return false
+}
+
+// RetireGrantRequest is the input of RetireGrant.
+type RetireGrantRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Not needed here, where a grant is in force at once.
+	GrantToken *string `protobuf:"bytes,1,opt,name=grant_token,json=grantToken" json:"grant_token,omitempty"`
+	KeyId      *string `protobuf:"bytes,2,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	GrantId    *string `protobuf:"bytes,3,opt,name=grant_id,json=grantId" json:"grant_id,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetireGrantRequest) Reset() {
+	*x = RetireGrantRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetireGrantRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetireGrantRequest) ProtoMessage() {}
+
+func (x *RetireGrantRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetireGrantRequest.ProtoReflect.Descriptor instead.
+func (*RetireGrantRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *RetireGrantRequest) GetGrantToken() string {
+	if x != nil && x.GrantToken != nil {
+		return *x.GrantToken
+	}
+	return ""
+}
+
+func (x *RetireGrantRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *RetireGrantRequest) GetGrantId() string {
+	if x != nil && x.GrantId != nil {
+		return *x.GrantId
+	}
+	return ""
+}
+
+func (x *RetireGrantRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// RetireGrantResponse is the output of RetireGrant.
+type RetireGrantResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetireGrantResponse) Reset() {
+	*x = RetireGrantResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetireGrantResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetireGrantResponse) ProtoMessage() {}
+
+func (x *RetireGrantResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetireGrantResponse.ProtoReflect.Descriptor instead.
+func (*RetireGrantResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{71}
+}
+
+// RevokeGrantRequest is the input of RevokeGrant.
+type RevokeGrantRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	KeyId   *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	GrantId *string                `protobuf:"bytes,2,opt,name=grant_id,json=grantId" json:"grant_id,omitempty"`
+	// Checks everything and answers DryRunOperationException in place of success.
+	DryRun        *bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeGrantRequest) Reset() {
+	*x = RevokeGrantRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeGrantRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeGrantRequest) ProtoMessage() {}
+
+func (x *RevokeGrantRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeGrantRequest.ProtoReflect.Descriptor instead.
+func (*RevokeGrantRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *RevokeGrantRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *RevokeGrantRequest) GetGrantId() string {
+	if x != nil && x.GrantId != nil {
+		return *x.GrantId
+	}
+	return ""
+}
+
+func (x *RevokeGrantRequest) GetDryRun() bool {
+	if x != nil && x.DryRun != nil {
+		return *x.DryRun
+	}
+	return false
+}
+
+// RevokeGrantResponse is the output of RevokeGrant.
+type RevokeGrantResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeGrantResponse) Reset() {
+	*x = RevokeGrantResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeGrantResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeGrantResponse) ProtoMessage() {}
+
+func (x *RevokeGrantResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeGrantResponse.ProtoReflect.Descriptor instead.
+func (*RevokeGrantResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{73}
+}
+
+// EnableKeyRotationRequest is the input of EnableKeyRotation.
+type EnableKeyRotationRequest struct {
+	state                protoimpl.MessageState `protogen:"open.v1"`
+	KeyId                *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	RotationPeriodInDays *int32                 `protobuf:"varint,2,opt,name=rotation_period_in_days,json=rotationPeriodInDays" json:"rotation_period_in_days,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
+}
+
+func (x *EnableKeyRotationRequest) Reset() {
+	*x = EnableKeyRotationRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnableKeyRotationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnableKeyRotationRequest) ProtoMessage() {}
+
+func (x *EnableKeyRotationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnableKeyRotationRequest.ProtoReflect.Descriptor instead.
+func (*EnableKeyRotationRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *EnableKeyRotationRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *EnableKeyRotationRequest) GetRotationPeriodInDays() int32 {
+	if x != nil && x.RotationPeriodInDays != nil {
+		return *x.RotationPeriodInDays
+	}
+	return 0
+}
+
+// EnableKeyRotationResponse is the output of EnableKeyRotation.
+type EnableKeyRotationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnableKeyRotationResponse) Reset() {
+	*x = EnableKeyRotationResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnableKeyRotationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnableKeyRotationResponse) ProtoMessage() {}
+
+func (x *EnableKeyRotationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnableKeyRotationResponse.ProtoReflect.Descriptor instead.
+func (*EnableKeyRotationResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{75}
+}
+
+// DisableKeyRotationRequest is the input of DisableKeyRotation.
+type DisableKeyRotationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableKeyRotationRequest) Reset() {
+	*x = DisableKeyRotationRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableKeyRotationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableKeyRotationRequest) ProtoMessage() {}
+
+func (x *DisableKeyRotationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableKeyRotationRequest.ProtoReflect.Descriptor instead.
+func (*DisableKeyRotationRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *DisableKeyRotationRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// DisableKeyRotationResponse is the output of DisableKeyRotation.
+type DisableKeyRotationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableKeyRotationResponse) Reset() {
+	*x = DisableKeyRotationResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableKeyRotationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableKeyRotationResponse) ProtoMessage() {}
+
+func (x *DisableKeyRotationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableKeyRotationResponse.ProtoReflect.Descriptor instead.
+func (*DisableKeyRotationResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{77}
+}
+
+// GetKeyRotationStatusRequest is the input of GetKeyRotationStatus.
+type GetKeyRotationStatusRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetKeyRotationStatusRequest) Reset() {
+	*x = GetKeyRotationStatusRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyRotationStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyRotationStatusRequest) ProtoMessage() {}
+
+func (x *GetKeyRotationStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyRotationStatusRequest.ProtoReflect.Descriptor instead.
+func (*GetKeyRotationStatusRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *GetKeyRotationStatusRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// GetKeyRotationStatusResponse is the output of GetKeyRotationStatus.
+type GetKeyRotationStatusResponse struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	KeyRotationEnabled *bool                  `protobuf:"varint,1,opt,name=key_rotation_enabled,json=keyRotationEnabled" json:"key_rotation_enabled,omitempty"`
+	// The key's ARN.
+	KeyId                *string                `protobuf:"bytes,2,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	RotationPeriodInDays *int32                 `protobuf:"varint,3,opt,name=rotation_period_in_days,json=rotationPeriodInDays" json:"rotation_period_in_days,omitempty"`
+	NextRotationDate     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=next_rotation_date,json=nextRotationDate" json:"next_rotation_date,omitempty"`
+	// Present while a rotation on demand is under way.
+	OnDemandRotationStartDate *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=on_demand_rotation_start_date,json=onDemandRotationStartDate" json:"on_demand_rotation_start_date,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
+}
+
+func (x *GetKeyRotationStatusResponse) Reset() {
+	*x = GetKeyRotationStatusResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyRotationStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyRotationStatusResponse) ProtoMessage() {}
+
+func (x *GetKeyRotationStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyRotationStatusResponse.ProtoReflect.Descriptor instead.
+func (*GetKeyRotationStatusResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *GetKeyRotationStatusResponse) GetKeyRotationEnabled() bool {
+	if x != nil && x.KeyRotationEnabled != nil {
+		return *x.KeyRotationEnabled
+	}
+	return false
+}
+
+func (x *GetKeyRotationStatusResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GetKeyRotationStatusResponse) GetRotationPeriodInDays() int32 {
+	if x != nil && x.RotationPeriodInDays != nil {
+		return *x.RotationPeriodInDays
+	}
+	return 0
+}
+
+func (x *GetKeyRotationStatusResponse) GetNextRotationDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextRotationDate
+	}
+	return nil
+}
+
+func (x *GetKeyRotationStatusResponse) GetOnDemandRotationStartDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OnDemandRotationStartDate
+	}
+	return nil
+}
+
+// RotateKeyOnDemandRequest is the input of RotateKeyOnDemand.
+type RotateKeyOnDemandRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateKeyOnDemandRequest) Reset() {
+	*x = RotateKeyOnDemandRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateKeyOnDemandRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateKeyOnDemandRequest) ProtoMessage() {}
+
+func (x *RotateKeyOnDemandRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateKeyOnDemandRequest.ProtoReflect.Descriptor instead.
+func (*RotateKeyOnDemandRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *RotateKeyOnDemandRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// RotateKeyOnDemandResponse is the output of RotateKeyOnDemand.
+type RotateKeyOnDemandResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId         *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateKeyOnDemandResponse) Reset() {
+	*x = RotateKeyOnDemandResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateKeyOnDemandResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateKeyOnDemandResponse) ProtoMessage() {}
+
+func (x *RotateKeyOnDemandResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateKeyOnDemandResponse.ProtoReflect.Descriptor instead.
+func (*RotateKeyOnDemandResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *RotateKeyOnDemandResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// ListKeyRotationsRequest is the input of ListKeyRotations.
+type ListKeyRotationsRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	KeyId              *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	IncludeKeyMaterial *IncludeKeyMaterial    `protobuf:"varint,2,opt,name=include_key_material,json=includeKeyMaterial,enum=strongroom.kms.v1.IncludeKeyMaterial" json:"include_key_material,omitempty"`
+	// Items to a page, default 100.
+	Limit *int32 `protobuf:"varint,3,opt,name=limit" json:"limit,omitempty"`
+	// The next_marker of the page before.
+	Marker        *string `protobuf:"bytes,4,opt,name=marker" json:"marker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKeyRotationsRequest) Reset() {
+	*x = ListKeyRotationsRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[82]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKeyRotationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKeyRotationsRequest) ProtoMessage() {}
+
+func (x *ListKeyRotationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[82]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKeyRotationsRequest.ProtoReflect.Descriptor instead.
+func (*ListKeyRotationsRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{82}
+}
+
+func (x *ListKeyRotationsRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ListKeyRotationsRequest) GetIncludeKeyMaterial() IncludeKeyMaterial {
+	if x != nil && x.IncludeKeyMaterial != nil {
+		return *x.IncludeKeyMaterial
+	}
+	return IncludeKeyMaterial_INCLUDE_KEY_MATERIAL_UNSPECIFIED
+}
+
+func (x *ListKeyRotationsRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *ListKeyRotationsRequest) GetMarker() string {
+	if x != nil && x.Marker != nil {
+		return *x.Marker
+	}
+	return ""
+}
+
+// ListKeyRotationsResponse is the output of ListKeyRotations.
+type ListKeyRotationsResponse struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Rotations []*RotationsListEntry  `protobuf:"bytes,1,rep,name=rotations" json:"rotations,omitempty"`
+	// Present when truncated.
+	NextMarker *string `protobuf:"bytes,2,opt,name=next_marker,json=nextMarker" json:"next_marker,omitempty"`
+	// There are more.
+	Truncated     *bool `protobuf:"varint,3,opt,name=truncated" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKeyRotationsResponse) Reset() {
+	*x = ListKeyRotationsResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[83]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKeyRotationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKeyRotationsResponse) ProtoMessage() {}
+
+func (x *ListKeyRotationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[83]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKeyRotationsResponse.ProtoReflect.Descriptor instead.
+func (*ListKeyRotationsResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{83}
+}
+
+func (x *ListKeyRotationsResponse) GetRotations() []*RotationsListEntry {
+	if x != nil {
+		return x.Rotations
+	}
+	return nil
+}
+
+func (x *ListKeyRotationsResponse) GetNextMarker() string {
+	if x != nil && x.NextMarker != nil {
+		return *x.NextMarker
+	}
+	return ""
+}
+
+func (x *ListKeyRotationsResponse) GetTruncated() bool {
+	if x != nil && x.Truncated != nil {
+		return *x.Truncated
+	}
+	return false
+}
+
+// GetKeyLastUsageRequest is the input of GetKeyLastUsage.
+type GetKeyLastUsageRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetKeyLastUsageRequest) Reset() {
+	*x = GetKeyLastUsageRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyLastUsageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyLastUsageRequest) ProtoMessage() {}
+
+func (x *GetKeyLastUsageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyLastUsageRequest.ProtoReflect.Descriptor instead.
+func (*GetKeyLastUsageRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *GetKeyLastUsageRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+// GetKeyLastUsageResponse is the output of GetKeyLastUsage.
+type GetKeyLastUsageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId        *string           `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	KeyLastUsage *KeyLastUsageData `protobuf:"bytes,2,opt,name=key_last_usage,json=keyLastUsage" json:"key_last_usage,omitempty"`
+	// Uses before this time are not known.
+	TrackingStartDate *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=tracking_start_date,json=trackingStartDate" json:"tracking_start_date,omitempty"`
+	KeyCreationDate   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=key_creation_date,json=keyCreationDate" json:"key_creation_date,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *GetKeyLastUsageResponse) Reset() {
+	*x = GetKeyLastUsageResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[85]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyLastUsageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyLastUsageResponse) ProtoMessage() {}
+
+func (x *GetKeyLastUsageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[85]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyLastUsageResponse.ProtoReflect.Descriptor instead.
+func (*GetKeyLastUsageResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{85}
+}
+
+func (x *GetKeyLastUsageResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GetKeyLastUsageResponse) GetKeyLastUsage() *KeyLastUsageData {
+	if x != nil {
+		return x.KeyLastUsage
+	}
+	return nil
+}
+
+func (x *GetKeyLastUsageResponse) GetTrackingStartDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TrackingStartDate
+	}
+	return nil
+}
+
+func (x *GetKeyLastUsageResponse) GetKeyCreationDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.KeyCreationDate
+	}
+	return nil
+}
+
+// GetParametersForImportRequest is the input of GetParametersForImport.
+type GetParametersForImportRequest struct {
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	KeyId             *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	WrappingAlgorithm *AlgorithmSpec         `protobuf:"varint,2,opt,name=wrapping_algorithm,json=wrappingAlgorithm,enum=strongroom.kms.v1.AlgorithmSpec" json:"wrapping_algorithm,omitempty"`
+	WrappingKeySpec   *WrappingKeySpec       `protobuf:"varint,3,opt,name=wrapping_key_spec,json=wrappingKeySpec,enum=strongroom.kms.v1.WrappingKeySpec" json:"wrapping_key_spec,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *GetParametersForImportRequest) Reset() {
+	*x = GetParametersForImportRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetParametersForImportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetParametersForImportRequest) ProtoMessage() {}
+
+func (x *GetParametersForImportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetParametersForImportRequest.ProtoReflect.Descriptor instead.
+func (*GetParametersForImportRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{86}
+}
+
+func (x *GetParametersForImportRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GetParametersForImportRequest) GetWrappingAlgorithm() AlgorithmSpec {
+	if x != nil && x.WrappingAlgorithm != nil {
+		return *x.WrappingAlgorithm
+	}
+	return AlgorithmSpec_ALGORITHM_SPEC_UNSPECIFIED
+}
+
+func (x *GetParametersForImportRequest) GetWrappingKeySpec() WrappingKeySpec {
+	if x != nil && x.WrappingKeySpec != nil {
+		return *x.WrappingKeySpec
+	}
+	return WrappingKeySpec_WRAPPING_KEY_SPEC_UNSPECIFIED
+}
+
+// GetParametersForImportResponse is the output of GetParametersForImport.
+type GetParametersForImportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Opaque.
+	ImportToken []byte `protobuf:"bytes,2,opt,name=import_token,json=importToken" json:"import_token,omitempty"`
+	// A SubjectPublicKeyInfo in DER (RFC 5280).
+	PublicKey []byte `protobuf:"bytes,3,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	// When public key and import token cease to be valid.
+	ParametersValidTo *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=parameters_valid_to,json=parametersValidTo" json:"parameters_valid_to,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *GetParametersForImportResponse) Reset() {
+	*x = GetParametersForImportResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[87]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetParametersForImportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetParametersForImportResponse) ProtoMessage() {}
+
+func (x *GetParametersForImportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[87]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetParametersForImportResponse.ProtoReflect.Descriptor instead.
+func (*GetParametersForImportResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{87}
+}
+
+func (x *GetParametersForImportResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GetParametersForImportResponse) GetImportToken() []byte {
+	if x != nil {
+		return x.ImportToken
+	}
+	return nil
+}
+
+func (x *GetParametersForImportResponse) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *GetParametersForImportResponse) GetParametersValidTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ParametersValidTo
+	}
+	return nil
+}
+
+// ImportKeyMaterialRequest is the input of ImportKeyMaterial.
+type ImportKeyMaterialRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Opaque.
+	ImportToken          []byte `protobuf:"bytes,2,opt,name=import_token,json=importToken" json:"import_token,omitempty"`
+	EncryptedKeyMaterial []byte `protobuf:"bytes,3,opt,name=encrypted_key_material,json=encryptedKeyMaterial" json:"encrypted_key_material,omitempty"`
+	// When imported material is destroyed; with KEY_MATERIAL_EXPIRES only.
+	ValidTo                *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_to,json=validTo" json:"valid_to,omitempty"`
+	ExpirationModel        *ExpirationModelType   `protobuf:"varint,5,opt,name=expiration_model,json=expirationModel,enum=strongroom.kms.v1.ExpirationModelType" json:"expiration_model,omitempty"`
+	ImportType             *ImportType            `protobuf:"varint,6,opt,name=import_type,json=importType,enum=strongroom.kms.v1.ImportType" json:"import_type,omitempty"`
+	KeyMaterialDescription *string                `protobuf:"bytes,7,opt,name=key_material_description,json=keyMaterialDescription" json:"key_material_description,omitempty"`
+	// Names the key material (backing key).
+	KeyMaterialId *string `protobuf:"bytes,8,opt,name=key_material_id,json=keyMaterialId" json:"key_material_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportKeyMaterialRequest) Reset() {
+	*x = ImportKeyMaterialRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportKeyMaterialRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportKeyMaterialRequest) ProtoMessage() {}
+
+func (x *ImportKeyMaterialRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportKeyMaterialRequest.ProtoReflect.Descriptor instead.
+func (*ImportKeyMaterialRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{88}
+}
+
+func (x *ImportKeyMaterialRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ImportKeyMaterialRequest) GetImportToken() []byte {
+	if x != nil {
+		return x.ImportToken
+	}
+	return nil
+}
+
+func (x *ImportKeyMaterialRequest) GetEncryptedKeyMaterial() []byte {
+	if x != nil {
+		return x.EncryptedKeyMaterial
+	}
+	return nil
+}
+
+func (x *ImportKeyMaterialRequest) GetValidTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidTo
+	}
+	return nil
+}
+
+func (x *ImportKeyMaterialRequest) GetExpirationModel() ExpirationModelType {
+	if x != nil && x.ExpirationModel != nil {
+		return *x.ExpirationModel
+	}
+	return ExpirationModelType_EXPIRATION_MODEL_TYPE_UNSPECIFIED
+}
+
+func (x *ImportKeyMaterialRequest) GetImportType() ImportType {
+	if x != nil && x.ImportType != nil {
+		return *x.ImportType
+	}
+	return ImportType_IMPORT_TYPE_UNSPECIFIED
+}
+
+func (x *ImportKeyMaterialRequest) GetKeyMaterialDescription() string {
+	if x != nil && x.KeyMaterialDescription != nil {
+		return *x.KeyMaterialDescription
+	}
+	return ""
+}
+
+func (x *ImportKeyMaterialRequest) GetKeyMaterialId() string {
+	if x != nil && x.KeyMaterialId != nil {
+		return *x.KeyMaterialId
+	}
+	return ""
+}
+
+// ImportKeyMaterialResponse is the output of ImportKeyMaterial.
+type ImportKeyMaterialResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Names the key material (backing key).
+	KeyMaterialId *string `protobuf:"bytes,2,opt,name=key_material_id,json=keyMaterialId" json:"key_material_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportKeyMaterialResponse) Reset() {
+	*x = ImportKeyMaterialResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[89]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportKeyMaterialResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportKeyMaterialResponse) ProtoMessage() {}
+
+func (x *ImportKeyMaterialResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[89]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportKeyMaterialResponse.ProtoReflect.Descriptor instead.
+func (*ImportKeyMaterialResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{89}
+}
+
+func (x *ImportKeyMaterialResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ImportKeyMaterialResponse) GetKeyMaterialId() string {
+	if x != nil && x.KeyMaterialId != nil {
+		return *x.KeyMaterialId
+	}
+	return ""
+}
+
+// DeleteImportedKeyMaterialRequest is the input of DeleteImportedKeyMaterial.
+type DeleteImportedKeyMaterialRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	KeyId *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Names the key material (backing key).
+	KeyMaterialId *string `protobuf:"bytes,2,opt,name=key_material_id,json=keyMaterialId" json:"key_material_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteImportedKeyMaterialRequest) Reset() {
+	*x = DeleteImportedKeyMaterialRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[90]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteImportedKeyMaterialRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteImportedKeyMaterialRequest) ProtoMessage() {}
+
+func (x *DeleteImportedKeyMaterialRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[90]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteImportedKeyMaterialRequest.ProtoReflect.Descriptor instead.
+func (*DeleteImportedKeyMaterialRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{90}
+}
+
+func (x *DeleteImportedKeyMaterialRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *DeleteImportedKeyMaterialRequest) GetKeyMaterialId() string {
+	if x != nil && x.KeyMaterialId != nil {
+		return *x.KeyMaterialId
+	}
+	return ""
+}
+
+// DeleteImportedKeyMaterialResponse is the output of DeleteImportedKeyMaterial.
+type DeleteImportedKeyMaterialResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Names the key material (backing key).
+	KeyMaterialId *string `protobuf:"bytes,2,opt,name=key_material_id,json=keyMaterialId" json:"key_material_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteImportedKeyMaterialResponse) Reset() {
+	*x = DeleteImportedKeyMaterialResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteImportedKeyMaterialResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteImportedKeyMaterialResponse) ProtoMessage() {}
+
+func (x *DeleteImportedKeyMaterialResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteImportedKeyMaterialResponse.ProtoReflect.Descriptor instead.
+func (*DeleteImportedKeyMaterialResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *DeleteImportedKeyMaterialResponse) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *DeleteImportedKeyMaterialResponse) GetKeyMaterialId() string {
+	if x != nil && x.KeyMaterialId != nil {
+		return *x.KeyMaterialId
+	}
+	return ""
+}
+
+// ReplicateKeyRequest is the input of ReplicateKey.
+type ReplicateKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	ReplicaRegion *string                `protobuf:"bytes,2,opt,name=replica_region,json=replicaRegion" json:"replica_region,omitempty"`
+	// A policy document in JSON.
+	Policy *string `protobuf:"bytes,3,opt,name=policy" json:"policy,omitempty"`
+	// Skips the check that the caller can change the policy later.
+	BypassPolicyLockoutSafetyCheck *bool   `protobuf:"varint,4,opt,name=bypass_policy_lockout_safety_check,json=bypassPolicyLockoutSafetyCheck" json:"bypass_policy_lockout_safety_check,omitempty"`
+	Description                    *string `protobuf:"bytes,5,opt,name=description" json:"description,omitempty"`
+	Tags                           []*Tag  `protobuf:"bytes,6,rep,name=tags" json:"tags,omitempty"`
+	unknownFields                  protoimpl.UnknownFields
+	sizeCache                      protoimpl.SizeCache
+}
+
+func (x *ReplicateKeyRequest) Reset() {
+	*x = ReplicateKeyRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplicateKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplicateKeyRequest) ProtoMessage() {}
+
+func (x *ReplicateKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplicateKeyRequest.ProtoReflect.Descriptor instead.
+func (*ReplicateKeyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *ReplicateKeyRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *ReplicateKeyRequest) GetReplicaRegion() string {
+	if x != nil && x.ReplicaRegion != nil {
+		return *x.ReplicaRegion
+	}
+	return ""
+}
+
+func (x *ReplicateKeyRequest) GetPolicy() string {
+	if x != nil && x.Policy != nil {
+		return *x.Policy
+	}
+	return ""
+}
+
+func (x *ReplicateKeyRequest) GetBypassPolicyLockoutSafetyCheck() bool {
+	if x != nil && x.BypassPolicyLockoutSafetyCheck != nil {
+		return *x.BypassPolicyLockoutSafetyCheck
+	}
+	return false
+}
+
+func (x *ReplicateKeyRequest) GetDescription() string {
+	if x != nil && x.Description != nil {
+		return *x.Description
+	}
+	return ""
+}
+
+func (x *ReplicateKeyRequest) GetTags() []*Tag {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+// ReplicateKeyResponse is the output of ReplicateKey.
+type ReplicateKeyResponse struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	ReplicaKeyMetadata *KeyMetadata           `protobuf:"bytes,1,opt,name=replica_key_metadata,json=replicaKeyMetadata" json:"replica_key_metadata,omitempty"`
+	ReplicaPolicy      *string                `protobuf:"bytes,2,opt,name=replica_policy,json=replicaPolicy" json:"replica_policy,omitempty"`
+	ReplicaTags        []*Tag                 `protobuf:"bytes,3,rep,name=replica_tags,json=replicaTags" json:"replica_tags,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ReplicateKeyResponse) Reset() {
+	*x = ReplicateKeyResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplicateKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplicateKeyResponse) ProtoMessage() {}
+
+func (x *ReplicateKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplicateKeyResponse.ProtoReflect.Descriptor instead.
+func (*ReplicateKeyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{93}
+}
+
+func (x *ReplicateKeyResponse) GetReplicaKeyMetadata() *KeyMetadata {
+	if x != nil {
+		return x.ReplicaKeyMetadata
+	}
+	return nil
+}
+
+func (x *ReplicateKeyResponse) GetReplicaPolicy() string {
+	if x != nil && x.ReplicaPolicy != nil {
+		return *x.ReplicaPolicy
+	}
+	return ""
+}
+
+func (x *ReplicateKeyResponse) GetReplicaTags() []*Tag {
+	if x != nil {
+		return x.ReplicaTags
+	}
+	return nil
+}
+
+// UpdatePrimaryRegionRequest is the input of UpdatePrimaryRegion.
+type UpdatePrimaryRegionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyId         *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	PrimaryRegion *string                `protobuf:"bytes,2,opt,name=primary_region,json=primaryRegion" json:"primary_region,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdatePrimaryRegionRequest) Reset() {
+	*x = UpdatePrimaryRegionRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[94]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdatePrimaryRegionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdatePrimaryRegionRequest) ProtoMessage() {}
+
+func (x *UpdatePrimaryRegionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[94]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdatePrimaryRegionRequest.ProtoReflect.Descriptor instead.
+func (*UpdatePrimaryRegionRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{94}
+}
+
+func (x *UpdatePrimaryRegionRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *UpdatePrimaryRegionRequest) GetPrimaryRegion() string {
+	if x != nil && x.PrimaryRegion != nil {
+		return *x.PrimaryRegion
+	}
+	return ""
+}
+
+// UpdatePrimaryRegionResponse is the output of UpdatePrimaryRegion.
+type UpdatePrimaryRegionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdatePrimaryRegionResponse) Reset() {
+	*x = UpdatePrimaryRegionResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[95]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdatePrimaryRegionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdatePrimaryRegionResponse) ProtoMessage() {}
+
+func (x *UpdatePrimaryRegionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[95]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdatePrimaryRegionResponse.ProtoReflect.Descriptor instead.
+func (*UpdatePrimaryRegionResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{95}
+}
+
+// CreateCustomKeyStoreRequest is the input of CreateCustomKeyStore.
+type CreateCustomKeyStoreRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreName *string                `protobuf:"bytes,1,opt,name=custom_key_store_name,json=customKeyStoreName" json:"custom_key_store_name,omitempty"`
+	CloudHsmClusterId  *string                `protobuf:"bytes,2,opt,name=cloud_hsm_cluster_id,json=cloudHsmClusterId" json:"cloud_hsm_cluster_id,omitempty"`
+	// The certificate, in PEM, that the cluster was initialised with.
+	TrustAnchorCertificate *string `protobuf:"bytes,3,opt,name=trust_anchor_certificate,json=trustAnchorCertificate" json:"trust_anchor_certificate,omitempty"`
+	// The password of the user by which the key store logs in to the HSMs.
+	KeyStorePassword                 *string                           `protobuf:"bytes,4,opt,name=key_store_password,json=keyStorePassword" json:"key_store_password,omitempty"`
+	CustomKeyStoreType               *CustomKeyStoreType               `protobuf:"varint,5,opt,name=custom_key_store_type,json=customKeyStoreType,enum=strongroom.kms.v1.CustomKeyStoreType" json:"custom_key_store_type,omitempty"`
+	XksProxyUriEndpoint              *string                           `protobuf:"bytes,6,opt,name=xks_proxy_uri_endpoint,json=xksProxyUriEndpoint" json:"xks_proxy_uri_endpoint,omitempty"`
+	XksProxyUriPath                  *string                           `protobuf:"bytes,7,opt,name=xks_proxy_uri_path,json=xksProxyUriPath" json:"xks_proxy_uri_path,omitempty"`
+	XksProxyVpcEndpointServiceName   *string                           `protobuf:"bytes,8,opt,name=xks_proxy_vpc_endpoint_service_name,json=xksProxyVpcEndpointServiceName" json:"xks_proxy_vpc_endpoint_service_name,omitempty"`
+	XksProxyVpcEndpointServiceOwner  *string                           `protobuf:"bytes,9,opt,name=xks_proxy_vpc_endpoint_service_owner,json=xksProxyVpcEndpointServiceOwner" json:"xks_proxy_vpc_endpoint_service_owner,omitempty"`
+	XksProxyAuthenticationCredential *XksProxyAuthenticationCredential `protobuf:"bytes,10,opt,name=xks_proxy_authentication_credential,json=xksProxyAuthenticationCredential" json:"xks_proxy_authentication_credential,omitempty"`
+	XksProxyConnectivity             *XksProxyConnectivityType         `protobuf:"varint,11,opt,name=xks_proxy_connectivity,json=xksProxyConnectivity,enum=strongroom.kms.v1.XksProxyConnectivityType" json:"xks_proxy_connectivity,omitempty"`
+	unknownFields                    protoimpl.UnknownFields
+	sizeCache                        protoimpl.SizeCache
+}
+
+func (x *CreateCustomKeyStoreRequest) Reset() {
+	*x = CreateCustomKeyStoreRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[96]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateCustomKeyStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateCustomKeyStoreRequest) ProtoMessage() {}
+
+func (x *CreateCustomKeyStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[96]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateCustomKeyStoreRequest.ProtoReflect.Descriptor instead.
+func (*CreateCustomKeyStoreRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{96}
+}
+
+func (x *CreateCustomKeyStoreRequest) GetCustomKeyStoreName() string {
+	if x != nil && x.CustomKeyStoreName != nil {
+		return *x.CustomKeyStoreName
+	}
+	return ""
+}
+
+func (x *CreateCustomKeyStoreRequest) GetCloudHsmClusterId() string {
+	if x != nil && x.CloudHsmClusterId != nil {
+		return *x.CloudHsmClusterId
+	}
+	return ""
+}
+
+func (x *CreateCustomKeyStoreRequest) GetTrustAnchorCertificate() string {
+	if x != nil && x.TrustAnchorCertificate != nil {
+		return *x.TrustAnchorCertificate
+	}
+	return ""
+}
+
+func (x *CreateCustomKeyStoreRequest) GetKeyStorePassword() string {
+	if x != nil && x.KeyStorePassword != nil {
+		return *x.KeyStorePassword
+	}
+	return ""
+}
+
+func (x *CreateCustomKeyStoreRequest) GetCustomKeyStoreType() CustomKeyStoreType {
+	if x != nil && x.CustomKeyStoreType != nil {
+		return *x.CustomKeyStoreType
+	}
+	return CustomKeyStoreType_CUSTOM_KEY_STORE_TYPE_UNSPECIFIED
+}
+
+func (x *CreateCustomKeyStoreRequest) GetXksProxyUriEndpoint() string {
+	if x != nil && x.XksProxyUriEndpoint != nil {
+		return *x.XksProxyUriEndpoint
+	}
+	return ""
+}
+
+func (x *CreateCustomKeyStoreRequest) GetXksProxyUriPath() string {
+	if x != nil && x.XksProxyUriPath != nil {
+		return *x.XksProxyUriPath
+	}
+	return ""
+}
+
+func (x *CreateCustomKeyStoreRequest) GetXksProxyVpcEndpointServiceName() string {
+	if x != nil && x.XksProxyVpcEndpointServiceName != nil {
+		return *x.XksProxyVpcEndpointServiceName
+	}
+	return ""
+}
+
+func (x *CreateCustomKeyStoreRequest) GetXksProxyVpcEndpointServiceOwner() string {
+	if x != nil && x.XksProxyVpcEndpointServiceOwner != nil {
+		return *x.XksProxyVpcEndpointServiceOwner
+	}
+	return ""
+}
+
+func (x *CreateCustomKeyStoreRequest) GetXksProxyAuthenticationCredential() *XksProxyAuthenticationCredential {
+	if x != nil {
+		return x.XksProxyAuthenticationCredential
+	}
+	return nil
+}
+
+func (x *CreateCustomKeyStoreRequest) GetXksProxyConnectivity() XksProxyConnectivityType {
+	if x != nil && x.XksProxyConnectivity != nil {
+		return *x.XksProxyConnectivity
+	}
+	return XksProxyConnectivityType_XKS_PROXY_CONNECTIVITY_TYPE_UNSPECIFIED
+}
+
+// CreateCustomKeyStoreResponse is the output of CreateCustomKeyStore.
+type CreateCustomKeyStoreResponse struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreId *string                `protobuf:"bytes,1,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *CreateCustomKeyStoreResponse) Reset() {
+	*x = CreateCustomKeyStoreResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[97]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateCustomKeyStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateCustomKeyStoreResponse) ProtoMessage() {}
+
+func (x *CreateCustomKeyStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[97]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateCustomKeyStoreResponse.ProtoReflect.Descriptor instead.
+func (*CreateCustomKeyStoreResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{97}
+}
+
+func (x *CreateCustomKeyStoreResponse) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+// DescribeCustomKeyStoresRequest is the input of DescribeCustomKeyStores.
+type DescribeCustomKeyStoresRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreId   *string                `protobuf:"bytes,1,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	CustomKeyStoreName *string                `protobuf:"bytes,2,opt,name=custom_key_store_name,json=customKeyStoreName" json:"custom_key_store_name,omitempty"`
+	// Items to a page, default 10.
+	Limit *int32 `protobuf:"varint,3,opt,name=limit" json:"limit,omitempty"`
+	// The next_marker of the page before.
+	Marker        *string `protobuf:"bytes,4,opt,name=marker" json:"marker,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeCustomKeyStoresRequest) Reset() {
+	*x = DescribeCustomKeyStoresRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[98]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeCustomKeyStoresRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeCustomKeyStoresRequest) ProtoMessage() {}
+
+func (x *DescribeCustomKeyStoresRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[98]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeCustomKeyStoresRequest.ProtoReflect.Descriptor instead.
+func (*DescribeCustomKeyStoresRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{98}
+}
+
+func (x *DescribeCustomKeyStoresRequest) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+func (x *DescribeCustomKeyStoresRequest) GetCustomKeyStoreName() string {
+	if x != nil && x.CustomKeyStoreName != nil {
+		return *x.CustomKeyStoreName
+	}
+	return ""
+}
+
+func (x *DescribeCustomKeyStoresRequest) GetLimit() int32 {
+	if x != nil && x.Limit != nil {
+		return *x.Limit
+	}
+	return 0
+}
+
+func (x *DescribeCustomKeyStoresRequest) GetMarker() string {
+	if x != nil && x.Marker != nil {
+		return *x.Marker
+	}
+	return ""
+}
+
+// DescribeCustomKeyStoresResponse is the output of DescribeCustomKeyStores.
+type DescribeCustomKeyStoresResponse struct {
+	state           protoimpl.MessageState      `protogen:"open.v1"`
+	CustomKeyStores []*CustomKeyStoresListEntry `protobuf:"bytes,1,rep,name=custom_key_stores,json=customKeyStores" json:"custom_key_stores,omitempty"`
+	// Present when truncated.
+	NextMarker *string `protobuf:"bytes,2,opt,name=next_marker,json=nextMarker" json:"next_marker,omitempty"`
+	// There are more.
+	Truncated     *bool `protobuf:"varint,3,opt,name=truncated" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeCustomKeyStoresResponse) Reset() {
+	*x = DescribeCustomKeyStoresResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[99]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeCustomKeyStoresResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeCustomKeyStoresResponse) ProtoMessage() {}
+
+func (x *DescribeCustomKeyStoresResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[99]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeCustomKeyStoresResponse.ProtoReflect.Descriptor instead.
+func (*DescribeCustomKeyStoresResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{99}
+}
+
+func (x *DescribeCustomKeyStoresResponse) GetCustomKeyStores() []*CustomKeyStoresListEntry {
+	if x != nil {
+		return x.CustomKeyStores
+	}
+	return nil
+}
+
+func (x *DescribeCustomKeyStoresResponse) GetNextMarker() string {
+	if x != nil && x.NextMarker != nil {
+		return *x.NextMarker
+	}
+	return ""
+}
+
+func (x *DescribeCustomKeyStoresResponse) GetTruncated() bool {
+	if x != nil && x.Truncated != nil {
+		return *x.Truncated
+	}
+	return false
+}
+
+// UpdateCustomKeyStoreRequest is the input of UpdateCustomKeyStore.
+type UpdateCustomKeyStoreRequest struct {
+	state                 protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreId      *string                `protobuf:"bytes,1,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	NewCustomKeyStoreName *string                `protobuf:"bytes,2,opt,name=new_custom_key_store_name,json=newCustomKeyStoreName" json:"new_custom_key_store_name,omitempty"`
+	// The password of the user by which the key store logs in to the HSMs.
+	KeyStorePassword                 *string                           `protobuf:"bytes,3,opt,name=key_store_password,json=keyStorePassword" json:"key_store_password,omitempty"`
+	CloudHsmClusterId                *string                           `protobuf:"bytes,4,opt,name=cloud_hsm_cluster_id,json=cloudHsmClusterId" json:"cloud_hsm_cluster_id,omitempty"`
+	XksProxyUriEndpoint              *string                           `protobuf:"bytes,5,opt,name=xks_proxy_uri_endpoint,json=xksProxyUriEndpoint" json:"xks_proxy_uri_endpoint,omitempty"`
+	XksProxyUriPath                  *string                           `protobuf:"bytes,6,opt,name=xks_proxy_uri_path,json=xksProxyUriPath" json:"xks_proxy_uri_path,omitempty"`
+	XksProxyVpcEndpointServiceName   *string                           `protobuf:"bytes,7,opt,name=xks_proxy_vpc_endpoint_service_name,json=xksProxyVpcEndpointServiceName" json:"xks_proxy_vpc_endpoint_service_name,omitempty"`
+	XksProxyVpcEndpointServiceOwner  *string                           `protobuf:"bytes,8,opt,name=xks_proxy_vpc_endpoint_service_owner,json=xksProxyVpcEndpointServiceOwner" json:"xks_proxy_vpc_endpoint_service_owner,omitempty"`
+	XksProxyAuthenticationCredential *XksProxyAuthenticationCredential `protobuf:"bytes,9,opt,name=xks_proxy_authentication_credential,json=xksProxyAuthenticationCredential" json:"xks_proxy_authentication_credential,omitempty"`
+	XksProxyConnectivity             *XksProxyConnectivityType         `protobuf:"varint,10,opt,name=xks_proxy_connectivity,json=xksProxyConnectivity,enum=strongroom.kms.v1.XksProxyConnectivityType" json:"xks_proxy_connectivity,omitempty"`
+	unknownFields                    protoimpl.UnknownFields
+	sizeCache                        protoimpl.SizeCache
+}
+
+func (x *UpdateCustomKeyStoreRequest) Reset() {
+	*x = UpdateCustomKeyStoreRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[100]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateCustomKeyStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateCustomKeyStoreRequest) ProtoMessage() {}
+
+func (x *UpdateCustomKeyStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[100]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateCustomKeyStoreRequest.ProtoReflect.Descriptor instead.
+func (*UpdateCustomKeyStoreRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{100}
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetNewCustomKeyStoreName() string {
+	if x != nil && x.NewCustomKeyStoreName != nil {
+		return *x.NewCustomKeyStoreName
+	}
+	return ""
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetKeyStorePassword() string {
+	if x != nil && x.KeyStorePassword != nil {
+		return *x.KeyStorePassword
+	}
+	return ""
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetCloudHsmClusterId() string {
+	if x != nil && x.CloudHsmClusterId != nil {
+		return *x.CloudHsmClusterId
+	}
+	return ""
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetXksProxyUriEndpoint() string {
+	if x != nil && x.XksProxyUriEndpoint != nil {
+		return *x.XksProxyUriEndpoint
+	}
+	return ""
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetXksProxyUriPath() string {
+	if x != nil && x.XksProxyUriPath != nil {
+		return *x.XksProxyUriPath
+	}
+	return ""
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetXksProxyVpcEndpointServiceName() string {
+	if x != nil && x.XksProxyVpcEndpointServiceName != nil {
+		return *x.XksProxyVpcEndpointServiceName
+	}
+	return ""
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetXksProxyVpcEndpointServiceOwner() string {
+	if x != nil && x.XksProxyVpcEndpointServiceOwner != nil {
+		return *x.XksProxyVpcEndpointServiceOwner
+	}
+	return ""
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetXksProxyAuthenticationCredential() *XksProxyAuthenticationCredential {
+	if x != nil {
+		return x.XksProxyAuthenticationCredential
+	}
+	return nil
+}
+
+func (x *UpdateCustomKeyStoreRequest) GetXksProxyConnectivity() XksProxyConnectivityType {
+	if x != nil && x.XksProxyConnectivity != nil {
+		return *x.XksProxyConnectivity
+	}
+	return XksProxyConnectivityType_XKS_PROXY_CONNECTIVITY_TYPE_UNSPECIFIED
+}
+
+// UpdateCustomKeyStoreResponse is the output of UpdateCustomKeyStore.
+type UpdateCustomKeyStoreResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateCustomKeyStoreResponse) Reset() {
+	*x = UpdateCustomKeyStoreResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[101]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateCustomKeyStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateCustomKeyStoreResponse) ProtoMessage() {}
+
+func (x *UpdateCustomKeyStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[101]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateCustomKeyStoreResponse.ProtoReflect.Descriptor instead.
+func (*UpdateCustomKeyStoreResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{101}
+}
+
+// ConnectCustomKeyStoreRequest is the input of ConnectCustomKeyStore.
+type ConnectCustomKeyStoreRequest struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreId *string                `protobuf:"bytes,1,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ConnectCustomKeyStoreRequest) Reset() {
+	*x = ConnectCustomKeyStoreRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[102]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectCustomKeyStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectCustomKeyStoreRequest) ProtoMessage() {}
+
+func (x *ConnectCustomKeyStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[102]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectCustomKeyStoreRequest.ProtoReflect.Descriptor instead.
+func (*ConnectCustomKeyStoreRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{102}
+}
+
+func (x *ConnectCustomKeyStoreRequest) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+// ConnectCustomKeyStoreResponse is the output of ConnectCustomKeyStore.
+type ConnectCustomKeyStoreResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectCustomKeyStoreResponse) Reset() {
+	*x = ConnectCustomKeyStoreResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[103]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectCustomKeyStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectCustomKeyStoreResponse) ProtoMessage() {}
+
+func (x *ConnectCustomKeyStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[103]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectCustomKeyStoreResponse.ProtoReflect.Descriptor instead.
+func (*ConnectCustomKeyStoreResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{103}
+}
+
+// DisconnectCustomKeyStoreRequest is the input of DisconnectCustomKeyStore.
+type DisconnectCustomKeyStoreRequest struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreId *string                `protobuf:"bytes,1,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *DisconnectCustomKeyStoreRequest) Reset() {
+	*x = DisconnectCustomKeyStoreRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[104]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisconnectCustomKeyStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisconnectCustomKeyStoreRequest) ProtoMessage() {}
+
+func (x *DisconnectCustomKeyStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[104]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisconnectCustomKeyStoreRequest.ProtoReflect.Descriptor instead.
+func (*DisconnectCustomKeyStoreRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{104}
+}
+
+func (x *DisconnectCustomKeyStoreRequest) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+// DisconnectCustomKeyStoreResponse is the output of DisconnectCustomKeyStore.
+type DisconnectCustomKeyStoreResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisconnectCustomKeyStoreResponse) Reset() {
+	*x = DisconnectCustomKeyStoreResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[105]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisconnectCustomKeyStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisconnectCustomKeyStoreResponse) ProtoMessage() {}
+
+func (x *DisconnectCustomKeyStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[105]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisconnectCustomKeyStoreResponse.ProtoReflect.Descriptor instead.
+func (*DisconnectCustomKeyStoreResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{105}
+}
+
+// DeleteCustomKeyStoreRequest is the input of DeleteCustomKeyStore.
+type DeleteCustomKeyStoreRequest struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreId *string                `protobuf:"bytes,1,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *DeleteCustomKeyStoreRequest) Reset() {
+	*x = DeleteCustomKeyStoreRequest{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[106]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteCustomKeyStoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteCustomKeyStoreRequest) ProtoMessage() {}
+
+func (x *DeleteCustomKeyStoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[106]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteCustomKeyStoreRequest.ProtoReflect.Descriptor instead.
+func (*DeleteCustomKeyStoreRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{106}
+}
+
+func (x *DeleteCustomKeyStoreRequest) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+// DeleteCustomKeyStoreResponse is the output of DeleteCustomKeyStore.
+type DeleteCustomKeyStoreResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteCustomKeyStoreResponse) Reset() {
+	*x = DeleteCustomKeyStoreResponse{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[107]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteCustomKeyStoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteCustomKeyStoreResponse) ProtoMessage() {}
+
+func (x *DeleteCustomKeyStoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[107]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteCustomKeyStoreResponse.ProtoReflect.Descriptor instead.
+func (*DeleteCustomKeyStoreResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{107}
+}
+
 // KeyMetadata describes a KMS key.
 type KeyMetadata struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -3228,7 +8694,7 @@ type KeyMetadata struct {
 
 func (x *KeyMetadata) Reset() {
 	*x = KeyMetadata{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[36]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +8706,7 @@ func (x *KeyMetadata) String() string {
 func (*KeyMetadata) ProtoMessage() {}
 
 func (x *KeyMetadata) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[36]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +8719,7 @@ func (x *KeyMetadata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyMetadata.ProtoReflect.Descriptor instead.
 func (*KeyMetadata) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{36}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *KeyMetadata) GetAwsAccountId() string {
@@ -3449,7 +8915,7 @@ type KeyListEntry struct {
 
 func (x *KeyListEntry) Reset() {
 	*x = KeyListEntry{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[37]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3461,7 +8927,7 @@ func (x *KeyListEntry) String() string {
 func (*KeyListEntry) ProtoMessage() {}
 
 func (x *KeyListEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[37]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3474,7 +8940,7 @@ func (x *KeyListEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyListEntry.ProtoReflect.Descriptor instead.
 func (*KeyListEntry) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{37}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *KeyListEntry) GetKeyId() string {
@@ -3506,7 +8972,7 @@ type AliasListEntry struct {
 
 func (x *AliasListEntry) Reset() {
 	*x = AliasListEntry{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[38]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +8984,7 @@ func (x *AliasListEntry) String() string {
 func (*AliasListEntry) ProtoMessage() {}
 
 func (x *AliasListEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[38]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +8997,7 @@ func (x *AliasListEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AliasListEntry.ProtoReflect.Descriptor instead.
 func (*AliasListEntry) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{38}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *AliasListEntry) GetAliasName() string {
@@ -3580,7 +9046,7 @@ type Tag struct {
 
 func (x *Tag) Reset() {
 	*x = Tag{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[39]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3592,7 +9058,7 @@ func (x *Tag) String() string {
 func (*Tag) ProtoMessage() {}
 
 func (x *Tag) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[39]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3605,7 +9071,7 @@ func (x *Tag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tag.ProtoReflect.Descriptor instead.
 func (*Tag) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{39}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *Tag) GetTagKey() string {
@@ -3633,7 +9099,7 @@ type RecipientInfo struct {
 
 func (x *RecipientInfo) Reset() {
 	*x = RecipientInfo{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[40]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3645,7 +9111,7 @@ func (x *RecipientInfo) String() string {
 func (*RecipientInfo) ProtoMessage() {}
 
 func (x *RecipientInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[40]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3658,7 +9124,7 @@ func (x *RecipientInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecipientInfo.ProtoReflect.Descriptor instead.
 func (*RecipientInfo) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{40}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *RecipientInfo) GetKeyEncryptionAlgorithm() KeyEncryptionMechanism {
@@ -3687,7 +9153,7 @@ type MultiRegionConfiguration struct {
 
 func (x *MultiRegionConfiguration) Reset() {
 	*x = MultiRegionConfiguration{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[41]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3699,7 +9165,7 @@ func (x *MultiRegionConfiguration) String() string {
 func (*MultiRegionConfiguration) ProtoMessage() {}
 
 func (x *MultiRegionConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[41]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3712,7 +9178,7 @@ func (x *MultiRegionConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MultiRegionConfiguration.ProtoReflect.Descriptor instead.
 func (*MultiRegionConfiguration) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{41}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *MultiRegionConfiguration) GetMultiRegionKeyType() MultiRegionKeyType {
@@ -3747,7 +9213,7 @@ type MultiRegionKey struct {
 
 func (x *MultiRegionKey) Reset() {
 	*x = MultiRegionKey{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[42]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3759,7 +9225,7 @@ func (x *MultiRegionKey) String() string {
 func (*MultiRegionKey) ProtoMessage() {}
 
 func (x *MultiRegionKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[42]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3772,7 +9238,7 @@ func (x *MultiRegionKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MultiRegionKey.ProtoReflect.Descriptor instead.
 func (*MultiRegionKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{42}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *MultiRegionKey) GetArn() string {
@@ -3799,7 +9265,7 @@ type XksKeyConfiguration struct {
 
 func (x *XksKeyConfiguration) Reset() {
 	*x = XksKeyConfiguration{}
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[43]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3811,7 +9277,7 @@ func (x *XksKeyConfiguration) String() string {
 func (*XksKeyConfiguration) ProtoMessage() {}
 
 func (x *XksKeyConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[43]
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3824,12 +9290,606 @@ func (x *XksKeyConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use XksKeyConfiguration.ProtoReflect.Descriptor instead.
 func (*XksKeyConfiguration) Descriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{43}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *XksKeyConfiguration) GetId() string {
 	if x != nil && x.Id != nil {
 		return *x.Id
+	}
+	return ""
+}
+
+// GrantListEntry is one grant of a list.
+type GrantListEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId             *string                `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	GrantId           *string                `protobuf:"bytes,2,opt,name=grant_id,json=grantId" json:"grant_id,omitempty"`
+	Name              *string                `protobuf:"bytes,3,opt,name=name" json:"name,omitempty"`
+	CreationDate      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=creation_date,json=creationDate" json:"creation_date,omitempty"`
+	GranteePrincipal  *string                `protobuf:"bytes,5,opt,name=grantee_principal,json=granteePrincipal" json:"grantee_principal,omitempty"`
+	RetiringPrincipal *string                `protobuf:"bytes,6,opt,name=retiring_principal,json=retiringPrincipal" json:"retiring_principal,omitempty"`
+	// The account of the key.
+	IssuingAccount *string           `protobuf:"bytes,7,opt,name=issuing_account,json=issuingAccount" json:"issuing_account,omitempty"`
+	Operations     []GrantOperation  `protobuf:"varint,8,rep,packed,name=operations,enum=strongroom.kms.v1.GrantOperation" json:"operations,omitempty"`
+	Constraints    *GrantConstraints `protobuf:"bytes,9,opt,name=constraints" json:"constraints,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *GrantListEntry) Reset() {
+	*x = GrantListEntry{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[116]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantListEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantListEntry) ProtoMessage() {}
+
+func (x *GrantListEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[116]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantListEntry.ProtoReflect.Descriptor instead.
+func (*GrantListEntry) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{116}
+}
+
+func (x *GrantListEntry) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GrantListEntry) GetGrantId() string {
+	if x != nil && x.GrantId != nil {
+		return *x.GrantId
+	}
+	return ""
+}
+
+func (x *GrantListEntry) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *GrantListEntry) GetCreationDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreationDate
+	}
+	return nil
+}
+
+func (x *GrantListEntry) GetGranteePrincipal() string {
+	if x != nil && x.GranteePrincipal != nil {
+		return *x.GranteePrincipal
+	}
+	return ""
+}
+
+func (x *GrantListEntry) GetRetiringPrincipal() string {
+	if x != nil && x.RetiringPrincipal != nil {
+		return *x.RetiringPrincipal
+	}
+	return ""
+}
+
+func (x *GrantListEntry) GetIssuingAccount() string {
+	if x != nil && x.IssuingAccount != nil {
+		return *x.IssuingAccount
+	}
+	return ""
+}
+
+func (x *GrantListEntry) GetOperations() []GrantOperation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *GrantListEntry) GetConstraints() *GrantConstraints {
+	if x != nil {
+		return x.Constraints
+	}
+	return nil
+}
+
+// GrantConstraints bind a grant to requests with an encryption context.
+type GrantConstraints struct {
+	state                   protoimpl.MessageState `protogen:"open.v1"`
+	EncryptionContextSubset map[string]string      `protobuf:"bytes,1,rep,name=encryption_context_subset,json=encryptionContextSubset" json:"encryption_context_subset,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	EncryptionContextEquals map[string]string      `protobuf:"bytes,2,rep,name=encryption_context_equals,json=encryptionContextEquals" json:"encryption_context_equals,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *GrantConstraints) Reset() {
+	*x = GrantConstraints{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[117]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantConstraints) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantConstraints) ProtoMessage() {}
+
+func (x *GrantConstraints) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[117]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantConstraints.ProtoReflect.Descriptor instead.
+func (*GrantConstraints) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{117}
+}
+
+func (x *GrantConstraints) GetEncryptionContextSubset() map[string]string {
+	if x != nil {
+		return x.EncryptionContextSubset
+	}
+	return nil
+}
+
+func (x *GrantConstraints) GetEncryptionContextEquals() map[string]string {
+	if x != nil {
+		return x.EncryptionContextEquals
+	}
+	return nil
+}
+
+// RotationsListEntry is one generation of a key's material.
+type RotationsListEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key's ARN.
+	KeyId *string `protobuf:"bytes,1,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Names the key material (backing key).
+	KeyMaterialId          *string              `protobuf:"bytes,2,opt,name=key_material_id,json=keyMaterialId" json:"key_material_id,omitempty"`
+	KeyMaterialDescription *string              `protobuf:"bytes,3,opt,name=key_material_description,json=keyMaterialDescription" json:"key_material_description,omitempty"`
+	ImportState            *ImportState         `protobuf:"varint,4,opt,name=import_state,json=importState,enum=strongroom.kms.v1.ImportState" json:"import_state,omitempty"`
+	KeyMaterialState       *KeyMaterialState    `protobuf:"varint,5,opt,name=key_material_state,json=keyMaterialState,enum=strongroom.kms.v1.KeyMaterialState" json:"key_material_state,omitempty"`
+	ExpirationModel        *ExpirationModelType `protobuf:"varint,6,opt,name=expiration_model,json=expirationModel,enum=strongroom.kms.v1.ExpirationModelType" json:"expiration_model,omitempty"`
+	// When imported material is destroyed; with KEY_MATERIAL_EXPIRES only.
+	ValidTo       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=valid_to,json=validTo" json:"valid_to,omitempty"`
+	RotationDate  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=rotation_date,json=rotationDate" json:"rotation_date,omitempty"`
+	RotationType  *RotationType          `protobuf:"varint,9,opt,name=rotation_type,json=rotationType,enum=strongroom.kms.v1.RotationType" json:"rotation_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotationsListEntry) Reset() {
+	*x = RotationsListEntry{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[118]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotationsListEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotationsListEntry) ProtoMessage() {}
+
+func (x *RotationsListEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[118]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotationsListEntry.ProtoReflect.Descriptor instead.
+func (*RotationsListEntry) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{118}
+}
+
+func (x *RotationsListEntry) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *RotationsListEntry) GetKeyMaterialId() string {
+	if x != nil && x.KeyMaterialId != nil {
+		return *x.KeyMaterialId
+	}
+	return ""
+}
+
+func (x *RotationsListEntry) GetKeyMaterialDescription() string {
+	if x != nil && x.KeyMaterialDescription != nil {
+		return *x.KeyMaterialDescription
+	}
+	return ""
+}
+
+func (x *RotationsListEntry) GetImportState() ImportState {
+	if x != nil && x.ImportState != nil {
+		return *x.ImportState
+	}
+	return ImportState_IMPORT_STATE_UNSPECIFIED
+}
+
+func (x *RotationsListEntry) GetKeyMaterialState() KeyMaterialState {
+	if x != nil && x.KeyMaterialState != nil {
+		return *x.KeyMaterialState
+	}
+	return KeyMaterialState_KEY_MATERIAL_STATE_UNSPECIFIED
+}
+
+func (x *RotationsListEntry) GetExpirationModel() ExpirationModelType {
+	if x != nil && x.ExpirationModel != nil {
+		return *x.ExpirationModel
+	}
+	return ExpirationModelType_EXPIRATION_MODEL_TYPE_UNSPECIFIED
+}
+
+func (x *RotationsListEntry) GetValidTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidTo
+	}
+	return nil
+}
+
+func (x *RotationsListEntry) GetRotationDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RotationDate
+	}
+	return nil
+}
+
+func (x *RotationsListEntry) GetRotationType() RotationType {
+	if x != nil && x.RotationType != nil {
+		return *x.RotationType
+	}
+	return RotationType_ROTATION_TYPE_UNSPECIFIED
+}
+
+// CustomKeyStoresListEntry is one custom key store of a list.
+type CustomKeyStoresListEntry struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreId   *string                `protobuf:"bytes,1,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	CustomKeyStoreName *string                `protobuf:"bytes,2,opt,name=custom_key_store_name,json=customKeyStoreName" json:"custom_key_store_name,omitempty"`
+	CloudHsmClusterId  *string                `protobuf:"bytes,3,opt,name=cloud_hsm_cluster_id,json=cloudHsmClusterId" json:"cloud_hsm_cluster_id,omitempty"`
+	// The certificate, in PEM, that the cluster was initialised with.
+	TrustAnchorCertificate *string                  `protobuf:"bytes,4,opt,name=trust_anchor_certificate,json=trustAnchorCertificate" json:"trust_anchor_certificate,omitempty"`
+	ConnectionState        *ConnectionStateType     `protobuf:"varint,5,opt,name=connection_state,json=connectionState,enum=strongroom.kms.v1.ConnectionStateType" json:"connection_state,omitempty"`
+	ConnectionErrorCode    *ConnectionErrorCodeType `protobuf:"varint,6,opt,name=connection_error_code,json=connectionErrorCode,enum=strongroom.kms.v1.ConnectionErrorCodeType" json:"connection_error_code,omitempty"`
+	CreationDate           *timestamppb.Timestamp   `protobuf:"bytes,7,opt,name=creation_date,json=creationDate" json:"creation_date,omitempty"`
+	CustomKeyStoreType     *CustomKeyStoreType      `protobuf:"varint,8,opt,name=custom_key_store_type,json=customKeyStoreType,enum=strongroom.kms.v1.CustomKeyStoreType" json:"custom_key_store_type,omitempty"`
+	XksProxyConfiguration  *XksProxyConfiguration   `protobuf:"bytes,9,opt,name=xks_proxy_configuration,json=xksProxyConfiguration" json:"xks_proxy_configuration,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
+}
+
+func (x *CustomKeyStoresListEntry) Reset() {
+	*x = CustomKeyStoresListEntry{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[119]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomKeyStoresListEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomKeyStoresListEntry) ProtoMessage() {}
+
+func (x *CustomKeyStoresListEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[119]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomKeyStoresListEntry.ProtoReflect.Descriptor instead.
+func (*CustomKeyStoresListEntry) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{119}
+}
+
+func (x *CustomKeyStoresListEntry) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+func (x *CustomKeyStoresListEntry) GetCustomKeyStoreName() string {
+	if x != nil && x.CustomKeyStoreName != nil {
+		return *x.CustomKeyStoreName
+	}
+	return ""
+}
+
+func (x *CustomKeyStoresListEntry) GetCloudHsmClusterId() string {
+	if x != nil && x.CloudHsmClusterId != nil {
+		return *x.CloudHsmClusterId
+	}
+	return ""
+}
+
+func (x *CustomKeyStoresListEntry) GetTrustAnchorCertificate() string {
+	if x != nil && x.TrustAnchorCertificate != nil {
+		return *x.TrustAnchorCertificate
+	}
+	return ""
+}
+
+func (x *CustomKeyStoresListEntry) GetConnectionState() ConnectionStateType {
+	if x != nil && x.ConnectionState != nil {
+		return *x.ConnectionState
+	}
+	return ConnectionStateType_CONNECTION_STATE_TYPE_UNSPECIFIED
+}
+
+func (x *CustomKeyStoresListEntry) GetConnectionErrorCode() ConnectionErrorCodeType {
+	if x != nil && x.ConnectionErrorCode != nil {
+		return *x.ConnectionErrorCode
+	}
+	return ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_UNSPECIFIED
+}
+
+func (x *CustomKeyStoresListEntry) GetCreationDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreationDate
+	}
+	return nil
+}
+
+func (x *CustomKeyStoresListEntry) GetCustomKeyStoreType() CustomKeyStoreType {
+	if x != nil && x.CustomKeyStoreType != nil {
+		return *x.CustomKeyStoreType
+	}
+	return CustomKeyStoreType_CUSTOM_KEY_STORE_TYPE_UNSPECIFIED
+}
+
+func (x *CustomKeyStoresListEntry) GetXksProxyConfiguration() *XksProxyConfiguration {
+	if x != nil {
+		return x.XksProxyConfiguration
+	}
+	return nil
+}
+
+// KeyLastUsageData is the last use of a key.
+type KeyLastUsageData struct {
+	state             protoimpl.MessageState         `protogen:"open.v1"`
+	Operation         *KeyLastUsageTrackingOperation `protobuf:"varint,1,opt,name=operation,enum=strongroom.kms.v1.KeyLastUsageTrackingOperation" json:"operation,omitempty"`
+	Timestamp         *timestamppb.Timestamp         `protobuf:"bytes,2,opt,name=timestamp" json:"timestamp,omitempty"`
+	CloudTrailEventId *string                        `protobuf:"bytes,3,opt,name=cloud_trail_event_id,json=cloudTrailEventId" json:"cloud_trail_event_id,omitempty"`
+	KmsRequestId      *string                        `protobuf:"bytes,4,opt,name=kms_request_id,json=kmsRequestId" json:"kms_request_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *KeyLastUsageData) Reset() {
+	*x = KeyLastUsageData{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[120]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyLastUsageData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyLastUsageData) ProtoMessage() {}
+
+func (x *KeyLastUsageData) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[120]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyLastUsageData.ProtoReflect.Descriptor instead.
+func (*KeyLastUsageData) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{120}
+}
+
+func (x *KeyLastUsageData) GetOperation() KeyLastUsageTrackingOperation {
+	if x != nil && x.Operation != nil {
+		return *x.Operation
+	}
+	return KeyLastUsageTrackingOperation_KEY_LAST_USAGE_TRACKING_OPERATION_UNSPECIFIED
+}
+
+func (x *KeyLastUsageData) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *KeyLastUsageData) GetCloudTrailEventId() string {
+	if x != nil && x.CloudTrailEventId != nil {
+		return *x.CloudTrailEventId
+	}
+	return ""
+}
+
+func (x *KeyLastUsageData) GetKmsRequestId() string {
+	if x != nil && x.KmsRequestId != nil {
+		return *x.KmsRequestId
+	}
+	return ""
+}
+
+// XksProxyConfiguration is of external key stores, which are not supported.
+type XksProxyConfiguration struct {
+	state                   protoimpl.MessageState    `protogen:"open.v1"`
+	Connectivity            *XksProxyConnectivityType `protobuf:"varint,1,opt,name=connectivity,enum=strongroom.kms.v1.XksProxyConnectivityType" json:"connectivity,omitempty"`
+	AccessKeyId             *string                   `protobuf:"bytes,2,opt,name=access_key_id,json=accessKeyId" json:"access_key_id,omitempty"`
+	UriEndpoint             *string                   `protobuf:"bytes,3,opt,name=uri_endpoint,json=uriEndpoint" json:"uri_endpoint,omitempty"`
+	UriPath                 *string                   `protobuf:"bytes,4,opt,name=uri_path,json=uriPath" json:"uri_path,omitempty"`
+	VpcEndpointServiceName  *string                   `protobuf:"bytes,5,opt,name=vpc_endpoint_service_name,json=vpcEndpointServiceName" json:"vpc_endpoint_service_name,omitempty"`
+	VpcEndpointServiceOwner *string                   `protobuf:"bytes,6,opt,name=vpc_endpoint_service_owner,json=vpcEndpointServiceOwner" json:"vpc_endpoint_service_owner,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *XksProxyConfiguration) Reset() {
+	*x = XksProxyConfiguration{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[121]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *XksProxyConfiguration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*XksProxyConfiguration) ProtoMessage() {}
+
+func (x *XksProxyConfiguration) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[121]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use XksProxyConfiguration.ProtoReflect.Descriptor instead.
+func (*XksProxyConfiguration) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{121}
+}
+
+func (x *XksProxyConfiguration) GetConnectivity() XksProxyConnectivityType {
+	if x != nil && x.Connectivity != nil {
+		return *x.Connectivity
+	}
+	return XksProxyConnectivityType_XKS_PROXY_CONNECTIVITY_TYPE_UNSPECIFIED
+}
+
+func (x *XksProxyConfiguration) GetAccessKeyId() string {
+	if x != nil && x.AccessKeyId != nil {
+		return *x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *XksProxyConfiguration) GetUriEndpoint() string {
+	if x != nil && x.UriEndpoint != nil {
+		return *x.UriEndpoint
+	}
+	return ""
+}
+
+func (x *XksProxyConfiguration) GetUriPath() string {
+	if x != nil && x.UriPath != nil {
+		return *x.UriPath
+	}
+	return ""
+}
+
+func (x *XksProxyConfiguration) GetVpcEndpointServiceName() string {
+	if x != nil && x.VpcEndpointServiceName != nil {
+		return *x.VpcEndpointServiceName
+	}
+	return ""
+}
+
+func (x *XksProxyConfiguration) GetVpcEndpointServiceOwner() string {
+	if x != nil && x.VpcEndpointServiceOwner != nil {
+		return *x.VpcEndpointServiceOwner
+	}
+	return ""
+}
+
+// XksProxyAuthenticationCredential is of external key stores, which are not
+// supported.
+type XksProxyAuthenticationCredential struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	AccessKeyId        *string                `protobuf:"bytes,1,opt,name=access_key_id,json=accessKeyId" json:"access_key_id,omitempty"`
+	RawSecretAccessKey *string                `protobuf:"bytes,2,opt,name=raw_secret_access_key,json=rawSecretAccessKey" json:"raw_secret_access_key,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *XksProxyAuthenticationCredential) Reset() {
+	*x = XksProxyAuthenticationCredential{}
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[122]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *XksProxyAuthenticationCredential) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*XksProxyAuthenticationCredential) ProtoMessage() {}
+
+func (x *XksProxyAuthenticationCredential) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_kms_v1_kms_proto_msgTypes[122]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use XksProxyAuthenticationCredential.ProtoReflect.Descriptor instead.
+func (*XksProxyAuthenticationCredential) Descriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{122}
+}
+
+func (x *XksProxyAuthenticationCredential) GetAccessKeyId() string {
+	if x != nil && x.AccessKeyId != nil {
+		return *x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *XksProxyAuthenticationCredential) GetRawSecretAccessKey() string {
+	if x != nil && x.RawSecretAccessKey != nil {
+		return *x.RawSecretAccessKey
 	}
 	return ""
 }
@@ -4025,7 +10085,371 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\x1bsource_encryption_algorithm\x18\x04 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x19sourceEncryptionAlgorithm\x12t\n" +
 	" destination_encryption_algorithm\x18\x05 \x01(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x1edestinationEncryptionAlgorithm\x12L\n" +
 	"\x16source_key_material_id\x18\x06 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\x13sourceKeyMaterialId\x12V\n" +
-	"\x1bdestination_key_material_id\x18\a \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\x18destinationKeyMaterialId\"\xfa\r\n" +
+	"\x1bdestination_key_material_id\x18\a \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\x18destinationKeyMaterialId\"\x8f\x03\n" +
+	"\vSignRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12*\n" +
+	"\amessage\x18\x02 \x01(\fB\x10\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\amessage\x12c\n" +
+	"\fmessage_type\x18\x03 \x01(\x0e2\x1e.strongroom.kms.v1.MessageTypeB \xea\xe0\x18\x1cB\a\x1a\x05\"RAW\"R\x11\n" +
+	"\x0fkms:MessageTypeR\vmessageType\x128\n" +
+	"\fgrant_tokens\x18\x04 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12t\n" +
+	"\x11signing_algorithm\x18\x05 \x01(\x0e2'.strongroom.kms.v1.SigningAlgorithmSpecB\x1e\xea\xe0\x18\x1a\x10\x01R\x16\n" +
+	"\x14kms:SigningAlgorithmR\x10signingAlgorithm\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRun\"\xb9\x01\n" +
+	"\fSignResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12/\n" +
+	"\tsignature\x18\x02 \x01(\fB\x11\xea\xe0\x18\r\x1a\x05\b\x01\x10\x800B\x02\b\x01X\x01R\tsignature\x12T\n" +
+	"\x11signing_algorithm\x18\x03 \x01(\x0e2'.strongroom.kms.v1.SigningAlgorithmSpecR\x10signingAlgorithm\"\xc4\x03\n" +
+	"\rVerifyRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12*\n" +
+	"\amessage\x18\x02 \x01(\fB\x10\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\amessage\x12c\n" +
+	"\fmessage_type\x18\x03 \x01(\x0e2\x1e.strongroom.kms.v1.MessageTypeB \xea\xe0\x18\x1cB\a\x1a\x05\"RAW\"R\x11\n" +
+	"\x0fkms:MessageTypeR\vmessageType\x121\n" +
+	"\tsignature\x18\x04 \x01(\fB\x13\xea\xe0\x18\x0f\x10\x01\x1a\x05\b\x01\x10\x800B\x02\b\x01X\x01R\tsignature\x12t\n" +
+	"\x11signing_algorithm\x18\x05 \x01(\x0e2'.strongroom.kms.v1.SigningAlgorithmSpecB\x1e\xea\xe0\x18\x1a\x10\x01R\x16\n" +
+	"\x14kms:SigningAlgorithmR\x10signingAlgorithm\x128\n" +
+	"\fgrant_tokens\x18\x06 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12\x17\n" +
+	"\adry_run\x18\a \x01(\bR\x06dryRun\"\xb3\x01\n" +
+	"\x0eVerifyResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12'\n" +
+	"\x0fsignature_valid\x18\x02 \x01(\bR\x0esignatureValid\x12T\n" +
+	"\x11signing_algorithm\x18\x03 \x01(\x0e2'.strongroom.kms.v1.SigningAlgorithmSpecR\x10signingAlgorithm\"\xa1\x02\n" +
+	"\x12GenerateMacRequest\x12*\n" +
+	"\amessage\x18\x01 \x01(\fB\x10\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\amessage\x12&\n" +
+	"\x06key_id\x18\x02 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12d\n" +
+	"\rmac_algorithm\x18\x03 \x01(\x0e2#.strongroom.kms.v1.MacAlgorithmSpecB\x1a\xea\xe0\x18\x16\x10\x01R\x12\n" +
+	"\x10kms:MacAlgorithmR\fmacAlgorithm\x128\n" +
+	"\fgrant_tokens\x18\x04 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\"\xa5\x01\n" +
+	"\x13GenerateMacResponse\x12 \n" +
+	"\x03mac\x18\x01 \x01(\fB\x0e\xea\xe0\x18\a\x1a\x05\b\x01\x10\x800\x80\x01\x01R\x03mac\x12H\n" +
+	"\rmac_algorithm\x18\x02 \x01(\x0e2#.strongroom.kms.v1.MacAlgorithmSpecR\fmacAlgorithm\x12\"\n" +
+	"\x06key_id\x18\x03 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\"\xc3\x02\n" +
+	"\x10VerifyMacRequest\x12*\n" +
+	"\amessage\x18\x01 \x01(\fB\x10\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\amessage\x12&\n" +
+	"\x06key_id\x18\x02 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12d\n" +
+	"\rmac_algorithm\x18\x03 \x01(\x0e2#.strongroom.kms.v1.MacAlgorithmSpecB\x1a\xea\xe0\x18\x16\x10\x01R\x12\n" +
+	"\x10kms:MacAlgorithmR\fmacAlgorithm\x12\"\n" +
+	"\x03mac\x18\x04 \x01(\fB\x10\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x800\x80\x01\x01R\x03mac\x128\n" +
+	"\fgrant_tokens\x18\x05 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRun\"\x9e\x01\n" +
+	"\x11VerifyMacResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12\x1b\n" +
+	"\tmac_valid\x18\x02 \x01(\bR\bmacValid\x12H\n" +
+	"\rmac_algorithm\x18\x03 \x01(\x0e2#.strongroom.kms.v1.MacAlgorithmSpecR\fmacAlgorithm\"w\n" +
+	"\x13GetPublicKeyRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x128\n" +
+	"\fgrant_tokens\x18\x02 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\"\xe1\x04\n" +
+	"\x14GetPublicKeyResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12,\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80@X\x01R\tpublicKey\x12a\n" +
+	"\x18customer_master_key_spec\x18\x03 \x01(\x0e2(.strongroom.kms.v1.CustomerMasterKeySpecR\x15customerMasterKeySpec\x125\n" +
+	"\bkey_spec\x18\x04 \x01(\x0e2\x1a.strongroom.kms.v1.KeySpecR\akeySpec\x12<\n" +
+	"\tkey_usage\x18\x05 \x01(\x0e2\x1f.strongroom.kms.v1.KeyUsageTypeR\bkeyUsage\x12_\n" +
+	"\x15encryption_algorithms\x18\x06 \x03(\x0e2*.strongroom.kms.v1.EncryptionAlgorithmSpecR\x14encryptionAlgorithms\x12V\n" +
+	"\x12signing_algorithms\x18\a \x03(\x0e2'.strongroom.kms.v1.SigningAlgorithmSpecR\x11signingAlgorithms\x12f\n" +
+	"\x18key_agreement_algorithms\x18\b \x03(\x0e2,.strongroom.kms.v1.KeyAgreementAlgorithmSpecR\x16keyAgreementAlgorithms\"\x9c\x03\n" +
+	"\x19DeriveSharedSecretRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12\x89\x01\n" +
+	"\x17key_agreement_algorithm\x18\x02 \x01(\x0e2,.strongroom.kms.v1.KeyAgreementAlgorithmSpecB#\xea\xe0\x18\x1f\x10\x01R\x1b\n" +
+	"\x19kms:KeyAgreementAlgorithmR\x15keyAgreementAlgorithm\x12.\n" +
+	"\n" +
+	"public_key\x18\x03 \x01(\fB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80@X\x01R\tpublicKey\x128\n" +
+	"\fgrant_tokens\x18\x04 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12H\n" +
+	"\trecipient\x18\x06 \x01(\v2 .strongroom.kms.v1.RecipientInfoB\b\xea\xe0\x18\x04B\x02\b\x01R\trecipient\"\xe2\x02\n" +
+	"\x1aDeriveSharedSecretResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x123\n" +
+	"\rshared_secret\x18\x02 \x01(\fB\x0e\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\fsharedSecret\x12G\n" +
+	"\x18ciphertext_for_recipient\x18\x03 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x16ciphertextForRecipient\x12d\n" +
+	"\x17key_agreement_algorithm\x18\x04 \x01(\x0e2,.strongroom.kms.v1.KeyAgreementAlgorithmSpecR\x15keyAgreementAlgorithm\x12<\n" +
+	"\n" +
+	"key_origin\x18\x05 \x01(\x0e2\x1d.strongroom.kms.v1.OriginTypeR\tkeyOrigin\"\xbf\x04\n" +
+	"\x1aGenerateDataKeyPairRequest\x12\xae\x01\n" +
+	"\x12encryption_context\x18\x01 \x03(\v2D.strongroom.kms.v1.GenerateDataKeyPairRequest.EncryptionContextEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x11encryptionContext\x12&\n" +
+	"\x06key_id\x18\x02 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12e\n" +
+	"\rkey_pair_spec\x18\x03 \x01(\x0e2\".strongroom.kms.v1.DataKeyPairSpecB\x1d\xea\xe0\x18\x19\x10\x01R\x15\n" +
+	"\x13kms:DataKeyPairSpecR\vkeyPairSpec\x128\n" +
+	"\fgrant_tokens\x18\x04 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12H\n" +
+	"\trecipient\x18\x05 \x01(\v2 .strongroom.kms.v1.RecipientInfoB\b\xea\xe0\x18\x04B\x02\b\x01R\trecipient\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRun\x1aD\n" +
+	"\x16EncryptionContextEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd3\x03\n" +
+	"\x1bGenerateDataKeyPairResponse\x12L\n" +
+	"\x1bprivate_key_ciphertext_blob\x18\x01 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x18privateKeyCiphertextBlob\x12B\n" +
+	"\x15private_key_plaintext\x18\x02 \x01(\fB\x0e\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 \x80\x01\x01R\x13privateKeyPlaintext\x12,\n" +
+	"\n" +
+	"public_key\x18\x03 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80@X\x01R\tpublicKey\x12\"\n" +
+	"\x06key_id\x18\x04 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12F\n" +
+	"\rkey_pair_spec\x18\x05 \x01(\x0e2\".strongroom.kms.v1.DataKeyPairSpecR\vkeyPairSpec\x12G\n" +
+	"\x18ciphertext_for_recipient\x18\x06 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x16ciphertextForRecipient\x12?\n" +
+	"\x0fkey_material_id\x18\a \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\x95\x04\n" +
+	"*GenerateDataKeyPairWithoutPlaintextRequest\x12\xbe\x01\n" +
+	"\x12encryption_context\x18\x01 \x03(\v2T.strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.EncryptionContextEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x11encryptionContext\x12&\n" +
+	"\x06key_id\x18\x02 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12e\n" +
+	"\rkey_pair_spec\x18\x03 \x01(\x0e2\".strongroom.kms.v1.DataKeyPairSpecB\x1d\xea\xe0\x18\x19\x10\x01R\x15\n" +
+	"\x13kms:DataKeyPairSpecR\vkeyPairSpec\x128\n" +
+	"\fgrant_tokens\x18\x04 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x1aD\n" +
+	"\x16EncryptionContextEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd6\x02\n" +
+	"+GenerateDataKeyPairWithoutPlaintextResponse\x12L\n" +
+	"\x1bprivate_key_ciphertext_blob\x18\x01 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x800X\x01R\x18privateKeyCiphertextBlob\x12,\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80@X\x01R\tpublicKey\x12\"\n" +
+	"\x06key_id\x18\x03 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12F\n" +
+	"\rkey_pair_spec\x18\x04 \x01(\x0e2\".strongroom.kms.v1.DataKeyPairSpecR\vkeyPairSpec\x12?\n" +
+	"\x0fkey_material_id\x18\x05 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\x90\x01\n" +
+	"\x12TagResourceRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12R\n" +
+	"\x04tags\x18\x02 \x03(\v2\x16.strongroom.kms.v1.TagB&\xea\xe0\x18\"\x10\x01R\x1e\x12\x0faws:RequestTag/\x1a\vaws:TagKeysR\x04tags\"\x15\n" +
+	"\x13TagResourceResponse\"w\n" +
+	"\x14UntagResourceRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x127\n" +
+	"\btag_keys\x18\x02 \x03(\tB\x1c\xea\xe0\x18\x18\x10\x01*\x05\b\x01\x10\x80\x01R\r\n" +
+	"\vaws:TagKeysR\atagKeys\"\x17\n" +
+	"\x15UntagResourceResponse\"\x9b\x01\n" +
+	"\x17ListResourceTagsRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12!\n" +
+	"\x05limit\x18\x02 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
+	"\x06marker\x18\x03 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\"\xa4\x01\n" +
+	"\x18ListResourceTagsResponse\x12*\n" +
+	"\x04tags\x18\x01 \x03(\v2\x16.strongroom.kms.v1.TagR\x04tags\x12>\n" +
+	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
+	"nextMarker\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"r\n" +
+	"\x13GetKeyPolicyRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x123\n" +
+	"\vpolicy_name\x18\x02 \x01(\tB\x12\xea\xe0\x18\x0e\x1a\x05\b\x01\x10\x80\x01\"\x05[\\w]+R\n" +
+	"policyName\"\x95\x01\n" +
+	"\x14GetKeyPolicyResponse\x12H\n" +
+	"\x06policy\x18\x01 \x01(\tB0\xea\xe0\x18,\x1a\x06\b\x01\x10\x80\x80\b\"\"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+R\x06policy\x123\n" +
+	"\vpolicy_name\x18\x02 \x01(\tB\x12\xea\xe0\x18\x0e\x1a\x05\b\x01\x10\x80\x01\"\x05[\\w]+R\n" +
+	"policyName\"\xbf\x02\n" +
+	"\x13PutKeyPolicyRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x123\n" +
+	"\vpolicy_name\x18\x02 \x01(\tB\x12\xea\xe0\x18\x0e\x1a\x05\b\x01\x10\x80\x01\"\x05[\\w]+R\n" +
+	"policyName\x12J\n" +
+	"\x06policy\x18\x03 \x01(\tB2\xea\xe0\x18.\x10\x01\x1a\x06\b\x01\x10\x80\x80\b\"\"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+R\x06policy\x12\x7f\n" +
+	"\"bypass_policy_lockout_safety_check\x18\x04 \x01(\bB3\xea\xe0\x18/B\a\x1a\x05falseR$\n" +
+	"\"kms:BypassPolicyLockoutSafetyCheckR\x1ebypassPolicyLockoutSafetyCheck\"\x16\n" +
+	"\x14PutKeyPolicyResponse\"\x9a\x01\n" +
+	"\x16ListKeyPoliciesRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12!\n" +
+	"\x05limit\x18\x02 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
+	"\x06marker\x18\x03 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\"\xae\x01\n" +
+	"\x17ListKeyPoliciesResponse\x125\n" +
+	"\fpolicy_names\x18\x01 \x03(\tB\x12\xea\xe0\x18\x0e*\x05\b\x01\x10\x80\x012\x05[\\w]+R\vpolicyNames\x12>\n" +
+	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
+	"nextMarker\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xb8\x04\n" +
+	"\x12CreateGrantRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12c\n" +
+	"\x11grantee_principal\x18\x02 \x01(\tB6\xea\xe0\x182\x10\x01\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x16\n" +
+	"\x14kms:GranteePrincipalR\x10granteePrincipal\x12d\n" +
+	"\x12retiring_principal\x18\x03 \x01(\tB5\xea\xe0\x181\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x17\n" +
+	"\x15kms:RetiringPrincipalR\x11retiringPrincipal\x12`\n" +
+	"\n" +
+	"operations\x18\x04 \x03(\x0e2!.strongroom.kms.v1.GrantOperationB\x1d\xea\xe0\x18\x19\x10\x01R\x15\n" +
+	"\x13kms:GrantOperationsR\n" +
+	"operations\x12E\n" +
+	"\vconstraints\x18\x05 \x01(\v2#.strongroom.kms.v1.GrantConstraintsR\vconstraints\x128\n" +
+	"\fgrant_tokens\x18\x06 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
+	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x123\n" +
+	"\x04name\x18\a \x01(\tB\x1f\xea\xe0\x18\x1b\x1a\x05\b\x01\x10\x80\x02\"\x12^[a-zA-Z0-9:/_-]+$R\x04name\x12\x17\n" +
+	"\adry_run\x18\b \x01(\bR\x06dryRun\"o\n" +
+	"\x13CreateGrantResponse\x120\n" +
+	"\vgrant_token\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x1a\x05\b\x01\x10\x80@B\x02\b\x01R\n" +
+	"grantToken\x12&\n" +
+	"\bgrant_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\agrantId\"\xa0\x02\n" +
+	"\x11ListGrantsRequest\x12!\n" +
+	"\x05limit\x18\x01 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
+	"\x06marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\x12&\n" +
+	"\x06key_id\x18\x03 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12&\n" +
+	"\bgrant_id\x18\x04 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\agrantId\x12a\n" +
+	"\x11grantee_principal\x18\x05 \x01(\tB4\xea\xe0\x180\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x16\n" +
+	"\x14kms:GranteePrincipalR\x10granteePrincipal\"\xad\x01\n" +
+	"\x12ListGrantsResponse\x129\n" +
+	"\x06grants\x18\x01 \x03(\v2!.strongroom.kms.v1.GrantListEntryR\x06grants\x12>\n" +
+	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
+	"nextMarker\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xde\x01\n" +
+	"\x1aListRetirableGrantsRequest\x12!\n" +
+	"\x05limit\x18\x01 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
+	"\x06marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\x12f\n" +
+	"\x12retiring_principal\x18\x03 \x01(\tB7\xea\xe0\x183\x10\x01\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x17\n" +
+	"\x15kms:RetiringPrincipalR\x11retiringPrincipal\"\xb6\x01\n" +
+	"\x1bListRetirableGrantsResponse\x129\n" +
+	"\x06grants\x18\x01 \x03(\v2!.strongroom.kms.v1.GrantListEntryR\x06grants\x12>\n" +
+	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
+	"nextMarker\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xad\x01\n" +
+	"\x12RetireGrantRequest\x120\n" +
+	"\vgrant_token\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x1a\x05\b\x01\x10\x80@B\x02\b\x01R\n" +
+	"grantToken\x12$\n" +
+	"\x06key_id\x18\x02 \x01(\tB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12&\n" +
+	"\bgrant_id\x18\x03 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\agrantId\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\"\x15\n" +
+	"\x13RetireGrantResponse\"\x7f\n" +
+	"\x12RevokeGrantRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12(\n" +
+	"\bgrant_id\x18\x02 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80\x01R\agrantId\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"\x15\n" +
+	"\x13RevokeGrantResponse\"\xa2\x01\n" +
+	"\x18EnableKeyRotationRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12^\n" +
+	"\x17rotation_period_in_days\x18\x02 \x01(\x05B'\xea\xe0\x18#\x1a\x05\bZ\x10\x80\x14R\x1a\n" +
+	"\x18kms:RotationPeriodInDaysR\x14rotationPeriodInDays\"\x1b\n" +
+	"\x19EnableKeyRotationResponse\"C\n" +
+	"\x19DisableKeyRotationRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\"\x1c\n" +
+	"\x1aDisableKeyRotationResponse\"E\n" +
+	"\x1bGetKeyRotationStatusRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\"\xe0\x02\n" +
+	"\x1cGetKeyRotationStatusResponse\x120\n" +
+	"\x14key_rotation_enabled\x18\x01 \x01(\bR\x12keyRotationEnabled\x12\"\n" +
+	"\x06key_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12B\n" +
+	"\x17rotation_period_in_days\x18\x03 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\bZ\x10\x80\x14R\x14rotationPeriodInDays\x12H\n" +
+	"\x12next_rotation_date\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x10nextRotationDate\x12\\\n" +
+	"\x1don_demand_rotation_start_date\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x19onDemandRotationStartDate\"B\n" +
+	"\x18RotateKeyOnDemandRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\"?\n" +
+	"\x19RotateKeyOnDemandResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\"\xf4\x01\n" +
+	"\x17ListKeyRotationsRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12W\n" +
+	"\x14include_key_material\x18\x02 \x01(\x0e2%.strongroom.kms.v1.IncludeKeyMaterialR\x12includeKeyMaterial\x12!\n" +
+	"\x05limit\x18\x03 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
+	"\x06marker\x18\x04 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\"\xbd\x01\n" +
+	"\x18ListKeyRotationsResponse\x12C\n" +
+	"\trotations\x18\x01 \x03(\v2%.strongroom.kms.v1.RotationsListEntryR\trotations\x12>\n" +
+	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
+	"nextMarker\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"@\n" +
+	"\x16GetKeyLastUsageRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\"\x9c\x02\n" +
+	"\x17GetKeyLastUsageResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12I\n" +
+	"\x0ekey_last_usage\x18\x02 \x01(\v2#.strongroom.kms.v1.KeyLastUsageDataR\fkeyLastUsage\x12J\n" +
+	"\x13tracking_start_date\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x11trackingStartDate\x12F\n" +
+	"\x11key_creation_date\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0fkeyCreationDate\"\xa8\x02\n" +
+	"\x1dGetParametersForImportRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12p\n" +
+	"\x12wrapping_algorithm\x18\x02 \x01(\x0e2 .strongroom.kms.v1.AlgorithmSpecB\x1f\xea\xe0\x18\x1b\x10\x01R\x17\n" +
+	"\x15kms:WrappingAlgorithmR\x11wrappingAlgorithm\x12m\n" +
+	"\x11wrapping_key_spec\x18\x03 \x01(\x0e2\".strongroom.kms.v1.WrappingKeySpecB\x1d\xea\xe0\x18\x19\x10\x01R\x15\n" +
+	"\x13kms:WrappingKeySpecR\x0fwrappingKeySpec\"\xf4\x01\n" +
+	"\x1eGetParametersForImportResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x124\n" +
+	"\fimport_token\x18\x02 \x01(\fB\x11\xea\xe0\x18\r\x1a\x05\b\x01\x10\x800B\x02\b\x01X\x01R\vimportToken\x12,\n" +
+	"\n" +
+	"public_key\x18\x03 \x01(\fB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80 X\x01R\tpublicKey\x12J\n" +
+	"\x13parameters_valid_to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x11parametersValidTo\"\xe0\x04\n" +
+	"\x18ImportKeyMaterialRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x126\n" +
+	"\fimport_token\x18\x02 \x01(\fB\x13\xea\xe0\x18\x0f\x10\x01\x1a\x05\b\x01\x10\x800B\x02\b\x01X\x01R\vimportToken\x12I\n" +
+	"\x16encrypted_key_material\x18\x03 \x01(\fB\x13\xea\xe0\x18\x0f\x10\x01\x1a\x05\b\x01\x10\x800B\x02\b\x01X\x01R\x14encryptedKeyMaterial\x12J\n" +
+	"\bvalid_to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x13\xea\xe0\x18\x0fR\r\n" +
+	"\vkms:ValidToR\avalidTo\x12n\n" +
+	"\x10expiration_model\x18\x05 \x01(\x0e2&.strongroom.kms.v1.ExpirationModelTypeB\x1b\xea\xe0\x18\x17R\x15\n" +
+	"\x13kms:ExpirationModelR\x0fexpirationModel\x12>\n" +
+	"\vimport_type\x18\x06 \x01(\x0e2\x1d.strongroom.kms.v1.ImportTypeR\n" +
+	"importType\x12\\\n" +
+	"\x18key_material_description\x18\a \x01(\tB\"\xea\xe0\x18\x1e\x1a\x05\b\x00\x10\x80\x02\"\x15^[a-zA-Z0-9:/_\\s.-]+$R\x16keyMaterialDescription\x12?\n" +
+	"\x0fkey_material_id\x18\b \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\x80\x01\n" +
+	"\x19ImportKeyMaterialResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12?\n" +
+	"\x0fkey_material_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\x8b\x01\n" +
+	" DeleteImportedKeyMaterialRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12?\n" +
+	"\x0fkey_material_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\x88\x01\n" +
+	"!DeleteImportedKeyMaterialResponse\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12?\n" +
+	"\x0fkey_material_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b\x00\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\xe8\x03\n" +
+	"\x13ReplicateKeyRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12]\n" +
+	"\x0ereplica_region\x18\x02 \x01(\tB6\xea\xe0\x182\x10\x01\x1a\x04\b\x01\x10 \"\x13^([a-z]+-){2,3}\\d+$R\x13\n" +
+	"\x11kms:ReplicaRegionR\rreplicaRegion\x12H\n" +
+	"\x06policy\x18\x03 \x01(\tB0\xea\xe0\x18,\x1a\x06\b\x01\x10\x80\x80\b\"\"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+R\x06policy\x12\x7f\n" +
+	"\"bypass_policy_lockout_safety_check\x18\x04 \x01(\bB3\xea\xe0\x18/B\a\x1a\x05falseR$\n" +
+	"\"kms:BypassPolicyLockoutSafetyCheckR\x1ebypassPolicyLockoutSafetyCheck\x12-\n" +
+	"\vdescription\x18\x05 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x00\x10\x80@R\vdescription\x12P\n" +
+	"\x04tags\x18\x06 \x03(\v2\x16.strongroom.kms.v1.TagB$\xea\xe0\x18 R\x1e\x12\x0faws:RequestTag/\x1a\vaws:TagKeysR\x04tags\"\xfc\x01\n" +
+	"\x14ReplicateKeyResponse\x12P\n" +
+	"\x14replica_key_metadata\x18\x01 \x01(\v2\x1e.strongroom.kms.v1.KeyMetadataR\x12replicaKeyMetadata\x12W\n" +
+	"\x0ereplica_policy\x18\x02 \x01(\tB0\xea\xe0\x18,\x1a\x06\b\x01\x10\x80\x80\b\"\"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+R\rreplicaPolicy\x129\n" +
+	"\freplica_tags\x18\x03 \x03(\v2\x16.strongroom.kms.v1.TagR\vreplicaTags\"\xa3\x01\n" +
+	"\x1aUpdatePrimaryRegionRequest\x12&\n" +
+	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12]\n" +
+	"\x0eprimary_region\x18\x02 \x01(\tB6\xea\xe0\x182\x10\x01\x1a\x04\b\x01\x10 \"\x13^([a-z]+-){2,3}\\d+$R\x13\n" +
+	"\x11kms:PrimaryRegionR\rprimaryRegion\"\x1d\n" +
+	"\x1bUpdatePrimaryRegionResponse\"\xec\b\n" +
+	"\x1bCreateCustomKeyStoreRequest\x12@\n" +
+	"\x15custom_key_store_name\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80\x02R\x12customKeyStoreName\x12d\n" +
+	"\x14cloud_hsm_cluster_id\x18\x02 \x01(\tB3\xea\xe0\x18/\x1a\x04\b\x13\x10\x18\"\x1acluster-[2-7a-zA-Z]{11,16}B\v\x12\tclusterIdR\x11cloudHsmClusterId\x12I\n" +
+	"\x18trust_anchor_certificate\x18\x03 \x01(\tB\x0f\xea\xe0\x18\v\x1a\x05\b\x01\x10\x88'B\x02\b\x01R\x16trustAnchorCertificate\x12;\n" +
+	"\x12key_store_password\x18\x04 \x01(\tB\r\xea\xe0\x18\x06\x1a\x04\b\a\x10 \x80\x01\x01R\x10keyStorePassword\x12X\n" +
+	"\x15custom_key_store_type\x18\x05 \x01(\x0e2%.strongroom.kms.v1.CustomKeyStoreTypeR\x12customKeyStoreType\x12Z\n" +
+	"\x16xks_proxy_uri_endpoint\x18\x06 \x01(\tB%\xea\xe0\x18!\x1a\x05\b\n" +
+	"\x10\x80\x01\"\x18^https://[a-zA-Z0-9.-]+$R\x13xksProxyUriEndpoint\x12v\n" +
+	"\x12xks_proxy_uri_path\x18\a \x01(\tBI\xea\xe0\x18E\x1a\x05\b\n" +
+	"\x10\x80\x01\"<^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$R\x0fxksProxyUriPath\x12\x9b\x01\n" +
+	"#xks_proxy_vpc_endpoint_service_name\x18\b \x01(\tBN\xea\xe0\x18J\x1a\x04\b\x14\x10@\"B^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$R\x1exksProxyVpcEndpointServiceName\x12d\n" +
+	"$xks_proxy_vpc_endpoint_service_owner\x18\t \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\f\x10\f\"\t[0-9]{12}R\x1fxksProxyVpcEndpointServiceOwner\x12\x87\x01\n" +
+	"#xks_proxy_authentication_credential\x18\n" +
+	" \x01(\v23.strongroom.kms.v1.XksProxyAuthenticationCredentialB\x03\x80\x01\x01R xksProxyAuthenticationCredential\x12a\n" +
+	"\x16xks_proxy_connectivity\x18\v \x01(\x0e2+.strongroom.kms.v1.XksProxyConnectivityTypeR\x14xksProxyConnectivity\"Y\n" +
+	"\x1cCreateCustomKeyStoreResponse\x129\n" +
+	"\x13custom_key_store_id\x18\x01 \x01(\tB\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x10customKeyStoreId\"\xf7\x01\n" +
+	"\x1eDescribeCustomKeyStoresRequest\x12;\n" +
+	"\x13custom_key_store_id\x18\x01 \x01(\tB\f\xea\xe0\x18\b\x1a\x04\b\x01\x10@H\x05R\x10customKeyStoreId\x12>\n" +
+	"\x15custom_key_store_name\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x02R\x12customKeyStoreName\x12!\n" +
+	"\x05limit\x18\x03 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
+	"\x06marker\x18\x04 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\"\xd8\x01\n" +
+	"\x1fDescribeCustomKeyStoresResponse\x12W\n" +
+	"\x11custom_key_stores\x18\x01 \x03(\v2+.strongroom.kms.v1.CustomKeyStoresListEntryR\x0fcustomKeyStores\x12>\n" +
+	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
+	"nextMarker\x12\x1c\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\x8b\b\n" +
+	"\x1bUpdateCustomKeyStoreRequest\x12=\n" +
+	"\x13custom_key_store_id\x18\x01 \x01(\tB\x0e\xea\xe0\x18\n" +
+	"\x10\x01\x1a\x04\b\x01\x10@H\x05R\x10customKeyStoreId\x12E\n" +
+	"\x19new_custom_key_store_name\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x02R\x15newCustomKeyStoreName\x12;\n" +
+	"\x12key_store_password\x18\x03 \x01(\tB\r\xea\xe0\x18\x06\x1a\x04\b\a\x10 \x80\x01\x01R\x10keyStorePassword\x12d\n" +
+	"\x14cloud_hsm_cluster_id\x18\x04 \x01(\tB3\xea\xe0\x18/\x1a\x04\b\x13\x10\x18\"\x1acluster-[2-7a-zA-Z]{11,16}B\v\x12\tclusterIdR\x11cloudHsmClusterId\x12Z\n" +
+	"\x16xks_proxy_uri_endpoint\x18\x05 \x01(\tB%\xea\xe0\x18!\x1a\x05\b\n" +
+	"\x10\x80\x01\"\x18^https://[a-zA-Z0-9.-]+$R\x13xksProxyUriEndpoint\x12v\n" +
+	"\x12xks_proxy_uri_path\x18\x06 \x01(\tBI\xea\xe0\x18E\x1a\x05\b\n" +
+	"\x10\x80\x01\"<^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$R\x0fxksProxyUriPath\x12\x9b\x01\n" +
+	"#xks_proxy_vpc_endpoint_service_name\x18\a \x01(\tBN\xea\xe0\x18J\x1a\x04\b\x14\x10@\"B^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$R\x1exksProxyVpcEndpointServiceName\x12d\n" +
+	"$xks_proxy_vpc_endpoint_service_owner\x18\b \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\f\x10\f\"\t[0-9]{12}R\x1fxksProxyVpcEndpointServiceOwner\x12\x87\x01\n" +
+	"#xks_proxy_authentication_credential\x18\t \x01(\v23.strongroom.kms.v1.XksProxyAuthenticationCredentialB\x03\x80\x01\x01R xksProxyAuthenticationCredential\x12a\n" +
+	"\x16xks_proxy_connectivity\x18\n" +
+	" \x01(\x0e2+.strongroom.kms.v1.XksProxyConnectivityTypeR\x14xksProxyConnectivity\"\x1e\n" +
+	"\x1cUpdateCustomKeyStoreResponse\"]\n" +
+	"\x1cConnectCustomKeyStoreRequest\x12=\n" +
+	"\x13custom_key_store_id\x18\x01 \x01(\tB\x0e\xea\xe0\x18\n" +
+	"\x10\x01\x1a\x04\b\x01\x10@H\x05R\x10customKeyStoreId\"\x1f\n" +
+	"\x1dConnectCustomKeyStoreResponse\"`\n" +
+	"\x1fDisconnectCustomKeyStoreRequest\x12=\n" +
+	"\x13custom_key_store_id\x18\x01 \x01(\tB\x0e\xea\xe0\x18\n" +
+	"\x10\x01\x1a\x04\b\x01\x10@H\x05R\x10customKeyStoreId\"\"\n" +
+	" DisconnectCustomKeyStoreResponse\"\\\n" +
+	"\x1bDeleteCustomKeyStoreRequest\x12=\n" +
+	"\x13custom_key_store_id\x18\x01 \x01(\tB\x0e\xea\xe0\x18\n" +
+	"\x10\x01\x1a\x04\b\x01\x10@H\x05R\x10customKeyStoreId\"\x1e\n" +
+	"\x1cDeleteCustomKeyStoreResponse\"\xfa\r\n" +
 	"\vKeyMetadata\x128\n" +
 	"\x0eaws_account_id\x18\x01 \x01(\tB\x12\xea\xe0\x18\x0e\n" +
 	"\fAWSAccountIdR\fawsAccountId\x12\"\n" +
@@ -4084,7 +10508,68 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\x06region\x18\x02 \x01(\tB\x1f\xea\xe0\x18\x1b\x1a\x04\b\x01\x10 \"\x13^([a-z]+-){2,3}\\d+$R\x06region\"d\n" +
 	"\x13XksKeyConfiguration\x12.\n" +
 	"\x02id\x18\x01 \x01(\tB\x1e\xea\xe0\x18\x1a\x1a\x05\b\x01\x10\x80\x01\"\x11^[a-zA-Z0-9-_.]+$R\x02id:\x1d\xea\xe0\x18\x19\n" +
-	"\x17XksKeyConfigurationType*\xec\x03\n" +
+	"\x17XksKeyConfigurationType\"\xbb\x04\n" +
+	"\x0eGrantListEntry\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12&\n" +
+	"\bgrant_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\agrantId\x123\n" +
+	"\x04name\x18\x03 \x01(\tB\x1f\xea\xe0\x18\x1b\x1a\x05\b\x01\x10\x80\x02\"\x12^[a-zA-Z0-9:/_-]+$R\x04name\x12?\n" +
+	"\rcreation_date\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\fcreationDate\x12I\n" +
+	"\x11grantee_principal\x18\x05 \x01(\tB\x1c\xea\xe0\x18\x18\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x10granteePrincipal\x12K\n" +
+	"\x12retiring_principal\x18\x06 \x01(\tB\x1c\xea\xe0\x18\x18\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x11retiringPrincipal\x12E\n" +
+	"\x0fissuing_account\x18\a \x01(\tB\x1c\xea\xe0\x18\x18\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x0eissuingAccount\x12A\n" +
+	"\n" +
+	"operations\x18\b \x03(\x0e2!.strongroom.kms.v1.GrantOperationR\n" +
+	"operations\x12E\n" +
+	"\vconstraints\x18\t \x01(\v2#.strongroom.kms.v1.GrantConstraintsR\vconstraints\"\xa6\x03\n" +
+	"\x10GrantConstraints\x12|\n" +
+	"\x19encryption_context_subset\x18\x01 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntryR\x17encryptionContextSubset\x12|\n" +
+	"\x19encryption_context_equals\x18\x02 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntryR\x17encryptionContextEquals\x1aJ\n" +
+	"\x1cEncryptionContextSubsetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aJ\n" +
+	"\x1cEncryptionContextEqualsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfe\x04\n" +
+	"\x12RotationsListEntry\x12\"\n" +
+	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12?\n" +
+	"\x0fkey_material_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\x12\\\n" +
+	"\x18key_material_description\x18\x03 \x01(\tB\"\xea\xe0\x18\x1e\x1a\x05\b\x00\x10\x80\x02\"\x15^[a-zA-Z0-9:/_\\s.-]+$R\x16keyMaterialDescription\x12A\n" +
+	"\fimport_state\x18\x04 \x01(\x0e2\x1e.strongroom.kms.v1.ImportStateR\vimportState\x12Q\n" +
+	"\x12key_material_state\x18\x05 \x01(\x0e2#.strongroom.kms.v1.KeyMaterialStateR\x10keyMaterialState\x12Q\n" +
+	"\x10expiration_model\x18\x06 \x01(\x0e2&.strongroom.kms.v1.ExpirationModelTypeR\x0fexpirationModel\x125\n" +
+	"\bvalid_to\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12?\n" +
+	"\rrotation_date\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\frotationDate\x12D\n" +
+	"\rrotation_type\x18\t \x01(\x0e2\x1f.strongroom.kms.v1.RotationTypeR\frotationType\"\xe9\x05\n" +
+	"\x18CustomKeyStoresListEntry\x129\n" +
+	"\x13custom_key_store_id\x18\x01 \x01(\tB\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x10customKeyStoreId\x12>\n" +
+	"\x15custom_key_store_name\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x02R\x12customKeyStoreName\x12W\n" +
+	"\x14cloud_hsm_cluster_id\x18\x03 \x01(\tB&\xea\xe0\x18\"\x1a\x04\b\x13\x10\x18\"\x1acluster-[2-7a-zA-Z]{11,16}R\x11cloudHsmClusterId\x12I\n" +
+	"\x18trust_anchor_certificate\x18\x04 \x01(\tB\x0f\xea\xe0\x18\v\x1a\x05\b\x01\x10\x88'B\x02\b\x01R\x16trustAnchorCertificate\x12Q\n" +
+	"\x10connection_state\x18\x05 \x01(\x0e2&.strongroom.kms.v1.ConnectionStateTypeR\x0fconnectionState\x12^\n" +
+	"\x15connection_error_code\x18\x06 \x01(\x0e2*.strongroom.kms.v1.ConnectionErrorCodeTypeR\x13connectionErrorCode\x12?\n" +
+	"\rcreation_date\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\fcreationDate\x12X\n" +
+	"\x15custom_key_store_type\x18\b \x01(\x0e2%.strongroom.kms.v1.CustomKeyStoreTypeR\x12customKeyStoreType\x12`\n" +
+	"\x17xks_proxy_configuration\x18\t \x01(\v2(.strongroom.kms.v1.XksProxyConfigurationR\x15xksProxyConfiguration\"\xf3\x01\n" +
+	"\x10KeyLastUsageData\x12N\n" +
+	"\toperation\x18\x01 \x01(\x0e20.strongroom.kms.v1.KeyLastUsageTrackingOperationR\toperation\x128\n" +
+	"\ttimestamp\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12/\n" +
+	"\x14cloud_trail_event_id\x18\x03 \x01(\tR\x11cloudTrailEventId\x12$\n" +
+	"\x0ekms_request_id\x18\x04 \x01(\tR\fkmsRequestId\"\xd6\x04\n" +
+	"\x15XksProxyConfiguration\x12O\n" +
+	"\fconnectivity\x18\x01 \x01(\x0e2+.strongroom.kms.v1.XksProxyConnectivityTypeR\fconnectivity\x12;\n" +
+	"\raccess_key_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b\x14\x10\x1e\"\v^[A-Z2-7]+$R\vaccessKeyId\x12H\n" +
+	"\furi_endpoint\x18\x03 \x01(\tB%\xea\xe0\x18!\x1a\x05\b\n" +
+	"\x10\x80\x01\"\x18^https://[a-zA-Z0-9.-]+$R\vuriEndpoint\x12d\n" +
+	"\buri_path\x18\x04 \x01(\tBI\xea\xe0\x18E\x1a\x05\b\n" +
+	"\x10\x80\x01\"<^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$R\auriPath\x12\x89\x01\n" +
+	"\x19vpc_endpoint_service_name\x18\x05 \x01(\tBN\xea\xe0\x18J\x1a\x04\b\x14\x10@\"B^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$R\x16vpcEndpointServiceName\x12R\n" +
+	"\x1avpc_endpoint_service_owner\x18\x06 \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\f\x10\f\"\t[0-9]{12}R\x17vpcEndpointServiceOwner:\x1f\xea\xe0\x18\x1b\n" +
+	"\x19XksProxyConfigurationType\"\xe1\x01\n" +
+	" XksProxyAuthenticationCredential\x12;\n" +
+	"\raccess_key_id\x18\x01 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b\x14\x10\x1e\"\v^[A-Z2-7]+$R\vaccessKeyId\x12T\n" +
+	"\x15raw_secret_access_key\x18\x02 \x01(\tB!\xea\xe0\x18\x1a\x1a\x04\b+\x10@\"\x12^[a-zA-Z0-9\\/+=]+$\x80\x01\x01R\x12rawSecretAccessKey:*\xea\xe0\x18&\n" +
+	"$XksProxyAuthenticationCredentialType*\xec\x03\n" +
 	"\aKeySpec\x12\x18\n" +
 	"\x14KEY_SPEC_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11KEY_SPEC_RSA_2048\x10\x01\x12\x15\n" +
@@ -4211,7 +10696,164 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"+KEY_ENCRYPTION_MECHANISM_RSAES_OAEP_SHA_256\x10\x01*h\n" +
 	"\x12DryRunModifierType\x12%\n" +
 	"!DRY_RUN_MODIFIER_TYPE_UNSPECIFIED\x10\x00\x12+\n" +
-	"'DRY_RUN_MODIFIER_TYPE_IGNORE_CIPHERTEXT\x10\x012\x82\x12\n" +
+	"'DRY_RUN_MODIFIER_TYPE_IGNORE_CIPHERTEXT\x10\x01*x\n" +
+	"\vMessageType\x12\x1c\n" +
+	"\x18MESSAGE_TYPE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10MESSAGE_TYPE_RAW\x10\x01\x12\x17\n" +
+	"\x13MESSAGE_TYPE_DIGEST\x10\x02\x12\x1c\n" +
+	"\x18MESSAGE_TYPE_EXTERNAL_MU\x10\x03*\x98\b\n" +
+	"\x0eGrantOperation\x12\x1f\n" +
+	"\x1bGRANT_OPERATION_UNSPECIFIED\x10\x00\x12*\n" +
+	"\x17GRANT_OPERATION_DECRYPT\x10\x01\x1a\r\xea\xe0\x18\t\n" +
+	"\aDecrypt\x12*\n" +
+	"\x17GRANT_OPERATION_ENCRYPT\x10\x02\x1a\r\xea\xe0\x18\t\n" +
+	"\aEncrypt\x12<\n" +
+	"!GRANT_OPERATION_GENERATE_DATA_KEY\x10\x03\x1a\x15\xea\xe0\x18\x11\n" +
+	"\x0fGenerateDataKey\x12^\n" +
+	"3GRANT_OPERATION_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT\x10\x04\x1a%\xea\xe0\x18!\n" +
+	"\x1fGenerateDataKeyWithoutPlaintext\x128\n" +
+	"\x1fGRANT_OPERATION_RE_ENCRYPT_FROM\x10\x05\x1a\x13\xea\xe0\x18\x0f\n" +
+	"\rReEncryptFrom\x124\n" +
+	"\x1dGRANT_OPERATION_RE_ENCRYPT_TO\x10\x06\x1a\x11\xea\xe0\x18\r\n" +
+	"\vReEncryptTo\x12$\n" +
+	"\x14GRANT_OPERATION_SIGN\x10\a\x1a\n" +
+	"\xea\xe0\x18\x06\n" +
+	"\x04Sign\x12(\n" +
+	"\x16GRANT_OPERATION_VERIFY\x10\b\x1a\f\xea\xe0\x18\b\n" +
+	"\x06Verify\x126\n" +
+	"\x1eGRANT_OPERATION_GET_PUBLIC_KEY\x10\t\x1a\x12\xea\xe0\x18\x0e\n" +
+	"\fGetPublicKey\x123\n" +
+	"\x1cGRANT_OPERATION_CREATE_GRANT\x10\n" +
+	"\x1a\x11\xea\xe0\x18\r\n" +
+	"\vCreateGrant\x123\n" +
+	"\x1cGRANT_OPERATION_RETIRE_GRANT\x10\v\x1a\x11\xea\xe0\x18\r\n" +
+	"\vRetireGrant\x123\n" +
+	"\x1cGRANT_OPERATION_DESCRIBE_KEY\x10\f\x1a\x11\xea\xe0\x18\r\n" +
+	"\vDescribeKey\x12E\n" +
+	"&GRANT_OPERATION_GENERATE_DATA_KEY_PAIR\x10\r\x1a\x19\xea\xe0\x18\x15\n" +
+	"\x13GenerateDataKeyPair\x12g\n" +
+	"8GRANT_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT\x10\x0e\x1a)\xea\xe0\x18%\n" +
+	"#GenerateDataKeyPairWithoutPlaintext\x123\n" +
+	"\x1cGRANT_OPERATION_GENERATE_MAC\x10\x0f\x1a\x11\xea\xe0\x18\r\n" +
+	"\vGenerateMac\x12/\n" +
+	"\x1aGRANT_OPERATION_VERIFY_MAC\x10\x10\x1a\x0f\xea\xe0\x18\v\n" +
+	"\tVerifyMac\x12B\n" +
+	"$GRANT_OPERATION_DERIVE_SHARED_SECRET\x10\x11\x1a\x18\xea\xe0\x18\x14\n" +
+	"\x12DeriveSharedSecret*\xfa\x01\n" +
+	"\x13ConnectionStateType\x12%\n" +
+	"!CONNECTION_STATE_TYPE_UNSPECIFIED\x10\x00\x12#\n" +
+	"\x1fCONNECTION_STATE_TYPE_CONNECTED\x10\x01\x12$\n" +
+	" CONNECTION_STATE_TYPE_CONNECTING\x10\x02\x12 \n" +
+	"\x1cCONNECTION_STATE_TYPE_FAILED\x10\x03\x12&\n" +
+	"\"CONNECTION_STATE_TYPE_DISCONNECTED\x10\x04\x12'\n" +
+	"#CONNECTION_STATE_TYPE_DISCONNECTING\x10\x05*\xbe\b\n" +
+	"\x17ConnectionErrorCodeType\x12*\n" +
+	"&CONNECTION_ERROR_CODE_TYPE_UNSPECIFIED\x10\x00\x122\n" +
+	".CONNECTION_ERROR_CODE_TYPE_INVALID_CREDENTIALS\x10\x01\x120\n" +
+	",CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND\x10\x02\x12-\n" +
+	")CONNECTION_ERROR_CODE_TYPE_NETWORK_ERRORS\x10\x03\x12-\n" +
+	")CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR\x10\x04\x129\n" +
+	"5CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_CLOUDHSM_HSMS\x10\x05\x12.\n" +
+	"*CONNECTION_ERROR_CODE_TYPE_USER_LOCKED_OUT\x10\x06\x12-\n" +
+	")CONNECTION_ERROR_CODE_TYPE_USER_NOT_FOUND\x10\a\x12-\n" +
+	")CONNECTION_ERROR_CODE_TYPE_USER_LOGGED_IN\x10\b\x12/\n" +
+	"+CONNECTION_ERROR_CODE_TYPE_SUBNET_NOT_FOUND\x10\t\x12D\n" +
+	"@CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET\x10\n" +
+	"\x126\n" +
+	"2CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_ACCESS_DENIED\x10\v\x126\n" +
+	"2CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_NOT_REACHABLE\x10\f\x12A\n" +
+	"=CONNECTION_ERROR_CODE_TYPE_XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND\x10\r\x129\n" +
+	"5CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_RESPONSE\x10\x0e\x12>\n" +
+	":CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_CONFIGURATION\x10\x0f\x12M\n" +
+	"ICONNECTION_ERROR_CODE_TYPE_XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION\x10\x10\x122\n" +
+	".CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_TIMED_OUT\x10\x11\x12B\n" +
+	">CONNECTION_ERROR_CODE_TYPE_XKS_PROXY_INVALID_TLS_CONFIGURATION\x10\x12*\x91\x01\n" +
+	"\x12CustomKeyStoreType\x12%\n" +
+	"!CUSTOM_KEY_STORE_TYPE_UNSPECIFIED\x10\x00\x12&\n" +
+	"\"CUSTOM_KEY_STORE_TYPE_AWS_CLOUDHSM\x10\x01\x12,\n" +
+	"(CUSTOM_KEY_STORE_TYPE_EXTERNAL_KEY_STORE\x10\x02*\xae\x01\n" +
+	"\x18XksProxyConnectivityType\x12+\n" +
+	"'XKS_PROXY_CONNECTIVITY_TYPE_UNSPECIFIED\x10\x00\x12/\n" +
+	"+XKS_PROXY_CONNECTIVITY_TYPE_PUBLIC_ENDPOINT\x10\x01\x124\n" +
+	"0XKS_PROXY_CONNECTIVITY_TYPE_VPC_ENDPOINT_SERVICE\x10\x02*g\n" +
+	"\fRotationType\x12\x1d\n" +
+	"\x19ROTATION_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17ROTATION_TYPE_AUTOMATIC\x10\x01\x12\x1b\n" +
+	"\x17ROTATION_TYPE_ON_DEMAND\x10\x02*g\n" +
+	"\vImportState\x12\x1c\n" +
+	"\x18IMPORT_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15IMPORT_STATE_IMPORTED\x10\x01\x12\x1f\n" +
+	"\x1bIMPORT_STATE_PENDING_IMPORT\x10\x02*\xe4\x01\n" +
+	"\x10KeyMaterialState\x12\"\n" +
+	"\x1eKEY_MATERIAL_STATE_UNSPECIFIED\x10\x00\x12\"\n" +
+	"\x1eKEY_MATERIAL_STATE_NON_CURRENT\x10\x01\x12\x1e\n" +
+	"\x1aKEY_MATERIAL_STATE_CURRENT\x10\x02\x12'\n" +
+	"#KEY_MATERIAL_STATE_PENDING_ROTATION\x10\x03\x12?\n" +
+	";KEY_MATERIAL_STATE_PENDING_MULTI_REGION_IMPORT_AND_ROTATION\x10\x04*\xa2\x02\n" +
+	"\rAlgorithmSpec\x12\x1e\n" +
+	"\x1aALGORITHM_SPEC_UNSPECIFIED\x10\x00\x12#\n" +
+	"\x1fALGORITHM_SPEC_RSAES_PKCS1_V1_5\x10\x01\x12#\n" +
+	"\x1fALGORITHM_SPEC_RSAES_OAEP_SHA_1\x10\x02\x12%\n" +
+	"!ALGORITHM_SPEC_RSAES_OAEP_SHA_256\x10\x03\x12)\n" +
+	"%ALGORITHM_SPEC_RSA_AES_KEY_WRAP_SHA_1\x10\x04\x12+\n" +
+	"'ALGORITHM_SPEC_RSA_AES_KEY_WRAP_SHA_256\x10\x05\x12(\n" +
+	"\x16ALGORITHM_SPEC_SM2_PKE\x10\x06\x1a\f\xea\xe0\x18\b\n" +
+	"\x06SM2PKE*\xaf\x01\n" +
+	"\x0fWrappingKeySpec\x12!\n" +
+	"\x1dWRAPPING_KEY_SPEC_UNSPECIFIED\x10\x00\x12\x1e\n" +
+	"\x1aWRAPPING_KEY_SPEC_RSA_2048\x10\x01\x12\x1e\n" +
+	"\x1aWRAPPING_KEY_SPEC_RSA_3072\x10\x02\x12\x1e\n" +
+	"\x1aWRAPPING_KEY_SPEC_RSA_4096\x10\x03\x12\x19\n" +
+	"\x15WRAPPING_KEY_SPEC_SM2\x10\x04*\x8e\x01\n" +
+	"\x12IncludeKeyMaterial\x12$\n" +
+	" INCLUDE_KEY_MATERIAL_UNSPECIFIED\x10\x00\x12)\n" +
+	"%INCLUDE_KEY_MATERIAL_ALL_KEY_MATERIAL\x10\x01\x12'\n" +
+	"#INCLUDE_KEY_MATERIAL_ROTATIONS_ONLY\x10\x02*r\n" +
+	"\n" +
+	"ImportType\x12\x1b\n" +
+	"\x17IMPORT_TYPE_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cIMPORT_TYPE_NEW_KEY_MATERIAL\x10\x01\x12%\n" +
+	"!IMPORT_TYPE_EXISTING_KEY_MATERIAL\x10\x02*\xfb\a\n" +
+	"\x1dKeyLastUsageTrackingOperation\x121\n" +
+	"-KEY_LAST_USAGE_TRACKING_OPERATION_UNSPECIFIED\x10\x00\x12<\n" +
+	")KEY_LAST_USAGE_TRACKING_OPERATION_DECRYPT\x10\x01\x1a\r\xea\xe0\x18\t\n" +
+	"\aDecrypt\x12T\n" +
+	"6KEY_LAST_USAGE_TRACKING_OPERATION_DERIVE_SHARED_SECRET\x10\x02\x1a\x18\xea\xe0\x18\x14\n" +
+	"\x12DeriveSharedSecret\x12<\n" +
+	")KEY_LAST_USAGE_TRACKING_OPERATION_ENCRYPT\x10\x03\x1a\r\xea\xe0\x18\t\n" +
+	"\aEncrypt\x12N\n" +
+	"3KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY\x10\x04\x1a\x15\xea\xe0\x18\x11\n" +
+	"\x0fGenerateDataKey\x12W\n" +
+	"8KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_PAIR\x10\x05\x1a\x19\xea\xe0\x18\x15\n" +
+	"\x13GenerateDataKeyPair\x12y\n" +
+	"JKEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT\x10\x06\x1a)\xea\xe0\x18%\n" +
+	"#GenerateDataKeyPairWithoutPlaintext\x12p\n" +
+	"EKEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_DATA_KEY_WITHOUT_PLAINTEXT\x10\a\x1a%\xea\xe0\x18!\n" +
+	"\x1fGenerateDataKeyWithoutPlaintext\x12E\n" +
+	".KEY_LAST_USAGE_TRACKING_OPERATION_GENERATE_MAC\x10\b\x1a\x11\xea\xe0\x18\r\n" +
+	"\vGenerateMac\x12A\n" +
+	",KEY_LAST_USAGE_TRACKING_OPERATION_RE_ENCRYPT\x10\t\x1a\x0f\xea\xe0\x18\v\n" +
+	"\tReEncrypt\x126\n" +
+	"&KEY_LAST_USAGE_TRACKING_OPERATION_SIGN\x10\n" +
+	"\x1a\n" +
+	"\xea\xe0\x18\x06\n" +
+	"\x04Sign\x12:\n" +
+	"(KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY\x10\v\x1a\f\xea\xe0\x18\b\n" +
+	"\x06Verify\x12A\n" +
+	",KEY_LAST_USAGE_TRACKING_OPERATION_VERIFY_MAC\x10\f\x1a\x0f\xea\xe0\x18\v\n" +
+	"\tVerifyMac*\x94\x03\n" +
+	"\x0fDataKeyPairSpec\x12\"\n" +
+	"\x1eDATA_KEY_PAIR_SPEC_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bDATA_KEY_PAIR_SPEC_RSA_2048\x10\x01\x12\x1f\n" +
+	"\x1bDATA_KEY_PAIR_SPEC_RSA_3072\x10\x02\x12\x1f\n" +
+	"\x1bDATA_KEY_PAIR_SPEC_RSA_4096\x10\x03\x12$\n" +
+	" DATA_KEY_PAIR_SPEC_ECC_NIST_P256\x10\x04\x12$\n" +
+	" DATA_KEY_PAIR_SPEC_ECC_NIST_P384\x10\x05\x12$\n" +
+	" DATA_KEY_PAIR_SPEC_ECC_NIST_P521\x10\x06\x12>\n" +
+	"#DATA_KEY_PAIR_SPEC_ECC_SECG_P256_K1\x10\a\x1a\x15\xea\xe0\x18\x11\n" +
+	"\x0fECC_SECG_P256K1\x12\x1a\n" +
+	"\x16DATA_KEY_PAIR_SPEC_SM2\x10\b\x12,\n" +
+	"(DATA_KEY_PAIR_SPEC_ECC_NIST_EDWARDS25519\x10\t2\xac7\n" +
 	"\x14KeyManagementService\x12q\n" +
 	"\tCreateKey\x12#.strongroom.kms.v1.CreateKeyRequest\x1a$.strongroom.kms.v1.CreateKeyResponse\"\x19\xea\xe0\x18\x15\x1a\r!\f\x14$\x1b #\v\t\x03&%' \x010\x05@\x01\x12q\n" +
 	"\vDescribeKey\x12%.strongroom.kms.v1.DescribeKeyRequest\x1a&.strongroom.kms.v1.DescribeKeyResponse\"\x13\xea\xe0\x18\f\x1a\x04\"\x14\f\x1b \x020\fH\x01\x90\x02\x01\x12e\n" +
@@ -4233,7 +10875,54 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\vDeleteAlias\x12%.strongroom.kms.v1.DeleteAliasRequest\x1a&.strongroom.kms.v1.DeleteAliasResponse\"\x10\xea\xe0\x18\f\x10\x01\x1a\x04\f\"\x1b\x1e \x030\a\x12p\n" +
 	"\vListAliases\x12%.strongroom.kms.v1.ListAliasesRequest\x1a&.strongroom.kms.v1.ListAliasesResponse\"\x12\xea\xe0\x18\v\x1a\x05\f\x1a\x1b\x14\" \x010\n" +
 	"\x90\x02\x01\x12\x8e\x01\n" +
-	"\tReEncrypt\x12#.strongroom.kms.v1.ReEncryptRequest\x1a$.strongroom.kms.v1.ReEncryptResponse\"6\xea\xe0\x18/\x1a\v\"\r\x15\x1f\x10\f\x19\x17\x1b\x1e\x0e \x02*\rReEncryptFrom*\vReEncryptTo0\x01H\x01\x90\x02\x01\x1a@\xea\xe0\x18<\n" +
+	"\tReEncrypt\x12#.strongroom.kms.v1.ReEncryptRequest\x1a$.strongroom.kms.v1.ReEncryptResponse\"6\xea\xe0\x18/\x1a\v\"\r\x15\x1f\x10\f\x19\x17\x1b\x1e\x0e \x02*\rReEncryptFrom*\vReEncryptTo0\x01H\x01\x90\x02\x01\x12a\n" +
+	"\x04Sign\x12\x1e.strongroom.kms.v1.SignRequest\x1a\x1f.strongroom.kms.v1.SignResponse\"\x18\xea\xe0\x18\x11\x1a\t\"\r\x1f\f\x19\x17\x1b\x1e\x0e \x020\x02H\x01\x90\x02\x01\x12h\n" +
+	"\x06Verify\x12 .strongroom.kms.v1.VerifyRequest\x1a!.strongroom.kms.v1.VerifyResponse\"\x19\xea\xe0\x18\x12\x1a\n" +
+	"\"\r\x1f\f\x19\x17\x1b\x1e\x1d\x0e \x020\x02H\x01\x90\x02\x01\x12u\n" +
+	"\vGenerateMac\x12%.strongroom.kms.v1.GenerateMacRequest\x1a&.strongroom.kms.v1.GenerateMacResponse\"\x17\xea\xe0\x18\x10\x1a\b\"\r\x1f\x19\x17\x1b\x1e\x0e \x020\x01H\x01\x90\x02\x01\x12p\n" +
+	"\tVerifyMac\x12#.strongroom.kms.v1.VerifyMacRequest\x1a$.strongroom.kms.v1.VerifyMacResponse\"\x18\xea\xe0\x18\x11\x1a\t\"\r\x1f\x19\x17\x1b\x1c\x1e\x0e \x020\x01H\x01\x90\x02\x01\x12z\n" +
+	"\fGetPublicKey\x12&.strongroom.kms.v1.GetPublicKeyRequest\x1a'.strongroom.kms.v1.GetPublicKeyResponse\"\x19\xea\xe0\x18\x12\x1a\n" +
+	"\"\r\x1f\f$\x14\x17\x19\x1b\x1e \x020\fH\x01\x90\x02\x01\x12\x8b\x01\n" +
+	"\x12DeriveSharedSecret\x12,.strongroom.kms.v1.DeriveSharedSecretRequest\x1a-.strongroom.kms.v1.DeriveSharedSecretResponse\"\x18\xea\xe0\x18\x11\x1a\t\"\r\x1f\f\x17\x19\x1b\x1e\x0e \x020\x02H\x01\x90\x02\x01\x12\x8f\x01\n" +
+	"\x13GenerateDataKeyPair\x12-.strongroom.kms.v1.GenerateDataKeyPairRequest\x1a..strongroom.kms.v1.GenerateDataKeyPairResponse\"\x19\xea\xe0\x18\x12\x1a\n" +
+	"\"\r\x1f\f\x19\x17\x1b\x1e$\x0e \x020\x03H\x01\x90\x02\x01\x12\xbf\x01\n" +
+	"#GenerateDataKeyPairWithoutPlaintext\x12=.strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest\x1a>.strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse\"\x19\xea\xe0\x18\x12\x1a\n" +
+	"\"\r\x1f\f\x19\x17\x1b\x1e$\x0e \x020\x03H\x01\x90\x02\x01\x12p\n" +
+	"\vTagResource\x12%.strongroom.kms.v1.TagResourceRequest\x1a&.strongroom.kms.v1.TagResourceResponse\"\x12\xea\xe0\x18\x0e\x10\x01\x1a\x06\x1b\"\x14\x1e # \x020\x06\x12u\n" +
+	"\rUntagResource\x12'.strongroom.kms.v1.UntagResourceRequest\x1a(.strongroom.kms.v1.UntagResourceResponse\"\x11\xea\xe0\x18\r\x10\x01\x1a\x05\x1b\"\x14\x1e# \x020\x05\x12~\n" +
+	"\x10ListResourceTags\x12*.strongroom.kms.v1.ListResourceTagsRequest\x1a+.strongroom.kms.v1.ListResourceTagsResponse\"\x11\xea\xe0\x18\n" +
+	"\x1a\x04\x1b\"\x14\x1a \x020\f\x90\x02\x01\x12s\n" +
+	"\fGetKeyPolicy\x12&.strongroom.kms.v1.GetKeyPolicyRequest\x1a'.strongroom.kms.v1.GetKeyPolicyResponse\"\x12\xea\xe0\x18\v\x1a\x05\"\x14\f\x1b\x1e \x020\v\x90\x02\x01\x12u\n" +
+	"\fPutKeyPolicy\x12&.strongroom.kms.v1.PutKeyPolicyRequest\x1a'.strongroom.kms.v1.PutKeyPolicyResponse\"\x14\xea\xe0\x18\x10\x10\x01\x1a\b\"\x14!\f$\x1b \x1e \x020\a\x12|\n" +
+	"\x0fListKeyPolicies\x12).strongroom.kms.v1.ListKeyPoliciesRequest\x1a*.strongroom.kms.v1.ListKeyPoliciesResponse\"\x12\xea\xe0\x18\v\x1a\x05\"\x14\f\x1b\x1e \x020\t\x90\x02\x01\x12u\n" +
+	"\vCreateGrant\x12%.strongroom.kms.v1.CreateGrantRequest\x1a&.strongroom.kms.v1.CreateGrantResponse\"\x17\xea\xe0\x18\x13\x1a\t\"\r\f\x14\x1b\x17 \x1e\x0e \x020\b@\x01H\x01\x12q\n" +
+	"\n" +
+	"ListGrants\x12$.strongroom.kms.v1.ListGrantsRequest\x1a%.strongroom.kms.v1.ListGrantsResponse\"\x16\xea\xe0\x18\x0f\x1a\a\"\f\x1a\x16\x14\x1b\x1e \x020\tH\x01\x90\x02\x01\x12\x8a\x01\n" +
+	"\x13ListRetirableGrants\x12-.strongroom.kms.v1.ListRetirableGrantsRequest\x1a..strongroom.kms.v1.ListRetirableGrantsResponse\"\x14\xea\xe0\x18\r\x1a\x05\f\x1a\x14\"\x1b \x010\tH\x01\x90\x02\x01\x12t\n" +
+	"\vRetireGrant\x12%.strongroom.kms.v1.RetireGrantRequest\x1a&.strongroom.kms.v1.RetireGrantResponse\"\x16\xea\xe0\x18\x12\x10\x01\x1a\b\x14\x17\x16\"\f\x1b\x1e\x0e \x020\bH\x01\x12s\n" +
+	"\vRevokeGrant\x12%.strongroom.kms.v1.RevokeGrantRequest\x1a&.strongroom.kms.v1.RevokeGrantResponse\"\x15\xea\xe0\x18\x11\x10\x01\x1a\a\"\f\x14\x16\x1b\x1e\x0e \x020\bH\x01\x12\x83\x01\n" +
+	"\x11EnableKeyRotation\x12+.strongroom.kms.v1.EnableKeyRotationRequest\x1a,.strongroom.kms.v1.EnableKeyRotationResponse\"\x13\xea\xe0\x18\x0f\x10\x01\x1a\a\"\r\x14\f\x1b\x1e$ \x020\a\x12\x86\x01\n" +
+	"\x12DisableKeyRotation\x12,.strongroom.kms.v1.DisableKeyRotationRequest\x1a-.strongroom.kms.v1.DisableKeyRotationResponse\"\x13\xea\xe0\x18\x0f\x10\x01\x1a\a\"\r\x14\f\x1b\x1e$ \x020\x05\x12\x8e\x01\n" +
+	"\x14GetKeyRotationStatus\x12..strongroom.kms.v1.GetKeyRotationStatusRequest\x1a/.strongroom.kms.v1.GetKeyRotationStatusResponse\"\x15\xea\xe0\x18\x0e\x1a\x06\"\x14\f\x1b\x1e$ \x020\vH\x01\x90\x02\x01\x12\x85\x01\n" +
+	"\x11RotateKeyOnDemand\x12+.strongroom.kms.v1.RotateKeyOnDemandRequest\x1a,.strongroom.kms.v1.RotateKeyOnDemandResponse\"\x15\xea\xe0\x18\x11\x1a\t\"\r\x14\f\x1b\x1e$ \a \x020\x05@\x01\x12\x80\x01\n" +
+	"\x10ListKeyRotations\x12*.strongroom.kms.v1.ListKeyRotationsRequest\x1a+.strongroom.kms.v1.ListKeyRotationsResponse\"\x13\xea\xe0\x18\f\x1a\x06\"\x14\x1a\x1b\x1e$ \x020\t\x90\x02\x01\x12{\n" +
+	"\x0fGetKeyLastUsage\x12).strongroom.kms.v1.GetKeyLastUsageRequest\x1a*.strongroom.kms.v1.GetKeyLastUsageResponse\"\x11\xea\xe0\x18\n" +
+	"\x1a\x04\"\x14\f\x1b \x020\x05\x90\x02\x01\x12\x92\x01\n" +
+	"\x16GetParametersForImport\x120.strongroom.kms.v1.GetParametersForImportRequest\x1a1.strongroom.kms.v1.GetParametersForImportResponse\"\x13\xea\xe0\x18\f\x1a\x06\x14$\f\"\x1b\x1e \x020\x04\x90\x02\x01\x12\x86\x01\n" +
+	"\x11ImportKeyMaterial\x12+.strongroom.kms.v1.ImportKeyMaterialRequest\x1a,.strongroom.kms.v1.ImportKeyMaterialResponse\"\x16\xea\xe0\x18\x12\x1a\n" +
+	"\x14$\f\"\x1b\x1e\x15\x11\x0f\x18 \x020\a@\x01\x12\x9a\x01\n" +
+	"\x19DeleteImportedKeyMaterial\x123.strongroom.kms.v1.DeleteImportedKeyMaterialRequest\x1a4.strongroom.kms.v1.DeleteImportedKeyMaterialResponse\"\x12\xea\xe0\x18\x0e\x1a\x06\x14$\f\"\x1b\x1e \x020\a@\x01\x12w\n" +
+	"\fReplicateKey\x12&.strongroom.kms.v1.ReplicateKeyRequest\x1a'.strongroom.kms.v1.ReplicateKeyResponse\"\x16\xea\xe0\x18\x12\x1a\n" +
+	"\x01\r\x14\x1e\x1b !\"#$ \x020\x05@\x01\x12\x88\x01\n" +
+	"\x13UpdatePrimaryRegion\x12-.strongroom.kms.v1.UpdatePrimaryRegionRequest\x1a..strongroom.kms.v1.UpdatePrimaryRegionResponse\"\x12\xea\xe0\x18\x0e\x10\x01\x1a\x06\r\x14\x1e\x1b\"$ \x020\x05\x12\x96\x01\n" +
+	"\x14CreateCustomKeyStore\x12..strongroom.kms.v1.CreateCustomKeyStoreRequest\x1a/.strongroom.kms.v1.CreateCustomKeyStoreResponse\"\x1d\xea\xe0\x18\x19\x1a\x11\x02\n" +
+	"\x05\x1b\x04\x12\x03 ,+-(.0/*) \x010\x05@\x01\x12\x92\x01\n" +
+	"\x17DescribeCustomKeyStores\x121.strongroom.kms.v1.DescribeCustomKeyStoresRequest\x1a2.strongroom.kms.v1.DescribeCustomKeyStoresResponse\"\x10\xea\xe0\x18\t\x1a\x03\v\x1a\x1b \x010\x05\x90\x02\x01\x12\x96\x01\n" +
+	"\x14UpdateCustomKeyStore\x12..strongroom.kms.v1.UpdateCustomKeyStoreRequest\x1a/.strongroom.kms.v1.UpdateCustomKeyStoreResponse\"\x1d\xea\xe0\x18\x19\x10\x02\x1a\x11\v\n" +
+	"\x05\x06\t\x1b\x04\x03,+-(.0/*) \x040\x05\x12\x8d\x01\n" +
+	"\x15ConnectCustomKeyStore\x12/.strongroom.kms.v1.ConnectCustomKeyStoreRequest\x1a0.strongroom.kms.v1.ConnectCustomKeyStoreResponse\"\x11\xea\xe0\x18\r\x10\x02\x1a\x05\x04\t\v\x1b\x03 \x040\x05\x12\x94\x01\n" +
+	"\x18DisconnectCustomKeyStore\x122.strongroom.kms.v1.DisconnectCustomKeyStoreRequest\x1a3.strongroom.kms.v1.DisconnectCustomKeyStoreResponse\"\x0f\xea\xe0\x18\v\x10\x02\x1a\x03\t\v\x1b \x040\x05\x12\x89\x01\n" +
+	"\x14DeleteCustomKeyStore\x12..strongroom.kms.v1.DeleteCustomKeyStoreRequest\x1a/.strongroom.kms.v1.DeleteCustomKeyStoreResponse\"\x10\xea\xe0\x18\f\x10\x02\x1a\x04\b\t\v\x1b \x040\x05\x1a@\xea\xe0\x18<\n" +
 	"\fTrentService\x12\x031.1\x1a\x11kms.amazonaws.com\"\x03kms*\x03kms2\n" +
 	"2014-11-01BDZBgithub.com/strongroom-kms/strongroom/proto/strongroom/kms/v1;kmsv1b\beditionsp\xe8\a"
 
@@ -4249,172 +10938,416 @@ func file_strongroom_kms_v1_kms_proto_rawDescGZIP() []byte {
 	return file_strongroom_kms_v1_kms_proto_rawDescData
 }
 
-var file_strongroom_kms_v1_kms_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
-var file_strongroom_kms_v1_kms_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_strongroom_kms_v1_kms_proto_enumTypes = make([]protoimpl.EnumInfo, 30)
+var file_strongroom_kms_v1_kms_proto_msgTypes = make([]protoimpl.MessageInfo, 133)
 var file_strongroom_kms_v1_kms_proto_goTypes = []any{
-	(KeySpec)(0),                                    // 0: strongroom.kms.v1.KeySpec
-	(CustomerMasterKeySpec)(0),                      // 1: strongroom.kms.v1.CustomerMasterKeySpec
-	(KeyUsageType)(0),                               // 2: strongroom.kms.v1.KeyUsageType
-	(OriginType)(0),                                 // 3: strongroom.kms.v1.OriginType
-	(KeyState)(0),                                   // 4: strongroom.kms.v1.KeyState
-	(EncryptionAlgorithmSpec)(0),                    // 5: strongroom.kms.v1.EncryptionAlgorithmSpec
-	(SigningAlgorithmSpec)(0),                       // 6: strongroom.kms.v1.SigningAlgorithmSpec
-	(MacAlgorithmSpec)(0),                           // 7: strongroom.kms.v1.MacAlgorithmSpec
-	(KeyAgreementAlgorithmSpec)(0),                  // 8: strongroom.kms.v1.KeyAgreementAlgorithmSpec
-	(DataKeySpec)(0),                                // 9: strongroom.kms.v1.DataKeySpec
-	(KeyManagerType)(0),                             // 10: strongroom.kms.v1.KeyManagerType
-	(ExpirationModelType)(0),                        // 11: strongroom.kms.v1.ExpirationModelType
-	(MultiRegionKeyType)(0),                         // 12: strongroom.kms.v1.MultiRegionKeyType
-	(KeyEncryptionMechanism)(0),                     // 13: strongroom.kms.v1.KeyEncryptionMechanism
-	(DryRunModifierType)(0),                         // 14: strongroom.kms.v1.DryRunModifierType
-	(*CreateKeyRequest)(nil),                        // 15: strongroom.kms.v1.CreateKeyRequest
-	(*CreateKeyResponse)(nil),                       // 16: strongroom.kms.v1.CreateKeyResponse
-	(*DescribeKeyRequest)(nil),                      // 17: strongroom.kms.v1.DescribeKeyRequest
-	(*DescribeKeyResponse)(nil),                     // 18: strongroom.kms.v1.DescribeKeyResponse
-	(*ListKeysRequest)(nil),                         // 19: strongroom.kms.v1.ListKeysRequest
-	(*ListKeysResponse)(nil),                        // 20: strongroom.kms.v1.ListKeysResponse
-	(*EncryptRequest)(nil),                          // 21: strongroom.kms.v1.EncryptRequest
-	(*EncryptResponse)(nil),                         // 22: strongroom.kms.v1.EncryptResponse
-	(*DecryptRequest)(nil),                          // 23: strongroom.kms.v1.DecryptRequest
-	(*DecryptResponse)(nil),                         // 24: strongroom.kms.v1.DecryptResponse
-	(*GenerateDataKeyRequest)(nil),                  // 25: strongroom.kms.v1.GenerateDataKeyRequest
-	(*GenerateDataKeyResponse)(nil),                 // 26: strongroom.kms.v1.GenerateDataKeyResponse
-	(*GenerateDataKeyWithoutPlaintextRequest)(nil),  // 27: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
-	(*GenerateDataKeyWithoutPlaintextResponse)(nil), // 28: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
-	(*GenerateRandomRequest)(nil),                   // 29: strongroom.kms.v1.GenerateRandomRequest
-	(*GenerateRandomResponse)(nil),                  // 30: strongroom.kms.v1.GenerateRandomResponse
-	(*EnableKeyRequest)(nil),                        // 31: strongroom.kms.v1.EnableKeyRequest
-	(*EnableKeyResponse)(nil),                       // 32: strongroom.kms.v1.EnableKeyResponse
-	(*DisableKeyRequest)(nil),                       // 33: strongroom.kms.v1.DisableKeyRequest
-	(*DisableKeyResponse)(nil),                      // 34: strongroom.kms.v1.DisableKeyResponse
-	(*UpdateKeyDescriptionRequest)(nil),             // 35: strongroom.kms.v1.UpdateKeyDescriptionRequest
-	(*UpdateKeyDescriptionResponse)(nil),            // 36: strongroom.kms.v1.UpdateKeyDescriptionResponse
-	(*ScheduleKeyDeletionRequest)(nil),              // 37: strongroom.kms.v1.ScheduleKeyDeletionRequest
-	(*ScheduleKeyDeletionResponse)(nil),             // 38: strongroom.kms.v1.ScheduleKeyDeletionResponse
-	(*CancelKeyDeletionRequest)(nil),                // 39: strongroom.kms.v1.CancelKeyDeletionRequest
-	(*CancelKeyDeletionResponse)(nil),               // 40: strongroom.kms.v1.CancelKeyDeletionResponse
-	(*CreateAliasRequest)(nil),                      // 41: strongroom.kms.v1.CreateAliasRequest
-	(*CreateAliasResponse)(nil),                     // 42: strongroom.kms.v1.CreateAliasResponse
-	(*UpdateAliasRequest)(nil),                      // 43: strongroom.kms.v1.UpdateAliasRequest
-	(*UpdateAliasResponse)(nil),                     // 44: strongroom.kms.v1.UpdateAliasResponse
-	(*DeleteAliasRequest)(nil),                      // 45: strongroom.kms.v1.DeleteAliasRequest
-	(*DeleteAliasResponse)(nil),                     // 46: strongroom.kms.v1.DeleteAliasResponse
-	(*ListAliasesRequest)(nil),                      // 47: strongroom.kms.v1.ListAliasesRequest
-	(*ListAliasesResponse)(nil),                     // 48: strongroom.kms.v1.ListAliasesResponse
-	(*ReEncryptRequest)(nil),                        // 49: strongroom.kms.v1.ReEncryptRequest
-	(*ReEncryptResponse)(nil),                       // 50: strongroom.kms.v1.ReEncryptResponse
-	(*KeyMetadata)(nil),                             // 51: strongroom.kms.v1.KeyMetadata
-	(*KeyListEntry)(nil),                            // 52: strongroom.kms.v1.KeyListEntry
-	(*AliasListEntry)(nil),                          // 53: strongroom.kms.v1.AliasListEntry
-	(*Tag)(nil),                                     // 54: strongroom.kms.v1.Tag
-	(*RecipientInfo)(nil),                           // 55: strongroom.kms.v1.RecipientInfo
-	(*MultiRegionConfiguration)(nil),                // 56: strongroom.kms.v1.MultiRegionConfiguration
-	(*MultiRegionKey)(nil),                          // 57: strongroom.kms.v1.MultiRegionKey
-	(*XksKeyConfiguration)(nil),                     // 58: strongroom.kms.v1.XksKeyConfiguration
-	nil,                                             // 59: strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
-	nil,                                             // 60: strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
-	nil,                                             // 61: strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
-	nil,                                             // 62: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
-	nil,                                             // 63: strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
-	nil,                                             // 64: strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
-	(*timestamppb.Timestamp)(nil),                   // 65: google.protobuf.Timestamp
+	(KeySpec)(0),                                        // 0: strongroom.kms.v1.KeySpec
+	(CustomerMasterKeySpec)(0),                          // 1: strongroom.kms.v1.CustomerMasterKeySpec
+	(KeyUsageType)(0),                                   // 2: strongroom.kms.v1.KeyUsageType
+	(OriginType)(0),                                     // 3: strongroom.kms.v1.OriginType
+	(KeyState)(0),                                       // 4: strongroom.kms.v1.KeyState
+	(EncryptionAlgorithmSpec)(0),                        // 5: strongroom.kms.v1.EncryptionAlgorithmSpec
+	(SigningAlgorithmSpec)(0),                           // 6: strongroom.kms.v1.SigningAlgorithmSpec
+	(MacAlgorithmSpec)(0),                               // 7: strongroom.kms.v1.MacAlgorithmSpec
+	(KeyAgreementAlgorithmSpec)(0),                      // 8: strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	(DataKeySpec)(0),                                    // 9: strongroom.kms.v1.DataKeySpec
+	(KeyManagerType)(0),                                 // 10: strongroom.kms.v1.KeyManagerType
+	(ExpirationModelType)(0),                            // 11: strongroom.kms.v1.ExpirationModelType
+	(MultiRegionKeyType)(0),                             // 12: strongroom.kms.v1.MultiRegionKeyType
+	(KeyEncryptionMechanism)(0),                         // 13: strongroom.kms.v1.KeyEncryptionMechanism
+	(DryRunModifierType)(0),                             // 14: strongroom.kms.v1.DryRunModifierType
+	(MessageType)(0),                                    // 15: strongroom.kms.v1.MessageType
+	(GrantOperation)(0),                                 // 16: strongroom.kms.v1.GrantOperation
+	(ConnectionStateType)(0),                            // 17: strongroom.kms.v1.ConnectionStateType
+	(ConnectionErrorCodeType)(0),                        // 18: strongroom.kms.v1.ConnectionErrorCodeType
+	(CustomKeyStoreType)(0),                             // 19: strongroom.kms.v1.CustomKeyStoreType
+	(XksProxyConnectivityType)(0),                       // 20: strongroom.kms.v1.XksProxyConnectivityType
+	(RotationType)(0),                                   // 21: strongroom.kms.v1.RotationType
+	(ImportState)(0),                                    // 22: strongroom.kms.v1.ImportState
+	(KeyMaterialState)(0),                               // 23: strongroom.kms.v1.KeyMaterialState
+	(AlgorithmSpec)(0),                                  // 24: strongroom.kms.v1.AlgorithmSpec
+	(WrappingKeySpec)(0),                                // 25: strongroom.kms.v1.WrappingKeySpec
+	(IncludeKeyMaterial)(0),                             // 26: strongroom.kms.v1.IncludeKeyMaterial
+	(ImportType)(0),                                     // 27: strongroom.kms.v1.ImportType
+	(KeyLastUsageTrackingOperation)(0),                  // 28: strongroom.kms.v1.KeyLastUsageTrackingOperation
+	(DataKeyPairSpec)(0),                                // 29: strongroom.kms.v1.DataKeyPairSpec
+	(*CreateKeyRequest)(nil),                            // 30: strongroom.kms.v1.CreateKeyRequest
+	(*CreateKeyResponse)(nil),                           // 31: strongroom.kms.v1.CreateKeyResponse
+	(*DescribeKeyRequest)(nil),                          // 32: strongroom.kms.v1.DescribeKeyRequest
+	(*DescribeKeyResponse)(nil),                         // 33: strongroom.kms.v1.DescribeKeyResponse
+	(*ListKeysRequest)(nil),                             // 34: strongroom.kms.v1.ListKeysRequest
+	(*ListKeysResponse)(nil),                            // 35: strongroom.kms.v1.ListKeysResponse
+	(*EncryptRequest)(nil),                              // 36: strongroom.kms.v1.EncryptRequest
+	(*EncryptResponse)(nil),                             // 37: strongroom.kms.v1.EncryptResponse
+	(*DecryptRequest)(nil),                              // 38: strongroom.kms.v1.DecryptRequest
+	(*DecryptResponse)(nil),                             // 39: strongroom.kms.v1.DecryptResponse
+	(*GenerateDataKeyRequest)(nil),                      // 40: strongroom.kms.v1.GenerateDataKeyRequest
+	(*GenerateDataKeyResponse)(nil),                     // 41: strongroom.kms.v1.GenerateDataKeyResponse
+	(*GenerateDataKeyWithoutPlaintextRequest)(nil),      // 42: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
+	(*GenerateDataKeyWithoutPlaintextResponse)(nil),     // 43: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
+	(*GenerateRandomRequest)(nil),                       // 44: strongroom.kms.v1.GenerateRandomRequest
+	(*GenerateRandomResponse)(nil),                      // 45: strongroom.kms.v1.GenerateRandomResponse
+	(*EnableKeyRequest)(nil),                            // 46: strongroom.kms.v1.EnableKeyRequest
+	(*EnableKeyResponse)(nil),                           // 47: strongroom.kms.v1.EnableKeyResponse
+	(*DisableKeyRequest)(nil),                           // 48: strongroom.kms.v1.DisableKeyRequest
+	(*DisableKeyResponse)(nil),                          // 49: strongroom.kms.v1.DisableKeyResponse
+	(*UpdateKeyDescriptionRequest)(nil),                 // 50: strongroom.kms.v1.UpdateKeyDescriptionRequest
+	(*UpdateKeyDescriptionResponse)(nil),                // 51: strongroom.kms.v1.UpdateKeyDescriptionResponse
+	(*ScheduleKeyDeletionRequest)(nil),                  // 52: strongroom.kms.v1.ScheduleKeyDeletionRequest
+	(*ScheduleKeyDeletionResponse)(nil),                 // 53: strongroom.kms.v1.ScheduleKeyDeletionResponse
+	(*CancelKeyDeletionRequest)(nil),                    // 54: strongroom.kms.v1.CancelKeyDeletionRequest
+	(*CancelKeyDeletionResponse)(nil),                   // 55: strongroom.kms.v1.CancelKeyDeletionResponse
+	(*CreateAliasRequest)(nil),                          // 56: strongroom.kms.v1.CreateAliasRequest
+	(*CreateAliasResponse)(nil),                         // 57: strongroom.kms.v1.CreateAliasResponse
+	(*UpdateAliasRequest)(nil),                          // 58: strongroom.kms.v1.UpdateAliasRequest
+	(*UpdateAliasResponse)(nil),                         // 59: strongroom.kms.v1.UpdateAliasResponse
+	(*DeleteAliasRequest)(nil),                          // 60: strongroom.kms.v1.DeleteAliasRequest
+	(*DeleteAliasResponse)(nil),                         // 61: strongroom.kms.v1.DeleteAliasResponse
+	(*ListAliasesRequest)(nil),                          // 62: strongroom.kms.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),                         // 63: strongroom.kms.v1.ListAliasesResponse
+	(*ReEncryptRequest)(nil),                            // 64: strongroom.kms.v1.ReEncryptRequest
+	(*ReEncryptResponse)(nil),                           // 65: strongroom.kms.v1.ReEncryptResponse
+	(*SignRequest)(nil),                                 // 66: strongroom.kms.v1.SignRequest
+	(*SignResponse)(nil),                                // 67: strongroom.kms.v1.SignResponse
+	(*VerifyRequest)(nil),                               // 68: strongroom.kms.v1.VerifyRequest
+	(*VerifyResponse)(nil),                              // 69: strongroom.kms.v1.VerifyResponse
+	(*GenerateMacRequest)(nil),                          // 70: strongroom.kms.v1.GenerateMacRequest
+	(*GenerateMacResponse)(nil),                         // 71: strongroom.kms.v1.GenerateMacResponse
+	(*VerifyMacRequest)(nil),                            // 72: strongroom.kms.v1.VerifyMacRequest
+	(*VerifyMacResponse)(nil),                           // 73: strongroom.kms.v1.VerifyMacResponse
+	(*GetPublicKeyRequest)(nil),                         // 74: strongroom.kms.v1.GetPublicKeyRequest
+	(*GetPublicKeyResponse)(nil),                        // 75: strongroom.kms.v1.GetPublicKeyResponse
+	(*DeriveSharedSecretRequest)(nil),                   // 76: strongroom.kms.v1.DeriveSharedSecretRequest
+	(*DeriveSharedSecretResponse)(nil),                  // 77: strongroom.kms.v1.DeriveSharedSecretResponse
+	(*GenerateDataKeyPairRequest)(nil),                  // 78: strongroom.kms.v1.GenerateDataKeyPairRequest
+	(*GenerateDataKeyPairResponse)(nil),                 // 79: strongroom.kms.v1.GenerateDataKeyPairResponse
+	(*GenerateDataKeyPairWithoutPlaintextRequest)(nil),  // 80: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest
+	(*GenerateDataKeyPairWithoutPlaintextResponse)(nil), // 81: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse
+	(*TagResourceRequest)(nil),                          // 82: strongroom.kms.v1.TagResourceRequest
+	(*TagResourceResponse)(nil),                         // 83: strongroom.kms.v1.TagResourceResponse
+	(*UntagResourceRequest)(nil),                        // 84: strongroom.kms.v1.UntagResourceRequest
+	(*UntagResourceResponse)(nil),                       // 85: strongroom.kms.v1.UntagResourceResponse
+	(*ListResourceTagsRequest)(nil),                     // 86: strongroom.kms.v1.ListResourceTagsRequest
+	(*ListResourceTagsResponse)(nil),                    // 87: strongroom.kms.v1.ListResourceTagsResponse
+	(*GetKeyPolicyRequest)(nil),                         // 88: strongroom.kms.v1.GetKeyPolicyRequest
+	(*GetKeyPolicyResponse)(nil),                        // 89: strongroom.kms.v1.GetKeyPolicyResponse
+	(*PutKeyPolicyRequest)(nil),                         // 90: strongroom.kms.v1.PutKeyPolicyRequest
+	(*PutKeyPolicyResponse)(nil),                        // 91: strongroom.kms.v1.PutKeyPolicyResponse
+	(*ListKeyPoliciesRequest)(nil),                      // 92: strongroom.kms.v1.ListKeyPoliciesRequest
+	(*ListKeyPoliciesResponse)(nil),                     // 93: strongroom.kms.v1.ListKeyPoliciesResponse
+	(*CreateGrantRequest)(nil),                          // 94: strongroom.kms.v1.CreateGrantRequest
+	(*CreateGrantResponse)(nil),                         // 95: strongroom.kms.v1.CreateGrantResponse
+	(*ListGrantsRequest)(nil),                           // 96: strongroom.kms.v1.ListGrantsRequest
+	(*ListGrantsResponse)(nil),                          // 97: strongroom.kms.v1.ListGrantsResponse
+	(*ListRetirableGrantsRequest)(nil),                  // 98: strongroom.kms.v1.ListRetirableGrantsRequest
+	(*ListRetirableGrantsResponse)(nil),                 // 99: strongroom.kms.v1.ListRetirableGrantsResponse
+	(*RetireGrantRequest)(nil),                          // 100: strongroom.kms.v1.RetireGrantRequest
+	(*RetireGrantResponse)(nil),                         // 101: strongroom.kms.v1.RetireGrantResponse
+	(*RevokeGrantRequest)(nil),                          // 102: strongroom.kms.v1.RevokeGrantRequest
+	(*RevokeGrantResponse)(nil),                         // 103: strongroom.kms.v1.RevokeGrantResponse
+	(*EnableKeyRotationRequest)(nil),                    // 104: strongroom.kms.v1.EnableKeyRotationRequest
+	(*EnableKeyRotationResponse)(nil),                   // 105: strongroom.kms.v1.EnableKeyRotationResponse
+	(*DisableKeyRotationRequest)(nil),                   // 106: strongroom.kms.v1.DisableKeyRotationRequest
+	(*DisableKeyRotationResponse)(nil),                  // 107: strongroom.kms.v1.DisableKeyRotationResponse
+	(*GetKeyRotationStatusRequest)(nil),                 // 108: strongroom.kms.v1.GetKeyRotationStatusRequest
+	(*GetKeyRotationStatusResponse)(nil),                // 109: strongroom.kms.v1.GetKeyRotationStatusResponse
+	(*RotateKeyOnDemandRequest)(nil),                    // 110: strongroom.kms.v1.RotateKeyOnDemandRequest
+	(*RotateKeyOnDemandResponse)(nil),                   // 111: strongroom.kms.v1.RotateKeyOnDemandResponse
+	(*ListKeyRotationsRequest)(nil),                     // 112: strongroom.kms.v1.ListKeyRotationsRequest
+	(*ListKeyRotationsResponse)(nil),                    // 113: strongroom.kms.v1.ListKeyRotationsResponse
+	(*GetKeyLastUsageRequest)(nil),                      // 114: strongroom.kms.v1.GetKeyLastUsageRequest
+	(*GetKeyLastUsageResponse)(nil),                     // 115: strongroom.kms.v1.GetKeyLastUsageResponse
+	(*GetParametersForImportRequest)(nil),               // 116: strongroom.kms.v1.GetParametersForImportRequest
+	(*GetParametersForImportResponse)(nil),              // 117: strongroom.kms.v1.GetParametersForImportResponse
+	(*ImportKeyMaterialRequest)(nil),                    // 118: strongroom.kms.v1.ImportKeyMaterialRequest
+	(*ImportKeyMaterialResponse)(nil),                   // 119: strongroom.kms.v1.ImportKeyMaterialResponse
+	(*DeleteImportedKeyMaterialRequest)(nil),            // 120: strongroom.kms.v1.DeleteImportedKeyMaterialRequest
+	(*DeleteImportedKeyMaterialResponse)(nil),           // 121: strongroom.kms.v1.DeleteImportedKeyMaterialResponse
+	(*ReplicateKeyRequest)(nil),                         // 122: strongroom.kms.v1.ReplicateKeyRequest
+	(*ReplicateKeyResponse)(nil),                        // 123: strongroom.kms.v1.ReplicateKeyResponse
+	(*UpdatePrimaryRegionRequest)(nil),                  // 124: strongroom.kms.v1.UpdatePrimaryRegionRequest
+	(*UpdatePrimaryRegionResponse)(nil),                 // 125: strongroom.kms.v1.UpdatePrimaryRegionResponse
+	(*CreateCustomKeyStoreRequest)(nil),                 // 126: strongroom.kms.v1.CreateCustomKeyStoreRequest
+	(*CreateCustomKeyStoreResponse)(nil),                // 127: strongroom.kms.v1.CreateCustomKeyStoreResponse
+	(*DescribeCustomKeyStoresRequest)(nil),              // 128: strongroom.kms.v1.DescribeCustomKeyStoresRequest
+	(*DescribeCustomKeyStoresResponse)(nil),             // 129: strongroom.kms.v1.DescribeCustomKeyStoresResponse
+	(*UpdateCustomKeyStoreRequest)(nil),                 // 130: strongroom.kms.v1.UpdateCustomKeyStoreRequest
+	(*UpdateCustomKeyStoreResponse)(nil),                // 131: strongroom.kms.v1.UpdateCustomKeyStoreResponse
+	(*ConnectCustomKeyStoreRequest)(nil),                // 132: strongroom.kms.v1.ConnectCustomKeyStoreRequest
+	(*ConnectCustomKeyStoreResponse)(nil),               // 133: strongroom.kms.v1.ConnectCustomKeyStoreResponse
+	(*DisconnectCustomKeyStoreRequest)(nil),             // 134: strongroom.kms.v1.DisconnectCustomKeyStoreRequest
+	(*DisconnectCustomKeyStoreResponse)(nil),            // 135: strongroom.kms.v1.DisconnectCustomKeyStoreResponse
+	(*DeleteCustomKeyStoreRequest)(nil),                 // 136: strongroom.kms.v1.DeleteCustomKeyStoreRequest
+	(*DeleteCustomKeyStoreResponse)(nil),                // 137: strongroom.kms.v1.DeleteCustomKeyStoreResponse
+	(*KeyMetadata)(nil),                                 // 138: strongroom.kms.v1.KeyMetadata
+	(*KeyListEntry)(nil),                                // 139: strongroom.kms.v1.KeyListEntry
+	(*AliasListEntry)(nil),                              // 140: strongroom.kms.v1.AliasListEntry
+	(*Tag)(nil),                                         // 141: strongroom.kms.v1.Tag
+	(*RecipientInfo)(nil),                               // 142: strongroom.kms.v1.RecipientInfo
+	(*MultiRegionConfiguration)(nil),                    // 143: strongroom.kms.v1.MultiRegionConfiguration
+	(*MultiRegionKey)(nil),                              // 144: strongroom.kms.v1.MultiRegionKey
+	(*XksKeyConfiguration)(nil),                         // 145: strongroom.kms.v1.XksKeyConfiguration
+	(*GrantListEntry)(nil),                              // 146: strongroom.kms.v1.GrantListEntry
+	(*GrantConstraints)(nil),                            // 147: strongroom.kms.v1.GrantConstraints
+	(*RotationsListEntry)(nil),                          // 148: strongroom.kms.v1.RotationsListEntry
+	(*CustomKeyStoresListEntry)(nil),                    // 149: strongroom.kms.v1.CustomKeyStoresListEntry
+	(*KeyLastUsageData)(nil),                            // 150: strongroom.kms.v1.KeyLastUsageData
+	(*XksProxyConfiguration)(nil),                       // 151: strongroom.kms.v1.XksProxyConfiguration
+	(*XksProxyAuthenticationCredential)(nil),            // 152: strongroom.kms.v1.XksProxyAuthenticationCredential
+	nil,                                                 // 153: strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
+	nil,                                                 // 154: strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
+	nil,                                                 // 155: strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
+	nil,                                                 // 156: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
+	nil,                                                 // 157: strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
+	nil,                                                 // 158: strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
+	nil,                                                 // 159: strongroom.kms.v1.GenerateDataKeyPairRequest.EncryptionContextEntry
+	nil,                                                 // 160: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.EncryptionContextEntry
+	nil,                                                 // 161: strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntry
+	nil,                                                 // 162: strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntry
+	(*timestamppb.Timestamp)(nil),                       // 163: google.protobuf.Timestamp
 }
 var file_strongroom_kms_v1_kms_proto_depIdxs = []int32{
-	2,  // 0: strongroom.kms.v1.CreateKeyRequest.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	1,  // 1: strongroom.kms.v1.CreateKeyRequest.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
-	0,  // 2: strongroom.kms.v1.CreateKeyRequest.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	3,  // 3: strongroom.kms.v1.CreateKeyRequest.origin:type_name -> strongroom.kms.v1.OriginType
-	54, // 4: strongroom.kms.v1.CreateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
-	51, // 5: strongroom.kms.v1.CreateKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
-	51, // 6: strongroom.kms.v1.DescribeKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
-	52, // 7: strongroom.kms.v1.ListKeysResponse.keys:type_name -> strongroom.kms.v1.KeyListEntry
-	59, // 8: strongroom.kms.v1.EncryptRequest.encryption_context:type_name -> strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
-	5,  // 9: strongroom.kms.v1.EncryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	5,  // 10: strongroom.kms.v1.EncryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	60, // 11: strongroom.kms.v1.DecryptRequest.encryption_context:type_name -> strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
-	5,  // 12: strongroom.kms.v1.DecryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	55, // 13: strongroom.kms.v1.DecryptRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	14, // 14: strongroom.kms.v1.DecryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
-	5,  // 15: strongroom.kms.v1.DecryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	61, // 16: strongroom.kms.v1.GenerateDataKeyRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
-	9,  // 17: strongroom.kms.v1.GenerateDataKeyRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
-	55, // 18: strongroom.kms.v1.GenerateDataKeyRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	62, // 19: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
-	9,  // 20: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
-	55, // 21: strongroom.kms.v1.GenerateRandomRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	65, // 22: strongroom.kms.v1.ScheduleKeyDeletionResponse.deletion_date:type_name -> google.protobuf.Timestamp
-	4,  // 23: strongroom.kms.v1.ScheduleKeyDeletionResponse.key_state:type_name -> strongroom.kms.v1.KeyState
-	53, // 24: strongroom.kms.v1.ListAliasesResponse.aliases:type_name -> strongroom.kms.v1.AliasListEntry
-	63, // 25: strongroom.kms.v1.ReEncryptRequest.source_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
-	64, // 26: strongroom.kms.v1.ReEncryptRequest.destination_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
-	5,  // 27: strongroom.kms.v1.ReEncryptRequest.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	5,  // 28: strongroom.kms.v1.ReEncryptRequest.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	14, // 29: strongroom.kms.v1.ReEncryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
-	5,  // 30: strongroom.kms.v1.ReEncryptResponse.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	5,  // 31: strongroom.kms.v1.ReEncryptResponse.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	65, // 32: strongroom.kms.v1.KeyMetadata.creation_date:type_name -> google.protobuf.Timestamp
-	2,  // 33: strongroom.kms.v1.KeyMetadata.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	4,  // 34: strongroom.kms.v1.KeyMetadata.key_state:type_name -> strongroom.kms.v1.KeyState
-	65, // 35: strongroom.kms.v1.KeyMetadata.deletion_date:type_name -> google.protobuf.Timestamp
-	65, // 36: strongroom.kms.v1.KeyMetadata.valid_to:type_name -> google.protobuf.Timestamp
-	3,  // 37: strongroom.kms.v1.KeyMetadata.origin:type_name -> strongroom.kms.v1.OriginType
-	11, // 38: strongroom.kms.v1.KeyMetadata.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
-	10, // 39: strongroom.kms.v1.KeyMetadata.key_manager:type_name -> strongroom.kms.v1.KeyManagerType
-	1,  // 40: strongroom.kms.v1.KeyMetadata.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
-	0,  // 41: strongroom.kms.v1.KeyMetadata.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	5,  // 42: strongroom.kms.v1.KeyMetadata.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	6,  // 43: strongroom.kms.v1.KeyMetadata.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
-	8,  // 44: strongroom.kms.v1.KeyMetadata.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
-	56, // 45: strongroom.kms.v1.KeyMetadata.multi_region_configuration:type_name -> strongroom.kms.v1.MultiRegionConfiguration
-	7,  // 46: strongroom.kms.v1.KeyMetadata.mac_algorithms:type_name -> strongroom.kms.v1.MacAlgorithmSpec
-	58, // 47: strongroom.kms.v1.KeyMetadata.xks_key_configuration:type_name -> strongroom.kms.v1.XksKeyConfiguration
-	65, // 48: strongroom.kms.v1.AliasListEntry.creation_date:type_name -> google.protobuf.Timestamp
-	65, // 49: strongroom.kms.v1.AliasListEntry.last_updated_date:type_name -> google.protobuf.Timestamp
-	13, // 50: strongroom.kms.v1.RecipientInfo.key_encryption_algorithm:type_name -> strongroom.kms.v1.KeyEncryptionMechanism
-	12, // 51: strongroom.kms.v1.MultiRegionConfiguration.multi_region_key_type:type_name -> strongroom.kms.v1.MultiRegionKeyType
-	57, // 52: strongroom.kms.v1.MultiRegionConfiguration.primary_key:type_name -> strongroom.kms.v1.MultiRegionKey
-	57, // 53: strongroom.kms.v1.MultiRegionConfiguration.replica_keys:type_name -> strongroom.kms.v1.MultiRegionKey
-	15, // 54: strongroom.kms.v1.KeyManagementService.CreateKey:input_type -> strongroom.kms.v1.CreateKeyRequest
-	17, // 55: strongroom.kms.v1.KeyManagementService.DescribeKey:input_type -> strongroom.kms.v1.DescribeKeyRequest
-	19, // 56: strongroom.kms.v1.KeyManagementService.ListKeys:input_type -> strongroom.kms.v1.ListKeysRequest
-	21, // 57: strongroom.kms.v1.KeyManagementService.Encrypt:input_type -> strongroom.kms.v1.EncryptRequest
-	23, // 58: strongroom.kms.v1.KeyManagementService.Decrypt:input_type -> strongroom.kms.v1.DecryptRequest
-	25, // 59: strongroom.kms.v1.KeyManagementService.GenerateDataKey:input_type -> strongroom.kms.v1.GenerateDataKeyRequest
-	27, // 60: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
-	29, // 61: strongroom.kms.v1.KeyManagementService.GenerateRandom:input_type -> strongroom.kms.v1.GenerateRandomRequest
-	31, // 62: strongroom.kms.v1.KeyManagementService.EnableKey:input_type -> strongroom.kms.v1.EnableKeyRequest
-	33, // 63: strongroom.kms.v1.KeyManagementService.DisableKey:input_type -> strongroom.kms.v1.DisableKeyRequest
-	35, // 64: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:input_type -> strongroom.kms.v1.UpdateKeyDescriptionRequest
-	37, // 65: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:input_type -> strongroom.kms.v1.ScheduleKeyDeletionRequest
-	39, // 66: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:input_type -> strongroom.kms.v1.CancelKeyDeletionRequest
-	41, // 67: strongroom.kms.v1.KeyManagementService.CreateAlias:input_type -> strongroom.kms.v1.CreateAliasRequest
-	43, // 68: strongroom.kms.v1.KeyManagementService.UpdateAlias:input_type -> strongroom.kms.v1.UpdateAliasRequest
-	45, // 69: strongroom.kms.v1.KeyManagementService.DeleteAlias:input_type -> strongroom.kms.v1.DeleteAliasRequest
-	47, // 70: strongroom.kms.v1.KeyManagementService.ListAliases:input_type -> strongroom.kms.v1.ListAliasesRequest
-	49, // 71: strongroom.kms.v1.KeyManagementService.ReEncrypt:input_type -> strongroom.kms.v1.ReEncryptRequest
-	16, // 72: strongroom.kms.v1.KeyManagementService.CreateKey:output_type -> strongroom.kms.v1.CreateKeyResponse
-	18, // 73: strongroom.kms.v1.KeyManagementService.DescribeKey:output_type -> strongroom.kms.v1.DescribeKeyResponse
-	20, // 74: strongroom.kms.v1.KeyManagementService.ListKeys:output_type -> strongroom.kms.v1.ListKeysResponse
-	22, // 75: strongroom.kms.v1.KeyManagementService.Encrypt:output_type -> strongroom.kms.v1.EncryptResponse
-	24, // 76: strongroom.kms.v1.KeyManagementService.Decrypt:output_type -> strongroom.kms.v1.DecryptResponse
-	26, // 77: strongroom.kms.v1.KeyManagementService.GenerateDataKey:output_type -> strongroom.kms.v1.GenerateDataKeyResponse
-	28, // 78: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
-	30, // 79: strongroom.kms.v1.KeyManagementService.GenerateRandom:output_type -> strongroom.kms.v1.GenerateRandomResponse
-	32, // 80: strongroom.kms.v1.KeyManagementService.EnableKey:output_type -> strongroom.kms.v1.EnableKeyResponse
-	34, // 81: strongroom.kms.v1.KeyManagementService.DisableKey:output_type -> strongroom.kms.v1.DisableKeyResponse
-	36, // 82: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:output_type -> strongroom.kms.v1.UpdateKeyDescriptionResponse
-	38, // 83: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:output_type -> strongroom.kms.v1.ScheduleKeyDeletionResponse
-	40, // 84: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:output_type -> strongroom.kms.v1.CancelKeyDeletionResponse
-	42, // 85: strongroom.kms.v1.KeyManagementService.CreateAlias:output_type -> strongroom.kms.v1.CreateAliasResponse
-	44, // 86: strongroom.kms.v1.KeyManagementService.UpdateAlias:output_type -> strongroom.kms.v1.UpdateAliasResponse
-	46, // 87: strongroom.kms.v1.KeyManagementService.DeleteAlias:output_type -> strongroom.kms.v1.DeleteAliasResponse
-	48, // 88: strongroom.kms.v1.KeyManagementService.ListAliases:output_type -> strongroom.kms.v1.ListAliasesResponse
-	50, // 89: strongroom.kms.v1.KeyManagementService.ReEncrypt:output_type -> strongroom.kms.v1.ReEncryptResponse
-	72, // [72:90] is the sub-list for method output_type
-	54, // [54:72] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	2,   // 0: strongroom.kms.v1.CreateKeyRequest.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	1,   // 1: strongroom.kms.v1.CreateKeyRequest.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
+	0,   // 2: strongroom.kms.v1.CreateKeyRequest.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	3,   // 3: strongroom.kms.v1.CreateKeyRequest.origin:type_name -> strongroom.kms.v1.OriginType
+	141, // 4: strongroom.kms.v1.CreateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
+	138, // 5: strongroom.kms.v1.CreateKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
+	138, // 6: strongroom.kms.v1.DescribeKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
+	139, // 7: strongroom.kms.v1.ListKeysResponse.keys:type_name -> strongroom.kms.v1.KeyListEntry
+	153, // 8: strongroom.kms.v1.EncryptRequest.encryption_context:type_name -> strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
+	5,   // 9: strongroom.kms.v1.EncryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	5,   // 10: strongroom.kms.v1.EncryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	154, // 11: strongroom.kms.v1.DecryptRequest.encryption_context:type_name -> strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
+	5,   // 12: strongroom.kms.v1.DecryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	142, // 13: strongroom.kms.v1.DecryptRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	14,  // 14: strongroom.kms.v1.DecryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
+	5,   // 15: strongroom.kms.v1.DecryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	155, // 16: strongroom.kms.v1.GenerateDataKeyRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
+	9,   // 17: strongroom.kms.v1.GenerateDataKeyRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
+	142, // 18: strongroom.kms.v1.GenerateDataKeyRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	156, // 19: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
+	9,   // 20: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
+	142, // 21: strongroom.kms.v1.GenerateRandomRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	163, // 22: strongroom.kms.v1.ScheduleKeyDeletionResponse.deletion_date:type_name -> google.protobuf.Timestamp
+	4,   // 23: strongroom.kms.v1.ScheduleKeyDeletionResponse.key_state:type_name -> strongroom.kms.v1.KeyState
+	140, // 24: strongroom.kms.v1.ListAliasesResponse.aliases:type_name -> strongroom.kms.v1.AliasListEntry
+	157, // 25: strongroom.kms.v1.ReEncryptRequest.source_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
+	158, // 26: strongroom.kms.v1.ReEncryptRequest.destination_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
+	5,   // 27: strongroom.kms.v1.ReEncryptRequest.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	5,   // 28: strongroom.kms.v1.ReEncryptRequest.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	14,  // 29: strongroom.kms.v1.ReEncryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
+	5,   // 30: strongroom.kms.v1.ReEncryptResponse.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	5,   // 31: strongroom.kms.v1.ReEncryptResponse.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	15,  // 32: strongroom.kms.v1.SignRequest.message_type:type_name -> strongroom.kms.v1.MessageType
+	6,   // 33: strongroom.kms.v1.SignRequest.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	6,   // 34: strongroom.kms.v1.SignResponse.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	15,  // 35: strongroom.kms.v1.VerifyRequest.message_type:type_name -> strongroom.kms.v1.MessageType
+	6,   // 36: strongroom.kms.v1.VerifyRequest.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	6,   // 37: strongroom.kms.v1.VerifyResponse.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	7,   // 38: strongroom.kms.v1.GenerateMacRequest.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	7,   // 39: strongroom.kms.v1.GenerateMacResponse.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	7,   // 40: strongroom.kms.v1.VerifyMacRequest.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	7,   // 41: strongroom.kms.v1.VerifyMacResponse.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	1,   // 42: strongroom.kms.v1.GetPublicKeyResponse.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
+	0,   // 43: strongroom.kms.v1.GetPublicKeyResponse.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	2,   // 44: strongroom.kms.v1.GetPublicKeyResponse.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	5,   // 45: strongroom.kms.v1.GetPublicKeyResponse.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	6,   // 46: strongroom.kms.v1.GetPublicKeyResponse.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	8,   // 47: strongroom.kms.v1.GetPublicKeyResponse.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	8,   // 48: strongroom.kms.v1.DeriveSharedSecretRequest.key_agreement_algorithm:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	142, // 49: strongroom.kms.v1.DeriveSharedSecretRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	8,   // 50: strongroom.kms.v1.DeriveSharedSecretResponse.key_agreement_algorithm:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	3,   // 51: strongroom.kms.v1.DeriveSharedSecretResponse.key_origin:type_name -> strongroom.kms.v1.OriginType
+	159, // 52: strongroom.kms.v1.GenerateDataKeyPairRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyPairRequest.EncryptionContextEntry
+	29,  // 53: strongroom.kms.v1.GenerateDataKeyPairRequest.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
+	142, // 54: strongroom.kms.v1.GenerateDataKeyPairRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	29,  // 55: strongroom.kms.v1.GenerateDataKeyPairResponse.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
+	160, // 56: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.EncryptionContextEntry
+	29,  // 57: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
+	29,  // 58: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
+	141, // 59: strongroom.kms.v1.TagResourceRequest.tags:type_name -> strongroom.kms.v1.Tag
+	141, // 60: strongroom.kms.v1.ListResourceTagsResponse.tags:type_name -> strongroom.kms.v1.Tag
+	16,  // 61: strongroom.kms.v1.CreateGrantRequest.operations:type_name -> strongroom.kms.v1.GrantOperation
+	147, // 62: strongroom.kms.v1.CreateGrantRequest.constraints:type_name -> strongroom.kms.v1.GrantConstraints
+	146, // 63: strongroom.kms.v1.ListGrantsResponse.grants:type_name -> strongroom.kms.v1.GrantListEntry
+	146, // 64: strongroom.kms.v1.ListRetirableGrantsResponse.grants:type_name -> strongroom.kms.v1.GrantListEntry
+	163, // 65: strongroom.kms.v1.GetKeyRotationStatusResponse.next_rotation_date:type_name -> google.protobuf.Timestamp
+	163, // 66: strongroom.kms.v1.GetKeyRotationStatusResponse.on_demand_rotation_start_date:type_name -> google.protobuf.Timestamp
+	26,  // 67: strongroom.kms.v1.ListKeyRotationsRequest.include_key_material:type_name -> strongroom.kms.v1.IncludeKeyMaterial
+	148, // 68: strongroom.kms.v1.ListKeyRotationsResponse.rotations:type_name -> strongroom.kms.v1.RotationsListEntry
+	150, // 69: strongroom.kms.v1.GetKeyLastUsageResponse.key_last_usage:type_name -> strongroom.kms.v1.KeyLastUsageData
+	163, // 70: strongroom.kms.v1.GetKeyLastUsageResponse.tracking_start_date:type_name -> google.protobuf.Timestamp
+	163, // 71: strongroom.kms.v1.GetKeyLastUsageResponse.key_creation_date:type_name -> google.protobuf.Timestamp
+	24,  // 72: strongroom.kms.v1.GetParametersForImportRequest.wrapping_algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
+	25,  // 73: strongroom.kms.v1.GetParametersForImportRequest.wrapping_key_spec:type_name -> strongroom.kms.v1.WrappingKeySpec
+	163, // 74: strongroom.kms.v1.GetParametersForImportResponse.parameters_valid_to:type_name -> google.protobuf.Timestamp
+	163, // 75: strongroom.kms.v1.ImportKeyMaterialRequest.valid_to:type_name -> google.protobuf.Timestamp
+	11,  // 76: strongroom.kms.v1.ImportKeyMaterialRequest.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
+	27,  // 77: strongroom.kms.v1.ImportKeyMaterialRequest.import_type:type_name -> strongroom.kms.v1.ImportType
+	141, // 78: strongroom.kms.v1.ReplicateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
+	138, // 79: strongroom.kms.v1.ReplicateKeyResponse.replica_key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
+	141, // 80: strongroom.kms.v1.ReplicateKeyResponse.replica_tags:type_name -> strongroom.kms.v1.Tag
+	19,  // 81: strongroom.kms.v1.CreateCustomKeyStoreRequest.custom_key_store_type:type_name -> strongroom.kms.v1.CustomKeyStoreType
+	152, // 82: strongroom.kms.v1.CreateCustomKeyStoreRequest.xks_proxy_authentication_credential:type_name -> strongroom.kms.v1.XksProxyAuthenticationCredential
+	20,  // 83: strongroom.kms.v1.CreateCustomKeyStoreRequest.xks_proxy_connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
+	149, // 84: strongroom.kms.v1.DescribeCustomKeyStoresResponse.custom_key_stores:type_name -> strongroom.kms.v1.CustomKeyStoresListEntry
+	152, // 85: strongroom.kms.v1.UpdateCustomKeyStoreRequest.xks_proxy_authentication_credential:type_name -> strongroom.kms.v1.XksProxyAuthenticationCredential
+	20,  // 86: strongroom.kms.v1.UpdateCustomKeyStoreRequest.xks_proxy_connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
+	163, // 87: strongroom.kms.v1.KeyMetadata.creation_date:type_name -> google.protobuf.Timestamp
+	2,   // 88: strongroom.kms.v1.KeyMetadata.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	4,   // 89: strongroom.kms.v1.KeyMetadata.key_state:type_name -> strongroom.kms.v1.KeyState
+	163, // 90: strongroom.kms.v1.KeyMetadata.deletion_date:type_name -> google.protobuf.Timestamp
+	163, // 91: strongroom.kms.v1.KeyMetadata.valid_to:type_name -> google.protobuf.Timestamp
+	3,   // 92: strongroom.kms.v1.KeyMetadata.origin:type_name -> strongroom.kms.v1.OriginType
+	11,  // 93: strongroom.kms.v1.KeyMetadata.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
+	10,  // 94: strongroom.kms.v1.KeyMetadata.key_manager:type_name -> strongroom.kms.v1.KeyManagerType
+	1,   // 95: strongroom.kms.v1.KeyMetadata.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
+	0,   // 96: strongroom.kms.v1.KeyMetadata.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	5,   // 97: strongroom.kms.v1.KeyMetadata.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	6,   // 98: strongroom.kms.v1.KeyMetadata.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	8,   // 99: strongroom.kms.v1.KeyMetadata.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	143, // 100: strongroom.kms.v1.KeyMetadata.multi_region_configuration:type_name -> strongroom.kms.v1.MultiRegionConfiguration
+	7,   // 101: strongroom.kms.v1.KeyMetadata.mac_algorithms:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	145, // 102: strongroom.kms.v1.KeyMetadata.xks_key_configuration:type_name -> strongroom.kms.v1.XksKeyConfiguration
+	163, // 103: strongroom.kms.v1.AliasListEntry.creation_date:type_name -> google.protobuf.Timestamp
+	163, // 104: strongroom.kms.v1.AliasListEntry.last_updated_date:type_name -> google.protobuf.Timestamp
+	13,  // 105: strongroom.kms.v1.RecipientInfo.key_encryption_algorithm:type_name -> strongroom.kms.v1.KeyEncryptionMechanism
+	12,  // 106: strongroom.kms.v1.MultiRegionConfiguration.multi_region_key_type:type_name -> strongroom.kms.v1.MultiRegionKeyType
+	144, // 107: strongroom.kms.v1.MultiRegionConfiguration.primary_key:type_name -> strongroom.kms.v1.MultiRegionKey
+	144, // 108: strongroom.kms.v1.MultiRegionConfiguration.replica_keys:type_name -> strongroom.kms.v1.MultiRegionKey
+	163, // 109: strongroom.kms.v1.GrantListEntry.creation_date:type_name -> google.protobuf.Timestamp
+	16,  // 110: strongroom.kms.v1.GrantListEntry.operations:type_name -> strongroom.kms.v1.GrantOperation
+	147, // 111: strongroom.kms.v1.GrantListEntry.constraints:type_name -> strongroom.kms.v1.GrantConstraints
+	161, // 112: strongroom.kms.v1.GrantConstraints.encryption_context_subset:type_name -> strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntry
+	162, // 113: strongroom.kms.v1.GrantConstraints.encryption_context_equals:type_name -> strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntry
+	22,  // 114: strongroom.kms.v1.RotationsListEntry.import_state:type_name -> strongroom.kms.v1.ImportState
+	23,  // 115: strongroom.kms.v1.RotationsListEntry.key_material_state:type_name -> strongroom.kms.v1.KeyMaterialState
+	11,  // 116: strongroom.kms.v1.RotationsListEntry.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
+	163, // 117: strongroom.kms.v1.RotationsListEntry.valid_to:type_name -> google.protobuf.Timestamp
+	163, // 118: strongroom.kms.v1.RotationsListEntry.rotation_date:type_name -> google.protobuf.Timestamp
+	21,  // 119: strongroom.kms.v1.RotationsListEntry.rotation_type:type_name -> strongroom.kms.v1.RotationType
+	17,  // 120: strongroom.kms.v1.CustomKeyStoresListEntry.connection_state:type_name -> strongroom.kms.v1.ConnectionStateType
+	18,  // 121: strongroom.kms.v1.CustomKeyStoresListEntry.connection_error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
+	163, // 122: strongroom.kms.v1.CustomKeyStoresListEntry.creation_date:type_name -> google.protobuf.Timestamp
+	19,  // 123: strongroom.kms.v1.CustomKeyStoresListEntry.custom_key_store_type:type_name -> strongroom.kms.v1.CustomKeyStoreType
+	151, // 124: strongroom.kms.v1.CustomKeyStoresListEntry.xks_proxy_configuration:type_name -> strongroom.kms.v1.XksProxyConfiguration
+	28,  // 125: strongroom.kms.v1.KeyLastUsageData.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
+	163, // 126: strongroom.kms.v1.KeyLastUsageData.timestamp:type_name -> google.protobuf.Timestamp
+	20,  // 127: strongroom.kms.v1.XksProxyConfiguration.connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
+	30,  // 128: strongroom.kms.v1.KeyManagementService.CreateKey:input_type -> strongroom.kms.v1.CreateKeyRequest
+	32,  // 129: strongroom.kms.v1.KeyManagementService.DescribeKey:input_type -> strongroom.kms.v1.DescribeKeyRequest
+	34,  // 130: strongroom.kms.v1.KeyManagementService.ListKeys:input_type -> strongroom.kms.v1.ListKeysRequest
+	36,  // 131: strongroom.kms.v1.KeyManagementService.Encrypt:input_type -> strongroom.kms.v1.EncryptRequest
+	38,  // 132: strongroom.kms.v1.KeyManagementService.Decrypt:input_type -> strongroom.kms.v1.DecryptRequest
+	40,  // 133: strongroom.kms.v1.KeyManagementService.GenerateDataKey:input_type -> strongroom.kms.v1.GenerateDataKeyRequest
+	42,  // 134: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
+	44,  // 135: strongroom.kms.v1.KeyManagementService.GenerateRandom:input_type -> strongroom.kms.v1.GenerateRandomRequest
+	46,  // 136: strongroom.kms.v1.KeyManagementService.EnableKey:input_type -> strongroom.kms.v1.EnableKeyRequest
+	48,  // 137: strongroom.kms.v1.KeyManagementService.DisableKey:input_type -> strongroom.kms.v1.DisableKeyRequest
+	50,  // 138: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:input_type -> strongroom.kms.v1.UpdateKeyDescriptionRequest
+	52,  // 139: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:input_type -> strongroom.kms.v1.ScheduleKeyDeletionRequest
+	54,  // 140: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:input_type -> strongroom.kms.v1.CancelKeyDeletionRequest
+	56,  // 141: strongroom.kms.v1.KeyManagementService.CreateAlias:input_type -> strongroom.kms.v1.CreateAliasRequest
+	58,  // 142: strongroom.kms.v1.KeyManagementService.UpdateAlias:input_type -> strongroom.kms.v1.UpdateAliasRequest
+	60,  // 143: strongroom.kms.v1.KeyManagementService.DeleteAlias:input_type -> strongroom.kms.v1.DeleteAliasRequest
+	62,  // 144: strongroom.kms.v1.KeyManagementService.ListAliases:input_type -> strongroom.kms.v1.ListAliasesRequest
+	64,  // 145: strongroom.kms.v1.KeyManagementService.ReEncrypt:input_type -> strongroom.kms.v1.ReEncryptRequest
+	66,  // 146: strongroom.kms.v1.KeyManagementService.Sign:input_type -> strongroom.kms.v1.SignRequest
+	68,  // 147: strongroom.kms.v1.KeyManagementService.Verify:input_type -> strongroom.kms.v1.VerifyRequest
+	70,  // 148: strongroom.kms.v1.KeyManagementService.GenerateMac:input_type -> strongroom.kms.v1.GenerateMacRequest
+	72,  // 149: strongroom.kms.v1.KeyManagementService.VerifyMac:input_type -> strongroom.kms.v1.VerifyMacRequest
+	74,  // 150: strongroom.kms.v1.KeyManagementService.GetPublicKey:input_type -> strongroom.kms.v1.GetPublicKeyRequest
+	76,  // 151: strongroom.kms.v1.KeyManagementService.DeriveSharedSecret:input_type -> strongroom.kms.v1.DeriveSharedSecretRequest
+	78,  // 152: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPair:input_type -> strongroom.kms.v1.GenerateDataKeyPairRequest
+	80,  // 153: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPairWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest
+	82,  // 154: strongroom.kms.v1.KeyManagementService.TagResource:input_type -> strongroom.kms.v1.TagResourceRequest
+	84,  // 155: strongroom.kms.v1.KeyManagementService.UntagResource:input_type -> strongroom.kms.v1.UntagResourceRequest
+	86,  // 156: strongroom.kms.v1.KeyManagementService.ListResourceTags:input_type -> strongroom.kms.v1.ListResourceTagsRequest
+	88,  // 157: strongroom.kms.v1.KeyManagementService.GetKeyPolicy:input_type -> strongroom.kms.v1.GetKeyPolicyRequest
+	90,  // 158: strongroom.kms.v1.KeyManagementService.PutKeyPolicy:input_type -> strongroom.kms.v1.PutKeyPolicyRequest
+	92,  // 159: strongroom.kms.v1.KeyManagementService.ListKeyPolicies:input_type -> strongroom.kms.v1.ListKeyPoliciesRequest
+	94,  // 160: strongroom.kms.v1.KeyManagementService.CreateGrant:input_type -> strongroom.kms.v1.CreateGrantRequest
+	96,  // 161: strongroom.kms.v1.KeyManagementService.ListGrants:input_type -> strongroom.kms.v1.ListGrantsRequest
+	98,  // 162: strongroom.kms.v1.KeyManagementService.ListRetirableGrants:input_type -> strongroom.kms.v1.ListRetirableGrantsRequest
+	100, // 163: strongroom.kms.v1.KeyManagementService.RetireGrant:input_type -> strongroom.kms.v1.RetireGrantRequest
+	102, // 164: strongroom.kms.v1.KeyManagementService.RevokeGrant:input_type -> strongroom.kms.v1.RevokeGrantRequest
+	104, // 165: strongroom.kms.v1.KeyManagementService.EnableKeyRotation:input_type -> strongroom.kms.v1.EnableKeyRotationRequest
+	106, // 166: strongroom.kms.v1.KeyManagementService.DisableKeyRotation:input_type -> strongroom.kms.v1.DisableKeyRotationRequest
+	108, // 167: strongroom.kms.v1.KeyManagementService.GetKeyRotationStatus:input_type -> strongroom.kms.v1.GetKeyRotationStatusRequest
+	110, // 168: strongroom.kms.v1.KeyManagementService.RotateKeyOnDemand:input_type -> strongroom.kms.v1.RotateKeyOnDemandRequest
+	112, // 169: strongroom.kms.v1.KeyManagementService.ListKeyRotations:input_type -> strongroom.kms.v1.ListKeyRotationsRequest
+	114, // 170: strongroom.kms.v1.KeyManagementService.GetKeyLastUsage:input_type -> strongroom.kms.v1.GetKeyLastUsageRequest
+	116, // 171: strongroom.kms.v1.KeyManagementService.GetParametersForImport:input_type -> strongroom.kms.v1.GetParametersForImportRequest
+	118, // 172: strongroom.kms.v1.KeyManagementService.ImportKeyMaterial:input_type -> strongroom.kms.v1.ImportKeyMaterialRequest
+	120, // 173: strongroom.kms.v1.KeyManagementService.DeleteImportedKeyMaterial:input_type -> strongroom.kms.v1.DeleteImportedKeyMaterialRequest
+	122, // 174: strongroom.kms.v1.KeyManagementService.ReplicateKey:input_type -> strongroom.kms.v1.ReplicateKeyRequest
+	124, // 175: strongroom.kms.v1.KeyManagementService.UpdatePrimaryRegion:input_type -> strongroom.kms.v1.UpdatePrimaryRegionRequest
+	126, // 176: strongroom.kms.v1.KeyManagementService.CreateCustomKeyStore:input_type -> strongroom.kms.v1.CreateCustomKeyStoreRequest
+	128, // 177: strongroom.kms.v1.KeyManagementService.DescribeCustomKeyStores:input_type -> strongroom.kms.v1.DescribeCustomKeyStoresRequest
+	130, // 178: strongroom.kms.v1.KeyManagementService.UpdateCustomKeyStore:input_type -> strongroom.kms.v1.UpdateCustomKeyStoreRequest
+	132, // 179: strongroom.kms.v1.KeyManagementService.ConnectCustomKeyStore:input_type -> strongroom.kms.v1.ConnectCustomKeyStoreRequest
+	134, // 180: strongroom.kms.v1.KeyManagementService.DisconnectCustomKeyStore:input_type -> strongroom.kms.v1.DisconnectCustomKeyStoreRequest
+	136, // 181: strongroom.kms.v1.KeyManagementService.DeleteCustomKeyStore:input_type -> strongroom.kms.v1.DeleteCustomKeyStoreRequest
+	31,  // 182: strongroom.kms.v1.KeyManagementService.CreateKey:output_type -> strongroom.kms.v1.CreateKeyResponse
+	33,  // 183: strongroom.kms.v1.KeyManagementService.DescribeKey:output_type -> strongroom.kms.v1.DescribeKeyResponse
+	35,  // 184: strongroom.kms.v1.KeyManagementService.ListKeys:output_type -> strongroom.kms.v1.ListKeysResponse
+	37,  // 185: strongroom.kms.v1.KeyManagementService.Encrypt:output_type -> strongroom.kms.v1.EncryptResponse
+	39,  // 186: strongroom.kms.v1.KeyManagementService.Decrypt:output_type -> strongroom.kms.v1.DecryptResponse
+	41,  // 187: strongroom.kms.v1.KeyManagementService.GenerateDataKey:output_type -> strongroom.kms.v1.GenerateDataKeyResponse
+	43,  // 188: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
+	45,  // 189: strongroom.kms.v1.KeyManagementService.GenerateRandom:output_type -> strongroom.kms.v1.GenerateRandomResponse
+	47,  // 190: strongroom.kms.v1.KeyManagementService.EnableKey:output_type -> strongroom.kms.v1.EnableKeyResponse
+	49,  // 191: strongroom.kms.v1.KeyManagementService.DisableKey:output_type -> strongroom.kms.v1.DisableKeyResponse
+	51,  // 192: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:output_type -> strongroom.kms.v1.UpdateKeyDescriptionResponse
+	53,  // 193: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:output_type -> strongroom.kms.v1.ScheduleKeyDeletionResponse
+	55,  // 194: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:output_type -> strongroom.kms.v1.CancelKeyDeletionResponse
+	57,  // 195: strongroom.kms.v1.KeyManagementService.CreateAlias:output_type -> strongroom.kms.v1.CreateAliasResponse
+	59,  // 196: strongroom.kms.v1.KeyManagementService.UpdateAlias:output_type -> strongroom.kms.v1.UpdateAliasResponse
+	61,  // 197: strongroom.kms.v1.KeyManagementService.DeleteAlias:output_type -> strongroom.kms.v1.DeleteAliasResponse
+	63,  // 198: strongroom.kms.v1.KeyManagementService.ListAliases:output_type -> strongroom.kms.v1.ListAliasesResponse
+	65,  // 199: strongroom.kms.v1.KeyManagementService.ReEncrypt:output_type -> strongroom.kms.v1.ReEncryptResponse
+	67,  // 200: strongroom.kms.v1.KeyManagementService.Sign:output_type -> strongroom.kms.v1.SignResponse
+	69,  // 201: strongroom.kms.v1.KeyManagementService.Verify:output_type -> strongroom.kms.v1.VerifyResponse
+	71,  // 202: strongroom.kms.v1.KeyManagementService.GenerateMac:output_type -> strongroom.kms.v1.GenerateMacResponse
+	73,  // 203: strongroom.kms.v1.KeyManagementService.VerifyMac:output_type -> strongroom.kms.v1.VerifyMacResponse
+	75,  // 204: strongroom.kms.v1.KeyManagementService.GetPublicKey:output_type -> strongroom.kms.v1.GetPublicKeyResponse
+	77,  // 205: strongroom.kms.v1.KeyManagementService.DeriveSharedSecret:output_type -> strongroom.kms.v1.DeriveSharedSecretResponse
+	79,  // 206: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPair:output_type -> strongroom.kms.v1.GenerateDataKeyPairResponse
+	81,  // 207: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPairWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse
+	83,  // 208: strongroom.kms.v1.KeyManagementService.TagResource:output_type -> strongroom.kms.v1.TagResourceResponse
+	85,  // 209: strongroom.kms.v1.KeyManagementService.UntagResource:output_type -> strongroom.kms.v1.UntagResourceResponse
+	87,  // 210: strongroom.kms.v1.KeyManagementService.ListResourceTags:output_type -> strongroom.kms.v1.ListResourceTagsResponse
+	89,  // 211: strongroom.kms.v1.KeyManagementService.GetKeyPolicy:output_type -> strongroom.kms.v1.GetKeyPolicyResponse
+	91,  // 212: strongroom.kms.v1.KeyManagementService.PutKeyPolicy:output_type -> strongroom.kms.v1.PutKeyPolicyResponse
+	93,  // 213: strongroom.kms.v1.KeyManagementService.ListKeyPolicies:output_type -> strongroom.kms.v1.ListKeyPoliciesResponse
+	95,  // 214: strongroom.kms.v1.KeyManagementService.CreateGrant:output_type -> strongroom.kms.v1.CreateGrantResponse
+	97,  // 215: strongroom.kms.v1.KeyManagementService.ListGrants:output_type -> strongroom.kms.v1.ListGrantsResponse
+	99,  // 216: strongroom.kms.v1.KeyManagementService.ListRetirableGrants:output_type -> strongroom.kms.v1.ListRetirableGrantsResponse
+	101, // 217: strongroom.kms.v1.KeyManagementService.RetireGrant:output_type -> strongroom.kms.v1.RetireGrantResponse
+	103, // 218: strongroom.kms.v1.KeyManagementService.RevokeGrant:output_type -> strongroom.kms.v1.RevokeGrantResponse
+	105, // 219: strongroom.kms.v1.KeyManagementService.EnableKeyRotation:output_type -> strongroom.kms.v1.EnableKeyRotationResponse
+	107, // 220: strongroom.kms.v1.KeyManagementService.DisableKeyRotation:output_type -> strongroom.kms.v1.DisableKeyRotationResponse
+	109, // 221: strongroom.kms.v1.KeyManagementService.GetKeyRotationStatus:output_type -> strongroom.kms.v1.GetKeyRotationStatusResponse
+	111, // 222: strongroom.kms.v1.KeyManagementService.RotateKeyOnDemand:output_type -> strongroom.kms.v1.RotateKeyOnDemandResponse
+	113, // 223: strongroom.kms.v1.KeyManagementService.ListKeyRotations:output_type -> strongroom.kms.v1.ListKeyRotationsResponse
+	115, // 224: strongroom.kms.v1.KeyManagementService.GetKeyLastUsage:output_type -> strongroom.kms.v1.GetKeyLastUsageResponse
+	117, // 225: strongroom.kms.v1.KeyManagementService.GetParametersForImport:output_type -> strongroom.kms.v1.GetParametersForImportResponse
+	119, // 226: strongroom.kms.v1.KeyManagementService.ImportKeyMaterial:output_type -> strongroom.kms.v1.ImportKeyMaterialResponse
+	121, // 227: strongroom.kms.v1.KeyManagementService.DeleteImportedKeyMaterial:output_type -> strongroom.kms.v1.DeleteImportedKeyMaterialResponse
+	123, // 228: strongroom.kms.v1.KeyManagementService.ReplicateKey:output_type -> strongroom.kms.v1.ReplicateKeyResponse
+	125, // 229: strongroom.kms.v1.KeyManagementService.UpdatePrimaryRegion:output_type -> strongroom.kms.v1.UpdatePrimaryRegionResponse
+	127, // 230: strongroom.kms.v1.KeyManagementService.CreateCustomKeyStore:output_type -> strongroom.kms.v1.CreateCustomKeyStoreResponse
+	129, // 231: strongroom.kms.v1.KeyManagementService.DescribeCustomKeyStores:output_type -> strongroom.kms.v1.DescribeCustomKeyStoresResponse
+	131, // 232: strongroom.kms.v1.KeyManagementService.UpdateCustomKeyStore:output_type -> strongroom.kms.v1.UpdateCustomKeyStoreResponse
+	133, // 233: strongroom.kms.v1.KeyManagementService.ConnectCustomKeyStore:output_type -> strongroom.kms.v1.ConnectCustomKeyStoreResponse
+	135, // 234: strongroom.kms.v1.KeyManagementService.DisconnectCustomKeyStore:output_type -> strongroom.kms.v1.DisconnectCustomKeyStoreResponse
+	137, // 235: strongroom.kms.v1.KeyManagementService.DeleteCustomKeyStore:output_type -> strongroom.kms.v1.DeleteCustomKeyStoreResponse
+	182, // [182:236] is the sub-list for method output_type
+	128, // [128:182] is the sub-list for method input_type
+	128, // [128:128] is the sub-list for extension type_name
+	128, // [128:128] is the sub-list for extension extendee
+	0,   // [0:128] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_kms_v1_kms_proto_init() }
@@ -4427,8 +11360,8 @@ func file_strongroom_kms_v1_kms_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_kms_v1_kms_proto_rawDesc), len(file_strongroom_kms_v1_kms_proto_rawDesc)),
-			NumEnums:      15,
-			NumMessages:   50,
+			NumEnums:      30,
+			NumMessages:   133,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

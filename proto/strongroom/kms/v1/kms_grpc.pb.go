@@ -24,24 +24,60 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	KeyManagementService_CreateKey_FullMethodName                       = "/strongroom.kms.v1.KeyManagementService/CreateKey"
-	KeyManagementService_DescribeKey_FullMethodName                     = "/strongroom.kms.v1.KeyManagementService/DescribeKey"
-	KeyManagementService_ListKeys_FullMethodName                        = "/strongroom.kms.v1.KeyManagementService/ListKeys"
-	KeyManagementService_Encrypt_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/Encrypt"
-	KeyManagementService_Decrypt_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/Decrypt"
-	KeyManagementService_GenerateDataKey_FullMethodName                 = "/strongroom.kms.v1.KeyManagementService/GenerateDataKey"
-	KeyManagementService_GenerateDataKeyWithoutPlaintext_FullMethodName = "/strongroom.kms.v1.KeyManagementService/GenerateDataKeyWithoutPlaintext"
-	KeyManagementService_GenerateRandom_FullMethodName                  = "/strongroom.kms.v1.KeyManagementService/GenerateRandom"
-	KeyManagementService_EnableKey_FullMethodName                       = "/strongroom.kms.v1.KeyManagementService/EnableKey"
-	KeyManagementService_DisableKey_FullMethodName                      = "/strongroom.kms.v1.KeyManagementService/DisableKey"
-	KeyManagementService_UpdateKeyDescription_FullMethodName            = "/strongroom.kms.v1.KeyManagementService/UpdateKeyDescription"
-	KeyManagementService_ScheduleKeyDeletion_FullMethodName             = "/strongroom.kms.v1.KeyManagementService/ScheduleKeyDeletion"
-	KeyManagementService_CancelKeyDeletion_FullMethodName               = "/strongroom.kms.v1.KeyManagementService/CancelKeyDeletion"
-	KeyManagementService_CreateAlias_FullMethodName                     = "/strongroom.kms.v1.KeyManagementService/CreateAlias"
-	KeyManagementService_UpdateAlias_FullMethodName                     = "/strongroom.kms.v1.KeyManagementService/UpdateAlias"
-	KeyManagementService_DeleteAlias_FullMethodName                     = "/strongroom.kms.v1.KeyManagementService/DeleteAlias"
-	KeyManagementService_ListAliases_FullMethodName                     = "/strongroom.kms.v1.KeyManagementService/ListAliases"
-	KeyManagementService_ReEncrypt_FullMethodName                       = "/strongroom.kms.v1.KeyManagementService/ReEncrypt"
+	KeyManagementService_CreateKey_FullMethodName                           = "/strongroom.kms.v1.KeyManagementService/CreateKey"
+	KeyManagementService_DescribeKey_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/DescribeKey"
+	KeyManagementService_ListKeys_FullMethodName                            = "/strongroom.kms.v1.KeyManagementService/ListKeys"
+	KeyManagementService_Encrypt_FullMethodName                             = "/strongroom.kms.v1.KeyManagementService/Encrypt"
+	KeyManagementService_Decrypt_FullMethodName                             = "/strongroom.kms.v1.KeyManagementService/Decrypt"
+	KeyManagementService_GenerateDataKey_FullMethodName                     = "/strongroom.kms.v1.KeyManagementService/GenerateDataKey"
+	KeyManagementService_GenerateDataKeyWithoutPlaintext_FullMethodName     = "/strongroom.kms.v1.KeyManagementService/GenerateDataKeyWithoutPlaintext"
+	KeyManagementService_GenerateRandom_FullMethodName                      = "/strongroom.kms.v1.KeyManagementService/GenerateRandom"
+	KeyManagementService_EnableKey_FullMethodName                           = "/strongroom.kms.v1.KeyManagementService/EnableKey"
+	KeyManagementService_DisableKey_FullMethodName                          = "/strongroom.kms.v1.KeyManagementService/DisableKey"
+	KeyManagementService_UpdateKeyDescription_FullMethodName                = "/strongroom.kms.v1.KeyManagementService/UpdateKeyDescription"
+	KeyManagementService_ScheduleKeyDeletion_FullMethodName                 = "/strongroom.kms.v1.KeyManagementService/ScheduleKeyDeletion"
+	KeyManagementService_CancelKeyDeletion_FullMethodName                   = "/strongroom.kms.v1.KeyManagementService/CancelKeyDeletion"
+	KeyManagementService_CreateAlias_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/CreateAlias"
+	KeyManagementService_UpdateAlias_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/UpdateAlias"
+	KeyManagementService_DeleteAlias_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/DeleteAlias"
+	KeyManagementService_ListAliases_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/ListAliases"
+	KeyManagementService_ReEncrypt_FullMethodName                           = "/strongroom.kms.v1.KeyManagementService/ReEncrypt"
+	KeyManagementService_Sign_FullMethodName                                = "/strongroom.kms.v1.KeyManagementService/Sign"
+	KeyManagementService_Verify_FullMethodName                              = "/strongroom.kms.v1.KeyManagementService/Verify"
+	KeyManagementService_GenerateMac_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/GenerateMac"
+	KeyManagementService_VerifyMac_FullMethodName                           = "/strongroom.kms.v1.KeyManagementService/VerifyMac"
+	KeyManagementService_GetPublicKey_FullMethodName                        = "/strongroom.kms.v1.KeyManagementService/GetPublicKey"
+	KeyManagementService_DeriveSharedSecret_FullMethodName                  = "/strongroom.kms.v1.KeyManagementService/DeriveSharedSecret"
+	KeyManagementService_GenerateDataKeyPair_FullMethodName                 = "/strongroom.kms.v1.KeyManagementService/GenerateDataKeyPair"
+	KeyManagementService_GenerateDataKeyPairWithoutPlaintext_FullMethodName = "/strongroom.kms.v1.KeyManagementService/GenerateDataKeyPairWithoutPlaintext"
+	KeyManagementService_TagResource_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/TagResource"
+	KeyManagementService_UntagResource_FullMethodName                       = "/strongroom.kms.v1.KeyManagementService/UntagResource"
+	KeyManagementService_ListResourceTags_FullMethodName                    = "/strongroom.kms.v1.KeyManagementService/ListResourceTags"
+	KeyManagementService_GetKeyPolicy_FullMethodName                        = "/strongroom.kms.v1.KeyManagementService/GetKeyPolicy"
+	KeyManagementService_PutKeyPolicy_FullMethodName                        = "/strongroom.kms.v1.KeyManagementService/PutKeyPolicy"
+	KeyManagementService_ListKeyPolicies_FullMethodName                     = "/strongroom.kms.v1.KeyManagementService/ListKeyPolicies"
+	KeyManagementService_CreateGrant_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/CreateGrant"
+	KeyManagementService_ListGrants_FullMethodName                          = "/strongroom.kms.v1.KeyManagementService/ListGrants"
+	KeyManagementService_ListRetirableGrants_FullMethodName                 = "/strongroom.kms.v1.KeyManagementService/ListRetirableGrants"
+	KeyManagementService_RetireGrant_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/RetireGrant"
+	KeyManagementService_RevokeGrant_FullMethodName                         = "/strongroom.kms.v1.KeyManagementService/RevokeGrant"
+	KeyManagementService_EnableKeyRotation_FullMethodName                   = "/strongroom.kms.v1.KeyManagementService/EnableKeyRotation"
+	KeyManagementService_DisableKeyRotation_FullMethodName                  = "/strongroom.kms.v1.KeyManagementService/DisableKeyRotation"
+	KeyManagementService_GetKeyRotationStatus_FullMethodName                = "/strongroom.kms.v1.KeyManagementService/GetKeyRotationStatus"
+	KeyManagementService_RotateKeyOnDemand_FullMethodName                   = "/strongroom.kms.v1.KeyManagementService/RotateKeyOnDemand"
+	KeyManagementService_ListKeyRotations_FullMethodName                    = "/strongroom.kms.v1.KeyManagementService/ListKeyRotations"
+	KeyManagementService_GetKeyLastUsage_FullMethodName                     = "/strongroom.kms.v1.KeyManagementService/GetKeyLastUsage"
+	KeyManagementService_GetParametersForImport_FullMethodName              = "/strongroom.kms.v1.KeyManagementService/GetParametersForImport"
+	KeyManagementService_ImportKeyMaterial_FullMethodName                   = "/strongroom.kms.v1.KeyManagementService/ImportKeyMaterial"
+	KeyManagementService_DeleteImportedKeyMaterial_FullMethodName           = "/strongroom.kms.v1.KeyManagementService/DeleteImportedKeyMaterial"
+	KeyManagementService_ReplicateKey_FullMethodName                        = "/strongroom.kms.v1.KeyManagementService/ReplicateKey"
+	KeyManagementService_UpdatePrimaryRegion_FullMethodName                 = "/strongroom.kms.v1.KeyManagementService/UpdatePrimaryRegion"
+	KeyManagementService_CreateCustomKeyStore_FullMethodName                = "/strongroom.kms.v1.KeyManagementService/CreateCustomKeyStore"
+	KeyManagementService_DescribeCustomKeyStores_FullMethodName             = "/strongroom.kms.v1.KeyManagementService/DescribeCustomKeyStores"
+	KeyManagementService_UpdateCustomKeyStore_FullMethodName                = "/strongroom.kms.v1.KeyManagementService/UpdateCustomKeyStore"
+	KeyManagementService_ConnectCustomKeyStore_FullMethodName               = "/strongroom.kms.v1.KeyManagementService/ConnectCustomKeyStore"
+	KeyManagementService_DisconnectCustomKeyStore_FullMethodName            = "/strongroom.kms.v1.KeyManagementService/DisconnectCustomKeyStore"
+	KeyManagementService_DeleteCustomKeyStore_FullMethodName                = "/strongroom.kms.v1.KeyManagementService/DeleteCustomKeyStore"
 )
 
 // KeyManagementServiceClient is the client API for KeyManagementService service.
@@ -99,6 +135,99 @@ type KeyManagementServiceClient interface {
 	// ReEncrypt decrypts a ciphertext and encrypts the plaintext under another key,
 	// or under another encryption context. The plaintext does not leave the service.
 	ReEncrypt(ctx context.Context, in *ReEncryptRequest, opts ...grpc.CallOption) (*ReEncryptResponse, error)
+	// Sign signs a message, or its digest, of up to 4,096 bytes with the private
+	// key of a KMS key.
+	Sign(ctx context.Context, in *SignRequest, opts ...grpc.CallOption) (*SignResponse, error)
+	// Verify says whether a signature is that of a message under a KMS key. A wrong
+	// one is KMSInvalidSignatureException.
+	Verify(ctx context.Context, in *VerifyRequest, opts ...grpc.CallOption) (*VerifyResponse, error)
+	// GenerateMac makes the HMAC of a message of up to 4,096 bytes.
+	GenerateMac(ctx context.Context, in *GenerateMacRequest, opts ...grpc.CallOption) (*GenerateMacResponse, error)
+	// VerifyMac says whether an HMAC is that of a message. A wrong one is
+	// KMSInvalidMacException.
+	VerifyMac(ctx context.Context, in *VerifyMacRequest, opts ...grpc.CallOption) (*VerifyMacResponse, error)
+	// GetPublicKey answers the public key of an asymmetric KMS key.
+	GetPublicKey(ctx context.Context, in *GetPublicKeyRequest, opts ...grpc.CallOption) (*GetPublicKeyResponse, error)
+	// DeriveSharedSecret agrees on a secret with the owner of another key of the
+	// same curve (NIST SP 800-56A, ECC CDH).
+	DeriveSharedSecret(ctx context.Context, in *DeriveSharedSecretRequest, opts ...grpc.CallOption) (*DeriveSharedSecretResponse, error)
+	// GenerateDataKeyPair makes a key pair in the HSM and answers the private key in
+	// the clear and encrypted under a KMS key. The pair is not kept.
+	GenerateDataKeyPair(ctx context.Context, in *GenerateDataKeyPairRequest, opts ...grpc.CallOption) (*GenerateDataKeyPairResponse, error)
+	// GenerateDataKeyPairWithoutPlaintext is GenerateDataKeyPair without the private
+	// key in the clear.
+	GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in *GenerateDataKeyPairWithoutPlaintextRequest, opts ...grpc.CallOption) (*GenerateDataKeyPairWithoutPlaintextResponse, error)
+	// TagResource adds tags to a key, or gives those it has another value.
+	TagResource(ctx context.Context, in *TagResourceRequest, opts ...grpc.CallOption) (*TagResourceResponse, error)
+	// UntagResource takes tags off a key.
+	UntagResource(ctx context.Context, in *UntagResourceRequest, opts ...grpc.CallOption) (*UntagResourceResponse, error)
+	// ListResourceTags lists the tags of a key, a page at a time.
+	ListResourceTags(ctx context.Context, in *ListResourceTagsRequest, opts ...grpc.CallOption) (*ListResourceTagsResponse, error)
+	// GetKeyPolicy answers the policy of a key.
+	GetKeyPolicy(ctx context.Context, in *GetKeyPolicyRequest, opts ...grpc.CallOption) (*GetKeyPolicyResponse, error)
+	// PutKeyPolicy replaces the policy of a key. It is in force for every later
+	// request.
+	PutKeyPolicy(ctx context.Context, in *PutKeyPolicyRequest, opts ...grpc.CallOption) (*PutKeyPolicyResponse, error)
+	// ListKeyPolicies lists the names of a key's policies: always "default".
+	ListKeyPolicies(ctx context.Context, in *ListKeyPoliciesRequest, opts ...grpc.CallOption) (*ListKeyPoliciesResponse, error)
+	// CreateGrant lets a principal do some operations with a key, in addition to
+	// what policies allow. It is in force for every later request.
+	CreateGrant(ctx context.Context, in *CreateGrantRequest, opts ...grpc.CallOption) (*CreateGrantResponse, error)
+	// ListGrants lists the grants of a key, a page at a time.
+	ListGrants(ctx context.Context, in *ListGrantsRequest, opts ...grpc.CallOption) (*ListGrantsResponse, error)
+	// ListRetirableGrants lists the grants that a principal may retire, a page at a
+	// time.
+	ListRetirableGrants(ctx context.Context, in *ListRetirableGrantsRequest, opts ...grpc.CallOption) (*ListRetirableGrantsResponse, error)
+	// RetireGrant ends a grant on behalf of the one who uses it.
+	RetireGrant(ctx context.Context, in *RetireGrantRequest, opts ...grpc.CallOption) (*RetireGrantResponse, error)
+	// RevokeGrant ends a grant on behalf of the key's administrators.
+	RevokeGrant(ctx context.Context, in *RevokeGrantRequest, opts ...grpc.CallOption) (*RevokeGrantResponse, error)
+	// EnableKeyRotation has a key get new material regularly. Old material still
+	// decrypts.
+	EnableKeyRotation(ctx context.Context, in *EnableKeyRotationRequest, opts ...grpc.CallOption) (*EnableKeyRotationResponse, error)
+	// DisableKeyRotation ends the regular rotation of a key.
+	DisableKeyRotation(ctx context.Context, in *DisableKeyRotationRequest, opts ...grpc.CallOption) (*DisableKeyRotationResponse, error)
+	// GetKeyRotationStatus says whether and when a key is rotated.
+	GetKeyRotationStatus(ctx context.Context, in *GetKeyRotationStatusRequest, opts ...grpc.CallOption) (*GetKeyRotationStatusResponse, error)
+	// RotateKeyOnDemand gives a key new material now, at most 25 times in its life.
+	RotateKeyOnDemand(ctx context.Context, in *RotateKeyOnDemandRequest, opts ...grpc.CallOption) (*RotateKeyOnDemandResponse, error)
+	// ListKeyRotations lists the rotations of a key, a page at a time.
+	ListKeyRotations(ctx context.Context, in *ListKeyRotationsRequest, opts ...grpc.CallOption) (*ListKeyRotationsResponse, error)
+	// GetKeyLastUsage says when a key was last used successfully, and by which
+	// request.
+	GetKeyLastUsage(ctx context.Context, in *GetKeyLastUsageRequest, opts ...grpc.CallOption) (*GetKeyLastUsageResponse, error)
+	// GetParametersForImport answers a public key of the HSM to wrap key material
+	// with, and a token that goes with it to ImportKeyMaterial. Both are valid for 24
+	// hours.
+	GetParametersForImport(ctx context.Context, in *GetParametersForImportRequest, opts ...grpc.CallOption) (*GetParametersForImportResponse, error)
+	// ImportKeyMaterial gives a key of origin EXTERNAL the material that was wrapped
+	// for it.
+	ImportKeyMaterial(ctx context.Context, in *ImportKeyMaterialRequest, opts ...grpc.CallOption) (*ImportKeyMaterialResponse, error)
+	// DeleteImportedKeyMaterial destroys imported material in the HSM. The same
+	// material can be imported again.
+	DeleteImportedKeyMaterial(ctx context.Context, in *DeleteImportedKeyMaterialRequest, opts ...grpc.CallOption) (*DeleteImportedKeyMaterialResponse, error)
+	// ReplicateKey is refused: no key is a multi-Region key.
+	ReplicateKey(ctx context.Context, in *ReplicateKeyRequest, opts ...grpc.CallOption) (*ReplicateKeyResponse, error)
+	// UpdatePrimaryRegion is refused: no key is a multi-Region key.
+	UpdatePrimaryRegion(ctx context.Context, in *UpdatePrimaryRegionRequest, opts ...grpc.CallOption) (*UpdatePrimaryRegionResponse, error)
+	// CreateCustomKeyStore makes a custom key store of an HSM cluster of the
+	// configuration. It is not connected yet.
+	CreateCustomKeyStore(ctx context.Context, in *CreateCustomKeyStoreRequest, opts ...grpc.CallOption) (*CreateCustomKeyStoreResponse, error)
+	// DescribeCustomKeyStores lists the custom key stores and the state of their
+	// connections, a page at a time.
+	DescribeCustomKeyStores(ctx context.Context, in *DescribeCustomKeyStoresRequest, opts ...grpc.CallOption) (*DescribeCustomKeyStoresResponse, error)
+	// UpdateCustomKeyStore changes the name of a custom key store, or the password or
+	// the cluster by which it is connected.
+	UpdateCustomKeyStore(ctx context.Context, in *UpdateCustomKeyStoreRequest, opts ...grpc.CallOption) (*UpdateCustomKeyStoreResponse, error)
+	// ConnectCustomKeyStore begins to connect a custom key store to its cluster;
+	// DescribeCustomKeyStores tells how that ends.
+	ConnectCustomKeyStore(ctx context.Context, in *ConnectCustomKeyStoreRequest, opts ...grpc.CallOption) (*ConnectCustomKeyStoreResponse, error)
+	// DisconnectCustomKeyStore disconnects a custom key store. Its keys are
+	// unavailable until it is connected again.
+	DisconnectCustomKeyStore(ctx context.Context, in *DisconnectCustomKeyStoreRequest, opts ...grpc.CallOption) (*DisconnectCustomKeyStoreResponse, error)
+	// DeleteCustomKeyStore forgets a disconnected custom key store that has no KMS
+	// keys. The cluster is not touched.
+	DeleteCustomKeyStore(ctx context.Context, in *DeleteCustomKeyStoreRequest, opts ...grpc.CallOption) (*DeleteCustomKeyStoreResponse, error)
 }
 
 type keyManagementServiceClient struct {
@@ -289,6 +418,366 @@ func (c *keyManagementServiceClient) ReEncrypt(ctx context.Context, in *ReEncryp
 	return out, nil
 }
 
+func (c *keyManagementServiceClient) Sign(ctx context.Context, in *SignRequest, opts ...grpc.CallOption) (*SignResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SignResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_Sign_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) Verify(ctx context.Context, in *VerifyRequest, opts ...grpc.CallOption) (*VerifyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_Verify_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) GenerateMac(ctx context.Context, in *GenerateMacRequest, opts ...grpc.CallOption) (*GenerateMacResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GenerateMacResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_GenerateMac_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) VerifyMac(ctx context.Context, in *VerifyMacRequest, opts ...grpc.CallOption) (*VerifyMacResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifyMacResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_VerifyMac_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) GetPublicKey(ctx context.Context, in *GetPublicKeyRequest, opts ...grpc.CallOption) (*GetPublicKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPublicKeyResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_GetPublicKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) DeriveSharedSecret(ctx context.Context, in *DeriveSharedSecretRequest, opts ...grpc.CallOption) (*DeriveSharedSecretResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeriveSharedSecretResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_DeriveSharedSecret_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) GenerateDataKeyPair(ctx context.Context, in *GenerateDataKeyPairRequest, opts ...grpc.CallOption) (*GenerateDataKeyPairResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GenerateDataKeyPairResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_GenerateDataKeyPair_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) GenerateDataKeyPairWithoutPlaintext(ctx context.Context, in *GenerateDataKeyPairWithoutPlaintextRequest, opts ...grpc.CallOption) (*GenerateDataKeyPairWithoutPlaintextResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GenerateDataKeyPairWithoutPlaintextResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_GenerateDataKeyPairWithoutPlaintext_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) TagResource(ctx context.Context, in *TagResourceRequest, opts ...grpc.CallOption) (*TagResourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TagResourceResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_TagResource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) UntagResource(ctx context.Context, in *UntagResourceRequest, opts ...grpc.CallOption) (*UntagResourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UntagResourceResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_UntagResource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) ListResourceTags(ctx context.Context, in *ListResourceTagsRequest, opts ...grpc.CallOption) (*ListResourceTagsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListResourceTagsResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_ListResourceTags_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) GetKeyPolicy(ctx context.Context, in *GetKeyPolicyRequest, opts ...grpc.CallOption) (*GetKeyPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetKeyPolicyResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_GetKeyPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) PutKeyPolicy(ctx context.Context, in *PutKeyPolicyRequest, opts ...grpc.CallOption) (*PutKeyPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutKeyPolicyResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_PutKeyPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) ListKeyPolicies(ctx context.Context, in *ListKeyPoliciesRequest, opts ...grpc.CallOption) (*ListKeyPoliciesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListKeyPoliciesResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_ListKeyPolicies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) CreateGrant(ctx context.Context, in *CreateGrantRequest, opts ...grpc.CallOption) (*CreateGrantResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateGrantResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_CreateGrant_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) ListGrants(ctx context.Context, in *ListGrantsRequest, opts ...grpc.CallOption) (*ListGrantsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListGrantsResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_ListGrants_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) ListRetirableGrants(ctx context.Context, in *ListRetirableGrantsRequest, opts ...grpc.CallOption) (*ListRetirableGrantsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRetirableGrantsResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_ListRetirableGrants_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) RetireGrant(ctx context.Context, in *RetireGrantRequest, opts ...grpc.CallOption) (*RetireGrantResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RetireGrantResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_RetireGrant_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) RevokeGrant(ctx context.Context, in *RevokeGrantRequest, opts ...grpc.CallOption) (*RevokeGrantResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeGrantResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_RevokeGrant_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) EnableKeyRotation(ctx context.Context, in *EnableKeyRotationRequest, opts ...grpc.CallOption) (*EnableKeyRotationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EnableKeyRotationResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_EnableKeyRotation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) DisableKeyRotation(ctx context.Context, in *DisableKeyRotationRequest, opts ...grpc.CallOption) (*DisableKeyRotationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DisableKeyRotationResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_DisableKeyRotation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) GetKeyRotationStatus(ctx context.Context, in *GetKeyRotationStatusRequest, opts ...grpc.CallOption) (*GetKeyRotationStatusResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetKeyRotationStatusResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_GetKeyRotationStatus_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) RotateKeyOnDemand(ctx context.Context, in *RotateKeyOnDemandRequest, opts ...grpc.CallOption) (*RotateKeyOnDemandResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateKeyOnDemandResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_RotateKeyOnDemand_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) ListKeyRotations(ctx context.Context, in *ListKeyRotationsRequest, opts ...grpc.CallOption) (*ListKeyRotationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListKeyRotationsResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_ListKeyRotations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) GetKeyLastUsage(ctx context.Context, in *GetKeyLastUsageRequest, opts ...grpc.CallOption) (*GetKeyLastUsageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetKeyLastUsageResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_GetKeyLastUsage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) GetParametersForImport(ctx context.Context, in *GetParametersForImportRequest, opts ...grpc.CallOption) (*GetParametersForImportResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetParametersForImportResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_GetParametersForImport_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) ImportKeyMaterial(ctx context.Context, in *ImportKeyMaterialRequest, opts ...grpc.CallOption) (*ImportKeyMaterialResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ImportKeyMaterialResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_ImportKeyMaterial_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) DeleteImportedKeyMaterial(ctx context.Context, in *DeleteImportedKeyMaterialRequest, opts ...grpc.CallOption) (*DeleteImportedKeyMaterialResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteImportedKeyMaterialResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_DeleteImportedKeyMaterial_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) ReplicateKey(ctx context.Context, in *ReplicateKeyRequest, opts ...grpc.CallOption) (*ReplicateKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplicateKeyResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_ReplicateKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) UpdatePrimaryRegion(ctx context.Context, in *UpdatePrimaryRegionRequest, opts ...grpc.CallOption) (*UpdatePrimaryRegionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdatePrimaryRegionResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_UpdatePrimaryRegion_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) CreateCustomKeyStore(ctx context.Context, in *CreateCustomKeyStoreRequest, opts ...grpc.CallOption) (*CreateCustomKeyStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateCustomKeyStoreResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_CreateCustomKeyStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) DescribeCustomKeyStores(ctx context.Context, in *DescribeCustomKeyStoresRequest, opts ...grpc.CallOption) (*DescribeCustomKeyStoresResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeCustomKeyStoresResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_DescribeCustomKeyStores_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) UpdateCustomKeyStore(ctx context.Context, in *UpdateCustomKeyStoreRequest, opts ...grpc.CallOption) (*UpdateCustomKeyStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateCustomKeyStoreResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_UpdateCustomKeyStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) ConnectCustomKeyStore(ctx context.Context, in *ConnectCustomKeyStoreRequest, opts ...grpc.CallOption) (*ConnectCustomKeyStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConnectCustomKeyStoreResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_ConnectCustomKeyStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) DisconnectCustomKeyStore(ctx context.Context, in *DisconnectCustomKeyStoreRequest, opts ...grpc.CallOption) (*DisconnectCustomKeyStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DisconnectCustomKeyStoreResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_DisconnectCustomKeyStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *keyManagementServiceClient) DeleteCustomKeyStore(ctx context.Context, in *DeleteCustomKeyStoreRequest, opts ...grpc.CallOption) (*DeleteCustomKeyStoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteCustomKeyStoreResponse)
+	err := c.cc.Invoke(ctx, KeyManagementService_DeleteCustomKeyStore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // KeyManagementServiceServer is the server API for KeyManagementService service.
 // All implementations must embed UnimplementedKeyManagementServiceServer
 // for forward compatibility.
@@ -344,6 +833,99 @@ type KeyManagementServiceServer interface {
 	// ReEncrypt decrypts a ciphertext and encrypts the plaintext under another key,
 	// or under another encryption context. The plaintext does not leave the service.
 	ReEncrypt(context.Context, *ReEncryptRequest) (*ReEncryptResponse, error)
+	// Sign signs a message, or its digest, of up to 4,096 bytes with the private
+	// key of a KMS key.
+	Sign(context.Context, *SignRequest) (*SignResponse, error)
+	// Verify says whether a signature is that of a message under a KMS key. A wrong
+	// one is KMSInvalidSignatureException.
+	Verify(context.Context, *VerifyRequest) (*VerifyResponse, error)
+	// GenerateMac makes the HMAC of a message of up to 4,096 bytes.
+	GenerateMac(context.Context, *GenerateMacRequest) (*GenerateMacResponse, error)
+	// VerifyMac says whether an HMAC is that of a message. A wrong one is
+	// KMSInvalidMacException.
+	VerifyMac(context.Context, *VerifyMacRequest) (*VerifyMacResponse, error)
+	// GetPublicKey answers the public key of an asymmetric KMS key.
+	GetPublicKey(context.Context, *GetPublicKeyRequest) (*GetPublicKeyResponse, error)
+	// DeriveSharedSecret agrees on a secret with the owner of another key of the
+	// same curve (NIST SP 800-56A, ECC CDH).
+	DeriveSharedSecret(context.Context, *DeriveSharedSecretRequest) (*DeriveSharedSecretResponse, error)
+	// GenerateDataKeyPair makes a key pair in the HSM and answers the private key in
+	// the clear and encrypted under a KMS key. The pair is not kept.
+	GenerateDataKeyPair(context.Context, *GenerateDataKeyPairRequest) (*GenerateDataKeyPairResponse, error)
+	// GenerateDataKeyPairWithoutPlaintext is GenerateDataKeyPair without the private
+	// key in the clear.
+	GenerateDataKeyPairWithoutPlaintext(context.Context, *GenerateDataKeyPairWithoutPlaintextRequest) (*GenerateDataKeyPairWithoutPlaintextResponse, error)
+	// TagResource adds tags to a key, or gives those it has another value.
+	TagResource(context.Context, *TagResourceRequest) (*TagResourceResponse, error)
+	// UntagResource takes tags off a key.
+	UntagResource(context.Context, *UntagResourceRequest) (*UntagResourceResponse, error)
+	// ListResourceTags lists the tags of a key, a page at a time.
+	ListResourceTags(context.Context, *ListResourceTagsRequest) (*ListResourceTagsResponse, error)
+	// GetKeyPolicy answers the policy of a key.
+	GetKeyPolicy(context.Context, *GetKeyPolicyRequest) (*GetKeyPolicyResponse, error)
+	// PutKeyPolicy replaces the policy of a key. It is in force for every later
+	// request.
+	PutKeyPolicy(context.Context, *PutKeyPolicyRequest) (*PutKeyPolicyResponse, error)
+	// ListKeyPolicies lists the names of a key's policies: always "default".
+	ListKeyPolicies(context.Context, *ListKeyPoliciesRequest) (*ListKeyPoliciesResponse, error)
+	// CreateGrant lets a principal do some operations with a key, in addition to
+	// what policies allow. It is in force for every later request.
+	CreateGrant(context.Context, *CreateGrantRequest) (*CreateGrantResponse, error)
+	// ListGrants lists the grants of a key, a page at a time.
+	ListGrants(context.Context, *ListGrantsRequest) (*ListGrantsResponse, error)
+	// ListRetirableGrants lists the grants that a principal may retire, a page at a
+	// time.
+	ListRetirableGrants(context.Context, *ListRetirableGrantsRequest) (*ListRetirableGrantsResponse, error)
+	// RetireGrant ends a grant on behalf of the one who uses it.
+	RetireGrant(context.Context, *RetireGrantRequest) (*RetireGrantResponse, error)
+	// RevokeGrant ends a grant on behalf of the key's administrators.
+	RevokeGrant(context.Context, *RevokeGrantRequest) (*RevokeGrantResponse, error)
+	// EnableKeyRotation has a key get new material regularly. Old material still
+	// decrypts.
+	EnableKeyRotation(context.Context, *EnableKeyRotationRequest) (*EnableKeyRotationResponse, error)
+	// DisableKeyRotation ends the regular rotation of a key.
+	DisableKeyRotation(context.Context, *DisableKeyRotationRequest) (*DisableKeyRotationResponse, error)
+	// GetKeyRotationStatus says whether and when a key is rotated.
+	GetKeyRotationStatus(context.Context, *GetKeyRotationStatusRequest) (*GetKeyRotationStatusResponse, error)
+	// RotateKeyOnDemand gives a key new material now, at most 25 times in its life.
+	RotateKeyOnDemand(context.Context, *RotateKeyOnDemandRequest) (*RotateKeyOnDemandResponse, error)
+	// ListKeyRotations lists the rotations of a key, a page at a time.
+	ListKeyRotations(context.Context, *ListKeyRotationsRequest) (*ListKeyRotationsResponse, error)
+	// GetKeyLastUsage says when a key was last used successfully, and by which
+	// request.
+	GetKeyLastUsage(context.Context, *GetKeyLastUsageRequest) (*GetKeyLastUsageResponse, error)
+	// GetParametersForImport answers a public key of the HSM to wrap key material
+	// with, and a token that goes with it to ImportKeyMaterial. Both are valid for 24
+	// hours.
+	GetParametersForImport(context.Context, *GetParametersForImportRequest) (*GetParametersForImportResponse, error)
+	// ImportKeyMaterial gives a key of origin EXTERNAL the material that was wrapped
+	// for it.
+	ImportKeyMaterial(context.Context, *ImportKeyMaterialRequest) (*ImportKeyMaterialResponse, error)
+	// DeleteImportedKeyMaterial destroys imported material in the HSM. The same
+	// material can be imported again.
+	DeleteImportedKeyMaterial(context.Context, *DeleteImportedKeyMaterialRequest) (*DeleteImportedKeyMaterialResponse, error)
+	// ReplicateKey is refused: no key is a multi-Region key.
+	ReplicateKey(context.Context, *ReplicateKeyRequest) (*ReplicateKeyResponse, error)
+	// UpdatePrimaryRegion is refused: no key is a multi-Region key.
+	UpdatePrimaryRegion(context.Context, *UpdatePrimaryRegionRequest) (*UpdatePrimaryRegionResponse, error)
+	// CreateCustomKeyStore makes a custom key store of an HSM cluster of the
+	// configuration. It is not connected yet.
+	CreateCustomKeyStore(context.Context, *CreateCustomKeyStoreRequest) (*CreateCustomKeyStoreResponse, error)
+	// DescribeCustomKeyStores lists the custom key stores and the state of their
+	// connections, a page at a time.
+	DescribeCustomKeyStores(context.Context, *DescribeCustomKeyStoresRequest) (*DescribeCustomKeyStoresResponse, error)
+	// UpdateCustomKeyStore changes the name of a custom key store, or the password or
+	// the cluster by which it is connected.
+	UpdateCustomKeyStore(context.Context, *UpdateCustomKeyStoreRequest) (*UpdateCustomKeyStoreResponse, error)
+	// ConnectCustomKeyStore begins to connect a custom key store to its cluster;
+	// DescribeCustomKeyStores tells how that ends.
+	ConnectCustomKeyStore(context.Context, *ConnectCustomKeyStoreRequest) (*ConnectCustomKeyStoreResponse, error)
+	// DisconnectCustomKeyStore disconnects a custom key store. Its keys are
+	// unavailable until it is connected again.
+	DisconnectCustomKeyStore(context.Context, *DisconnectCustomKeyStoreRequest) (*DisconnectCustomKeyStoreResponse, error)
+	// DeleteCustomKeyStore forgets a disconnected custom key store that has no KMS
+	// keys. The cluster is not touched.
+	DeleteCustomKeyStore(context.Context, *DeleteCustomKeyStoreRequest) (*DeleteCustomKeyStoreResponse, error)
 	mustEmbedUnimplementedKeyManagementServiceServer()
 }
 
@@ -407,6 +989,114 @@ func (UnimplementedKeyManagementServiceServer) ListAliases(context.Context, *Lis
 }
 func (UnimplementedKeyManagementServiceServer) ReEncrypt(context.Context, *ReEncryptRequest) (*ReEncryptResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReEncrypt not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) Sign(context.Context, *SignRequest) (*SignResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Sign not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) Verify(context.Context, *VerifyRequest) (*VerifyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Verify not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) GenerateMac(context.Context, *GenerateMacRequest) (*GenerateMacResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GenerateMac not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) VerifyMac(context.Context, *VerifyMacRequest) (*VerifyMacResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method VerifyMac not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) GetPublicKey(context.Context, *GetPublicKeyRequest) (*GetPublicKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetPublicKey not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) DeriveSharedSecret(context.Context, *DeriveSharedSecretRequest) (*DeriveSharedSecretResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeriveSharedSecret not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) GenerateDataKeyPair(context.Context, *GenerateDataKeyPairRequest) (*GenerateDataKeyPairResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GenerateDataKeyPair not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) GenerateDataKeyPairWithoutPlaintext(context.Context, *GenerateDataKeyPairWithoutPlaintextRequest) (*GenerateDataKeyPairWithoutPlaintextResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GenerateDataKeyPairWithoutPlaintext not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) TagResource(context.Context, *TagResourceRequest) (*TagResourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TagResource not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) UntagResource(context.Context, *UntagResourceRequest) (*UntagResourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UntagResource not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) ListResourceTags(context.Context, *ListResourceTagsRequest) (*ListResourceTagsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListResourceTags not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) GetKeyPolicy(context.Context, *GetKeyPolicyRequest) (*GetKeyPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetKeyPolicy not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) PutKeyPolicy(context.Context, *PutKeyPolicyRequest) (*PutKeyPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutKeyPolicy not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) ListKeyPolicies(context.Context, *ListKeyPoliciesRequest) (*ListKeyPoliciesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListKeyPolicies not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) CreateGrant(context.Context, *CreateGrantRequest) (*CreateGrantResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateGrant not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) ListGrants(context.Context, *ListGrantsRequest) (*ListGrantsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListGrants not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) ListRetirableGrants(context.Context, *ListRetirableGrantsRequest) (*ListRetirableGrantsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRetirableGrants not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) RetireGrant(context.Context, *RetireGrantRequest) (*RetireGrantResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RetireGrant not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) RevokeGrant(context.Context, *RevokeGrantRequest) (*RevokeGrantResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeGrant not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) EnableKeyRotation(context.Context, *EnableKeyRotationRequest) (*EnableKeyRotationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EnableKeyRotation not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) DisableKeyRotation(context.Context, *DisableKeyRotationRequest) (*DisableKeyRotationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DisableKeyRotation not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) GetKeyRotationStatus(context.Context, *GetKeyRotationStatusRequest) (*GetKeyRotationStatusResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetKeyRotationStatus not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) RotateKeyOnDemand(context.Context, *RotateKeyOnDemandRequest) (*RotateKeyOnDemandResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateKeyOnDemand not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) ListKeyRotations(context.Context, *ListKeyRotationsRequest) (*ListKeyRotationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListKeyRotations not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) GetKeyLastUsage(context.Context, *GetKeyLastUsageRequest) (*GetKeyLastUsageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetKeyLastUsage not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) GetParametersForImport(context.Context, *GetParametersForImportRequest) (*GetParametersForImportResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetParametersForImport not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) ImportKeyMaterial(context.Context, *ImportKeyMaterialRequest) (*ImportKeyMaterialResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ImportKeyMaterial not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) DeleteImportedKeyMaterial(context.Context, *DeleteImportedKeyMaterialRequest) (*DeleteImportedKeyMaterialResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteImportedKeyMaterial not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) ReplicateKey(context.Context, *ReplicateKeyRequest) (*ReplicateKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReplicateKey not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) UpdatePrimaryRegion(context.Context, *UpdatePrimaryRegionRequest) (*UpdatePrimaryRegionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdatePrimaryRegion not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) CreateCustomKeyStore(context.Context, *CreateCustomKeyStoreRequest) (*CreateCustomKeyStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateCustomKeyStore not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) DescribeCustomKeyStores(context.Context, *DescribeCustomKeyStoresRequest) (*DescribeCustomKeyStoresResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DescribeCustomKeyStores not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) UpdateCustomKeyStore(context.Context, *UpdateCustomKeyStoreRequest) (*UpdateCustomKeyStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateCustomKeyStore not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) ConnectCustomKeyStore(context.Context, *ConnectCustomKeyStoreRequest) (*ConnectCustomKeyStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConnectCustomKeyStore not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) DisconnectCustomKeyStore(context.Context, *DisconnectCustomKeyStoreRequest) (*DisconnectCustomKeyStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DisconnectCustomKeyStore not implemented")
+}
+func (UnimplementedKeyManagementServiceServer) DeleteCustomKeyStore(context.Context, *DeleteCustomKeyStoreRequest) (*DeleteCustomKeyStoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteCustomKeyStore not implemented")
 }
 func (UnimplementedKeyManagementServiceServer) mustEmbedUnimplementedKeyManagementServiceServer() {}
 func (UnimplementedKeyManagementServiceServer) testEmbeddedByValue()                              {}
@@ -753,6 +1443,654 @@ func _KeyManagementService_ReEncrypt_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _KeyManagementService_Sign_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SignRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).Sign(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_Sign_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).Sign(ctx, req.(*SignRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_Verify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).Verify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_Verify_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).Verify(ctx, req.(*VerifyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_GenerateMac_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GenerateMacRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).GenerateMac(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_GenerateMac_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).GenerateMac(ctx, req.(*GenerateMacRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_VerifyMac_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifyMacRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).VerifyMac(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_VerifyMac_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).VerifyMac(ctx, req.(*VerifyMacRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_GetPublicKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPublicKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).GetPublicKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_GetPublicKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).GetPublicKey(ctx, req.(*GetPublicKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_DeriveSharedSecret_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeriveSharedSecretRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).DeriveSharedSecret(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_DeriveSharedSecret_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).DeriveSharedSecret(ctx, req.(*DeriveSharedSecretRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_GenerateDataKeyPair_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GenerateDataKeyPairRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).GenerateDataKeyPair(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_GenerateDataKeyPair_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).GenerateDataKeyPair(ctx, req.(*GenerateDataKeyPairRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_GenerateDataKeyPairWithoutPlaintext_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GenerateDataKeyPairWithoutPlaintextRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).GenerateDataKeyPairWithoutPlaintext(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_GenerateDataKeyPairWithoutPlaintext_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).GenerateDataKeyPairWithoutPlaintext(ctx, req.(*GenerateDataKeyPairWithoutPlaintextRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_TagResource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TagResourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).TagResource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_TagResource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).TagResource(ctx, req.(*TagResourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_UntagResource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UntagResourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).UntagResource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_UntagResource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).UntagResource(ctx, req.(*UntagResourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_ListResourceTags_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListResourceTagsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).ListResourceTags(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_ListResourceTags_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).ListResourceTags(ctx, req.(*ListResourceTagsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_GetKeyPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetKeyPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).GetKeyPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_GetKeyPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).GetKeyPolicy(ctx, req.(*GetKeyPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_PutKeyPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutKeyPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).PutKeyPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_PutKeyPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).PutKeyPolicy(ctx, req.(*PutKeyPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_ListKeyPolicies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListKeyPoliciesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).ListKeyPolicies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_ListKeyPolicies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).ListKeyPolicies(ctx, req.(*ListKeyPoliciesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_CreateGrant_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateGrantRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).CreateGrant(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_CreateGrant_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).CreateGrant(ctx, req.(*CreateGrantRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_ListGrants_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListGrantsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).ListGrants(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_ListGrants_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).ListGrants(ctx, req.(*ListGrantsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_ListRetirableGrants_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRetirableGrantsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).ListRetirableGrants(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_ListRetirableGrants_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).ListRetirableGrants(ctx, req.(*ListRetirableGrantsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_RetireGrant_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RetireGrantRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).RetireGrant(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_RetireGrant_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).RetireGrant(ctx, req.(*RetireGrantRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_RevokeGrant_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeGrantRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).RevokeGrant(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_RevokeGrant_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).RevokeGrant(ctx, req.(*RevokeGrantRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_EnableKeyRotation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EnableKeyRotationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).EnableKeyRotation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_EnableKeyRotation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).EnableKeyRotation(ctx, req.(*EnableKeyRotationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_DisableKeyRotation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DisableKeyRotationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).DisableKeyRotation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_DisableKeyRotation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).DisableKeyRotation(ctx, req.(*DisableKeyRotationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_GetKeyRotationStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetKeyRotationStatusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).GetKeyRotationStatus(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_GetKeyRotationStatus_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).GetKeyRotationStatus(ctx, req.(*GetKeyRotationStatusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_RotateKeyOnDemand_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateKeyOnDemandRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).RotateKeyOnDemand(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_RotateKeyOnDemand_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).RotateKeyOnDemand(ctx, req.(*RotateKeyOnDemandRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_ListKeyRotations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListKeyRotationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).ListKeyRotations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_ListKeyRotations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).ListKeyRotations(ctx, req.(*ListKeyRotationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_GetKeyLastUsage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetKeyLastUsageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).GetKeyLastUsage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_GetKeyLastUsage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).GetKeyLastUsage(ctx, req.(*GetKeyLastUsageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_GetParametersForImport_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetParametersForImportRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).GetParametersForImport(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_GetParametersForImport_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).GetParametersForImport(ctx, req.(*GetParametersForImportRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_ImportKeyMaterial_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ImportKeyMaterialRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).ImportKeyMaterial(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_ImportKeyMaterial_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).ImportKeyMaterial(ctx, req.(*ImportKeyMaterialRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_DeleteImportedKeyMaterial_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteImportedKeyMaterialRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).DeleteImportedKeyMaterial(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_DeleteImportedKeyMaterial_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).DeleteImportedKeyMaterial(ctx, req.(*DeleteImportedKeyMaterialRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_ReplicateKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplicateKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).ReplicateKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_ReplicateKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).ReplicateKey(ctx, req.(*ReplicateKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_UpdatePrimaryRegion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdatePrimaryRegionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).UpdatePrimaryRegion(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_UpdatePrimaryRegion_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).UpdatePrimaryRegion(ctx, req.(*UpdatePrimaryRegionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_CreateCustomKeyStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateCustomKeyStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).CreateCustomKeyStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_CreateCustomKeyStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).CreateCustomKeyStore(ctx, req.(*CreateCustomKeyStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_DescribeCustomKeyStores_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeCustomKeyStoresRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).DescribeCustomKeyStores(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_DescribeCustomKeyStores_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).DescribeCustomKeyStores(ctx, req.(*DescribeCustomKeyStoresRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_UpdateCustomKeyStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateCustomKeyStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).UpdateCustomKeyStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_UpdateCustomKeyStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).UpdateCustomKeyStore(ctx, req.(*UpdateCustomKeyStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_ConnectCustomKeyStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConnectCustomKeyStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).ConnectCustomKeyStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_ConnectCustomKeyStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).ConnectCustomKeyStore(ctx, req.(*ConnectCustomKeyStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_DisconnectCustomKeyStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DisconnectCustomKeyStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).DisconnectCustomKeyStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_DisconnectCustomKeyStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).DisconnectCustomKeyStore(ctx, req.(*DisconnectCustomKeyStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _KeyManagementService_DeleteCustomKeyStore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteCustomKeyStoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(KeyManagementServiceServer).DeleteCustomKeyStore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: KeyManagementService_DeleteCustomKeyStore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(KeyManagementServiceServer).DeleteCustomKeyStore(ctx, req.(*DeleteCustomKeyStoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // KeyManagementService_ServiceDesc is the grpc.ServiceDesc for KeyManagementService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -831,6 +2169,150 @@ var KeyManagementService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReEncrypt",
 			Handler:    _KeyManagementService_ReEncrypt_Handler,
+		},
+		{
+			MethodName: "Sign",
+			Handler:    _KeyManagementService_Sign_Handler,
+		},
+		{
+			MethodName: "Verify",
+			Handler:    _KeyManagementService_Verify_Handler,
+		},
+		{
+			MethodName: "GenerateMac",
+			Handler:    _KeyManagementService_GenerateMac_Handler,
+		},
+		{
+			MethodName: "VerifyMac",
+			Handler:    _KeyManagementService_VerifyMac_Handler,
+		},
+		{
+			MethodName: "GetPublicKey",
+			Handler:    _KeyManagementService_GetPublicKey_Handler,
+		},
+		{
+			MethodName: "DeriveSharedSecret",
+			Handler:    _KeyManagementService_DeriveSharedSecret_Handler,
+		},
+		{
+			MethodName: "GenerateDataKeyPair",
+			Handler:    _KeyManagementService_GenerateDataKeyPair_Handler,
+		},
+		{
+			MethodName: "GenerateDataKeyPairWithoutPlaintext",
+			Handler:    _KeyManagementService_GenerateDataKeyPairWithoutPlaintext_Handler,
+		},
+		{
+			MethodName: "TagResource",
+			Handler:    _KeyManagementService_TagResource_Handler,
+		},
+		{
+			MethodName: "UntagResource",
+			Handler:    _KeyManagementService_UntagResource_Handler,
+		},
+		{
+			MethodName: "ListResourceTags",
+			Handler:    _KeyManagementService_ListResourceTags_Handler,
+		},
+		{
+			MethodName: "GetKeyPolicy",
+			Handler:    _KeyManagementService_GetKeyPolicy_Handler,
+		},
+		{
+			MethodName: "PutKeyPolicy",
+			Handler:    _KeyManagementService_PutKeyPolicy_Handler,
+		},
+		{
+			MethodName: "ListKeyPolicies",
+			Handler:    _KeyManagementService_ListKeyPolicies_Handler,
+		},
+		{
+			MethodName: "CreateGrant",
+			Handler:    _KeyManagementService_CreateGrant_Handler,
+		},
+		{
+			MethodName: "ListGrants",
+			Handler:    _KeyManagementService_ListGrants_Handler,
+		},
+		{
+			MethodName: "ListRetirableGrants",
+			Handler:    _KeyManagementService_ListRetirableGrants_Handler,
+		},
+		{
+			MethodName: "RetireGrant",
+			Handler:    _KeyManagementService_RetireGrant_Handler,
+		},
+		{
+			MethodName: "RevokeGrant",
+			Handler:    _KeyManagementService_RevokeGrant_Handler,
+		},
+		{
+			MethodName: "EnableKeyRotation",
+			Handler:    _KeyManagementService_EnableKeyRotation_Handler,
+		},
+		{
+			MethodName: "DisableKeyRotation",
+			Handler:    _KeyManagementService_DisableKeyRotation_Handler,
+		},
+		{
+			MethodName: "GetKeyRotationStatus",
+			Handler:    _KeyManagementService_GetKeyRotationStatus_Handler,
+		},
+		{
+			MethodName: "RotateKeyOnDemand",
+			Handler:    _KeyManagementService_RotateKeyOnDemand_Handler,
+		},
+		{
+			MethodName: "ListKeyRotations",
+			Handler:    _KeyManagementService_ListKeyRotations_Handler,
+		},
+		{
+			MethodName: "GetKeyLastUsage",
+			Handler:    _KeyManagementService_GetKeyLastUsage_Handler,
+		},
+		{
+			MethodName: "GetParametersForImport",
+			Handler:    _KeyManagementService_GetParametersForImport_Handler,
+		},
+		{
+			MethodName: "ImportKeyMaterial",
+			Handler:    _KeyManagementService_ImportKeyMaterial_Handler,
+		},
+		{
+			MethodName: "DeleteImportedKeyMaterial",
+			Handler:    _KeyManagementService_DeleteImportedKeyMaterial_Handler,
+		},
+		{
+			MethodName: "ReplicateKey",
+			Handler:    _KeyManagementService_ReplicateKey_Handler,
+		},
+		{
+			MethodName: "UpdatePrimaryRegion",
+			Handler:    _KeyManagementService_UpdatePrimaryRegion_Handler,
+		},
+		{
+			MethodName: "CreateCustomKeyStore",
+			Handler:    _KeyManagementService_CreateCustomKeyStore_Handler,
+		},
+		{
+			MethodName: "DescribeCustomKeyStores",
+			Handler:    _KeyManagementService_DescribeCustomKeyStores_Handler,
+		},
+		{
+			MethodName: "UpdateCustomKeyStore",
+			Handler:    _KeyManagementService_UpdateCustomKeyStore_Handler,
+		},
+		{
+			MethodName: "ConnectCustomKeyStore",
+			Handler:    _KeyManagementService_ConnectCustomKeyStore_Handler,
+		},
+		{
+			MethodName: "DisconnectCustomKeyStore",
+			Handler:    _KeyManagementService_DisconnectCustomKeyStore_Handler,
+		},
+		{
+			MethodName: "DeleteCustomKeyStore",
+			Handler:    _KeyManagementService_DeleteCustomKeyStore_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

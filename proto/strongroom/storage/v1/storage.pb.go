@@ -40,7 +40,7 @@ type KeyRecord struct {
 	Origin      *v1.OriginType         `protobuf:"varint,7,opt,name=origin,enum=strongroom.kms.v1.OriginType" json:"origin,omitempty"`
 	// The state as it was last set; Unavailable is never stored.
 	State *v1.KeyState `protobuf:"varint,8,opt,name=state,enum=strongroom.kms.v1.KeyState" json:"state,omitempty"`
-	// Newest last. Encryption uses the last one, decryption any.
+	// Newest last. Encryption uses the last one that is not pending, decryption any.
 	BackingKeys []*BackingKey `protobuf:"bytes,9,rep,name=backing_keys,json=backingKeys" json:"backing_keys,omitempty"`
 	// The id of the request that made the newest change. With the intents of the
 	// journal it tells after a crash whether a change was made.
@@ -52,8 +52,20 @@ type KeyRecord struct {
 	// When the deletion began, after which it cannot be cancelled: some of the
 	// material may be destroyed.
 	DeletionStarted *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=deletion_started,json=deletionStarted" json:"deletion_started,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The key policy in JSON; absent: AWS's default.
+	Policy *string `protobuf:"bytes,14,opt,name=policy" json:"policy,omitempty"`
+	// Sorted by key.
+	Tags []*TagRecord `protobuf:"bytes,15,rep,name=tags" json:"tags,omitempty"`
+	// The SubjectPublicKeyInfo of an asymmetric key, in DER.
+	PublicKey []byte `protobuf:"bytes,16,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	// Regular rotation; absent: it was never enabled.
+	Rotation *RotationRecord `protobuf:"bytes,17,opt,name=rotation" json:"rotation,omitempty"`
+	// The custom key store that has the key; absent: the default key store.
+	CustomKeyStoreId *string `protobuf:"bytes,18,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	// The key that imported material is wrapped with; absent: none is awaited.
+	Import        *ImportRecord `protobuf:"bytes,19,opt,name=import" json:"import,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *KeyRecord) Reset() {
@@ -177,6 +189,720 @@ func (x *KeyRecord) GetDeletionStarted() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *KeyRecord) GetPolicy() string {
+	if x != nil && x.Policy != nil {
+		return *x.Policy
+	}
+	return ""
+}
+
+func (x *KeyRecord) GetTags() []*TagRecord {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *KeyRecord) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *KeyRecord) GetRotation() *RotationRecord {
+	if x != nil {
+		return x.Rotation
+	}
+	return nil
+}
+
+func (x *KeyRecord) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+func (x *KeyRecord) GetImport() *ImportRecord {
+	if x != nil {
+		return x.Import
+	}
+	return nil
+}
+
+// TagRecord is one tag of a key.
+type TagRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           *string                `protobuf:"bytes,1,opt,name=key" json:"key,omitempty"`
+	Value         *string                `protobuf:"bytes,2,opt,name=value" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TagRecord) Reset() {
+	*x = TagRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TagRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TagRecord) ProtoMessage() {}
+
+func (x *TagRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TagRecord.ProtoReflect.Descriptor instead.
+func (*TagRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TagRecord) GetKey() string {
+	if x != nil && x.Key != nil {
+		return *x.Key
+	}
+	return ""
+}
+
+func (x *TagRecord) GetValue() string {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return ""
+}
+
+// RotationRecord is the regular rotation of a key.
+type RotationRecord struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Enabled      *bool                  `protobuf:"varint,1,opt,name=enabled" json:"enabled,omitempty"`
+	PeriodInDays *int32                 `protobuf:"varint,2,opt,name=period_in_days,json=periodInDays" json:"period_in_days,omitempty"`
+	// When the key is rotated next; present when enabled.
+	Next          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=next" json:"next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotationRecord) Reset() {
+	*x = RotationRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotationRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotationRecord) ProtoMessage() {}
+
+func (x *RotationRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotationRecord.ProtoReflect.Descriptor instead.
+func (*RotationRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RotationRecord) GetEnabled() bool {
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
+	}
+	return false
+}
+
+func (x *RotationRecord) GetPeriodInDays() int32 {
+	if x != nil && x.PeriodInDays != nil {
+		return *x.PeriodInDays
+	}
+	return 0
+}
+
+func (x *RotationRecord) GetNext() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Next
+	}
+	return nil
+}
+
+// ImportRecord is what GetParametersForImport has answered last.
+type ImportRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CKA_ID of the wrapping key pair in the token, 16 bytes.
+	WrappingKeyId []byte                 `protobuf:"bytes,1,opt,name=wrapping_key_id,json=wrappingKeyId" json:"wrapping_key_id,omitempty"`
+	Algorithm     *v1.AlgorithmSpec      `protobuf:"varint,2,opt,name=algorithm,enum=strongroom.kms.v1.AlgorithmSpec" json:"algorithm,omitempty"`
+	Spec          *v1.WrappingKeySpec    `protobuf:"varint,3,opt,name=spec,enum=strongroom.kms.v1.WrappingKeySpec" json:"spec,omitempty"`
+	ValidTo       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_to,json=validTo" json:"valid_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportRecord) Reset() {
+	*x = ImportRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportRecord) ProtoMessage() {}
+
+func (x *ImportRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportRecord.ProtoReflect.Descriptor instead.
+func (*ImportRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ImportRecord) GetWrappingKeyId() []byte {
+	if x != nil {
+		return x.WrappingKeyId
+	}
+	return nil
+}
+
+func (x *ImportRecord) GetAlgorithm() v1.AlgorithmSpec {
+	if x != nil && x.Algorithm != nil {
+		return *x.Algorithm
+	}
+	return v1.AlgorithmSpec(0)
+}
+
+func (x *ImportRecord) GetSpec() v1.WrappingKeySpec {
+	if x != nil && x.Spec != nil {
+		return *x.Spec
+	}
+	return v1.WrappingKeySpec(0)
+}
+
+func (x *ImportRecord) GetValidTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidTo
+	}
+	return nil
+}
+
+// GrantRecord is a grant, at <account>/<region>/grant/<key id>/<grant id>.
+type GrantRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 64 hex digits.
+	GrantId    *string `protobuf:"bytes,1,opt,name=grant_id,json=grantId" json:"grant_id,omitempty"`
+	GrantToken *string `protobuf:"bytes,2,opt,name=grant_token,json=grantToken" json:"grant_token,omitempty"`
+	// The UUID of the key, in text.
+	KeyId             *string             `protobuf:"bytes,3,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	Name              *string             `protobuf:"bytes,4,opt,name=name" json:"name,omitempty"`
+	GranteePrincipal  *string             `protobuf:"bytes,5,opt,name=grantee_principal,json=granteePrincipal" json:"grantee_principal,omitempty"`
+	RetiringPrincipal *string             `protobuf:"bytes,6,opt,name=retiring_principal,json=retiringPrincipal" json:"retiring_principal,omitempty"`
+	IssuingAccount    *string             `protobuf:"bytes,7,opt,name=issuing_account,json=issuingAccount" json:"issuing_account,omitempty"`
+	Operations        []v1.GrantOperation `protobuf:"varint,8,rep,packed,name=operations,enum=strongroom.kms.v1.GrantOperation" json:"operations,omitempty"`
+	// At most one of the constraints has pairs.
+	EncryptionContextEquals map[string]string      `protobuf:"bytes,9,rep,name=encryption_context_equals,json=encryptionContextEquals" json:"encryption_context_equals,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	EncryptionContextSubset map[string]string      `protobuf:"bytes,10,rep,name=encryption_context_subset,json=encryptionContextSubset" json:"encryption_context_subset,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Created                 *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=created" json:"created,omitempty"`
+	// The id of the request that made the newest change.
+	ChangedBy     *string `protobuf:"bytes,12,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantRecord) Reset() {
+	*x = GrantRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantRecord) ProtoMessage() {}
+
+func (x *GrantRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantRecord.ProtoReflect.Descriptor instead.
+func (*GrantRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GrantRecord) GetGrantId() string {
+	if x != nil && x.GrantId != nil {
+		return *x.GrantId
+	}
+	return ""
+}
+
+func (x *GrantRecord) GetGrantToken() string {
+	if x != nil && x.GrantToken != nil {
+		return *x.GrantToken
+	}
+	return ""
+}
+
+func (x *GrantRecord) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *GrantRecord) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *GrantRecord) GetGranteePrincipal() string {
+	if x != nil && x.GranteePrincipal != nil {
+		return *x.GranteePrincipal
+	}
+	return ""
+}
+
+func (x *GrantRecord) GetRetiringPrincipal() string {
+	if x != nil && x.RetiringPrincipal != nil {
+		return *x.RetiringPrincipal
+	}
+	return ""
+}
+
+func (x *GrantRecord) GetIssuingAccount() string {
+	if x != nil && x.IssuingAccount != nil {
+		return *x.IssuingAccount
+	}
+	return ""
+}
+
+func (x *GrantRecord) GetOperations() []v1.GrantOperation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+func (x *GrantRecord) GetEncryptionContextEquals() map[string]string {
+	if x != nil {
+		return x.EncryptionContextEquals
+	}
+	return nil
+}
+
+func (x *GrantRecord) GetEncryptionContextSubset() map[string]string {
+	if x != nil {
+		return x.EncryptionContextSubset
+	}
+	return nil
+}
+
+func (x *GrantRecord) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *GrantRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
+// CustomKeyStoreRecord is a custom key store, at
+// <account>/<region>/store/<custom key store id>.
+type CustomKeyStoreRecord struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	CustomKeyStoreId *string                `protobuf:"bytes,1,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	Name             *string                `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	ClusterId        *string                `protobuf:"bytes,3,opt,name=cluster_id,json=clusterId" json:"cluster_id,omitempty"`
+	// In PEM.
+	TrustAnchor *string `protobuf:"bytes,4,opt,name=trust_anchor,json=trustAnchor" json:"trust_anchor,omitempty"`
+	// The password, sealed under a key of the default HSM.
+	SealedPassword []byte                 `protobuf:"bytes,5,opt,name=sealed_password,json=sealedPassword" json:"sealed_password,omitempty"`
+	Created        *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created" json:"created,omitempty"`
+	// CONNECTED, FAILED or DISCONNECTED; the states between are never stored.
+	State *v1.ConnectionStateType `protobuf:"varint,7,opt,name=state,enum=strongroom.kms.v1.ConnectionStateType" json:"state,omitempty"`
+	// Why the connection failed; present when FAILED.
+	ErrorCode *v1.ConnectionErrorCodeType `protobuf:"varint,8,opt,name=error_code,json=errorCode,enum=strongroom.kms.v1.ConnectionErrorCodeType" json:"error_code,omitempty"`
+	// The id of the request that made the newest change.
+	ChangedBy     *string `protobuf:"bytes,9,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomKeyStoreRecord) Reset() {
+	*x = CustomKeyStoreRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomKeyStoreRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomKeyStoreRecord) ProtoMessage() {}
+
+func (x *CustomKeyStoreRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomKeyStoreRecord.ProtoReflect.Descriptor instead.
+func (*CustomKeyStoreRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CustomKeyStoreRecord) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+func (x *CustomKeyStoreRecord) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *CustomKeyStoreRecord) GetClusterId() string {
+	if x != nil && x.ClusterId != nil {
+		return *x.ClusterId
+	}
+	return ""
+}
+
+func (x *CustomKeyStoreRecord) GetTrustAnchor() string {
+	if x != nil && x.TrustAnchor != nil {
+		return *x.TrustAnchor
+	}
+	return ""
+}
+
+func (x *CustomKeyStoreRecord) GetSealedPassword() []byte {
+	if x != nil {
+		return x.SealedPassword
+	}
+	return nil
+}
+
+func (x *CustomKeyStoreRecord) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *CustomKeyStoreRecord) GetState() v1.ConnectionStateType {
+	if x != nil && x.State != nil {
+		return *x.State
+	}
+	return v1.ConnectionStateType(0)
+}
+
+func (x *CustomKeyStoreRecord) GetErrorCode() v1.ConnectionErrorCodeType {
+	if x != nil && x.ErrorCode != nil {
+		return *x.ErrorCode
+	}
+	return v1.ConnectionErrorCodeType(0)
+}
+
+func (x *CustomKeyStoreRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
+// PrincipalRecord is a caller made over the operator API, at
+// <account>/global/principal/<name of its own>.
+type PrincipalRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Arn   *string                `protobuf:"bytes,1,opt,name=arn" json:"arn,omitempty"`
+	// Names in client certificates.
+	Names []string `protobuf:"bytes,2,rep,name=names" json:"names,omitempty"`
+	// Names of policies.
+	Policies      []string               `protobuf:"bytes,3,rep,name=policies" json:"policies,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created" json:"created,omitempty"`
+	Updated       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated" json:"updated,omitempty"`
+	ChangedBy     *string                `protobuf:"bytes,6,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrincipalRecord) Reset() {
+	*x = PrincipalRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrincipalRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrincipalRecord) ProtoMessage() {}
+
+func (x *PrincipalRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrincipalRecord.ProtoReflect.Descriptor instead.
+func (*PrincipalRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PrincipalRecord) GetArn() string {
+	if x != nil && x.Arn != nil {
+		return *x.Arn
+	}
+	return ""
+}
+
+func (x *PrincipalRecord) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *PrincipalRecord) GetPolicies() []string {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *PrincipalRecord) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *PrincipalRecord) GetUpdated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Updated
+	}
+	return nil
+}
+
+func (x *PrincipalRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
+// PolicyRecord is a named identity policy, at <account>/global/policy/<name>.
+type PolicyRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  *string                `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	// In JSON.
+	Document      *string                `protobuf:"bytes,2,opt,name=document" json:"document,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created" json:"created,omitempty"`
+	Updated       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=updated" json:"updated,omitempty"`
+	ChangedBy     *string                `protobuf:"bytes,5,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyRecord) Reset() {
+	*x = PolicyRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyRecord) ProtoMessage() {}
+
+func (x *PolicyRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyRecord.ProtoReflect.Descriptor instead.
+func (*PolicyRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PolicyRecord) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *PolicyRecord) GetDocument() string {
+	if x != nil && x.Document != nil {
+		return *x.Document
+	}
+	return ""
+}
+
+func (x *PolicyRecord) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *PolicyRecord) GetUpdated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Updated
+	}
+	return nil
+}
+
+func (x *PolicyRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
+// UsageRecord is the last use of a key, at <account>/<region>/usage/<key id>.
+type UsageRecord struct {
+	state         protoimpl.MessageState            `protogen:"open.v1"`
+	Operation     *v1.KeyLastUsageTrackingOperation `protobuf:"varint,1,opt,name=operation,enum=strongroom.kms.v1.KeyLastUsageTrackingOperation" json:"operation,omitempty"`
+	Time          *timestamppb.Timestamp            `protobuf:"bytes,2,opt,name=time" json:"time,omitempty"`
+	EventId       *string                           `protobuf:"bytes,3,opt,name=event_id,json=eventId" json:"event_id,omitempty"`
+	RequestId     *string                           `protobuf:"bytes,4,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UsageRecord) Reset() {
+	*x = UsageRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UsageRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UsageRecord) ProtoMessage() {}
+
+func (x *UsageRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
+func (*UsageRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UsageRecord) GetOperation() v1.KeyLastUsageTrackingOperation {
+	if x != nil && x.Operation != nil {
+		return *x.Operation
+	}
+	return v1.KeyLastUsageTrackingOperation(0)
+}
+
+func (x *UsageRecord) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *UsageRecord) GetEventId() string {
+	if x != nil && x.EventId != nil {
+		return *x.EventId
+	}
+	return ""
+}
+
+func (x *UsageRecord) GetRequestId() string {
+	if x != nil && x.RequestId != nil {
+		return *x.RequestId
+	}
+	return ""
+}
+
 // AliasRecord is an alias, at <account>/<region>/alias/<name without "alias/">.
 type AliasRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -194,7 +920,7 @@ type AliasRecord struct {
 
 func (x *AliasRecord) Reset() {
 	*x = AliasRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[1]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -206,7 +932,7 @@ func (x *AliasRecord) String() string {
 func (*AliasRecord) ProtoMessage() {}
 
 func (x *AliasRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[1]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -219,7 +945,7 @@ func (x *AliasRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AliasRecord.ProtoReflect.Descriptor instead.
 func (*AliasRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{1}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AliasRecord) GetName() string {
@@ -261,15 +987,27 @@ func (x *AliasRecord) GetChangedBy() string {
 type BackingKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The object's CKA_ID, 16 bytes.
-	Id            []byte                 `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
-	Created       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=created" json:"created,omitempty"`
+	Id      []byte                 `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
+	Created *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=created" json:"created,omitempty"`
+	// What caused its generation; absent: the key's creation, or the limit of its
+	// predecessor's invocations.
+	RotationType *v1.RotationType `protobuf:"varint,3,opt,name=rotation_type,json=rotationType,enum=strongroom.kms.v1.RotationType" json:"rotation_type,omitempty"`
+	// Of imported material: names it and tells nothing of it.
+	Fingerprint []byte  `protobuf:"bytes,4,opt,name=fingerprint" json:"fingerprint,omitempty"`
+	Description *string `protobuf:"bytes,5,opt,name=description" json:"description,omitempty"`
+	// When imported material is to be destroyed; absent: it does not expire.
+	ValidTo *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_to,json=validTo" json:"valid_to,omitempty"`
+	// Imported material that was destroyed, and can be imported again.
+	Destroyed *bool `protobuf:"varint,7,opt,name=destroyed" json:"destroyed,omitempty"`
+	// Imported material that RotateKeyOnDemand has not made current yet.
+	Pending       *bool `protobuf:"varint,8,opt,name=pending" json:"pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BackingKey) Reset() {
 	*x = BackingKey{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[2]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +1019,7 @@ func (x *BackingKey) String() string {
 func (*BackingKey) ProtoMessage() {}
 
 func (x *BackingKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[2]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +1032,7 @@ func (x *BackingKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackingKey.ProtoReflect.Descriptor instead.
 func (*BackingKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{2}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BackingKey) GetId() []byte {
@@ -311,6 +1049,48 @@ func (x *BackingKey) GetCreated() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *BackingKey) GetRotationType() v1.RotationType {
+	if x != nil && x.RotationType != nil {
+		return *x.RotationType
+	}
+	return v1.RotationType(0)
+}
+
+func (x *BackingKey) GetFingerprint() []byte {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return nil
+}
+
+func (x *BackingKey) GetDescription() string {
+	if x != nil && x.Description != nil {
+		return *x.Description
+	}
+	return ""
+}
+
+func (x *BackingKey) GetValidTo() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidTo
+	}
+	return nil
+}
+
+func (x *BackingKey) GetDestroyed() bool {
+	if x != nil && x.Destroyed != nil {
+		return *x.Destroyed
+	}
+	return false
+}
+
+func (x *BackingKey) GetPending() bool {
+	if x != nil && x.Pending != nil {
+		return *x.Pending
+	}
+	return false
+}
+
 // InvocationRecord counts the uses of a backing key for AES-GCM encryption, at
 // <account>/<region>/invocations/<backing key id in hex>.
 type InvocationRecord struct {
@@ -323,7 +1103,7 @@ type InvocationRecord struct {
 
 func (x *InvocationRecord) Reset() {
 	*x = InvocationRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +1115,7 @@ func (x *InvocationRecord) String() string {
 func (*InvocationRecord) ProtoMessage() {}
 
 func (x *InvocationRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[3]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +1128,7 @@ func (x *InvocationRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvocationRecord.ProtoReflect.Descriptor instead.
 func (*InvocationRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{3}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *InvocationRecord) GetReserved() uint64 {
@@ -371,7 +1151,7 @@ type ServiceRecord struct {
 
 func (x *ServiceRecord) Reset() {
 	*x = ServiceRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[4]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -383,7 +1163,7 @@ func (x *ServiceRecord) String() string {
 func (*ServiceRecord) ProtoMessage() {}
 
 func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[4]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -396,7 +1176,7 @@ func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRecord.ProtoReflect.Descriptor instead.
 func (*ServiceRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{4}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ServiceRecord) GetJournalId() string {
@@ -410,7 +1190,7 @@ var File_strongroom_storage_v1_storage_proto protoreflect.FileDescriptor
 
 const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\n" +
-	"#strongroom/storage/v1/storage.proto\x12\x15strongroom.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bstrongroom/kms/v1/kms.proto\"\x8d\x05\n" +
+	"#strongroom/storage/v1/storage.proto\x12\x15strongroom.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bstrongroom/kms/v1/kms.proto\"\xa9\a\n" +
 	"\tKeyRecord\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x10\n" +
 	"\x03arn\x18\x02 \x01(\tR\x03arn\x124\n" +
@@ -426,18 +1206,101 @@ const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	" \x01(\tR\tchangedBy\x12?\n" +
 	"\rdeletion_date\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\fdeletionDate\x123\n" +
 	"\x16pending_window_in_days\x18\f \x01(\x05R\x13pendingWindowInDays\x12E\n" +
-	"\x10deletion_started\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0fdeletionStarted\"\xd0\x01\n" +
+	"\x10deletion_started\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0fdeletionStarted\x12\x16\n" +
+	"\x06policy\x18\x0e \x01(\tR\x06policy\x124\n" +
+	"\x04tags\x18\x0f \x03(\v2 .strongroom.storage.v1.TagRecordR\x04tags\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x10 \x01(\fR\tpublicKey\x12A\n" +
+	"\brotation\x18\x11 \x01(\v2%.strongroom.storage.v1.RotationRecordR\brotation\x12-\n" +
+	"\x13custom_key_store_id\x18\x12 \x01(\tR\x10customKeyStoreId\x12;\n" +
+	"\x06import\x18\x13 \x01(\v2#.strongroom.storage.v1.ImportRecordR\x06import\"3\n" +
+	"\tTagRecord\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\x80\x01\n" +
+	"\x0eRotationRecord\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12$\n" +
+	"\x0eperiod_in_days\x18\x02 \x01(\x05R\fperiodInDays\x12.\n" +
+	"\x04next\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04next\"\xe5\x01\n" +
+	"\fImportRecord\x12&\n" +
+	"\x0fwrapping_key_id\x18\x01 \x01(\fR\rwrappingKeyId\x12>\n" +
+	"\talgorithm\x18\x02 \x01(\x0e2 .strongroom.kms.v1.AlgorithmSpecR\talgorithm\x126\n" +
+	"\x04spec\x18\x03 \x01(\x0e2\".strongroom.kms.v1.WrappingKeySpecR\x04spec\x125\n" +
+	"\bvalid_to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\"\xa3\x06\n" +
+	"\vGrantRecord\x12\x19\n" +
+	"\bgrant_id\x18\x01 \x01(\tR\agrantId\x12\x1f\n" +
+	"\vgrant_token\x18\x02 \x01(\tR\n" +
+	"grantToken\x12\x15\n" +
+	"\x06key_id\x18\x03 \x01(\tR\x05keyId\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x12+\n" +
+	"\x11grantee_principal\x18\x05 \x01(\tR\x10granteePrincipal\x12-\n" +
+	"\x12retiring_principal\x18\x06 \x01(\tR\x11retiringPrincipal\x12'\n" +
+	"\x0fissuing_account\x18\a \x01(\tR\x0eissuingAccount\x12A\n" +
+	"\n" +
+	"operations\x18\b \x03(\x0e2!.strongroom.kms.v1.GrantOperationR\n" +
+	"operations\x12{\n" +
+	"\x19encryption_context_equals\x18\t \x03(\v2?.strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntryR\x17encryptionContextEquals\x12{\n" +
+	"\x19encryption_context_subset\x18\n" +
+	" \x03(\v2?.strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntryR\x17encryptionContextSubset\x124\n" +
+	"\acreated\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\f \x01(\tR\tchangedBy\x1aJ\n" +
+	"\x1cEncryptionContextEqualsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aJ\n" +
+	"\x1cEncryptionContextSubsetEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x03\n" +
+	"\x14CustomKeyStoreRecord\x12-\n" +
+	"\x13custom_key_store_id\x18\x01 \x01(\tR\x10customKeyStoreId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"cluster_id\x18\x03 \x01(\tR\tclusterId\x12!\n" +
+	"\ftrust_anchor\x18\x04 \x01(\tR\vtrustAnchor\x12,\n" +
+	"\x0fsealed_password\x18\x05 \x01(\fB\x03\x80\x01\x01R\x0esealedPassword\x124\n" +
+	"\acreated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12<\n" +
+	"\x05state\x18\a \x01(\x0e2&.strongroom.kms.v1.ConnectionStateTypeR\x05state\x12I\n" +
+	"\n" +
+	"error_code\x18\b \x01(\x0e2*.strongroom.kms.v1.ConnectionErrorCodeTypeR\terrorCode\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\t \x01(\tR\tchangedBy\"\xe0\x01\n" +
+	"\x0fPrincipalRecord\x12\x10\n" +
+	"\x03arn\x18\x01 \x01(\tR\x03arn\x12\x14\n" +
+	"\x05names\x18\x02 \x03(\tR\x05names\x12\x1a\n" +
+	"\bpolicies\x18\x03 \x03(\tR\bpolicies\x124\n" +
+	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\aupdated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\x06 \x01(\tR\tchangedBy\"\xc9\x01\n" +
+	"\fPolicyRecord\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bdocument\x18\x02 \x01(\tR\bdocument\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\x05 \x01(\tR\tchangedBy\"\xc7\x01\n" +
+	"\vUsageRecord\x12N\n" +
+	"\toperation\x18\x01 \x01(\x0e20.strongroom.kms.v1.KeyLastUsageTrackingOperationR\toperation\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x19\n" +
+	"\bevent_id\x18\x03 \x01(\tR\aeventId\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\"\xd0\x01\n" +
 	"\vAliasRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\"\n" +
 	"\rtarget_key_id\x18\x02 \x01(\tR\vtargetKeyId\x124\n" +
 	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
 	"\aupdated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x1d\n" +
 	"\n" +
-	"changed_by\x18\x05 \x01(\tR\tchangedBy\"R\n" +
+	"changed_by\x18\x05 \x01(\tR\tchangedBy\"\xcb\x02\n" +
 	"\n" +
 	"BackingKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x124\n" +
-	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\".\n" +
+	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12D\n" +
+	"\rrotation_type\x18\x03 \x01(\x0e2\x1f.strongroom.kms.v1.RotationTypeR\frotationType\x12 \n" +
+	"\vfingerprint\x18\x04 \x01(\fR\vfingerprint\x12 \n" +
+	"\vdescription\x18\x05 \x01(\tR\vdescription\x125\n" +
+	"\bvalid_to\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1c\n" +
+	"\tdestroyed\x18\a \x01(\bR\tdestroyed\x12\x18\n" +
+	"\apending\x18\b \x01(\bR\apending\".\n" +
 	"\x10InvocationRecord\x12\x1a\n" +
 	"\breserved\x18\x01 \x01(\x04R\breserved\".\n" +
 	"\rServiceRecord\x12\x1d\n" +
@@ -456,36 +1319,75 @@ func file_strongroom_storage_v1_storage_proto_rawDescGZIP() []byte {
 	return file_strongroom_storage_v1_storage_proto_rawDescData
 }
 
-var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_strongroom_storage_v1_storage_proto_goTypes = []any{
-	(*KeyRecord)(nil),             // 0: strongroom.storage.v1.KeyRecord
-	(*AliasRecord)(nil),           // 1: strongroom.storage.v1.AliasRecord
-	(*BackingKey)(nil),            // 2: strongroom.storage.v1.BackingKey
-	(*InvocationRecord)(nil),      // 3: strongroom.storage.v1.InvocationRecord
-	(*ServiceRecord)(nil),         // 4: strongroom.storage.v1.ServiceRecord
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(v1.KeySpec)(0),               // 6: strongroom.kms.v1.KeySpec
-	(v1.KeyUsageType)(0),          // 7: strongroom.kms.v1.KeyUsageType
-	(v1.OriginType)(0),            // 8: strongroom.kms.v1.OriginType
-	(v1.KeyState)(0),              // 9: strongroom.kms.v1.KeyState
+	(*KeyRecord)(nil),                     // 0: strongroom.storage.v1.KeyRecord
+	(*TagRecord)(nil),                     // 1: strongroom.storage.v1.TagRecord
+	(*RotationRecord)(nil),                // 2: strongroom.storage.v1.RotationRecord
+	(*ImportRecord)(nil),                  // 3: strongroom.storage.v1.ImportRecord
+	(*GrantRecord)(nil),                   // 4: strongroom.storage.v1.GrantRecord
+	(*CustomKeyStoreRecord)(nil),          // 5: strongroom.storage.v1.CustomKeyStoreRecord
+	(*PrincipalRecord)(nil),               // 6: strongroom.storage.v1.PrincipalRecord
+	(*PolicyRecord)(nil),                  // 7: strongroom.storage.v1.PolicyRecord
+	(*UsageRecord)(nil),                   // 8: strongroom.storage.v1.UsageRecord
+	(*AliasRecord)(nil),                   // 9: strongroom.storage.v1.AliasRecord
+	(*BackingKey)(nil),                    // 10: strongroom.storage.v1.BackingKey
+	(*InvocationRecord)(nil),              // 11: strongroom.storage.v1.InvocationRecord
+	(*ServiceRecord)(nil),                 // 12: strongroom.storage.v1.ServiceRecord
+	nil,                                   // 13: strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
+	nil,                                   // 14: strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
+	(*timestamppb.Timestamp)(nil),         // 15: google.protobuf.Timestamp
+	(v1.KeySpec)(0),                       // 16: strongroom.kms.v1.KeySpec
+	(v1.KeyUsageType)(0),                  // 17: strongroom.kms.v1.KeyUsageType
+	(v1.OriginType)(0),                    // 18: strongroom.kms.v1.OriginType
+	(v1.KeyState)(0),                      // 19: strongroom.kms.v1.KeyState
+	(v1.AlgorithmSpec)(0),                 // 20: strongroom.kms.v1.AlgorithmSpec
+	(v1.WrappingKeySpec)(0),               // 21: strongroom.kms.v1.WrappingKeySpec
+	(v1.GrantOperation)(0),                // 22: strongroom.kms.v1.GrantOperation
+	(v1.ConnectionStateType)(0),           // 23: strongroom.kms.v1.ConnectionStateType
+	(v1.ConnectionErrorCodeType)(0),       // 24: strongroom.kms.v1.ConnectionErrorCodeType
+	(v1.KeyLastUsageTrackingOperation)(0), // 25: strongroom.kms.v1.KeyLastUsageTrackingOperation
+	(v1.RotationType)(0),                  // 26: strongroom.kms.v1.RotationType
 }
 var file_strongroom_storage_v1_storage_proto_depIdxs = []int32{
-	5,  // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
-	6,  // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	7,  // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	8,  // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
-	9,  // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
-	2,  // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
-	5,  // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
-	5,  // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
-	5,  // 8: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
-	5,  // 9: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
-	5,  // 10: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	15, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
+	16, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	17, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	18, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
+	19, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
+	10, // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
+	15, // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
+	15, // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
+	1,  // 8: strongroom.storage.v1.KeyRecord.tags:type_name -> strongroom.storage.v1.TagRecord
+	2,  // 9: strongroom.storage.v1.KeyRecord.rotation:type_name -> strongroom.storage.v1.RotationRecord
+	3,  // 10: strongroom.storage.v1.KeyRecord.import:type_name -> strongroom.storage.v1.ImportRecord
+	15, // 11: strongroom.storage.v1.RotationRecord.next:type_name -> google.protobuf.Timestamp
+	20, // 12: strongroom.storage.v1.ImportRecord.algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
+	21, // 13: strongroom.storage.v1.ImportRecord.spec:type_name -> strongroom.kms.v1.WrappingKeySpec
+	15, // 14: strongroom.storage.v1.ImportRecord.valid_to:type_name -> google.protobuf.Timestamp
+	22, // 15: strongroom.storage.v1.GrantRecord.operations:type_name -> strongroom.kms.v1.GrantOperation
+	13, // 16: strongroom.storage.v1.GrantRecord.encryption_context_equals:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
+	14, // 17: strongroom.storage.v1.GrantRecord.encryption_context_subset:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
+	15, // 18: strongroom.storage.v1.GrantRecord.created:type_name -> google.protobuf.Timestamp
+	15, // 19: strongroom.storage.v1.CustomKeyStoreRecord.created:type_name -> google.protobuf.Timestamp
+	23, // 20: strongroom.storage.v1.CustomKeyStoreRecord.state:type_name -> strongroom.kms.v1.ConnectionStateType
+	24, // 21: strongroom.storage.v1.CustomKeyStoreRecord.error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
+	15, // 22: strongroom.storage.v1.PrincipalRecord.created:type_name -> google.protobuf.Timestamp
+	15, // 23: strongroom.storage.v1.PrincipalRecord.updated:type_name -> google.protobuf.Timestamp
+	15, // 24: strongroom.storage.v1.PolicyRecord.created:type_name -> google.protobuf.Timestamp
+	15, // 25: strongroom.storage.v1.PolicyRecord.updated:type_name -> google.protobuf.Timestamp
+	25, // 26: strongroom.storage.v1.UsageRecord.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
+	15, // 27: strongroom.storage.v1.UsageRecord.time:type_name -> google.protobuf.Timestamp
+	15, // 28: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
+	15, // 29: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
+	15, // 30: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
+	26, // 31: strongroom.storage.v1.BackingKey.rotation_type:type_name -> strongroom.kms.v1.RotationType
+	15, // 32: strongroom.storage.v1.BackingKey.valid_to:type_name -> google.protobuf.Timestamp
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_storage_v1_storage_proto_init() }
@@ -499,7 +1401,7 @@ func file_strongroom_storage_v1_storage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_storage_v1_storage_proto_rawDesc), len(file_strongroom_storage_v1_storage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
