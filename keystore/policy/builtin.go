@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -9,45 +10,88 @@ import (
 //
 //   - "admin": everything, on keys and on the service.
 //   - "auditor": read both audit trails and the state of the HSMs. No key.
-//   - "user": use every key and read about it. No change to any key, no audit
-//     trail.
+//   - "user": use every key and read about it. No change to any key, no grants, no
+//     audit trail.
 func Builtins() []string {
-	return slices.Sorted(maps.Keys(builtins()))
+	return slices.Sorted(maps.Keys(builtinTexts()))
 }
 
-func builtins() map[string]document {
-	return byName(
-		allow("admin", "kms:*", "strongroom:*"),
-		// Named one by one, so that an action of the service that changes
-		// something is not the auditor's on the day that it is added.
-		allow("auditor",
-			"strongroom:DescribeHsms",
-			"strongroom:ListHsmOrphans",
-			"strongroom:StreamEvents",
-			"strongroom:StreamHsmLog"),
-		allow("user",
-			"kms:Decrypt",
-			"kms:DescribeKey",
-			"kms:Encrypt",
-			"kms:GenerateDataKey",
-			"kms:GenerateDataKeyWithoutPlaintext",
-			"kms:GenerateRandom",
-			"kms:ListAliases",
-			"kms:ListKeys",
-			"kms:ReEncryptFrom",
-			"kms:ReEncryptTo"),
-	)
-}
-
-// allow makes a policy of actions that it allows on every resource.
-func allow(name string, actions ...pattern) document {
-	return document{name: name, statements: []statement{{actions: actions, resources: []pattern{"*"}}}}
-}
-
-func byName(documents ...document) map[string]document {
-	m := make(map[string]document, len(documents))
-	for _, d := range documents {
-		m[d.name] = d
+// builtinTexts returns the documents of the built-in policies. All but the admin's
+// name each action, so that one that changes something is not theirs on the day
+// that it is added.
+func builtinTexts() map[string]string {
+	return map[string]string{
+		"admin": `{
+  "Version": "2012-10-17",
+  "Statement": {"Effect": "Allow", "Action": ["kms:*", "strongroom:*"], "Resource": "*"}
+}`,
+		"auditor": `{
+  "Version": "2012-10-17",
+  "Statement": {
+    "Effect": "Allow",
+    "Action": [
+      "strongroom:DescribeHsms",
+      "strongroom:ListHsmOrphans",
+      "strongroom:StreamEvents",
+      "strongroom:StreamHsmLog"
+    ],
+    "Resource": "*"
+  }
+}`,
+		"user": `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "Use",
+      "Effect": "Allow",
+      "Action": [
+        "kms:Decrypt",
+        "kms:DeriveSharedSecret",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKeyPair",
+        "kms:GenerateDataKeyPairWithoutPlaintext",
+        "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:GenerateMac",
+        "kms:GenerateRandom",
+        "kms:GetPublicKey",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+        "kms:Sign",
+        "kms:Verify",
+        "kms:VerifyMac"
+      ],
+      "Resource": "*"
+    },
+    {
+      "Sid": "ReadAbout",
+      "Effect": "Allow",
+      "Action": [
+        "kms:DescribeKey",
+        "kms:GetKeyLastUsage",
+        "kms:GetKeyPolicy",
+        "kms:GetKeyRotationStatus",
+        "kms:ListAliases",
+        "kms:ListKeyPolicies",
+        "kms:ListKeyRotations",
+        "kms:ListKeys",
+        "kms:ListResourceTags"
+      ],
+      "Resource": "*"
+    }
+  ]
+}`,
 	}
-	return m
+}
+
+func builtins() (map[string]*Document, error) {
+	m := make(map[string]*Document)
+	for name, text := range builtinTexts() {
+		d, err := ParseIdentityPolicy(name, text)
+		if err != nil {
+			return nil, fmt.Errorf("parsing the built-in policy %q: %w", name, err)
+		}
+		m[name] = d
+	}
+	return m, nil
 }

@@ -1,39 +1,143 @@
 package policy
 
-import (
-	"slices"
-	"strings"
-)
+import "fmt"
 
-// document is a policy in force: what an IAM JSON document says once it has been
-// parsed and checked.
-type document struct {
-	name       string
+// Document is a policy, parsed and checked. It never changes and is safe for
+// concurrent use.
+type Document struct {
+	name string
+	// resource: it is a key policy, each statement of which has principals.
+	resource   bool
 	statements []statement
 }
 
-// statement allows each of its actions on each of its resources.
-type statement struct {
-	actions   []pattern
-	resources []pattern
-}
+// Name is the name that an identity policy was parsed with; "" for a key policy.
+func (d *Document) Name() string { return d.name }
 
-// pattern is a string to be equal to, or, with a "*" at its end, to begin with.
-type pattern string
-
-func (d document) allows(action, resource string) bool {
-	return slices.ContainsFunc(d.statements, func(s statement) bool {
-		return matchesAny(s.actions, action) && matchesAny(s.resources, resource)
-	})
-}
-
-func matchesAny(patterns []pattern, s string) bool {
-	return slices.ContainsFunc(patterns, func(p pattern) bool { return p.matches(s) })
-}
-
-func (p pattern) matches(s string) bool {
-	if prefix, ok := strings.CutSuffix(string(p), "*"); ok {
-		return strings.HasPrefix(s, prefix)
+// String names the document in the words of [Decision.By].
+func (d *Document) String() string {
+	if d.resource {
+		return "key policy"
 	}
-	return s == string(p)
+	return fmt.Sprintf("policy %q", d.name)
+}
+
+// statement allows or denies actions on resources under conditions. Each element
+// with "not" is negated.
+type statement struct {
+	number int // from 1
+	sid    string
+	deny   bool
+
+	principals   *principals // nil in an identity policy
+	notPrincipal bool
+	actions      actions
+	notAction    bool
+	resources    resources
+	notResource  bool
+	conditions   []condition
+}
+
+func (s *statement) String() string {
+	if s.sid == "" {
+		return fmt.Sprintf("statement %d", s.number)
+	}
+	return fmt.Sprintf("statement %d (%s)", s.number, s.sid)
+}
+
+// question is a request with what is found out about it once.
+type question struct {
+	request *Request
+	action  actionName
+	caller  caller
+}
+
+// ask is false for a request that nobody could have made; it is denied.
+func (q *question) ask(r *Request) bool {
+	q.request = r
+	var ok bool
+	q.caller, ok = newCaller(r.Principal)
+	return ok && r.Resource != "" && q.action.set(r.Action)
+}
+
+// reaches says how the statement's principals name the caller. NotPrincipal stands
+// with Deny only, and its exceptions are callers, not accounts.
+func (s *statement) reaches(c *caller) reach {
+	if !s.notPrincipal {
+		return s.principals.reach(c)
+	}
+	if s.principals.everybody || s.principals.names(c) {
+		return reachesNot
+	}
+	return reachesCaller
+}
+
+// about says whether the statement is about the request, whoever it is from.
+func (s *statement) about(q *question) truth {
+	if s.actions.match(q) == s.notAction {
+		return no
+	}
+	t := s.resources.match(q.request.Resource, q.request.Context).negatedIf(s.notResource)
+	for i := 0; i < len(s.conditions) && t != no; i++ {
+		t = min(t, s.conditions[i].holds(q.request.Context))
+	}
+	return t
+}
+
+// applies says whether the statement has its effect. What is unknown denies.
+func (s *statement) applies(q *question) bool {
+	t := s.about(q)
+	return t == yes || (t == unknown && s.deny)
+}
+
+// findings are the first statements of each kind that apply.
+type findings struct {
+	deny, allow *statement
+	// delegate allows what the caller's identity policies allow too.
+	delegate *statement
+}
+
+// identity finds what an identity policy says.
+func (d *Document) identity(q *question) findings {
+	var f findings
+	for i := range d.statements {
+		s := &d.statements[i]
+		switch {
+		case s.deny && f.deny == nil && s.applies(q):
+			f.deny = s
+		case !s.deny && f.allow == nil && s.applies(q):
+			f.allow = s
+		}
+	}
+	return f
+}
+
+// resourcePolicy finds what a key policy says. A caller of another account than the key's
+// needs an identity policy as well, however the statement names it.
+func (d *Document) resourcePolicy(q *question, account string) findings {
+	var f findings
+	for i := range d.statements {
+		s := &d.statements[i]
+		r := s.reaches(&q.caller)
+		if r == reachesNot {
+			continue
+		}
+		into := f.place(s, r == reachesCaller && q.caller.account == account)
+		if *into == nil && s.applies(q) {
+			*into = s
+		}
+	}
+	return f
+}
+
+// place is where a statement of a key policy is noted.
+func (f *findings) place(s *statement, byItself bool) **statement {
+	switch {
+	case s.deny:
+		return &f.deny
+	case byItself:
+		return &f.allow
+	default:
+		return &f.delegate
+	}
 }
