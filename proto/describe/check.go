@@ -125,8 +125,23 @@ func (c *compiler) checkCondition(f *Field) {
 		return
 	}
 	c.require(!f.Secret, f.Desc, "a secret feeds a condition key")
-	entries := f.Map || f.List && f.Kind == KindMessage
 	perEntry := f.Condition.EntryPrefix != "" || f.Condition.Names != ""
-	c.require(perEntry == entries, f.Desc, "condition keys for entries fit maps and lists of structures only")
+	c.require(perEntry == f.hasEntries(), f.Desc, "condition keys for entries fit maps and lists of structures only")
+	c.require(perEntry == (f.Condition.EntryPrefix != "" && f.Condition.Names != ""), f.Desc, "entry_prefix and names need each other")
 	c.require(perEntry != (f.Condition.Key != ""), f.Desc, "condition needs either key, or entry_prefix and names")
+	c.require(f.fitsConditions(), f.Desc, "its values fit no condition key")
+}
+
+// fitsConditions says whether the field's values, or the names and values of its
+// entries, can be written as text.
+func (f *Field) fitsConditions() bool {
+	switch {
+	case f.Map:
+		return f.Kind == KindString
+	case f.hasEntries():
+		fields := f.Message.Fields
+		text := func(f *Field) bool { return f.Kind == KindString && !f.List && !f.Map && !f.Secret }
+		return len(fields) == 2 && text(fields[0]) && text(fields[1])
+	}
+	return f.Kind != KindBytes && f.Kind != KindMessage
 }

@@ -21,6 +21,9 @@ type Message struct {
 	shown      []*Field // in events
 	exactlyOne *group   // nil: no such rule
 	atMostOne  *group   // nil: no such rule
+
+	conditions      map[string][]conditionSource // by condition key in lower case
+	entryConditions []entrySource
 }
 
 // ByWireName returns the field with a name on the AWS wire, or nil.

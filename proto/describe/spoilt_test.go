@@ -188,6 +188,17 @@ func spoiltUses() []spoilt {
 		{"EncryptRequest.dry_run: condition needs either key, or entry_prefix and names", func(f file) {
 			f.rule("EncryptRequest", "dry_run", func(r *annotationsv1.FieldRule) { r.Condition = &annotationsv1.ConditionRule{} })
 		}},
+		{"EncryptRequest.encryption_context: entry_prefix and names need each other", func(f file) {
+			f.rule("EncryptRequest", "encryption_context", func(r *annotationsv1.FieldRule) { r.Condition.Names = nil })
+		}},
+		{"CreateKeyRequest.tags: its values fit no condition key", func(f file) {
+			f.message("Tag").Field = f.message("Tag").Field[:1]
+		}},
+		{"DecryptRequest.ciphertext_blob: its values fit no condition key", func(f file) {
+			f.rule("DecryptRequest", "ciphertext_blob", func(r *annotationsv1.FieldRule) {
+				r.Condition = &annotationsv1.ConditionRule{Key: proto.String("kms:Ciphertext")}
+			})
+		}},
 		{"ListKeysRequest.limit: has no presence", func(f file) {
 			f.field("ListKeysRequest", "limit").Options.Features = &descriptorpb.FeatureSet{
 				FieldPresence: descriptorpb.FeatureSet_IMPLICIT.Enum(),
