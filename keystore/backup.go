@@ -57,8 +57,8 @@ func (c chunks) Write(b []byte) (int, error) {
 // restTimeout bounds how long changes are held back, waiting included.
 const restTimeout = 30 * time.Second
 
-// atRest runs a function, which must be quick, while no change is between its
-// intent and its event.
+// atRest runs a function, which must be quick, while no change of any Region is
+// between its intent and its event.
 func (k *Keystore) atRest(ctx context.Context, run func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, restTimeout)
 	defer cancel()
@@ -77,19 +77,19 @@ type still struct {
 	journal  journal.Cut
 }
 
-// backup writes a backup to w. Changes wait only while the metadata is read.
+// backup writes a backup of all Regions to w. Changes wait only while the metadata is read.
 func (k *Keystore) backup(ctx context.Context, w io.Writer) error {
 	var s still
 	err := k.atRest(ctx, func(ctx context.Context) (err error) {
 		s.journal = k.trail.Cut()
-		s.entries, s.revision, err = k.store.Range(ctx, k.scope.prefix())
+		s.entries, s.revision, err = k.store.Range(ctx, k.regions.prefix())
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("reading what is to be backed up: %w", err)
 	}
 	a, err := archive.NewWriter(w, archive.Header{
-		Service: serviceVersion(), Created: time.Now(), Account: k.scope.account, Region: k.scope.region,
+		Service: serviceVersion(), Created: time.Now(), Account: k.scope.account, Regions: k.regions.Names(),
 		Revision: s.revision, Journal: s.journal.Journal.String(),
 		HeadSequence: s.journal.Head.Seq, HeadHash: s.journal.Head.Hash.String(),
 	})
@@ -132,6 +132,4 @@ func serviceVersion() string {
 }
 
 // IsKey says whether a metadata entry of a backup is a KMS key.
-func IsKey(h archive.Header, e metadata.Entry) bool {
-	return strings.HasPrefix(e.Key, scope{h.Account, h.Region}.keyPrefix())
-}
+func IsKey(e metadata.Entry) bool { return strings.HasPrefix(e.Key, scopeOf(e.Key).keyPrefix()) }

@@ -20,7 +20,7 @@ func TestBackupHoldsMetadataAndJournal(t *testing.T) {
 	s := startService(t)
 	_, err := s.CreateKey(s.as(admin), &kmsv1.CreateKeyRequest{})
 	s.must(err)
-	want, revision, err := s.store.Range(t.Context(), s.scope.prefix())
+	want, revision, err := s.store.Range(t.Context(), s.regions.prefix())
 	s.must(err)
 	var file bytes.Buffer
 	s.must(s.backup(t.Context(), &file))
@@ -33,7 +33,7 @@ func TestBackupHoldsMetadataAndJournal(t *testing.T) {
 	for e, err := range a.Entries() {
 		s.must(err)
 		got = append(got, e)
-		if IsKey(a.Header(), e) {
+		if IsKey(e) {
 			keys++
 		}
 	}

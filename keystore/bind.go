@@ -3,32 +3,116 @@ package keystore
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/proto/jsonenc"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
 
+// binding is what ties the metadata of a Region to a journal.
+type binding struct {
+	journal  string // the id of the journal; empty: none yet
+	revision uint64 // of the record that says so; 0: none
+	keys     int    // how many keys the Region has
+}
+
 // bind ties the metadata to the journal that its events are in. A journal that
 // was lost or replaced, metadata that was lost, and an account or Region that
-// was changed in the configuration would otherwise look like a first start.
-func (k *Keystore) bind(ctx context.Context, journal string, accept bool) error {
-	record := new(storagev1.ServiceRecord)
-	revision, err := readValue(ctx, k.store, k.scope.servicePath(), record)
+// was changed in the configuration would otherwise look like a first start. No
+// Region's metadata is changed before all of them have been compared.
+func (r *Regions) bind(ctx context.Context, journal string, accept bool) error {
+	found, err := r.bindings(ctx)
 	if err != nil {
 		return err
 	}
-	former := record.GetJournalId()
-	if former == journal {
-		return k.compareRevisions(ctx, journal, accept)
-	}
-	if err := k.mayBind(ctx, former, journal, accept); err != nil {
+	if err := r.noneLeftOut(found); err != nil {
 		return err
 	}
-	_, err = replaceValue(ctx, k.store, k.scope.servicePath(), &storagev1.ServiceRecord{JournalId: &journal}, revision)
+	tied := false // whether there is metadata of this account for the journal
+	for _, b := range found {
+		tied = tied || b.journal == journal
+	}
+	for _, k := range r.stores {
+		if err := k.compare(ctx, found[k.scope.region], tied, journal, accept); err != nil {
+			return err
+		}
+	}
+	for _, k := range r.stores {
+		if err := k.tie(ctx, found[k.scope.region], journal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bindings returns those of all Regions that the metadata has of the account,
+// listed or not.
+func (r *Regions) bindings(ctx context.Context) (map[string]binding, error) {
+	entries, _, err := r.Default().store.Range(ctx, r.prefix())
+	if err != nil {
+		return nil, fmt.Errorf("reading the metadata: %w", err)
+	}
+	found := map[string]binding{}
+	for _, e := range entries {
+		of := scopeOf(e.Key)
+		b := found[of.region]
+		switch {
+		case IsKey(e):
+			b.keys++
+		case e.Key == of.servicePath():
+			if b.journal, err = journalOf(e); err != nil {
+				return nil, err
+			}
+			b.revision = e.Revision
+		default:
+			continue
+		}
+		found[of.region] = b
+	}
+	return found, nil
+}
+
+func journalOf(e metadata.Entry) (string, error) {
+	record := new(storagev1.ServiceRecord)
+	if err := decodeValue(e.Value, record); err != nil {
+		return "", fmt.Errorf("reading %s: %w", e.Key, err)
+	}
+	return record.GetJournalId(), nil
+}
+
+// noneLeftOut refuses to serve without a Region that has keys: they could not be
+// used, and those that are to be deleted would stay.
+func (r *Regions) noneLeftOut(found map[string]binding) error {
+	for _, region := range slices.Sorted(maps.Keys(found)) {
+		if _, listed := r.Region(region); !listed && found[region].keys > 0 {
+			return fmt.Errorf("account %s has %d keys in Region %s, which the configuration does not list: "+
+				"list it again under regions; it can be removed when its keys have been deleted", r.account(), found[region].keys, region)
+		}
+	}
+	return nil
+}
+
+// compare says whether a Region's metadata may be tied to the journal. A Region
+// without keys may be added while there is metadata of the account for it.
+func (k *Keystore) compare(ctx context.Context, was binding, tied bool, journal string, accept bool) error {
+	if was.journal == journal || tied && was.keys == 0 {
+		return k.compareRevisions(ctx, journal, accept)
+	}
+	return k.mayBind(ctx, was.journal, journal, accept)
+}
+
+// tie writes down which journal a Region's metadata belongs to.
+func (k *Keystore) tie(ctx context.Context, was binding, journal string) error {
+	if was.journal == journal {
+		return nil
+	}
+	_, err := replaceValue(ctx, k.store, k.scope.servicePath(), &storagev1.ServiceRecord{JournalId: &journal}, was.revision)
 	return err
 }
 

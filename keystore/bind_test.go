@@ -18,7 +18,6 @@ func TestLostStateIsNotTakenForAFirstStart(t *testing.T) {
 	}{
 		{"journal", func(s *service) error { return os.RemoveAll(s.path("journal")) }, "the journal was lost or replaced"},
 		{"metadata", func(s *service) error { return os.Remove(s.path("metadata.db")) }, "metadata.db was lost"},
-		{"Region", func(s *service) error { s.region = "eu-west-1"; return nil }, "account or Region were changed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newService(t)

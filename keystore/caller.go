@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -20,12 +21,20 @@ type Caller struct {
 	// RequestID is the request's UUID, in the event, in HSM audit entries and
 	// in the answer. NewContext fills it in when it is empty.
 	RequestID string
-	// SourceIP is the address that the request came from, without port.
+	// SourceIP is the address that the request came from, without port: IPv4, or
+	// IPv6 with its zone if it has one.
 	SourceIP string
 	// UserAgent is what the client calls itself.
 	UserAgent string
 	// TLS describes the connection; nil when it has none.
 	TLS *TLS
+	// Region is the Region that the request names, as it names it; empty: none,
+	// and the default one is meant. Front ends hand the request to the Keystore
+	// of that Region.
+	Region string
+	// Time is when the request came, for policies whose conditions speak of it.
+	// NewContext fills it in when it is zero.
+	Time time.Time
 }
 
 // TLS is what an API event tells of a request's connection.
@@ -40,11 +49,14 @@ type TLS struct {
 
 type callerKey struct{}
 
-// NewContext returns a context that carries the caller, whose request id is
-// made when it has none. No operation answers without a caller.
+// NewContext returns a context that carries the caller, whose request id and
+// time are filled in when it has none. No operation answers without a caller.
 func NewContext(ctx context.Context, c Caller) context.Context {
 	if c.RequestID == "" {
 		c.RequestID = uuid.NewString()
+	}
+	if c.Time.IsZero() {
+		c.Time = time.Now()
 	}
 	return context.WithValue(ctx, callerKey{}, c)
 }

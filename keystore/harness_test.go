@@ -203,12 +203,12 @@ func (s *service) createKey() *kmsv1.KeyMetadata {
 
 // event is what the tests look at in an API event.
 type event struct {
-	EventName, ErrorCode, ErrorMessage, EventType, RequestID string
-	UserIdentity                                             struct{ Type, ARN, InvokedBy string }
-	RequestParameters, ResponseElements                      map[string]any
-	AdditionalEventData                                      map[string]any
-	Resources                                                []struct{ ARN string }
-	ReadOnly                                                 bool
+	EventName, ErrorCode, ErrorMessage, EventType, RequestID, AWSRegion string
+	UserIdentity                                                        struct{ Type, ARN, InvokedBy string }
+	RequestParameters, ResponseElements                                 map[string]any
+	AdditionalEventData                                                 map[string]any
+	Resources                                                           []struct{ ARN string }
+	ReadOnly                                                            bool
 }
 
 // events returns all API events so far.

@@ -33,7 +33,13 @@ type HSM interface {
 	SealRandom(ctx context.Context, id hsmpool.ObjectID, n int, keepPlaintext bool, aad []byte) (hsmpool.SealedRandom, error)
 	Open(ctx context.Context, id hsmpool.ObjectID, iv, ciphertext, aad []byte) (hsmpool.Opened, error)
 	Random(ctx context.Context, n int) ([]byte, hsmpool.Trace, error)
-	// Objects reads the secret keys of all tokens, in any order.
+	Sign(ctx context.Context, id hsmpool.ObjectID, a hsmpool.Algorithm, input []byte) (hsmpool.Signed, error)
+	MAC(ctx context.Context, id hsmpool.ObjectID, a hsmpool.Algorithm, message []byte) (hsmpool.MACed, error)
+	DecryptOAEP(ctx context.Context, id hsmpool.ObjectID, a hsmpool.Algorithm, ciphertext []byte) (hsmpool.Opened, error)
+	Agree(ctx context.Context, id hsmpool.ObjectID, peer []byte) (hsmpool.Agreed, error)
+	GeneratePair(ctx context.Context, t hsmpool.KeyType) (hsmpool.Pair, error)
+	Import(ctx context.Context, r hsmpool.ImportRequest) (hsmpool.Imported, error)
+	// Objects reads the secret and private keys of all tokens, in any order.
 	Objects(ctx context.Context) ([]hsmpool.Object, error)
 	Describe() []hsmpool.Status
 	Health() error
@@ -95,31 +101,22 @@ type Keystore struct {
 	log    hclog.Logger
 	now    func() time.Time
 
-	changes *changes
+	changes *changes // of all Regions
+	regions *Regions // this one and its siblings
 	settler *settler
 
 	stop context.CancelFunc
 	work sync.WaitGroup
 }
 
-// New returns a Keystore that has read the metadata, settled what a crash left
-// behind, and follows the metadata store until Close.
+// New returns the Keystore of a single Region. It has read the metadata, settled
+// what a crash left behind, and follows the metadata store until Close.
 func New(ctx context.Context, c Config) (*Keystore, error) {
-	k, err := assemble(c)
+	r, err := OpenRegions(ctx, c, c.Region)
 	if err != nil {
 		return nil, err
 	}
-	if err := k.view.load(ctx, k.store); err != nil {
-		return nil, fmt.Errorf("reading the key metadata: %w", err)
-	}
-	if err := k.bind(ctx, c.Journal, c.AcceptNewJournal); err != nil {
-		return nil, fmt.Errorf("comparing the key metadata with the audit journal: %w", err)
-	}
-	if err := k.settle(ctx); err != nil {
-		return nil, fmt.Errorf("settling requests that were cut off: %w", err)
-	}
-	k.start()
-	return k, nil
+	return r.Default(), nil
 }
 
 func assemble(c Config) (*Keystore, error) {
@@ -150,7 +147,7 @@ func assemble(c Config) (*Keystore, error) {
 		scope: s, api: api, policy: set,
 		hsm: c.HSM, store: c.Metadata, trail: c.Trail,
 		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger, now: c.now,
-		changes: newChanges(), settler: newSettler(),
+		settler: newSettler(),
 	}, nil
 }
 

@@ -29,6 +29,9 @@ func (o *operator) ListHsmOrphans(ctx context.Context, req *operatorv1.ListHsmOr
 // reportOrphans says, when the service has started, how token and metadata
 // differ: it may be another token than the one that the keys were made in.
 func (k *Keystore) reportOrphans(ctx context.Context, hsm HSM) {
+	if k != k.regions.Default() {
+		return // once for all Regions
+	}
 	res, err := k.orphans(ctx, hsm)
 	if ctx.Err() != nil {
 		return // the service stops
@@ -46,10 +49,10 @@ func (k *Keystore) reportOrphans(ctx context.Context, hsm HSM) {
 	}
 }
 
-// orphans compares the metadata before and after a reading of the tokens with
-// that reading. Material that a change under way makes or removes is no orphan.
+// orphans compares the metadata of all Regions before and after a reading of the
+// tokens with that reading. Material that a change under way makes or removes is no orphan.
 func (k *Keystore) orphans(ctx context.Context, hsm HSM) (*operatorv1.ListHsmOrphansResponse, error) {
-	before := k.view.backingKeys()
+	before := k.regions.backingKeys()
 	objects, unknown, err := k.unknownObjects(ctx, hsm, before)
 	if err != nil {
 		return nil, err
@@ -68,7 +71,7 @@ func (k *Keystore) orphans(ctx context.Context, hsm HSM) (*operatorv1.ListHsmOrp
 	for _, o := range unknown {
 		res.TokenOrphans = append(res.TokenOrphans, k.describeObject(o))
 	}
-	res.MetadataOrphans = withoutObjects(before, k.view.backingKeys(), objects)
+	res.MetadataOrphans = withoutObjects(before, k.regions.backingKeys(), objects)
 	return res, nil
 }
 
@@ -80,7 +83,7 @@ func (k *Keystore) unknownObjects(ctx context.Context, hsm HSM, before map[hsmpo
 		return nil, nil, fmt.Errorf("listing the keys of the tokens: %w", err)
 	}
 	making := k.changes.material() // first: what has been made since is in the metadata
-	after := k.view.backingKeys()
+	after := k.regions.backingKeys()
 	for _, o := range all {
 		id, ours := objectID(o)
 		if !ours || before[id] == nil && after[id] == nil && !making[id.String()] {
@@ -122,7 +125,10 @@ func objectID(o hsmpool.Object) (hsmpool.ObjectID, bool) {
 }
 
 func (k *Keystore) describeObject(o hsmpool.Object) *operatorv1.TokenOrphan {
-	r, err := k.scope.parseReference(o.Label)
-	ours := err == nil && o.Label == k.scope.keyARN(r.key)
+	ours := false
+	if of := k.regions.of(o.Label); of != nil {
+		r, err := of.scope.parseReference(o.Label)
+		ours = err == nil && o.Label == of.scope.keyARN(r.key)
+	}
 	return &operatorv1.TokenOrphan{HsmId: &o.HSM, ObjectId: new(hex.EncodeToString(o.ID)), Label: &o.Label, Ours: &ours}
 }

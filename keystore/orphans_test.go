@@ -66,8 +66,9 @@ func TestAStartSaysHowTokenAndMetadataDiffer(t *testing.T) {
 	var log bytes.Buffer
 	s.logger = hclog.New(&hclog.LoggerOptions{Output: &log, Mutex: new(sync.Mutex)})
 	s.openParts()
-	k, err := assemble(s.config())
+	r, err := assembleRegions(s.config(), []string{virginia})
 	s.must(err)
+	k := r.Default()
 	s.must(k.view.load(t.Context(), s.store))
 	k.reportOrphans(t.Context(), s.pool)
 	for _, want := range []string{"key material is missing from the token", lost.GetArn(), "keys that the metadata does not know", "unknown=1", "strongroom hsm orphans"} {

@@ -61,7 +61,7 @@ func (r *Restoration) Revision(h archive.Header) uint64 { return max(h.Revision,
 // changed or added is at the Revision, and comes in no order.
 func (r *Restoration) Entries(h archive.Header, entries iter.Seq2[metadata.Entry, error]) iter.Seq2[metadata.Entry, error] {
 	return func(yield func(metadata.Entry, error) bool) {
-		s := restorer{Restoration: r, scope: scope{h.Account, h.Region}, revision: r.Revision(h), counted: map[string]bool{}}
+		s := restorer{Restoration: r, revision: r.Revision(h), counted: map[string]bool{}}
 		for e, err := range entries {
 			restored := []metadata.Entry{e}
 			if err == nil {
@@ -85,23 +85,23 @@ func (r *Restoration) Entries(h archive.Header, entries iter.Seq2[metadata.Entry
 // restorer restores the entries of one backup.
 type restorer struct {
 	*Restoration
-	scope    scope
 	revision uint64
 	counted  map[string]bool // the paths of counts that there are
 }
 
-// restore returns what becomes of an entry. The counts come before the keys in the
-// order of their paths.
+// restore returns what becomes of an entry. The counts of a Region come before its
+// keys in the order of their paths.
 func (r *restorer) restore(e metadata.Entry) ([]metadata.Entry, error) {
+	of := scopeOf(e.Key)
 	switch {
-	case strings.HasPrefix(e.Key, r.scope.invocations("")) && r.Records > 0:
+	case strings.HasPrefix(e.Key, of.invocations("")) && r.Records > 0:
 		record := new(storagev1.InvocationRecord)
 		if err := decodeValue(e.Value, record); err != nil {
 			return nil, err
 		}
 		raised, err := r.count(e.Key, record.GetReserved())
 		return []metadata.Entry{raised}, err
-	case strings.HasPrefix(e.Key, r.scope.keyPrefix()):
+	case strings.HasPrefix(e.Key, of.keyPrefix()):
 		record := new(storagev1.KeyRecord)
 		if err := decodeValue(e.Value, record); err != nil {
 			return nil, err
@@ -110,7 +110,7 @@ func (r *restorer) restore(e metadata.Entry) ([]metadata.Entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		counts, err := r.unused(record)
+		counts, err := r.unused(of, record)
 		return append([]metadata.Entry{key}, counts...), err
 	}
 	return []metadata.Entry{e}, nil
@@ -154,8 +154,8 @@ func (r *restorer) cancelled(arn string) (request string) {
 	return request
 }
 
-// unused returns counts for the backing keys of a key that have none.
-func (r *restorer) unused(record *storagev1.KeyRecord) (counts []metadata.Entry, err error) {
+// unused returns counts for the backing keys of a Region's key that have none.
+func (r *restorer) unused(of scope, record *storagev1.KeyRecord) (counts []metadata.Entry, err error) {
 	if r.Records == 0 {
 		return nil, nil
 	}
@@ -163,7 +163,7 @@ func (r *restorer) unused(record *storagev1.KeyRecord) (counts []metadata.Entry,
 		if len(b.GetId()) != len(hsmpool.ObjectID{}) {
 			return nil, fmt.Errorf("a backing key id has %d bytes", len(b.GetId()))
 		}
-		path := r.scope.invocations(hsmpool.ObjectID(b.GetId()).String())
+		path := of.invocations(hsmpool.ObjectID(b.GetId()).String())
 		if r.counted[path] {
 			continue
 		}

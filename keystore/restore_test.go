@@ -19,7 +19,7 @@ import (
 )
 
 // testHeader is that of a backup of testScope.
-var testHeader = archive.Header{Account: testScope.account, Region: testScope.region, Revision: 9}
+var testHeader = archive.Header{Account: testScope.account, Regions: []string{testScope.region}, Revision: 9}
 
 func TestRestoredCountsAreRaised(t *testing.T) {
 	used, unused, worn := hsmpool.ObjectID{1}, hsmpool.ObjectID{2}, hsmpool.ObjectID{3}

@@ -26,9 +26,13 @@ const (
 // settle ends what a crash cut off: every intent whose request has no event.
 // Token and metadata tell what had been done. Key material that the metadata
 // does not know is destroyed, since nobody was told of it. Each leaves an event
-// under the request's id.
-func (k *Keystore) settle(ctx context.Context) error {
-	for _, i := range k.trail.UnsettledIntents() {
+// under the request's id, in the Region of its key.
+func (r *Regions) settle(ctx context.Context) error {
+	for _, i := range r.Default().trail.UnsettledIntents() {
+		k := r.of(i.KeyARN)
+		if k == nil {
+			k = r.Default() // refuses it
+		}
 		if err := k.settleOne(ctx, &i); err != nil {
 			return fmt.Errorf("request %s (%s of %s): %w", i.RequestID, i.EventName, i.KeyARN, err)
 		}
@@ -65,7 +69,8 @@ func (k *Keystore) keyOf(i *audit.Intent) (uuid.UUID, error) {
 		return uuid.Nil, fmt.Errorf("the intent names no key: %w", err)
 	}
 	if i.KeyARN != k.scope.keyARN(id) {
-		return uuid.Nil, fmt.Errorf("the intent is of another account or Region than %s; start once with those of the intent", k.scope.arn(""))
+		return uuid.Nil, fmt.Errorf("the intent is of another account or Region than the configuration has (account %s; %s); start once with those of the intent",
+			k.scope.account, strings.Join(k.regions.Names(), ", "))
 	}
 	return id, nil
 }

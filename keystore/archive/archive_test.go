@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -36,13 +37,14 @@ func sample() content {
 	return content{
 		Header: Header{
 			Service: "v0.3.0", Created: time.Date(2026, 11, 23, 10, 0, 0, 123456000, time.UTC),
-			Account: "111122223333", Region: "eu-central-1", Revision: 7,
+			Account: "111122223333", Regions: []string{"us-east-1", "eu-central-1"}, Revision: 7,
 			Journal: "6a6f75726e616c2d69642d3136627974", HeadSequence: 42, HeadHash: strings.Repeat("ab", 32),
 		},
 		Entries: []metadata.Entry{
 			{Key: scope + "key/a", Value: []byte("first value"), Revision: 7},
 			{Key: scope + "key/b", Value: []byte{}, Revision: 1},
 			{Key: scope + "service", Value: []byte{0, 255}, Revision: 2},
+			{Key: "111122223333/us-east-1/key/a", Value: []byte("of another Region"), Revision: 6},
 		},
 		Segments: []string{"the first segment", "", "the last one"},
 	}
@@ -52,10 +54,10 @@ func sample() content {
 func large() content {
 	c := sample()
 	for i := range 300 {
-		e := metadata.Entry{Key: fmt.Sprintf("%szz/%04d", scope, i), Value: bytes.Repeat([]byte{byte(i)}, 2000), Revision: 3}
+		e := metadata.Entry{Key: fmt.Sprintf("111122223333/zz/%04d", i), Value: bytes.Repeat([]byte{byte(i)}, 2000), Revision: 3}
 		c.Entries = append(c.Entries, e)
 	}
-	c.Entries = append(c.Entries, metadata.Entry{Key: scope + "zzz", Value: make([]byte, metadata.MaxValueSize), Revision: 4})
+	c.Entries = append(c.Entries, metadata.Entry{Key: "111122223333/zzz/z", Value: make([]byte, metadata.MaxValueSize), Revision: 4})
 	c.Segments = append(c.Segments, strings.Repeat("0123456789abcdef", fullBody/8+1))
 	return c
 }
@@ -142,25 +144,54 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestGolden compares byte for byte with a backup of the first version, which later
-// versions must still read.
+// first is what the golden file of the first version holds.
+func first() content {
+	c := sample()
+	c.Header.Regions = []string{"eu-central-1"}
+	c.Entries = c.Entries[:3]
+	return c
+}
+
+// TestGolden compares byte for byte with a backup of the present version, which
+// later versions must still read, and reads one of each version.
 func TestGolden(t *testing.T) {
-	path := filepath.Join("testdata", "v1.backup")
+	path := filepath.Join("testdata", "v2.backup")
 	got := encode(t, sample())
 	if *update {
 		if err := os.WriteFile(path, got, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(path)
+	if diff := cmp.Diff(golden(t, path), got); diff != "" {
+		t.Errorf("the bytes differ (-want +got):\n%s", diff)
+	}
+	for path, want := range map[string]content{path: sample(), filepath.Join("testdata", "v1.backup"): first()} {
+		if c, _, err := read(bytes.NewReader(golden(t, path))); err != nil || !cmp.Equal(want, c) {
+			t.Errorf("reading %s: %v (-want +got):\n%s", path, err, cmp.Diff(want, c))
+		}
+	}
+}
+
+func golden(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the bytes differ (-want +got):\n%s", diff)
-	}
-	if c, _, err := read(bytes.NewReader(want)); err != nil || !cmp.Equal(sample(), c) {
-		t.Errorf("reading it: %v (-want +got):\n%s", err, cmp.Diff(sample(), c))
+	return b
+}
+
+// TestFirstVersionIsOfOneRegion has an entry of another Region in a backup whose
+// header names one.
+func TestFirstVersionIsOfOneRegion(t *testing.T) {
+	whole := golden(t, filepath.Join("testdata", "v1.backup"))
+	header := whole[:preludeSize+frameSize+int(binary.BigEndian.Uint32(whole[preludeSize:]))+sumSize]
+	for key, want := range map[string]string{scope + "a": "cut short", "111122223333/us-east-1/a": "is no key under " + scope} {
+		stray := encodeSection(typeEntries, appendEntry(nil, metadata.Entry{Key: key, Revision: 1}))
+		_, _, err := read(bytes.NewReader(append(bytes.Clone(header), stray...)))
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), want) {
+			t.Errorf("an entry %s: %v, want ErrCorrupt: %s", key, err, want)
+		}
 	}
 }
 
@@ -194,8 +225,8 @@ func encodeSection(kind byte, body []byte) []byte {
 
 // TestSectionsOutOfPlace reads backups whose sections are each whole.
 func TestSectionsOutOfPlace(t *testing.T) {
-	header := encode(t, content{Header: sample().Header})
-	header = header[:len(header)-frameSize-trailerBodySize-sumSize]
+	whole := encode(t, content{Header: sample().Header})
+	header := whole[:len(whole)-frameSize-trailerBodySize-sumSize]
 	entry := func(e metadata.Entry) []byte { return encodeSection(typeEntries, appendEntry(nil, e)) }
 	segment := func(number, length uint64) []byte {
 		body := binary.BigEndian.AppendUint64(nil, number)
@@ -205,7 +236,7 @@ func TestSectionsOutOfPlace(t *testing.T) {
 	a := metadata.Entry{Key: scope + "a", Revision: 1}
 	tests := map[string][][]byte{
 		"an entry twice":               {entry(a), entry(a)},
-		"an entry of another Region":   {entry(metadata.Entry{Key: "111122223333/us-east-1/a", Revision: 1})},
+		"an entry of another account":  {entry(metadata.Entry{Key: "111122224444/us-east-1/a", Revision: 1})},
 		"an entry with revision 0":     {entry(metadata.Entry{Key: scope + "a"})},
 		"an entry beyond the revision": {entry(metadata.Entry{Key: scope + "a", Revision: 8})},
 		"an entry cut short":           {encodeSection(typeEntries, appendEntry(nil, a)[:5])},
@@ -235,9 +266,12 @@ func TestSectionsOutOfPlace(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"text":           []byte("this is no backup, it is a text"),
 		"nothing":        nil,
-		"later version":  append([]byte(magic), 0, 0, 0, 2),
-		"no header":      append(append([]byte(magic), 0, 0, 0, 1), entry(a)...),
-		"a bad header":   append(append([]byte(magic), 0, 0, 0, 1), encodeSection(typeHeader, []byte(`{"account":"1"}`))...),
+		"later version":  append([]byte(magic), 0, 0, 0, 3),
+		"version 0":      append([]byte(magic), 0, 0, 0, 0),
+		"no header":      append(append([]byte(magic), 0, 0, 0, 2), entry(a)...),
+		"an old header":  append(append([]byte(magic), 0, 0, 0, 2), golden(t, "testdata/v1.backup")[preludeSize:]...),
+		"a new header":   append(append([]byte(magic), 0, 0, 0, 1), whole[preludeSize:]...),
+		"a bad header":   append(append([]byte(magic), 0, 0, 0, 2), encodeSection(typeHeader, []byte(`{"account":"1"}`))...),
 		"bytes after it": append(encode(t, sample()), 0),
 	} {
 		if _, _, err := read(bytes.NewReader(b)); !errors.Is(err, ErrCorrupt) {
@@ -252,6 +286,8 @@ func TestHeaderHasOneEncoding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	v1 := golden(t, filepath.Join("testdata", "v1.backup"))[preludeSize:]
+	v1 = v1[frameSize:][:binary.BigEndian.Uint32(v1)]
 	tests := map[string]struct{ old, new string }{
 		"as it is":               {"", ""},
 		"a member less":          {`"revision":7,`, ``},
@@ -269,11 +305,20 @@ func TestHeaderHasOneEncoding(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			body := strings.Replace(string(good), test.old, test.new, 1)
-			if _, err := decodeHeader([]byte(body)); errors.Is(err, ErrCorrupt) != (test.old != "") {
-				t.Errorf("%s: %v", body, err)
+			for version, header := range map[uint32][]byte{firstVersion: v1, FormatVersion: good} {
+				body := strings.Replace(string(header), test.old, test.new, 1)
+				if _, err := decodeHeader(version, []byte(body)); errors.Is(err, ErrCorrupt) != (test.old != "") {
+					t.Errorf("version %d, %s: %v", version, body, err)
+				}
 			}
 		})
+	}
+	for regions, want := range map[int]bool{0: false, 1: true, maxRegions: true, maxRegions + 1: false} {
+		h := sample().Header
+		h.Regions = slices.Repeat([]string{"us-east-1"}, regions)
+		if _, err := h.encode(); (err == nil) != want {
+			t.Errorf("%d Regions: %v", regions, err)
+		}
 	}
 }
 
@@ -371,7 +416,8 @@ func FuzzReader(f *testing.F) {
 	whole := encode(f, sample())
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
-	f.Add(append([]byte(magic), 0, 0, 0, 1))
+	f.Add(append([]byte(magic), 0, 0, 0, 2))
+	f.Add(golden(f, filepath.Join("testdata", "v1.backup")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, _, err := read(bytes.NewReader(b))
 		if err != nil {

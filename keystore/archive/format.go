@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -19,8 +18,12 @@ import (
 // format version that is not known.
 var ErrCorrupt = errors.New("backup is not good")
 
-// FormatVersion is that of the files that Writer writes.
-const FormatVersion = 1
+// FormatVersion is that of the files that Writer writes. A Reader reads those of
+// firstVersion too, which had one Region.
+const (
+	FormatVersion = 2
+	firstVersion  = 1
+)
 
 // prelude begins every backup: 8 bytes that occur in no text, and the version.
 const (
@@ -54,6 +57,9 @@ const (
 // servicePattern is what the version of a program looks like.
 var servicePattern = regexp.MustCompile(`^[0-9A-Za-z.+()-]{1,128}$`)
 
+// maxRegions bounds a header.
+const maxRegions = 256
+
 // maxRevision leaves a restored store revisions to go on with.
 const maxRevision = math.MaxInt64
 
@@ -64,9 +70,10 @@ type Header struct {
 	Service string `json:"service"`
 	// Created is when, in UTC.
 	Created time.Time `json:"created"`
-	// Account and Region are the service's.
-	Account string `json:"account"`
-	Region  string `json:"region"`
+	// Account and Regions are the service's: at least one Region, at most 256, the
+	// default one first.
+	Account string   `json:"account"`
+	Regions []string `json:"regions"`
 	// Revision is that of the metadata store, below 2^63. No entry is beyond it.
 	Revision uint64 `json:"revision"`
 	// Journal is the id of the audit journal, in hexadecimal.
@@ -91,33 +98,34 @@ type Segment struct {
 	Length int64
 }
 
-// decodeHeader reads a header, of which there is one encoding.
-func decodeHeader(body []byte) (h Header, err error) {
-	if err := json.Unmarshal(body, &h); err != nil {
-		return h, fmt.Errorf("%w: reading its header: %w", ErrCorrupt, err)
-	}
-	if again, err := h.encode(); err != nil || !bytes.Equal(body, again) {
-		return h, errors.Join(fmt.Errorf("%w: its header is not as it should be", ErrCorrupt), err)
-	}
-	return h, nil
-}
-
 func (h Header) encode() ([]byte, error) {
-	if err := metadata.CheckPrefix(h.prefix()); err != nil {
-		return nil, fmt.Errorf("the header names no account and Region: %w", err)
-	}
-	if !servicePattern.MatchString(h.Service) {
-		return nil, fmt.Errorf("%.64q in the header is no version of a program", h.Service)
-	}
-	if h.Revision > maxRevision {
-		return nil, fmt.Errorf("the header has revision %d, beyond %d", h.Revision, uint64(maxRevision))
+	if err := h.check(); err != nil {
+		return nil, err
 	}
 	h.Created = h.Created.UTC()
 	return json.Marshal(h)
 }
 
+func (h Header) check() error {
+	if n := len(h.Regions); n == 0 || n > maxRegions {
+		return fmt.Errorf("the header names %d Regions, not 1 to %d", n, maxRegions)
+	}
+	for _, region := range h.Regions {
+		if err := metadata.CheckPrefix(h.Account + "/" + region + "/"); err != nil {
+			return fmt.Errorf("the header names no account and Region: %w", err)
+		}
+	}
+	if !servicePattern.MatchString(h.Service) {
+		return fmt.Errorf("%.64q in the header is no version of a program", h.Service)
+	}
+	if h.Revision > maxRevision {
+		return fmt.Errorf("the header has revision %d, beyond %d", h.Revision, uint64(maxRevision))
+	}
+	return nil
+}
+
 // prefix is what the keys of all entries begin with.
-func (h Header) prefix() string { return h.Account + "/" + h.Region + "/" }
+func (h Header) prefix() string { return h.Account + "/" }
 
 func appendEntry(body []byte, e metadata.Entry) []byte {
 	body = binary.BigEndian.AppendUint16(body, uint16(len(e.Key)))

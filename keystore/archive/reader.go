@@ -21,6 +21,7 @@ type Reader struct {
 	r      io.Reader
 	sum    hash.Hash // of all bytes so far
 	header Header
+	prefix string  // of the keys of all entries
 	next   section // already read, not yet used; kind 0 if there is none
 	buf    []byte
 	last   string // the key of the last entry
@@ -38,7 +39,8 @@ type section struct {
 // NewReader reads the header of a backup.
 func NewReader(r io.Reader) (*Reader, error) {
 	a := &Reader{r: r, sum: sha256.New()}
-	if err := a.prelude(); err != nil {
+	version, err := a.prelude()
+	if err != nil {
 		return nil, err
 	}
 	s, err := a.read()
@@ -46,9 +48,16 @@ func NewReader(r io.Reader) (*Reader, error) {
 		err = fmt.Errorf("%w: it does not begin with a header", ErrCorrupt)
 	}
 	if err == nil {
-		a.header, err = decodeHeader(s.body)
+		a.header, err = decodeHeader(version, s.body)
 	}
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	a.prefix = a.header.prefix()
+	if version == firstVersion {
+		a.prefix += a.header.Regions[0] + "/"
+	}
+	return a, nil
 }
 
 // Header returns the header.
@@ -57,19 +66,20 @@ func (a *Reader) Header() Header { return a.header }
 // Totals returns what was read so far.
 func (a *Reader) Totals() Totals { return a.totals }
 
-func (a *Reader) prelude() error {
+func (a *Reader) prelude() (version uint32, err error) {
 	b := make([]byte, preludeSize)
 	if _, err := io.ReadFull(a.r, b); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("reading a backup: %w", err)
+		return 0, fmt.Errorf("reading a backup: %w", err)
 	}
 	if string(b[:len(magic)]) != magic {
-		return fmt.Errorf("%w: it is no backup of Strongroom", ErrCorrupt)
+		return 0, fmt.Errorf("%w: it is no backup of Strongroom", ErrCorrupt)
 	}
-	if v := binary.BigEndian.Uint32(b[len(magic):]); v != FormatVersion {
-		return fmt.Errorf("%w: it has format version %d and this program knows only %d", ErrCorrupt, v, FormatVersion)
+	version = binary.BigEndian.Uint32(b[len(magic):])
+	if version < firstVersion || version > FormatVersion {
+		return 0, fmt.Errorf("%w: it has format version %d and this program knows only those up to %d", ErrCorrupt, version, FormatVersion)
 	}
 	a.sum.Write(b) // never fails
-	return nil
+	return version, nil
 }
 
 // Entries yields the entries in the order of their keys, to be read to their end
@@ -99,7 +109,7 @@ func (a *Reader) Entries() iter.Seq2[metadata.Entry, error] {
 func (a *Reader) entry(body []byte) (metadata.Entry, []byte, error) {
 	e, rest, err := decodeEntry(body)
 	if err == nil {
-		if bad := a.header.checkNext(a.last, e); bad != nil {
+		if bad := a.header.checkNext(a.prefix, a.last, e); bad != nil {
 			err = fmt.Errorf("%w: %w", ErrCorrupt, bad)
 		}
 	}

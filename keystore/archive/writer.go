@@ -39,7 +39,7 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 
 // Entry writes the next entry.
 func (a *Writer) Entry(e metadata.Entry) error {
-	if err := a.header.checkNext(a.last, e); err != nil {
+	if err := a.header.checkNext(a.header.prefix(), a.last, e); err != nil {
 		a.fail(err)
 	}
 	if size := entryOverhead + len(e.Key) + len(e.Value); len(a.body) > 0 && len(a.body)+size > fullBody {
@@ -54,11 +54,12 @@ func (a *Writer) Entry(e metadata.Entry) error {
 	return nil
 }
 
-// checkNext says whether an entry can follow the one with a key.
-func (h Header) checkNext(last string, e metadata.Entry) error {
+// checkNext says whether an entry, whose key has to have a prefix, can follow the
+// one with a key.
+func (h Header) checkNext(prefix, last string, e metadata.Entry) error {
 	switch {
-	case metadata.CheckKey(e.Key) != nil || !strings.HasPrefix(e.Key, h.prefix()):
-		return fmt.Errorf("%.64q is no key under %s", e.Key, h.prefix())
+	case metadata.CheckKey(e.Key) != nil || !strings.HasPrefix(e.Key, prefix):
+		return fmt.Errorf("%.64q is no key under %s", e.Key, prefix)
 	case e.Key <= last:
 		return fmt.Errorf("the entry %q does not come after %q", e.Key, last)
 	case e.Revision == 0 || e.Revision > h.Revision:

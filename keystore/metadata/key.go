@@ -28,10 +28,13 @@ func CheckKey(key string) error {
 	return nil
 }
 
-// CheckPrefix returns [ErrInvalid] unless prefix could begin a key and goes at
-// least to the slash after the Region, so that nothing reads across accounts or
-// Regions by accident.
+// CheckPrefix returns [ErrInvalid] unless prefix could begin a key and goes to the
+// slash after the account, or at least to that after the Region, so that nothing
+// reads across accounts or Regions by accident.
 func CheckPrefix(prefix string) error {
+	if account, rest, found := strings.Cut(prefix, "/"); found && rest == "" && isAccount(account) {
+		return nil
+	}
 	if _, err := checkScope(prefix); err != nil {
 		return fmt.Errorf("%w: prefix %.64q: %w", ErrInvalid, prefix, err)
 	}
@@ -46,7 +49,7 @@ func checkScope(key string) (name string, err error) {
 	account, rest, _ := strings.Cut(key, "/")
 	region, name, found := strings.Cut(rest, "/")
 	switch {
-	case len(account) != accountDigits || !consistsOf(account, isDigit):
+	case !isAccount(account):
 		return "", fmt.Errorf("does not begin with an account of %d digits", accountDigits)
 	case !found || region == "" || len(region) > maxRegionSize || !consistsOf(region, isRegion):
 		return "", fmt.Errorf("has no Region after the account")
@@ -55,6 +58,8 @@ func checkScope(key string) (name string, err error) {
 	}
 	return name, nil
 }
+
+func isAccount(s string) bool { return len(s) == accountDigits && consistsOf(s, isDigit) }
 
 func consistsOf(s string, class func(byte) bool) bool {
 	for i := range len(s) {

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/audit"
@@ -59,7 +60,7 @@ func readBackup(r io.Reader, use backupUse) (*backupContents, error) {
 func (c *backupContents) readEntries(a *archive.Reader, use backupUse) error {
 	entries := func(yield func(metadata.Entry, error) bool) {
 		for e, err := range a.Entries() {
-			if err == nil && keystore.IsKey(c.header, e) {
+			if err == nil && keystore.IsKey(e) {
 				c.keys++
 			}
 			if !yield(e, err) {
@@ -119,7 +120,7 @@ func (c *backupContents) print(w io.Writer, path string) error {
 	return present.Fields(w, []present.Field{
 		{Name: "Backup", Value: fmt.Sprintf("%s, %d bytes, good", path, c.file.size)},
 		{Name: "Made", Value: fmt.Sprintf("%s by strongroom %s", h.Created.Format(time.RFC3339), h.Service)},
-		{Name: "Of", Value: fmt.Sprintf("account %s, Region %s", h.Account, h.Region)},
+		{Name: "Of", Value: fmt.Sprintf("account %s, Region %s", h.Account, strings.Join(h.Regions, ", "))},
 		{Name: "Metadata", Value: fmt.Sprintf("%d keys, %d entries, revision %d", c.keys, c.totals.Entries, h.Revision)},
 		{Name: "Journal", Value: fmt.Sprintf("%s, %d records in %d segments", h.Journal, c.report.Records, c.totals.Segments)},
 		{Name: "Of these", Value: fmt.Sprintf("%d API events, %d intents, %d HSM entries", c.report.Events, c.report.Intents, c.report.HSMEntries)},

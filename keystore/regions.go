@@ -1,0 +1,162 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/proto/describe"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+// Regions is the service in every Region that its configuration lists. Each is
+// a namespace of keys of its own, a Keystore, that knows nothing of the others'
+// keys. They stand on the same HSMs, metadata store and trail. It is safe for
+// concurrent use.
+type Regions struct {
+	stores []*Keystore // in the order of the configuration; at least one
+	// changes are those of all Regions, so that a backup holds all of them back.
+	changes *changes
+}
+
+// OpenRegions returns the service in the named Regions, of which the first is
+// the default one; the Region of the Config does not count. Nothing runs before
+// all Regions have read the metadata and settled what a crash left behind.
+func OpenRegions(ctx context.Context, c Config, names ...string) (*Regions, error) {
+	r, err := assembleRegions(c, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range r.stores {
+		if err := k.view.load(ctx, k.store); err != nil {
+			return nil, fmt.Errorf("reading the key metadata: %w", err)
+		}
+	}
+	if err := r.bind(ctx, c.Journal, c.AcceptNewJournal); err != nil {
+		return nil, fmt.Errorf("comparing the key metadata with the audit journal: %w", err)
+	}
+	if err := r.settle(ctx); err != nil {
+		return nil, fmt.Errorf("settling requests that were cut off: %w", err)
+	}
+	for _, k := range r.stores {
+		k.start()
+	}
+	return r, nil
+}
+
+func assembleRegions(c Config, names []string) (*Regions, error) {
+	if len(names) == 0 {
+		return nil, errors.New("keystore: there is no Region")
+	}
+	r := &Regions{changes: newChanges()}
+	for _, name := range names {
+		if _, twice := r.Region(name); twice {
+			return nil, fmt.Errorf("keystore: the Region %s is listed twice", name)
+		}
+		c.Region = name
+		k, err := assemble(c)
+		if err != nil {
+			return nil, err
+		}
+		k.regions, k.changes = r, r.changes
+		r.stores = append(r.stores, k)
+	}
+	return r, nil
+}
+
+// Default returns the Keystore of the first Region: it answers requests that
+// name no Region, and what is not of one Region is in its name.
+func (r *Regions) Default() *Keystore { return r.stores[0] }
+
+// Region returns the Keystore of a Region, and whether there is one.
+func (r *Regions) Region(name string) (*Keystore, bool) {
+	i := slices.IndexFunc(r.stores, func(k *Keystore) bool { return k.scope.region == name })
+	if i < 0 {
+		return nil, false
+	}
+	return r.stores[i], true
+}
+
+// Names returns the names of the Regions, the default one first.
+func (r *Regions) Names() []string {
+	names := make([]string, len(r.stores))
+	for i, k := range r.stores {
+		names[i] = k.scope.region
+	}
+	return names
+}
+
+// Operator returns the service that operators use, which is of all Regions
+// together. Its events are of the default Region.
+func (r *Regions) Operator() operatorv1.OperatorServiceServer { return r.Default().Operator() }
+
+// Describe returns the compiled description of the API, for front ends.
+func (r *Regions) Describe() *describe.API { return r.Default().Describe() }
+
+// Reject is Keystore.Reject in the Region that the caller has named, in the
+// default one if there is none of that name.
+func (r *Regions) Reject(ctx context.Context, fullMethod string, e *Error) error {
+	caller, _ := CallerFrom(ctx)
+	k, ok := r.Region(caller.Region)
+	if !ok {
+		k = r.Default()
+	}
+	return k.Reject(ctx, fullMethod, e)
+}
+
+// Health is nil when requests can be answered in every Region, or says for
+// operators why not.
+func (r *Regions) Health() error {
+	for _, k := range r.stores {
+		if err := k.Health(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes the Keystores of all Regions. Requests must have ended before.
+func (r *Regions) Close(ctx context.Context) error {
+	var errs []error
+	for _, k := range r.stores {
+		if err := k.Close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("Region %s: %w", k.scope.region, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// of returns the Keystore in whose scope an ARN is, or nil.
+func (r *Regions) of(arn string) *Keystore {
+	i := slices.IndexFunc(r.stores, func(k *Keystore) bool { return strings.HasPrefix(arn, k.scope.arn("")) })
+	if i < 0 {
+		return nil
+	}
+	return r.stores[i]
+}
+
+// account and prefix are what all Regions share: the account, and what all
+// their metadata paths begin with.
+func (r *Regions) account() string { return r.Default().scope.account }
+func (r *Regions) prefix() string  { return r.account() + "/" }
+
+// backingKeys maps the id of every backing key of every Region to its key.
+func (r *Regions) backingKeys() map[hsmpool.ObjectID]*key {
+	all := r.Default().view.backingKeys()
+	for _, k := range r.stores[1:] {
+		for id, of := range k.view.backingKeys() {
+			all[id] = of
+		}
+	}
+	return all
+}
+
+// scopeOf returns the account and the Region that a metadata path begins with.
+func scopeOf(path string) scope {
+	account, rest, _ := strings.Cut(path, "/")
+	region, _, _ := strings.Cut(rest, "/")
+	return scope{account: account, region: region}
+}
