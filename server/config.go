@@ -43,11 +43,16 @@ const (
 	healthInterval    = time.Second
 )
 
-// Config is what a server needs. The fields up to Principals are required.
+// Config is what a server needs. The fields up to Principals are required,
+// but for Regions.
 type Config struct {
 	// KMS and Operator answer the requests. They return *keystore.Error.
 	KMS      kmsv1.KeyManagementServiceServer
 	Operator operatorv1.OperatorServiceServer
+	// Regions answer the requests to KMS that name one of them in the header
+	// strongroom-region; KMS answers those without the header. Nil: a request
+	// with the header is refused.
+	Regions map[string]kmsv1.KeyManagementServiceServer
 	// Health is nil, or why requests would fail, in words for operators. It is
 	// called about every second and has to answer at once.
 	Health func() error

@@ -11,6 +11,7 @@ type registrar struct {
 	*grpc.Server
 	admission *admission
 	rejecter  rejecter
+	regions   *regions // nil: the service is not of a Region
 }
 
 // RegisterService is part of grpc.ServiceRegistrar. Undecodable requests of our
@@ -22,6 +23,9 @@ func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 		method, handler := "/"+desc.ServiceName+"/"+m.MethodName, m.Handler
 		if !isInfrastructure(method) {
 			handler = r.rejecter.decoding(handler)
+		}
+		if r.regions != nil {
+			handler = r.regions.choosing(handler)
 		}
 		d.Methods[i] = grpc.MethodDesc{MethodName: m.MethodName, Handler: r.admission.unary(method, handler)}
 	}

@@ -135,7 +135,9 @@ func tuning() grpc.ServerOption { return grpc.NumStreamWorkers(streamWorkers) }
 // register registers the services and their health.
 func (s *Server) register(c Config) {
 	admitted := registrar{Server: s.grpc, admission: s.admission, rejecter: rejecter{c.Reject}}
-	kmsv1.RegisterKeyManagementServiceServer(admitted, c.KMS)
+	ofRegions := admitted
+	ofRegions.regions = newRegions(c.Regions)
+	kmsv1.RegisterKeyManagementServiceServer(ofRegions, c.KMS)
 	operatorv1.RegisterOperatorServiceServer(admitted, c.Operator)
 	for name := range s.grpc.GetServiceInfo() {
 		s.health.services = append(s.health.services, name)

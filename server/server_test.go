@@ -82,7 +82,10 @@ func TestOperationsKnowTheirCaller(t *testing.T) {
 				if answered := header.Get("x-amzn-requestid"); !slices.Equal(answered, []string{got.RequestID}) {
 					t.Errorf("%s: header has request id %v, the operation %s", name, answered, got.RequestID)
 				}
-				got.RequestID = ""
+				if got.Time.IsZero() {
+					t.Errorf("%s: no time", name)
+				}
+				got.RequestID, got.Time = "", time.Time{}
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Errorf("%s: caller (-want +got):\n%s", name, diff)
 				}

@@ -15,8 +15,13 @@ type Config struct {
 	// digits, of your choice. It cannot be changed once keys exist.
 	Account string `yaml:"account"`
 	// Region is the Region in the ARNs of keys and in events, such as
-	// "eu-central-1". It cannot be changed once keys exist.
+	// "eu-central-1". It cannot be changed once keys exist. It stands for Regions
+	// with this one; exactly one of the two is given.
 	Region string `yaml:"region"`
+	// Regions are 1 to 64 Regions, each of which is a namespace of keys of its
+	// own. Requests that name no Region mean the first. One can be added any
+	// time, and removed when it has no keys.
+	Regions []string `yaml:"regions"`
 	// DataDir is the directory of the journal (journal/) and of the key metadata
 	// (metadata.db), an absolute path. It is made if missing. It must be on a
 	// local disk: answers wait until it has their records.
@@ -76,13 +81,14 @@ type HSM struct {
 	Token Token `yaml:"token"`
 	// PIN says where the user PIN comes from.
 	PIN PIN `yaml:"pin"`
-	// Profile describes the habits of the token: "softhsm" or "cloudhsm".
+	// Profile describes the habits of the token: "softhsm", "cloudhsm", or
+	// "pkcs11" for any other.
 	Profile string `yaml:"profile"`
 	// Env is the whole environment of the child process (but for PATH), such as
 	// SOFTHSM2_CONF. Default: empty.
 	Env map[string]string `yaml:"env"`
 	// Sessions is the number of sessions that carry out requests, 1 to 256.
-	// Default (0 in Go, not in a file): 1 for softhsm, whose locks make more useless, 32 for cloudhsm.
+	// Default (0 in Go, not in a file): 1 for softhsm, whose locks make more useless, 32 for cloudhsm, 8 for pkcs11.
 	Sessions int `yaml:"sessions"`
 	// HangTimeout is how long the library may be at one request, and the child
 	// process silent, before the process is replaced, 100ms to 10m. Default 10s.
@@ -145,6 +151,14 @@ type Log struct {
 	Level string `yaml:"level"`
 	// JSON makes each line a JSON object. Default false: text.
 	JSON bool `yaml:"json"`
+}
+
+// RegionNames returns the Regions in their order, the default one first.
+func (c *Config) RegionNames() []string {
+	if c.Region != "" {
+		return []string{c.Region}
+	}
+	return c.Regions
 }
 
 // Default returns a Config of nothing but the defaults.

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,6 +106,14 @@ func TestFaults(t *testing.T) {
 		{"second document", "region:", "---\nregion:", `: the file has more than one YAML document`},
 		{"account", "1234567890", "123456789", `:1: account: "12345678912" is not 12 digits`},
 		{"region", "eu-central-1", "frankfurt", `:2: region: "frankfurt" is not a Region such as "eu-central-1"`},
+		{"long region", "eu-central-1", strings.Repeat("e", 29) + "-b-1", `:2: region: has 33 bytes, more than 32`},
+		{"no region", "region: eu-central-1\n", "", `: region: is missing, and so is regions`},
+		{"no regions", "region: eu-central-1", "regions: []", `: region: is missing, and so is regions`},
+		{"region and regions", "data_dir:", "regions: [eu-west-1]\ndata_dir:", `:3: regions: stands beside region; only one of the two can be given`},
+		{"bad region of several", "region: eu-central-1", "regions: [eu-west-1, dublin]", `:2: regions[1]: "dublin" is not a Region such as "eu-central-1"`},
+		{"region twice", "region: eu-central-1", "regions: [eu-west-1, eu-west-1]", `:2: regions[1]: "eu-west-1" stands at regions[0] already`},
+		{"empty region", "region: eu-central-1", "regions: [eu-west-1, \"\"]", `:2: regions[1]: is missing`},
+		{"too many regions", "region: eu-central-1", "regions: [" + manyRegions(65) + "]", `:2: regions: has 65 Regions, more than 64`},
 		{"relative path", "/data", "data", `:3: data_dir: "data" is not an absolute path`},
 		{"relative path in a structure", "key: /k", "key: k", `:4: tls.key: "k" is not an absolute path`},
 		{"listen", "region:", "listen: localhost\nregion:", `:2: listen: "localhost" is not of the form "host:port"`},
@@ -122,7 +131,7 @@ func TestFaults(t *testing.T) {
 		{"pin twice", "file: /pin", "file: /pin, env: PIN", `:12: hsm.pin: needs exactly one of command, env, file, has 2`},
 		{"pin command", "file: /pin", "command: [cat, /pin]", `:12: hsm.pin.command[0]: "cat" is not an absolute path`},
 		{"pin variable", "file: /pin", "env: A=B", `:12: hsm.pin.env: "A=B" is not the name of an environment variable`},
-		{"profile", "softhsm", "luna", `:13: hsm.profile: "luna" is not one of softhsm, cloudhsm`},
+		{"profile", "softhsm", "luna", `:13: hsm.profile: "luna" is not one of softhsm, cloudhsm, pkcs11`},
 		{"environment", "profile:", "env: {1A: x}\n  profile:", `:13: hsm.env.1A: is not the name of an environment variable`},
 		{"sessions", "profile:", "sessions: 257\n  profile:", `:13: hsm.sessions: 257 is not between 1 and 256`},
 		{"no sessions", "profile:", "sessions: 0\n  profile:", `:13: hsm.sessions: 0 is not between 1 and 256`},
@@ -150,6 +159,42 @@ func TestFaults(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", after, tc.want)
 			}
 		})
+	}
+}
+
+// manyRegions is a list of different Regions.
+func manyRegions(n int) string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("eu-west-%d", i+1))
+	}
+	return strings.Join(names, ", ")
+}
+
+func TestTheFirstRegionIsTheDefault(t *testing.T) {
+	for text, want := range map[string][]string{
+		"region: eu-central-1":                 {"eu-central-1"},
+		"regions: [eu-west-1]":                 {"eu-west-1"},
+		"regions: [us-gov-east-1, ap-south-1]": {"us-gov-east-1", "ap-south-1"},
+		"regions: [" + manyRegions(64) + "]":   strings.Split(manyRegions(64), ", "),
+	} {
+		c, err := load(t, strings.Replace(minimal, "region: eu-central-1", text, 1))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if diff := cmp.Diff(want, c.RegionNames()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// Every profile of a token is one that a pool of HSMs knows.
+func TestProfiles(t *testing.T) {
+	for _, profile := range []string{"softhsm", "cloudhsm", "pkcs11"} {
+		if _, err := load(t, strings.Replace(minimal, "profile: softhsm", "profile: "+profile, 1)); err != nil {
+			t.Errorf("%s: %v", profile, err)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ var (
 func (c *Config) Validate() error {
 	v := &validation{config: c}
 	v.matches("account", c.Account, accountPattern, "12 digits")
-	v.matches("region", c.Region, regionPattern, `a Region such as "eu-central-1"`)
+	v.regions(c.Region, c.Regions)
 	v.absolute("data_dir", c.DataDir)
 	v.listen(c.Listen)
 	v.absolute("tls.cert", c.TLS.Cert)
@@ -132,6 +132,38 @@ func (v *validation) listen(address string) {
 	}
 }
 
+// Limits of Regions. A longer name is not one of AWS's, and each Region takes a
+// few goroutines and a watch of the metadata.
+const (
+	maxRegionName = 32
+	maxRegions    = 64
+)
+
+func (v *validation) regions(one string, several []string) {
+	switch {
+	case one == "" && len(several) == 0:
+		v.fault("region", "is missing, and so is regions")
+	case one != "" && len(several) > 0:
+		v.fault("regions", "stands beside region; only one of the two can be given")
+	case one != "":
+		v.region("region", one)
+	}
+	if len(several) > maxRegions {
+		v.fault("regions", "has %d Regions, more than %d", len(several), maxRegions)
+	}
+	seen := map[string]string{}
+	for i, name := range several {
+		item := fmt.Sprintf("regions[%d]", i)
+		v.region(item, name)
+		v.unique(seen, item, name)
+	}
+}
+
+func (v *validation) region(field, name string) {
+	v.matches(field, name, regionPattern, `a Region such as "eu-central-1"`)
+	v.atMost(field, name, maxRegionName)
+}
+
 func (v *validation) limits(l *Limits) {
 	v.during("limits.max_deadline", l.MaxDeadline, time.Millisecond, 5*time.Minute)
 	v.during("limits.default_deadline", l.DefaultDeadline, time.Millisecond, l.MaxDeadline)
@@ -212,7 +244,7 @@ func (v *validation) hsm(h *HSM) {
 	v.atMost("hsm.token.label", h.Token.Label, 32)
 	v.atMost("hsm.token.serial", h.Token.Serial, 16)
 	v.pin(&h.PIN)
-	v.oneOf("hsm.profile", h.Profile, "softhsm", "cloudhsm")
+	v.oneOf("hsm.profile", h.Profile, "softhsm", "cloudhsm", "pkcs11")
 	for name := range h.Env {
 		if !envPattern.MatchString(name) {
 			v.fault("hsm.env."+name, "is not the name of an environment variable")

@@ -16,6 +16,7 @@ import (
 	"github.com/strongroom-kms/strongroom/internal/config"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	"github.com/strongroom-kms/strongroom/server"
 )
 
@@ -30,7 +31,7 @@ type daemon struct {
 	journal  string // the id of trail's journal
 	hsm      *hsmpool.Pool
 	metadata *metadata.Bolt
-	keystore *keystore.Keystore
+	keystore *keystore.Regions
 	server   *server.Server
 
 	parts closers
@@ -154,9 +155,8 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 	for _, p := range d.config.Principals {
 		policies[p.ARN] = p.Policies
 	}
-	keys, err := keystore.New(ctx, keystore.Config{
+	keys, err := keystore.OpenRegions(ctx, keystore.Config{
 		Account:    d.config.Account,
-		Region:     d.config.Region,
 		Principals: policies,
 		HSM:        d.hsm,
 		Metadata:   d.metadata,
@@ -165,7 +165,7 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		Logger:     d.logger.Named("keystore"),
 
 		AcceptNewJournal: d.options.AcceptNewJournal,
-	})
+	}, d.config.RegionNames()...)
 	if err != nil {
 		return fmt.Errorf("opening the key store: %w", err)
 	}
@@ -181,9 +181,14 @@ func (d *daemon) newServer(context.Context) error {
 			names[name] = p.ARN
 		}
 	}
+	regions := map[string]kmsv1.KeyManagementServiceServer{}
+	for _, name := range d.keystore.Names() {
+		regions[name], _ = d.keystore.Region(name)
+	}
 	files := d.config.TLS
 	srv, err := server.New(server.Config{
-		KMS:             d.keystore,
+		KMS:             d.keystore.Default(),
+		Regions:         regions,
 		Operator:        d.keystore.Operator(),
 		Health:          d.keystore.Health,
 		Reject:          d.keystore.Reject,

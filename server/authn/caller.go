@@ -12,6 +12,9 @@ import (
 	"github.com/strongroom-kms/strongroom/keystore"
 )
 
+// RegionHeader is the header in which a request says which Region it means.
+const RegionHeader = "strongroom-region"
+
 // Unary puts the keystore.Caller of each unary request into its context, with
 // a new request id.
 func Unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -45,6 +48,7 @@ func callerOf(ctx context.Context) keystore.Caller {
 	}
 	c.RequestID = uuid.NewString()
 	c.UserAgent = header(ctx, "user-agent")
+	c.Region = header(ctx, RegionHeader)
 	return c
 }
 

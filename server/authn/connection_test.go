@@ -48,7 +48,10 @@ func unaryCaller(t *testing.T, ctx context.Context) keystore.Caller {
 	if caller.RequestID == "" {
 		t.Error("no request id")
 	}
-	caller.RequestID = ""
+	if caller.Time.IsZero() {
+		t.Error("no time")
+	}
+	caller.RequestID, caller.Time = "", time.Time{}
 	return caller
 }
 
@@ -73,10 +76,11 @@ func TestCallerOfAConnection(t *testing.T) {
 		s.PeerCertificates = []*x509.Certificate{shown}
 		return s
 	}
-	md := metadata.Pairs(":authority", "kms.corp:7400", "user-agent", "grpc-go/1")
+	md := metadata.Pairs(":authority", "kms.corp:7400", "user-agent", "grpc-go/1", RegionHeader, "eu-west-1")
 	base := keystore.Caller{
 		SourceIP:  "2001:db8::1",
 		UserAgent: "grpc-go/1",
+		Region:    "eu-west-1",
 		TLS:       &keystore.TLS{Version: "TLSv1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", Host: "kms.corp"},
 	}
 	with := func(principal, credential string) keystore.Caller {
