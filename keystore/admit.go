@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/keystore/blob"
-	"github.com/strongroom-kms/strongroom/keystore/policy"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
@@ -120,32 +119,4 @@ func (k *Keystore) fresh() error {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE, "The key metadata is not up to date.").because(err)
 	}
 	return nil
-}
-
-// authorize asks the policies for every action that the operation needs: an
-// operation of several actions needs each for the target at its place, one of a
-// single action needs it for all targets.
-func (r *request) authorize() error {
-	if len(r.targets) == 0 {
-		return r.authorizeOne(r.method.Actions[0], "*")
-	}
-	for i, t := range r.targets {
-		action := r.method.Actions[0]
-		if len(r.method.Actions) > 1 {
-			action = r.method.Actions[i]
-		}
-		if err := r.authorizeOne(action, t.resource); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *request) authorizeOne(action, resource string) error {
-	d := r.k.policy.Allows(policy.Request{Principal: r.caller.Principal, Action: action, Resource: resource})
-	if d.Allowed() {
-		return nil
-	}
-	return errorf(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED,
-		"User: %s is not authorized to perform: %s on resource: %s %s", r.caller.Principal, action, resource, d.Reason())
 }

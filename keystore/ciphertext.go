@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"github.com/strongroom-kms/strongroom/keystore/blob"
+	"github.com/strongroom-kms/strongroom/keystore/publickey"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -21,24 +22,70 @@ func parseBlob(ciphertext []byte) (blob.Blob, error) {
 // the request names.
 func encryptable(operation string, algorithm kmsv1.EncryptionAlgorithmSpec) func(*key) error {
 	return func(k *key) error {
-		if err := usable(k, kmsv1.KeyUsageType_KEY_USAGE_TYPE_ENCRYPT_DECRYPT, operation); err != nil {
+		if err := usable(k, encryptDecrypt, operation); err != nil {
 			return err
 		}
-		switch algorithm {
-		case kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_UNSPECIFIED, symmetricDefault:
-			return nil
-		}
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_KEY_USAGE,
-			"Algorithm %s is incompatible with key spec %s.", describe.WireName(algorithm), describe.WireName(k.record.GetKeySpec()))
+		return offers(k, k.kind.encryption, orSymmetric(algorithm))
 	}
+}
+
+// toBeEncrypted is a request with a plaintext for a key of any kind.
+type toBeEncrypted interface {
+	GetPlaintext() []byte
+	GetEncryptionContext() map[string]string
+	GetEncryptionAlgorithm() kmsv1.EncryptionAlgorithmSpec
+}
+
+// encrypts checks that a key may encrypt what a request has.
+func encrypts(operation string, req toBeEncrypted) func(*key) error {
+	return func(k *key) error {
+		if err := encryptable(operation, req.GetEncryptionAlgorithm())(k); err != nil {
+			return err
+		}
+		if err := takesContext(k, req.GetEncryptionContext()); err != nil {
+			return err
+		}
+		return fits(k, req.GetEncryptionAlgorithm(), len(req.GetPlaintext()))
+	}
+}
+
+// takesContext refuses an encryption context where nothing would bind it.
+func takesContext(k *key, encryptionContext map[string]string) error {
+	if k.kind.symmetric() || len(encryptionContext) == 0 {
+		return nil
+	}
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "EncryptionContext is not valid for the asymmetric key %s.", k.arn)
+}
+
+// fits checks that a plaintext is not too long for an RSA key.
+func fits(k *key, algorithm kmsv1.EncryptionAlgorithmSpec, length int) error {
+	if k.kind.symmetric() {
+		return nil
+	}
+	_, h := oaepOf(algorithm)
+	longest, err := publickey.MaxOAEP(k.record.GetPublicKey(), h)
+	if err != nil {
+		return err
+	}
+	if length > longest {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "Algorithm %s and key spec %s cannot encrypt data larger than %d bytes.",
+			describe.WireName(algorithm), describe.WireName(k.record.GetKeySpec()), longest)
+	}
+	return nil
 }
 
 // decryptable checks that a key may decrypt a ciphertext, by the algorithm that
 // the request names.
-func decryptable(operation string, algorithm kmsv1.EncryptionAlgorithmSpec, b blob.Blob, malformed error) func(*key) error {
+func decryptable(operation string, algorithm kmsv1.EncryptionAlgorithmSpec, encryptionContext map[string]string, b blob.Blob, malformed error) func(*key) error {
 	return func(k *key) error {
 		if err := encryptable(operation, algorithm)(k); err != nil {
 			return err
+		}
+		if err := takesContext(k, encryptionContext); err != nil {
+			return err
+		}
+		if !k.kind.symmetric() {
+			return nil // the HSM finds out
 		}
 		return madeBy(k, b, malformed)
 	}

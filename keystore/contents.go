@@ -13,6 +13,8 @@ type contents struct {
 	aliases index[string, *alias]
 	// named are the names of the aliases of each key that has any, sorted.
 	named map[uuid.UUID][]string
+	// grants are the grants of each key that has any.
+	grants map[uuid.UUID]*keyGrants
 	// doomed are the keys that are to be deleted.
 	doomed map[uuid.UUID]*key
 }
@@ -20,7 +22,7 @@ type contents struct {
 func newContents() contents {
 	return contents{
 		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare),
-		named: map[uuid.UUID][]string{}, doomed: map[uuid.UUID]*key{},
+		named: map[uuid.UUID][]string{}, grants: map[uuid.UUID]*keyGrants{}, doomed: map[uuid.UUID]*key{},
 	}
 }
 

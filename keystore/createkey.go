@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,17 +23,21 @@ import (
 // request's own deadline may have passed.
 const cleanupTimeout = 20 * time.Second
 
-// CreateKey makes a symmetric KMS key: first a durable intent, then the key
-// material in the HSM, then the metadata.
+// CreateKey makes a KMS key: first a durable intent, then the key material in the
+// HSM, then the metadata. A key of origin EXTERNAL awaits its material.
 func (k *Keystore) CreateKey(ctx context.Context, req *kmsv1.CreateKeyRequest) (*kmsv1.CreateKeyResponse, error) {
 	record := k.newKeyRecord(req)
 	return perform(ctx, k, kmsv1.KeyManagementService_CreateKey_FullMethodName, req, plan[*kmsv1.CreateKeyResponse]{
-		check: func([]target) error { return creatable(req) },
+		check: func([]target) error { return k.creatable(ctx, req, record) },
 		change: func([]target) audit.Intent {
-			return audit.Intent{KeyARN: record.GetArn(), BackingKeyID: newestID(record).String()}
+			i := audit.Intent{KeyARN: record.GetArn()}
+			if len(record.BackingKeys) > 0 {
+				i.BackingKeyID = newestID(record).String()
+			}
+			return i
 		},
 		run: func(ctx context.Context, p *proof) (*kmsv1.CreateKeyResponse, error) {
-			created, err := k.makeMaterial(ctx, p, record, 0)
+			created, err := k.create(ctx, p, record)
 			if err != nil {
 				return nil, err
 			}
@@ -41,47 +46,123 @@ func (k *Keystore) CreateKey(ctx context.Context, req *kmsv1.CreateKeyRequest) (
 	})
 }
 
-// creatable refuses what CreateKey of AWS offers and this service does not.
-func creatable(req *kmsv1.CreateKeyRequest) error {
+// create makes a key of its record.
+func (k *Keystore) create(ctx context.Context, p *proof, r *storagev1.KeyRecord) (*key, error) {
+	if len(r.BackingKeys) > 0 {
+		return k.makeMaterial(ctx, p, r, 0)
+	}
+	made, err := k.storeRecord(ctx, p, r, 0)
+	if err != nil {
+		return nil, notStored(ctx, "key "+r.GetArn(), err)
+	}
+	p.key = made
+	return made, nil
+}
+
+// creatable checks what CreateKey is asked for, and completes the record.
+func (k *Keystore) creatable(ctx context.Context, req *kmsv1.CreateKeyRequest, r *storagev1.KeyRecord) error {
+	if err := checkKind(req); err != nil {
+		return err
+	}
+	if err := offered(req); err != nil {
+		return err
+	}
+	tags, err := newTags(req.GetTags())
+	if err != nil {
+		return err
+	}
+	r.Tags = tags
+	if req.Policy == nil {
+		return nil
+	}
+	r.Policy = req.Policy
+	return k.checkKeyPolicy(ctx, r.GetArn(), req.GetPolicy(), req)
+}
+
+// checkKind checks spec and usage.
+func checkKind(req *kmsv1.CreateKeyRequest) error {
+	if req.KeySpec != nil && req.CustomerMasterKeySpec != nil {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.")
+	}
+	spec, usage := specAndUsage(req)
+	if usage == kmsv1.KeyUsageType_KEY_USAGE_TYPE_UNSPECIFIED {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.")
+	}
+	_, err := kindFor(spec, usage)
+	return err
+}
+
+// offered refuses what CreateKey of AWS offers and this service does not.
+func offered(req *kmsv1.CreateKeyRequest) error {
 	unsupported := func(format string, args ...any) error {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, format, args...)
 	}
-	switch {
-	case req.KeySpec != nil && req.GetKeySpec() != kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT:
-		return unsupported("KeySpec %s is not supported.", describe.WireName(req.GetKeySpec()))
-	case req.CustomerMasterKeySpec != nil && req.GetCustomerMasterKeySpec() != kmsv1.CustomerMasterKeySpec_CUSTOMER_MASTER_KEY_SPEC_SYMMETRIC_DEFAULT:
-		return unsupported("CustomerMasterKeySpec %s is not supported.", describe.WireName(req.GetCustomerMasterKeySpec()))
-	case req.KeyUsage != nil && req.GetKeyUsage() != kmsv1.KeyUsageType_KEY_USAGE_TYPE_ENCRYPT_DECRYPT:
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
-			"KeyUsage %s is not compatible with KeySpec SYMMETRIC_DEFAULT", describe.WireName(req.GetKeyUsage()))
-	case req.Origin != nil && req.GetOrigin() != kmsv1.OriginType_ORIGIN_TYPE_AWS_KMS:
-		return unsupported("Origin %s is not supported.", describe.WireName(req.GetOrigin()))
+	switch o := originOf(req); {
+	case o != awsKMS && o != external:
+		return unsupported("Origin %s is not supported.", describe.WireName(o))
 	case req.GetMultiRegion():
 		return unsupported("MultiRegion keys are not supported.")
-	case req.Policy != nil:
-		return unsupported("Policy is not supported: key policies are not enforced yet.")
-	case len(req.GetTags()) > 0:
-		return unsupported("Tags are not supported.")
 	case req.XksKeyId != nil:
 		return unsupported("XksKeyId is not supported: there are no external key stores.")
 	}
 	return nil
 }
 
+// The origins of key material.
+const (
+	awsKMS   = kmsv1.OriginType_ORIGIN_TYPE_AWS_KMS
+	external = kmsv1.OriginType_ORIGIN_TYPE_EXTERNAL
+)
+
+// originOf is the origin that a request asks for.
+func originOf(req *kmsv1.CreateKeyRequest) kmsv1.OriginType {
+	if req.Origin == nil {
+		return awsKMS
+	}
+	return req.GetOrigin()
+}
+
+// specAndUsage are those that a request asks for. The usage is unspecified if the
+// request has to name it and does not.
+func specAndUsage(req *kmsv1.CreateKeyRequest) (kmsv1.KeySpec, kmsv1.KeyUsageType) {
+	spec := kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT
+	switch {
+	case req.KeySpec != nil:
+		spec = req.GetKeySpec()
+	case req.CustomerMasterKeySpec != nil:
+		spec = currentSpec(req.GetCustomerMasterKeySpec())
+	}
+	if req.KeyUsage == nil {
+		return spec, onlyUsage(spec)
+	}
+	return spec, req.GetKeyUsage()
+}
+
+// currentSpec is a key spec that was given under its former name.
+func currentSpec(former kmsv1.CustomerMasterKeySpec) kmsv1.KeySpec {
+	return kmsv1.KeySpec(kmsv1.KeySpec_value[strings.TrimPrefix(former.String(), "CUSTOMER_MASTER_")])
+}
+
 // newKeyRecord describes a new key, ids and all, before anything is made.
 func (k *Keystore) newKeyRecord(req *kmsv1.CreateKeyRequest) *storagev1.KeyRecord {
 	id, now := uuid.New(), timestamppb.Now()
-	return &storagev1.KeyRecord{
+	spec, usage := specAndUsage(req)
+	r := &storagev1.KeyRecord{
 		KeyId:       new(id.String()),
 		Arn:         new(k.scope.keyARN(id)),
 		Created:     now,
 		Description: new(req.GetDescription()),
-		KeySpec:     kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT.Enum(),
-		KeyUsage:    kmsv1.KeyUsageType_KEY_USAGE_TYPE_ENCRYPT_DECRYPT.Enum(),
-		Origin:      kmsv1.OriginType_ORIGIN_TYPE_AWS_KMS.Enum(),
+		KeySpec:     spec.Enum(),
+		KeyUsage:    usage.Enum(),
+		Origin:      originOf(req).Enum(),
 		State:       enabled.Enum(),
-		BackingKeys: []*storagev1.BackingKey{newBackingKey(now)},
 	}
+	if r.GetOrigin() == external {
+		r.State = pendingImport.Enum()
+		return r
+	}
+	r.BackingKeys = []*storagev1.BackingKey{newBackingKey(now)}
+	return r
 }
 
 // newBackingKey gives new key material its id: 16 random bytes.
@@ -100,8 +181,11 @@ func newestID(r *storagev1.KeyRecord) hsmpool.ObjectID {
 // is new (revision 0) or replaces the one of that revision. When the record is
 // certainly not stored the backing key is destroyed again.
 func (k *Keystore) makeMaterial(ctx context.Context, p *proof, r *storagev1.KeyRecord, revision uint64) (*key, error) {
-	id := newestID(r)
-	if err := p.generate(ctx, id, r.GetArn()); err != nil {
+	of, err := kindFor(r.GetKeySpec(), r.GetKeyUsage())
+	if err != nil {
+		return nil, err
+	}
+	if r.PublicKey, err = p.generate(ctx, newestID(r), r.GetArn(), of); err != nil {
 		return nil, err
 	}
 	made, err := k.storeRecord(ctx, p, r, revision)

@@ -107,7 +107,7 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 		}
 		doomed = marked
 	}
-	if err := p.destroyAll(ctx, doomed.backing, begun); err != nil {
+	if err := p.destroyAll(ctx, doomed.objects(), begun); err != nil {
 		return err
 	}
 	if err := k.forget(ctx, p, doomed); err != nil {

@@ -4,12 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
+	"github.com/strongroom-kms/strongroom/keystore/policy"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
@@ -20,12 +22,47 @@ type key struct {
 	id       uuid.UUID
 	arn      string
 	record   *storagev1.KeyRecord
+	kind     kind
+	policy   *policy.Document
 	backing  []hsmpool.ObjectID // newest last
 	revision uint64
 }
 
-// current returns the backing key that encrypts.
-func (k *key) current() hsmpool.ObjectID { return k.backing[len(k.backing)-1] }
+// current returns the backing key that is used for everything but decrypting what
+// others have encrypted; the zero id if there is none: it is to be imported.
+func (k *key) current() hsmpool.ObjectID {
+	for i, b := range slices.Backward(k.record.GetBackingKeys()) {
+		if !b.GetPending() {
+			return k.backing[i]
+		}
+	}
+	return hsmpool.ObjectID{}
+}
+
+// objects are the key's objects in the token: its material, and the key that
+// material is wrapped with for its import.
+func (k *key) objects() []hsmpool.ObjectID {
+	var ids []hsmpool.ObjectID
+	for i, b := range k.record.GetBackingKeys() {
+		if !b.GetDestroyed() {
+			ids = append(ids, k.backing[i])
+		}
+	}
+	if k.record.Import != nil {
+		ids = append(ids, hsmpool.ObjectID(k.record.GetImport().GetWrappingKeyId()))
+	}
+	return ids
+}
+
+// tag returns the value of a tag.
+func (k *key) tag(name string) (string, bool) {
+	for _, t := range k.record.GetTags() {
+		if t.GetKey() == name {
+			return t.GetValue(), true
+		}
+	}
+	return "", false
+}
 
 // has says whether a backing key is, or was, this key's.
 func (k *key) has(id hsmpool.ObjectID) bool {
@@ -55,24 +92,40 @@ func materialID(id hsmpool.ObjectID) string {
 // metadata describes the key as DescribeKey answers it.
 func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 	r := k.record
-	return &kmsv1.KeyMetadata{
-		AwsAccountId:          &s.account,
-		KeyId:                 r.KeyId,
-		Arn:                   &k.arn,
-		CreationDate:          r.Created,
-		Enabled:               new(r.GetState() == enabled),
-		Description:           new(r.GetDescription()),
-		KeyUsage:              r.KeyUsage,
-		KeyState:              r.State,
-		DeletionDate:          r.DeletionDate,
-		Origin:                r.Origin,
-		KeyManager:            kmsv1.KeyManagerType_KEY_MANAGER_TYPE_CUSTOMER.Enum(),
-		CustomerMasterKeySpec: kmsv1.CustomerMasterKeySpec_CUSTOMER_MASTER_KEY_SPEC_SYMMETRIC_DEFAULT.Enum(),
-		KeySpec:               r.KeySpec,
-		EncryptionAlgorithms:  []kmsv1.EncryptionAlgorithmSpec{kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_SYMMETRIC_DEFAULT},
-		MultiRegion:           new(false),
-		CurrentKeyMaterialId:  new(materialID(k.current())),
+	m := &kmsv1.KeyMetadata{
+		AwsAccountId:           &s.account,
+		KeyId:                  r.KeyId,
+		Arn:                    &k.arn,
+		CreationDate:           r.Created,
+		Enabled:                new(r.GetState() == enabled),
+		Description:            new(r.GetDescription()),
+		KeyUsage:               r.KeyUsage,
+		KeyState:               r.State,
+		DeletionDate:           r.DeletionDate,
+		Origin:                 r.Origin,
+		KeyManager:             kmsv1.KeyManagerType_KEY_MANAGER_TYPE_CUSTOMER.Enum(),
+		CustomerMasterKeySpec:  formerSpec(r.GetKeySpec()),
+		KeySpec:                r.KeySpec,
+		EncryptionAlgorithms:   k.kind.encryption,
+		SigningAlgorithms:      k.kind.signing,
+		MacAlgorithms:          k.kind.mac,
+		KeyAgreementAlgorithms: k.kind.agreement,
+		MultiRegion:            new(false),
 	}
+	if current := k.current(); current != (hsmpool.ObjectID{}) && k.kind.symmetric() {
+		m.CurrentKeyMaterialId = new(materialID(current))
+	}
+	return m
+}
+
+// formerSpec is a key spec under its former name; nil for specs that are younger
+// than the name.
+func formerSpec(s kmsv1.KeySpec) *kmsv1.CustomerMasterKeySpec {
+	former, ok := kmsv1.CustomerMasterKeySpec_value["CUSTOMER_MASTER_"+s.String()]
+	if !ok {
+		return nil
+	}
+	return kmsv1.CustomerMasterKeySpec(former).Enum()
 }
 
 // decodeKeyRecord reads a key's record from where it stands in the store.
@@ -108,11 +161,40 @@ func newKey(s scope, r *storagev1.KeyRecord, revision uint64) (*key, error) {
 		}
 		k.backing = append(k.backing, hsmpool.ObjectID(b.GetId()))
 	}
-	if len(k.backing) == 0 {
+	if err := k.understand(s); err != nil {
+		return nil, err
+	}
+	if len(k.backing) == 0 && r.GetOrigin() != external {
 		return nil, fmt.Errorf("the record has no backing key")
+	}
+	if i := r.GetImport(); i != nil && len(i.GetWrappingKeyId()) != len(hsmpool.ObjectID{}) {
+		return nil, fmt.Errorf("a wrapping key id has %d bytes", len(i.GetWrappingKeyId()))
 	}
 	if k.pendingDeletion() != (r.DeletionDate != nil) {
 		return nil, fmt.Errorf("the state is %s, and a deletion date is there: %t", describe.WireName(r.GetState()), r.DeletionDate != nil)
 	}
 	return k, nil
+}
+
+// understand reads what the record says in other notations.
+func (k *key) understand(s scope) (err error) {
+	if k.kind, err = kindFor(k.record.GetKeySpec(), k.record.GetKeyUsage()); err != nil {
+		return err
+	}
+	if k.record.GetPolicy() == "" {
+		k.policy = s.defaultPolicy
+		return nil
+	}
+	if k.policy, err = policy.ParseKeyPolicy(k.record.GetPolicy()); err != nil {
+		return fmt.Errorf("the key policy: %w", err)
+	}
+	return nil
+}
+
+// policyText is the key's policy in JSON.
+func (k *key) policyText(s scope) string {
+	if text := k.record.GetPolicy(); text != "" {
+		return text
+	}
+	return policy.DefaultKeyPolicy(s.account)
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -68,6 +69,9 @@ type Config struct {
 	Region string
 	// Principals maps a principal's ARN to the names of its policies.
 	Principals map[string][]string
+	// Policies are identity policies in IAM's JSON by name, beside the built-in
+	// ones.
+	Policies map[string]string
 	// HSM, Metadata and Trail outlive the Keystore: it closes none of them.
 	HSM      HSM
 	Metadata metadata.Store
@@ -90,16 +94,17 @@ type Config struct {
 type Keystore struct {
 	kmsv1.UnimplementedKeyManagementServiceServer
 
-	scope  scope
-	api    *describe.API
-	policy *policy.Set
-	hsm    HSM // for work with keys only by way of a proof
-	store  metadata.Store
-	trail  Trail
-	view   *view
-	meter  *meter
-	log    hclog.Logger
-	now    func() time.Time
+	scope scope
+	api   *describe.API
+	// identities are the identity policies in force.
+	identities atomic.Pointer[policy.Identities]
+	hsm        HSM // for work with keys only by way of a proof
+	store      metadata.Store
+	trail      Trail
+	view       *view
+	meter      *meter
+	log        hclog.Logger
+	now        func() time.Time
 
 	changes *changes // of all Regions
 	regions *Regions // this one and its siblings
@@ -139,16 +144,31 @@ func assemble(c Config) (*Keystore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compiling the API description: %w", err)
 	}
-	set, err := policy.New(c.Principals)
+	identities, err := identitiesOf(c.Policies, c.Principals)
 	if err != nil {
 		return nil, fmt.Errorf("reading the principals' policies: %w", err)
 	}
-	return &Keystore{
-		scope: s, api: api, policy: set,
+	k := &Keystore{
+		scope: s, api: api,
 		hsm: c.HSM, store: c.Metadata, trail: c.Trail,
 		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger, now: c.now,
 		settler: newSettler(),
-	}, nil
+	}
+	k.identities.Store(identities)
+	return k, nil
+}
+
+// identitiesOf parses the named policies and attaches them to the principals.
+func identitiesOf(texts map[string]string, attached map[string][]string) (*policy.Identities, error) {
+	documents := map[string]*policy.Document{}
+	for name, text := range texts {
+		document, err := policy.ParseIdentityPolicy(name, text)
+		if err != nil {
+			return nil, fmt.Errorf("policy %q: %w", name, err)
+		}
+		documents[name] = document
+	}
+	return policy.NewIdentities(documents, attached, nil)
 }
 
 // start runs the goroutines that Close stops: they follow the metadata store,

@@ -6,7 +6,9 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/blob"
+	"github.com/strongroom-kms/strongroom/keystore/publickey"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // errNoProof is answered by a proof that was not granted: a programming error.
@@ -52,13 +54,18 @@ func (p *proof) grant(targets []target) {
 // grantKey is grant for one key, which may be nil.
 func (p *proof) grantKey(k *key) { p.grant([]target{{key: k}}) }
 
-// hsm returns the HSM and the context that carries the request's id to it.
+// hsm returns the HSM of the key that is used, and the context that carries the
+// request's id to it.
 func (p *proof) hsm(ctx context.Context) (context.Context, HSM, error) {
 	if !p.granted {
 		return nil, nil, errNoProof
 	}
-	return hsmpool.WithRequestID(ctx, p.request), p.k.hsm, nil
+	h, err := p.k.hsmOf(p.using)
+	return hsmpool.WithRequestID(ctx, p.request), h, err
 }
+
+// hsmOf returns the HSM that has a key's material; of no key, the default one.
+func (k *Keystore) hsmOf(*key) (HSM, error) { return k.hsm, nil }
 
 // note remembers where the last call was done, also when it failed.
 func (p *proof) note(t hsmpool.Trace, err error) {
@@ -102,12 +109,15 @@ func (p *proof) sealRandom(ctx context.Context, n int, keep bool, encryptionCont
 
 // sealer picks the backing key that encrypts and takes one invocation of it.
 func (p *proof) sealer(ctx context.Context) (context.Context, HSM, blob.Header, error) {
+	if !p.granted {
+		return nil, nil, blob.Header{}, errNoProof
+	}
+	by := p.targets[len(p.targets)-1].key
+	p.using, p.material = by, by.current()
 	ctx, hsm, err := p.hsm(ctx)
 	if err != nil {
 		return nil, nil, blob.Header{}, err
 	}
-	by := p.targets[len(p.targets)-1].key
-	p.using, p.material = by, by.current()
 	if err := p.k.meter.take(ctx, by, p.material); err != nil {
 		return nil, nil, blob.Header{}, err
 	}
@@ -135,16 +145,35 @@ func (p *proof) open(ctx context.Context, b blob.Blob, encryptionContext map[str
 	return o.Plaintext, nil
 }
 
-// reseal decrypts a blob of the first target's key and encrypts the plaintext,
-// which is wiped, under the last target's key.
-func (p *proof) reseal(ctx context.Context, b blob.Blob, source, destination map[string]string) ([]byte, error) {
-	plaintext, err := p.open(ctx, b, source)
-	if err != nil {
-		return nil, err
+// encrypt encrypts under the last target's key, by its algorithm.
+func (p *proof) encrypt(ctx context.Context, a kmsv1.EncryptionAlgorithmSpec, plaintext []byte, encryptionContext map[string]string) ([]byte, error) {
+	if a == symmetricDefault {
+		return p.seal(ctx, plaintext, encryptionContext)
 	}
-	defer clear(plaintext)
-	p.source = p.material
-	return p.seal(ctx, plaintext, destination)
+	if !p.granted {
+		return nil, errNoProof
+	}
+	by := p.targets[len(p.targets)-1].key
+	p.using, p.material = by, by.current()
+	_, h := oaepOf(a)
+	return publickey.EncryptOAEP(by.record.GetPublicKey(), h, plaintext)
+}
+
+// decrypt decrypts a ciphertext of the first target's key, by its algorithm; b is
+// the ciphertext of a symmetric one.
+func (p *proof) decrypt(ctx context.Context, a kmsv1.EncryptionAlgorithmSpec, ciphertext []byte, b blob.Blob, encryptionContext map[string]string) ([]byte, error) {
+	if a == symmetricDefault {
+		return p.open(ctx, b, encryptionContext)
+	}
+	return p.decryptOAEP(ctx, a, ciphertext)
+}
+
+// symmetricMaterial names a symmetric key's material; other keys have but one.
+func (p *proof) symmetricMaterial(of *key, id hsmpool.ObjectID) *string {
+	if !of.kind.symmetric() {
+		return nil
+	}
+	return new(materialID(id))
 }
 
 // random makes n random bytes in the HSM.
@@ -161,20 +190,21 @@ func (p *proof) random(ctx context.Context, n int) ([]byte, error) {
 	return b, nil
 }
 
-// generate makes an AES-256 backing key with the key's ARN as its label.
-func (p *proof) generate(ctx context.Context, id hsmpool.ObjectID, label string) error {
+// generate makes a backing key with the key's ARN as its label, and returns the
+// public key if it has one.
+func (p *proof) generate(ctx context.Context, id hsmpool.ObjectID, label string, of kind) (publicKey []byte, err error) {
 	ctx, hsm, err := p.hsm(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.material, p.unsettled = id, true
-	made, err := hsm.Generate(ctx, hsmpool.GenerateRequest{ID: id, Label: label, Type: hsmpool.AES256, Use: hsmpool.Encrypt})
+	made, err := hsm.Generate(ctx, hsmpool.GenerateRequest{ID: id, Label: label, Type: of.typ, Use: of.use})
 	p.note(made.Trace, err)
 	if err != nil {
 		p.unsettled = mayHaveMade(err)
-		return p.hsmError(ctx, err)
+		return nil, p.hsmError(ctx, err)
 	}
-	return nil
+	return made.PublicKey, nil
 }
 
 // mayHaveMade says whether a generation that failed may have left a key: only

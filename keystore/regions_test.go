@@ -245,7 +245,7 @@ func TestIntentsAreSettledInTheirRegion(t *testing.T) {
 	s.closeRegions(s.openRegions(virginia, ireland))
 	s.openParts()
 	for _, region := range []string{virginia, ireland} {
-		arn := scope{"000000000000", region}.keyARN(uuid.New())
+		arn := scope{account: "000000000000", region: region}.keyARN(uuid.New())
 		s.must(s.trail.RecordIntent(t.Context(), &audit.Intent{RequestID: uuid.NewString(), EventName: "DisableKey", KeyARN: arn}))
 	}
 	s.closeParts()
@@ -316,7 +316,7 @@ func TestKeysOfAnotherRegionAreNoOrphans(t *testing.T) {
 		s.createIn(r, region)
 	}
 	stray := hsmpool.ObjectID{1}
-	label := scope{"000000000000", ireland}.keyARN(uuid.New())
+	label := scope{account: "000000000000", region: ireland}.keyARN(uuid.New())
 	_, err := s.pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: stray, Label: label, Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	s.must(err)
 	res, err := r.Default().orphans(t.Context(), s.pool)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/strongroom-kms/strongroom/keystore/policy"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
@@ -18,6 +19,8 @@ var (
 // scope is an account and a Region: the namespace of keys.
 type scope struct {
 	account, region string
+	// defaultPolicy is that of keys without one of their own.
+	defaultPolicy *policy.Document
 }
 
 func newScope(account, region string) (scope, error) {
@@ -27,7 +30,11 @@ func newScope(account, region string) (scope, error) {
 	if !regionPattern.MatchString(region) {
 		return scope{}, fmt.Errorf("keystore: Region %q does not look like us-east-1", region)
 	}
-	return scope{account: account, region: region}, nil
+	document, err := policy.ParseKeyPolicy(policy.DefaultKeyPolicy(account))
+	if err != nil {
+		return scope{}, fmt.Errorf("keystore: the default key policy: %w", err)
+	}
+	return scope{account: account, region: region, defaultPolicy: document}, nil
 }
 
 // arn names a resource of KMS in the scope, e.g. "key/<uuid>".
@@ -38,11 +45,15 @@ func (s scope) arn(resource string) string {
 func (s scope) keyARN(id uuid.UUID) string { return s.arn("key/" + id.String()) }
 
 // The scope's names in the metadata store.
-func (s scope) prefix() string               { return s.account + "/" + s.region + "/" }
-func (s scope) keyPrefix() string            { return s.prefix() + "key/" }
-func (s scope) keyPath(id uuid.UUID) string  { return s.keyPrefix() + id.String() }
-func (s scope) aliasPath(n string) string    { return s.prefix() + n } // n begins with aliasPrefix
-func (s scope) servicePath() string          { return s.prefix() + "service" }
+func (s scope) prefix() string              { return s.account + "/" + s.region + "/" }
+func (s scope) keyPrefix() string           { return s.prefix() + "key/" }
+func (s scope) keyPath(id uuid.UUID) string { return s.keyPrefix() + id.String() }
+func (s scope) aliasPath(n string) string   { return s.prefix() + n } // n begins with aliasPrefix
+func (s scope) servicePath() string         { return s.prefix() + "service" }
+func (s scope) grantPrefix() string         { return s.prefix() + "grant/" }
+func (s scope) grantPath(key uuid.UUID, id string) string {
+	return s.grantPrefix() + key.String() + "/" + id
+}
 func (s scope) invocations(id string) string { return s.prefix() + "invocations/" + id }
 
 // reference is what a KeyId of a request names: a key, or an alias.

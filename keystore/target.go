@@ -15,6 +15,9 @@ type target struct {
 	isAlias bool
 	// resource is the ARN that policies are asked about, "*" when there is none.
 	resource string
+	// ref is the alias, or its ARN, by which the request names a key; empty when it
+	// names it otherwise.
+	ref string
 	// path is where the resource stands in the metadata store; empty when there
 	// is none. A change keeps it to itself.
 	path string
@@ -51,7 +54,9 @@ func (k *Keystore) byReference(ref string) func() target {
 		if a == nil {
 			return target{resource: "*", err: k.noAlias(r.alias)}
 		}
-		return k.keyTarget(a.target)
+		t := k.keyTarget(a.target)
+		t.ref = ref
+		return t
 	}
 }
 

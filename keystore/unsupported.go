@@ -7,13 +7,9 @@ import (
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
-// refuseUnsupported refuses what AWS offers and this service does not: a
-// grant token cannot be of any grant, and an answer cannot be encrypted for an
-// enclave.
+// refuseUnsupported refuses what AWS offers and this service does not: an answer
+// cannot be encrypted for an enclave.
 func refuseUnsupported(req proto.Message) error {
-	if r, ok := req.(interface{ GetGrantTokens() []string }); ok && len(r.GetGrantTokens()) > 0 {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_GRANT_TOKEN, "GrantTokens[0] is not the token of a grant.")
-	}
 	if r, ok := req.(interface{ GetRecipient() *kmsv1.RecipientInfo }); ok && r.GetRecipient() != nil {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "Recipient is not supported.")
 	}

@@ -126,13 +126,16 @@ func (v *view) apply(c metadata.Change) error {
 }
 
 // decode says what an event does to the contents. What is neither a key nor an
-// alias does nothing.
+// alias nor a grant does nothing.
 func (v *view) decode(e metadata.Event) (func(*contents), error) {
 	if id, isKey := strings.CutPrefix(e.Entry.Key, v.scope.keyPrefix()); isKey {
 		return v.decodeKey(e, id)
 	}
 	if name, isAlias := strings.CutPrefix(e.Entry.Key, v.scope.prefix()); isAlias && strings.HasPrefix(name, aliasPrefix) {
 		return v.decodeAlias(e, name)
+	}
+	if at, isGrant := strings.CutPrefix(e.Entry.Key, v.scope.grantPrefix()); isGrant {
+		return v.decodeGrant(e, at)
 	}
 	return func(*contents) {}, nil
 }
@@ -253,7 +256,7 @@ func (v *view) backingKeys() map[hsmpool.ObjectID]*key {
 	defer v.mu.RUnlock()
 	all := make(map[hsmpool.ObjectID]*key, len(v.keys.values))
 	for _, k := range v.keys.values {
-		for _, id := range k.backing {
+		for _, id := range k.objects() {
 			all[id] = k
 		}
 	}

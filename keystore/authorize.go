@@ -1,0 +1,71 @@
+package keystore
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/strongroom-kms/strongroom/keystore/policy"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+)
+
+// authorize asks the policies for every action that the operation needs: an
+// operation of several actions needs each for the target at its place, one of a
+// single action needs it for all targets.
+func (r *request) authorize() error {
+	if len(r.targets) == 0 {
+		return r.authorizeOne(r.method.Actions[0], target{resource: "*"}, 0)
+	}
+	for i, t := range r.targets {
+		action := r.method.Actions[0]
+		if len(r.method.Actions) > 1 {
+			action = r.method.Actions[i]
+		}
+		if err := r.authorizeOne(action, t, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// authorizeOne asks for one action on one target, which is at a place among the
+// targets.
+func (r *request) authorizeOne(action string, t target, place int) error {
+	d := r.decide(action, t, place)
+	if d.Allowed() {
+		return nil
+	}
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED,
+		"User: %s is not authorized to perform: %s on resource: %s %s", r.caller.Principal, action, t.resource, d.Reason())
+}
+
+// decide puts the question to the policies and grants. A key that is not there
+// has none of either: whether the caller learns that is up to its own policies.
+func (r *request) decide(action string, t target, place int) policy.Decision {
+	about := &circumstances{request: r, target: t, place: place}
+	question := policy.Request{
+		Principal: r.caller.Principal, Action: action, Resource: t.resource,
+		Context: about, EncryptionContext: about.encryptionContext(), GrantTokens: grantTokens(r.input),
+	}
+	sources := policy.Sources{KeyAccount: r.k.scope.account, Identity: r.k.identities.Load().Of(r.caller.Principal)}
+	if t.key != nil {
+		sources.KeyPolicy, sources.Grants = t.key.policy, grantsOf{r.k.view, t.key.id}
+	}
+	return policy.Decide(question, sources)
+}
+
+// grantsOf are the grants of a key as the view shows them.
+type grantsOf struct {
+	view *view
+	key  uuid.UUID
+}
+
+// Grant implements policy.GrantFinder.
+func (g grantsOf) Grant(principal, operation string, encryptionContext map[string]string, tokens []string) (string, bool) {
+	return g.view.allowsByGrant(g.key, principal, operation, encryptionContext, tokens)
+}
+
+func grantTokens(req any) []string {
+	if r, ok := req.(interface{ GetGrantTokens() []string }); ok {
+		return r.GetGrantTokens()
+	}
+	return nil
+}
