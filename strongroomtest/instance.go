@@ -60,6 +60,7 @@ func (i *instance) serve(listen string) error {
 			Listen:     listen,
 			Library:    i.options.library,
 			Principals: i.options.principals,
+			Regions:    i.options.regions,
 			WorkerEnv:  map[string]string{workerVariable: "1"},
 			Logger:     hclog.New(&hclog.LoggerOptions{Name: "strongroom", Level: level, Output: i.log}),
 			TrailOpen:  func(t *audit.Trail) { r.trail = t },

@@ -7,6 +7,7 @@ type Option func(*options)
 
 type options struct {
 	principals []devserver.Principal
+	regions    []string
 	library    string
 	logLevel   string
 }
@@ -19,6 +20,13 @@ func WithPrincipal(name string, policies ...string) Option {
 	return func(o *options) {
 		o.principals = append(o.principals, devserver.Principal{Name: name, Policies: policies})
 	}
+}
+
+// WithRegions has the server keep keys in these Regions, such as "eu-west-1",
+// instead of us-east-1. Requests mean the first one, unless their gRPC header
+// strongroom-region names another. Start refuses what is no Region.
+func WithRegions(first string, others ...string) Option {
+	return func(o *options) { o.regions = append([]string{first}, others...) }
 }
 
 // WithLibrary names the SoftHSM library, if it is not in one of the usual places.

@@ -18,6 +18,7 @@ type Event struct {
 	EventSource     string    `json:"eventSource"`
 	EventName       string    `json:"eventName"`
 	EventType       string    `json:"eventType"`
+	AWSRegion       string    `json:"awsRegion"`
 	ReadOnly        bool      `json:"readOnly"`
 	RequestID       string    `json:"requestID"`
 	ErrorCode       string    `json:"errorCode"`

@@ -10,7 +10,8 @@ import (
 	"github.com/strongroom-kms/strongroom/internal/daemon"
 )
 
-// What every development server says it is.
+// What every development server says it is, in this Region unless it is told
+// others.
 const (
 	Account    = "000000000000"
 	Region     = "us-east-1"
@@ -27,6 +28,8 @@ type Options struct {
 	Library string
 	// Principals are the callers; nil: DefaultPrincipals.
 	Principals []Principal
+	// Regions are the Regions, the default one first; nil: Region alone.
+	Regions []string
 	// WorkerEnv is added to the environment of the HSM worker.
 	WorkerEnv map[string]string
 	// AcceptNewJournal is daemon.Options.AcceptNewJournal.

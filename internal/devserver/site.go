@@ -141,7 +141,9 @@ func (s *Site) makeCertificates() error {
 func (s *Site) config(o Options) (*config.Config, error) {
 	c := config.Default()
 	c.Account = Account
-	c.Region = Region
+	if c.Regions = o.Regions; len(c.Regions) == 0 {
+		c.Region = Region
+	}
 	c.DataDir = s.Dir
 	c.Listen = o.Listen
 	c.TLS = config.TLS{Cert: s.server.Cert, Key: s.server.Key, ClientCA: s.CACert}
