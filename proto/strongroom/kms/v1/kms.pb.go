@@ -10565,10 +10565,10 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\x10\x80\x01\"<^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$R\auriPath\x12\x89\x01\n" +
 	"\x19vpc_endpoint_service_name\x18\x05 \x01(\tBN\xea\xe0\x18J\x1a\x04\b\x14\x10@\"B^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$R\x16vpcEndpointServiceName\x12R\n" +
 	"\x1avpc_endpoint_service_owner\x18\x06 \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\f\x10\f\"\t[0-9]{12}R\x17vpcEndpointServiceOwner:\x1f\xea\xe0\x18\x1b\n" +
-	"\x19XksProxyConfigurationType\"\xe1\x01\n" +
-	" XksProxyAuthenticationCredential\x12;\n" +
-	"\raccess_key_id\x18\x01 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b\x14\x10\x1e\"\v^[A-Z2-7]+$R\vaccessKeyId\x12T\n" +
-	"\x15raw_secret_access_key\x18\x02 \x01(\tB!\xea\xe0\x18\x1a\x1a\x04\b+\x10@\"\x12^[a-zA-Z0-9\\/+=]+$\x80\x01\x01R\x12rawSecretAccessKey:*\xea\xe0\x18&\n" +
+	"\x19XksProxyConfigurationType\"\xe5\x01\n" +
+	" XksProxyAuthenticationCredential\x12=\n" +
+	"\raccess_key_id\x18\x01 \x01(\tB\x19\xea\xe0\x18\x15\x10\x01\x1a\x04\b\x14\x10\x1e\"\v^[A-Z2-7]+$R\vaccessKeyId\x12V\n" +
+	"\x15raw_secret_access_key\x18\x02 \x01(\tB#\xea\xe0\x18\x1c\x10\x01\x1a\x04\b+\x10@\"\x12^[a-zA-Z0-9\\/+=]+$\x80\x01\x01R\x12rawSecretAccessKey:*\xea\xe0\x18&\n" +
 	"$XksProxyAuthenticationCredentialType*\xec\x03\n" +
 	"\aKeySpec\x12\x18\n" +
 	"\x14KEY_SPEC_UNSPECIFIED\x10\x00\x12\x15\n" +
