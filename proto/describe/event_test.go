@@ -185,7 +185,8 @@ func randomEvents() []eventTest {
 func TestEventsOfEveryOperation(t *testing.T) {
 	api := compiled(t)
 	covered := make(map[string]bool)
-	for _, tt := range slices.Concat(keyEvents(), stateEvents(), aliasEvents(), cipherEvents(), reEncryptEvents(), randomEvents()) {
+	texts := eventsFrom(t, api, slices.Concat(pairEvents(), accessEvents(), materialEvents(), storeEvents()))
+	for _, tt := range slices.Concat(keyEvents(), stateEvents(), aliasEvents(), cipherEvents(), reEncryptEvents(), randomEvents(), texts) {
 		covered[tt.method] = true
 		t.Run(tt.name, func(t *testing.T) {
 			method := api.Method(kmsService + tt.method)

@@ -10375,15 +10375,15 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\x0fkey_material_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b@\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\x88\x01\n" +
 	"!DeleteImportedKeyMaterialResponse\x12\"\n" +
 	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12?\n" +
-	"\x0fkey_material_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b\x00\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\xe8\x03\n" +
+	"\x0fkey_material_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b\x00\x10@\"\v^[a-f0-9]+$R\rkeyMaterialId\"\xee\x03\n" +
 	"\x13ReplicateKeyRequest\x12&\n" +
 	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12]\n" +
 	"\x0ereplica_region\x18\x02 \x01(\tB6\xea\xe0\x182\x10\x01\x1a\x04\b\x01\x10 \"\x13^([a-z]+-){2,3}\\d+$R\x13\n" +
 	"\x11kms:ReplicaRegionR\rreplicaRegion\x12H\n" +
 	"\x06policy\x18\x03 \x01(\tB0\xea\xe0\x18,\x1a\x06\b\x01\x10\x80\x80\b\"\"[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+R\x06policy\x12\x7f\n" +
 	"\"bypass_policy_lockout_safety_check\x18\x04 \x01(\bB3\xea\xe0\x18/B\a\x1a\x05falseR$\n" +
-	"\"kms:BypassPolicyLockoutSafetyCheckR\x1ebypassPolicyLockoutSafetyCheck\x12-\n" +
-	"\vdescription\x18\x05 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x00\x10\x80@R\vdescription\x12P\n" +
+	"\"kms:BypassPolicyLockoutSafetyCheckR\x1ebypassPolicyLockoutSafetyCheck\x123\n" +
+	"\vdescription\x18\x05 \x01(\tB\x11\xea\xe0\x18\r\x1a\x05\b\x00\x10\x80@B\x04\x1a\x02\"\"R\vdescription\x12P\n" +
 	"\x04tags\x18\x06 \x03(\v2\x16.strongroom.kms.v1.TagB$\xea\xe0\x18 R\x1e\x12\x0faws:RequestTag/\x1a\vaws:TagKeysR\x04tags\"\xfc\x01\n" +
 	"\x14ReplicateKeyResponse\x12P\n" +
 	"\x14replica_key_metadata\x18\x01 \x01(\v2\x1e.strongroom.kms.v1.KeyMetadataR\x12replicaKeyMetadata\x12W\n" +
