@@ -3,6 +3,7 @@ package policy
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // actionPattern is a service and the name of an action, each with wildcards.
@@ -11,10 +12,10 @@ var actionPattern = regexp.MustCompile(`^[A-Za-z0-9*?-]+:[A-Za-z0-9*?_-]+$`)
 // maxAction is the longest action, in bytes. The longest of AWS KMS has 40.
 const maxAction = 128
 
-// actionName is an action in lower case, which is how actions are compared.
+// actionName is an action, which is compared without regard to case.
 type actionName struct {
+	text  string // as the request has it
 	lower [maxAction]byte
-	n     int
 }
 
 // set is false for what no action is called.
@@ -23,16 +24,12 @@ func (a *actionName) set(action string) bool {
 		return false
 	}
 	for i := range len(action) {
-		c := action[i]
-		if c >= 0x80 {
+		if action[i] >= utf8.RuneSelf {
 			return false
 		}
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		a.lower[i] = c
+		a.lower[i] = lower(action[i])
 	}
-	a.n = len(action)
+	a.text = action
 	return true
 }
 
@@ -43,11 +40,11 @@ type actions struct {
 }
 
 func (a *actions) match(q *question) bool {
-	if _, ok := a.exact[string(q.action.lower[:q.action.n])]; ok {
+	if _, ok := a.exact[string(q.action.lower[:len(q.action.text)])]; ok {
 		return true
 	}
 	for i := range a.patterns {
-		if a.patterns[i].matches(q.request.Action, nil) == yes {
+		if a.patterns[i].matches(q.action.text, nil) == yes {
 			return true
 		}
 	}

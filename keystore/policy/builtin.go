@@ -30,10 +30,7 @@ func builtinTexts() map[string]string {
   "Statement": {
     "Effect": "Allow",
     "Action": [
-      "strongroom:DescribeHsms",
-      "strongroom:ListHsmOrphans",
-      "strongroom:StreamEvents",
-      "strongroom:StreamHsmLog"
+      "strongroom:DescribeHsms", "strongroom:ListHsmOrphans", "strongroom:StreamEvents", "strongroom:StreamHsmLog"
     ],
     "Resource": "*"
   }
@@ -45,21 +42,11 @@ func builtinTexts() map[string]string {
       "Sid": "Use",
       "Effect": "Allow",
       "Action": [
-        "kms:Decrypt",
-        "kms:DeriveSharedSecret",
-        "kms:Encrypt",
-        "kms:GenerateDataKey",
-        "kms:GenerateDataKeyPair",
-        "kms:GenerateDataKeyPairWithoutPlaintext",
-        "kms:GenerateDataKeyWithoutPlaintext",
-        "kms:GenerateMac",
-        "kms:GenerateRandom",
-        "kms:GetPublicKey",
-        "kms:ReEncryptFrom",
-        "kms:ReEncryptTo",
-        "kms:Sign",
-        "kms:Verify",
-        "kms:VerifyMac"
+        "kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo",
+        "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
+        "kms:GenerateDataKeyPair", "kms:GenerateDataKeyPairWithoutPlaintext",
+        "kms:Sign", "kms:Verify", "kms:GenerateMac", "kms:VerifyMac",
+        "kms:GetPublicKey", "kms:DeriveSharedSecret", "kms:GenerateRandom"
       ],
       "Resource": "*"
     },
@@ -67,15 +54,9 @@ func builtinTexts() map[string]string {
       "Sid": "ReadAbout",
       "Effect": "Allow",
       "Action": [
-        "kms:DescribeKey",
-        "kms:GetKeyLastUsage",
-        "kms:GetKeyPolicy",
-        "kms:GetKeyRotationStatus",
-        "kms:ListAliases",
-        "kms:ListKeyPolicies",
-        "kms:ListKeyRotations",
-        "kms:ListKeys",
-        "kms:ListResourceTags"
+        "kms:DescribeKey", "kms:ListKeys", "kms:ListAliases", "kms:ListResourceTags",
+        "kms:GetKeyPolicy", "kms:ListKeyPolicies", "kms:GetKeyLastUsage",
+        "kms:GetKeyRotationStatus", "kms:ListKeyRotations"
       ],
       "Resource": "*"
     }

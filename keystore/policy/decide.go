@@ -20,7 +20,7 @@ import "strings"
 func Decide(r Request, s Sources) Decision {
 	d := Decision{request: r, sources: s}
 	var q question
-	if q.ask(&r) && s.consistent() {
+	if q.ask(r) && s.consistent() {
 		d.decide(&q)
 	}
 	return d
@@ -103,7 +103,7 @@ func (d *Decision) by(o outcome, document *Document, s *statement) {
 // since they can be changed without the key. A Deny that applies is not.
 func AllowsPrincipal(d *Document, account string, r Request) bool {
 	var q question
-	if d == nil || !d.resource || !q.ask(&r) {
+	if d == nil || !d.resource || !q.ask(r) {
 		return false
 	}
 	f := d.resourcePolicy(&q, account)

@@ -45,16 +45,17 @@ func (s *statement) String() string {
 	return fmt.Sprintf("statement %d (%s)", s.number, s.sid)
 }
 
-// question is a request with what is found out about it once.
+// question is a request that has been looked through once.
 type question struct {
-	request *Request
-	action  actionName
-	caller  caller
+	caller   caller
+	action   actionName
+	resource string
+	context  Context
 }
 
 // ask is false for a request that nobody could have made; it is denied.
-func (q *question) ask(r *Request) bool {
-	q.request = r
+func (q *question) ask(r Request) bool {
+	q.resource, q.context = r.Resource, r.Context
 	var ok bool
 	q.caller, ok = newCaller(r.Principal)
 	return ok && r.Resource != "" && q.action.set(r.Action)
@@ -77,9 +78,9 @@ func (s *statement) about(q *question) truth {
 	if s.actions.match(q) == s.notAction {
 		return no
 	}
-	t := s.resources.match(q.request.Resource, q.request.Context).negatedIf(s.notResource)
+	t := s.resources.match(q.resource, q.context).negatedIf(s.notResource)
 	for i := 0; i < len(s.conditions) && t != no; i++ {
-		t = min(t, s.conditions[i].holds(q.request.Context))
+		t = min(t, s.conditions[i].holds(q.context))
 	}
 	return t
 }

@@ -9,7 +9,7 @@ func (d Decision) Explain() []string {
 	var q question
 	var lines []string
 	switch {
-	case !q.ask(&d.request):
+	case !q.ask(d.request):
 		lines = []string{"the request has no ARN of a principal, no action or no resource"}
 	case !d.sources.consistent():
 		lines = []string{"a policy does not stand where its kind belongs"}
@@ -67,11 +67,11 @@ func (s *statement) explain(q *question) string {
 	if s.applies(q) {
 		return s.effect(q)
 	}
-	context := q.request.Context
+	context := q.context
 	switch {
 	case s.actions.match(q) == s.notAction:
 		return "does not apply: it is not about this action"
-	case s.resources.match(q.request.Resource, context).negatedIf(s.notResource) == no:
+	case s.resources.match(q.resource, context).negatedIf(s.notResource) == no:
 		return "does not apply: it is not about this resource"
 	}
 	for i := range s.conditions {
@@ -88,7 +88,7 @@ func (s *statement) effect(q *question) string {
 	case !s.deny:
 		return "allows"
 	case s.about(q) == unknown:
-		return "denies, to be safe: " + s.undecided(q.request.Context)
+		return "denies, to be safe: " + s.undecided(q.context)
 	default:
 		return "denies"
 	}

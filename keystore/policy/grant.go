@@ -103,7 +103,8 @@ func (g *Grants) remove(id string) bool {
 }
 
 // keys returns where a grant is indexed: for each operation, under its grantee and,
-// if that is a role, under the role's sessions.
+// if that is a role, under the role's sessions. Operations with an encryption context
+// are left out if no context can be equal to Equals and have the pairs of Subset.
 func (g *Grant) keys() []grantKey {
 	grantees := []principalKey{byARN(g.Grantee)}
 	if sessions, ok := sessionsOf(g.Grantee); ok {
@@ -111,7 +112,8 @@ func (g *Grant) keys() []grantKey {
 	}
 	var keys []grantKey
 	for i, operation := range g.Operations {
-		if slices.Contains(g.Operations[:i], operation) {
+		twice := slices.Contains(g.Operations[:i], operation)
+		if twice || (takesContext(operation) && !g.canBeMet()) {
 			continue
 		}
 		for _, grantee := range grantees {
@@ -119,6 +121,11 @@ func (g *Grant) keys() []grantKey {
 		}
 	}
 	return keys
+}
+
+// canBeMet says whether some encryption context meets both constraints.
+func (g *Grant) canBeMet() bool {
+	return len(g.Equals) == 0 || isSubset(g.Subset, g.Equals)
 }
 
 // Get returns a grant. Its maps and lists stay those of the index.

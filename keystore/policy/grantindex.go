@@ -21,15 +21,13 @@ func newGrantIndex(constrained bool) *grantIndex {
 	return &grantIndex{constrained: constrained, seed: maphash.MakeSeed(), equals: make(map[uint64][]*Grant)}
 }
 
-// add indexes a grant. One whose Equals lacks a pair of its Subset is one that no
-// request can meet, and is left out.
 func (x *grantIndex) add(g *Grant) {
 	switch {
 	case !x.constrained:
 		x.subsets.add(nil, g)
 	case len(g.Equals) == 0:
 		x.subsets.add(sortedPairs(g.Subset), g)
-	case isSubset(g.Subset, g.Equals):
+	default:
 		h := x.hash(g.Equals)
 		x.equals[h] = append(x.equals[h], g)
 	}

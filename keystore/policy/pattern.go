@@ -176,13 +176,15 @@ func (p *pattern) matches(s string, c Context) truth {
 func (p *pattern) glob(s string, barrier int, c Context) bool {
 	at, i, star, starAt := 0, 0, -1, 0
 	for {
-		if i < len(p.pieces) && p.pieces[i].kind == many {
-			star, starAt = i, at
-			i++
-			continue
-		}
-		if i == len(p.pieces) && at == len(s) {
+		switch {
+		case i == len(p.pieces) && at == len(s):
 			return true
+		case i == len(p.pieces):
+		case p.pieces[i].kind == many:
+			if star, starAt, i = i, at, i+1; i == len(p.pieces) {
+				return at >= barrier
+			}
+			continue
 		}
 		if i < len(p.pieces) {
 			if n, ok := p.pieces[i].consume(s[at:], barrier-at, p.fold, c); ok {
@@ -242,6 +244,31 @@ func cutPrefix(s, prefix string, fold bool) (int, bool) {
 	if !fold {
 		return 0, false
 	}
+	for i := range len(prefix) {
+		switch {
+		case i == len(s):
+			return 0, false
+		case prefix[i]|s[i] >= utf8.RuneSelf:
+			n, ok := cutPrefixFold(s[i:], prefix[i:])
+			return i + n, ok
+		case lower(prefix[i]) != lower(s[i]):
+			return 0, false
+		}
+	}
+	return len(prefix), true
+}
+
+// lower is for ASCII.
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// cutPrefixFold returns the length of the prefix of s, each of whose characters may
+// differ by case, as in [strings.EqualFold].
+func cutPrefixFold(s, prefix string) (int, bool) {
 	at := 0
 	for _, want := range prefix {
 		got, width := utf8.DecodeRuneInString(s[at:])
@@ -253,15 +280,16 @@ func cutPrefix(s, prefix string, fold bool) (int, bool) {
 	return at, true
 }
 
-// sameFold says whether two characters differ by case only, as [strings.EqualFold]
-// does.
 func sameFold(a, b rune) bool {
+	if a == b {
+		return true
+	}
 	for r := unicode.SimpleFold(a); r != a; r = unicode.SimpleFold(r) {
 		if r == b {
 			return true
 		}
 	}
-	return a == b
+	return false
 }
 
 // endOfSegments returns where the sixth segment of an ARN begins; 0 for what is not

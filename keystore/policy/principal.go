@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -71,8 +72,8 @@ func roleOfSession(resource string) string {
 	return role
 }
 
-// principalKey is one way to name callers: by ARN (no account), as the sessions of a
-// role, by its name, or as everybody of an account (no name).
+// principalKey names a caller, by ARN without an account, or the sessions of an
+// account's role, by its name.
 type principalKey struct{ account, name string }
 
 func byARN(arn string) principalKey { return principalKey{name: arn} }
@@ -93,7 +94,9 @@ func sessionsOf(arn string) (key principalKey, ok bool) {
 // principals is what a Principal or NotPrincipal element names.
 type principals struct {
 	everybody bool
-	keys      map[principalKey]struct{}
+	accounts  []string
+	arns      []string
+	sessions  []principalKey // of the roles among arns
 }
 
 // reach says how a caller is named.
@@ -109,7 +112,7 @@ func (p *principals) reach(c *caller) reach {
 	switch {
 	case p.everybody || p.names(c):
 		return reachesCaller
-	case p.has(principalKey{account: c.account}):
+	case slices.Contains(p.accounts, c.account):
 		return reachesAccount
 	default:
 		return reachesNot
@@ -118,19 +121,14 @@ func (p *principals) reach(c *caller) reach {
 
 // names says whether the caller is named itself, or by its role.
 func (p *principals) names(c *caller) bool {
-	return p.has(byARN(c.arn)) ||
-		(c.role != "" && p.has(principalKey{c.account, c.role})) ||
-		(c.root && p.has(principalKey{account: c.account}))
-}
-
-func (p *principals) has(k principalKey) bool {
-	_, ok := p.keys[k]
-	return ok
+	return slices.Contains(p.arns, c.arn) ||
+		(c.role != "" && slices.Contains(p.sessions, principalKey{c.account, c.role})) ||
+		(c.root && slices.Contains(p.accounts, c.account))
 }
 
 // parsePrincipals parses "*" or an object of kinds of principals.
 func parsePrincipals(n node) (*principals, error) {
-	p := &principals{keys: make(map[principalKey]struct{})}
+	p := new(principals)
 	if n.kind == text && n.text == "*" {
 		p.everybody = true
 		return p, nil
@@ -173,7 +171,7 @@ func (p *principals) add(n node) error {
 	case n.text == "*":
 		p.everybody = true
 	case accountID.MatchString(n.text):
-		p.keys[principalKey{account: n.text}] = struct{}{}
+		p.accounts = append(p.accounts, n.text)
 	case CheckPrincipal(n.text) != nil:
 		return malformed(n.where, "%q is neither \"*\", an account nor the ARN of a principal", n.text).as(invalidPrincipals)
 	default:
@@ -184,11 +182,11 @@ func (p *principals) add(n node) error {
 
 func (p *principals) addARN(arn string) {
 	if c, ok := newCaller(arn); ok && c.root {
-		p.keys[principalKey{account: c.account}] = struct{}{}
+		p.accounts = append(p.accounts, c.account)
 		return
 	}
-	p.keys[byARN(arn)] = struct{}{}
+	p.arns = append(p.arns, arn)
 	if sessions, ok := sessionsOf(arn); ok {
-		p.keys[sessions] = struct{}{}
+		p.sessions = append(p.sessions, sessions)
 	}
 }
