@@ -46,6 +46,15 @@ func (d Decision) Reason() string {
 	}
 }
 
+// Denied says whether a policy denies the request explicitly, which nothing can
+// outweigh.
+func (d Decision) Denied() bool {
+	return d.outcome == deniedByResource || d.outcome == deniedByIdentity
+}
+
+// GrantID is the id of the grant that allows the request; "" if none was needed.
+func (d Decision) GrantID() string { return d.grant }
+
 // By names what allowed or denied the request, e.g. "key policy, statement 2
 // (Use)", "policy \"user\", statement 1" or "grant 0c23...". It is "" if nothing
 // did, so that the request is denied.
