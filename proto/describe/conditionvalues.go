@@ -15,7 +15,7 @@ import (
 // is in lower case, e.g. "kms:encryptioncontext:department". They are written as
 // policies write them: enums by their wire names, numbers in decimal, booleans as
 // "true" and "false", times in ISO 8601 and UTC. A field that is absent has the
-// value that events show for it, if any.
+// value that events show for it, if any; a boolean that is absent has none.
 //
 // It is not ok if msg does not have the key: the field is absent, the list or map
 // is empty, or no entry has the name. Names of entries are compared without
@@ -29,15 +29,24 @@ func (m *Message) ConditionValues(msg proto.Message, key string) (values []strin
 	if !r.IsValid() || r.Descriptor() != m.Desc {
 		return nil, false
 	}
+	values = m.appendConditions(nil, r, key)
+	return values, len(values) > 0
+}
+
+// appendConditions appends the values that r and the structures in it give a key.
+func (m *Message) appendConditions(dst []string, r protoreflect.Message, key string) []string {
 	for _, source := range m.conditions[key] {
-		values = source.append(values, r)
+		dst = source.append(dst, r)
 	}
 	for _, source := range m.entryConditions {
 		if name, found := strings.CutPrefix(key, source.prefix); found {
-			values = source.appendNamed(values, r, name)
+			dst = source.appendNamed(dst, r, name)
 		}
 	}
-	return values, len(values) > 0
+	for _, f := range m.conditional {
+		dst = f.Message.appendConditions(dst, r.Get(f.Desc).Message(), key)
+	}
+	return dst
 }
 
 // conditionSource reads the values of a condition key from one field.
@@ -58,25 +67,37 @@ func (m *Message) conditionKeys() {
 	m.conditions = make(map[string][]conditionSource)
 	for _, f := range m.Fields {
 		if f.Condition == nil {
+			m.structureConditions(f)
 			continue
 		}
 		key := strings.ToLower(orElse(f.Condition.Key, f.Condition.Names))
-		m.conditions[key] = append(m.conditions[key], conditionSource{f, defaultValue(f.Default)})
+		m.conditions[key] = append(m.conditions[key], conditionSource{f, f.defaultCondition()})
 		if prefix := strings.ToLower(f.Condition.EntryPrefix); prefix != "" {
 			m.entryConditions = append(m.entryConditions, entrySource{f, prefix})
 		}
 	}
 }
 
-// defaultValue returns the value of a JSON string, or a number or boolean as it
-// is written; nil if there is none.
-func defaultValue(text []byte) []string {
-	if text == nil {
+// structureConditions notes a field that is a structure with fields that feed
+// condition keys.
+func (m *Message) structureConditions(f *Field) {
+	if f.Kind != KindMessage || f.List || f.Map {
+		return
+	}
+	if inner := f.Message; len(inner.conditions) > 0 || len(inner.conditional) > 0 {
+		m.conditional = append(m.conditional, f)
+	}
+}
+
+// defaultCondition returns the value that the field has when it is absent: what
+// events show, unless that is a boolean.
+func (f *Field) defaultCondition() []string {
+	if f.Default == nil || f.Kind == KindBool {
 		return nil
 	}
 	var s string
-	if json.Unmarshal(text, &s) != nil {
-		s = string(text)
+	if json.Unmarshal(f.Default, &s) != nil {
+		s = string(f.Default)
 	}
 	return []string{s}
 }
@@ -85,16 +106,16 @@ func (s conditionSource) append(dst []string, r protoreflect.Message) []string {
 	f := s.field
 	switch {
 	case r.Has(f.Desc):
-		return f.appendConditions(dst, r.Get(f.Desc))
+		return f.appendTexts(dst, r.Get(f.Desc))
 	case f.DefaultFrom != nil && r.Has(f.DefaultFrom.Desc):
-		return f.DefaultFrom.appendConditions(dst, r.Get(f.DefaultFrom.Desc))
+		return f.DefaultFrom.appendTexts(dst, r.Get(f.DefaultFrom.Desc))
 	}
 	return append(dst, s.fallback...)
 }
 
-// appendConditions appends a field's value, each item of a list, or the name of
+// appendTexts appends a field's value, each item of a list, or the name of
 // each entry.
-func (f *Field) appendConditions(dst []string, v protoreflect.Value) []string {
+func (f *Field) appendTexts(dst []string, v protoreflect.Value) []string {
 	start := len(dst)
 	switch {
 	case f.hasEntries():

@@ -37,7 +37,7 @@ func scalarConditions() []conditionTest {
 		{"an absent field", &kmsv1.ScheduleKeyDeletionRequest{}, "kms:schedulekeydeletionpendingwindowindays", nil},
 		{"an empty list", &kmsv1.CreateGrantRequest{}, "kms:grantoperations", nil},
 		{"a default", &kmsv1.EncryptRequest{}, "kms:encryptionalgorithm", []string{"SYMMETRIC_DEFAULT"}},
-		{"a default that is not text", &kmsv1.CreateKeyRequest{}, "kms:bypasspolicylockoutsafetycheck", []string{"false"}},
+		{"a boolean that is absent", &kmsv1.PutKeyPolicyRequest{}, "kms:bypasspolicylockoutsafetycheck", nil},
 		{"another field's value", &kmsv1.CreateKeyRequest{CustomerMasterKeySpec: kmsv1.CustomerMasterKeySpec_CUSTOMER_MASTER_KEY_SPEC_ECC_SECG_P256_K1.Enum()}, "kms:keyspec", []string{"ECC_SECG_P256K1"}},
 		{"a key in the case of IAM's documents", &kmsv1.EncryptRequest{}, "kms:EncryptionAlgorithm", nil},
 		{"a key that the operation does not have", &kmsv1.EncryptRequest{}, "kms:keyspec", nil},
@@ -51,6 +51,7 @@ func entryConditions() []conditionTest {
 		{TagKey: proto.String("Team"), TagValue: proto.String("payroll")},
 		{TagKey: proto.String("empty"), TagValue: proto.String("")},
 	}}
+	grant := &kmsv1.CreateGrantRequest{Constraints: &kmsv1.GrantConstraints{EncryptionContextEquals: map[string]string{"Stage": "prod"}}}
 	return []conditionTest{
 		{"an entry", encrypt, "kms:encryptioncontext:stage", []string{"prod"}},
 		{"names that differ by case", encrypt, "kms:encryptioncontext:department", []string{"hr", "it"}},
@@ -60,6 +61,9 @@ func entryConditions() []conditionTest {
 		{"the names as they are", encrypt, "kms:encryptioncontextkeys", []string{"", "DEPARTMENT", "Department", "stage", "ä"}},
 		{"the names of an empty map", &kmsv1.EncryptRequest{}, "kms:encryptioncontextkeys", nil},
 		{"an entry of an empty map", &kmsv1.EncryptRequest{}, "kms:encryptioncontext:stage", nil},
+		{"an entry in a structure", grant, "kms:encryptioncontext:stage", []string{"prod"}},
+		{"the names in a structure", grant, "kms:encryptioncontextkeys", []string{"Stage"}},
+		{"an entry in an absent structure", &kmsv1.CreateGrantRequest{}, "kms:encryptioncontext:stage", nil},
 		{"a tag", tags, "aws:requesttag/team", []string{"payroll"}},
 		{"a tag with an empty value", tags, "aws:requesttag/empty", []string{""}},
 		{"the keys of tags", tags, "aws:tagkeys", []string{"Team", "empty"}},

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/strongroom-kms/strongroom/proto/describe"
 )
 
 // conditionKeys are the IAM condition keys that AWS KMS takes from requests of
@@ -16,6 +18,9 @@ func conditionKeys() map[string][]string {
 	pair := slices.Concat([]string{"kms:DataKeyPairSpec"}, encryptionContext)
 	signature := []string{"kms:MessageType", "kms:SigningAlgorithm"}
 	tags := []string{"aws:RequestTag/<name>", "aws:TagKeys"}
+	grant := slices.Concat(encryptionContext, encryptionContext, // of either constraint
+		[]string{"kms:GrantOperations", "kms:GranteePrincipal", "kms:RetiringPrincipal"})
+	slices.Sort(grant)
 	return map[string][]string{
 		"CreateKey": slices.Concat(tags, []string{
 			"kms:BypassPolicyLockoutSafetyCheck",
@@ -37,7 +42,7 @@ func conditionKeys() map[string][]string {
 		"TagResource":                         tags,
 		"UntagResource":                       {"aws:TagKeys"},
 		"PutKeyPolicy":                        {"kms:BypassPolicyLockoutSafetyCheck"},
-		"CreateGrant":                         {"kms:GrantOperations", "kms:GranteePrincipal", "kms:RetiringPrincipal"},
+		"CreateGrant":                         grant,
 		"ListGrants":                          {"kms:GranteePrincipal"},
 		"ListRetirableGrants":                 {"kms:RetiringPrincipal"},
 		"EnableKeyRotation":                   {"kms:RotationPeriodInDays"},
@@ -51,13 +56,7 @@ func conditionKeys() map[string][]string {
 func TestConditionKeysAreAsIAMHasThem(t *testing.T) {
 	got := make(map[string][]string)
 	for _, m := range compiled(t).Services()[0].Methods {
-		for _, f := range m.Request.Fields {
-			if c := f.Condition; c != nil && c.Key != "" {
-				got[m.Name] = append(got[m.Name], c.Key)
-			} else if c != nil {
-				got[m.Name] = append(got[m.Name], c.EntryPrefix+"<name>", c.Names)
-			}
-		}
+		got[m.Name] = conditionsOf(m.Request)
 		slices.Sort(got[m.Name])
 	}
 	for name, keys := range got {
@@ -68,4 +67,20 @@ func TestConditionKeysAreAsIAMHasThem(t *testing.T) {
 	if diff := cmp.Diff(conditionKeys(), got); diff != "" {
 		t.Errorf("condition keys (-AWS +proto):\n%s", diff)
 	}
+}
+
+// conditionsOf are the condition keys of a message and of the structures in it.
+func conditionsOf(m *describe.Message) []string {
+	var keys []string
+	for _, f := range m.Fields {
+		switch c := f.Condition; {
+		case c != nil && c.Key != "":
+			keys = append(keys, c.Key)
+		case c != nil:
+			keys = append(keys, c.EntryPrefix+"<name>", c.Names)
+		case f.Message != nil && !f.List:
+			keys = append(keys, conditionsOf(f.Message)...)
+		}
+	}
+	return keys
 }

@@ -24,6 +24,7 @@ type Message struct {
 
 	conditions      map[string][]conditionSource // by condition key in lower case
 	entryConditions []entrySource
+	conditional     []*Field // structures whose fields feed condition keys
 }
 
 // ByWireName returns the field with a name on the AWS wire, or nil.

@@ -980,9 +980,11 @@ func (x *FieldRule) GetPublic() bool {
 }
 
 // ConditionRule names the IAM condition keys, prefix included, that a field of
-// a request feeds. An absent field has the value that the event would show
-// (EventRule.default_from, EventRule.default_json), if it has one. A key spec,
-// usage or origin that belongs to an existing key is the key's, not a field's.
+// a request, or of a structure in it, feeds. An absent field has the value that
+// the event would show (EventRule.default_from, EventRule.default_json), if it has
+// one; a boolean has none, since AWS's policies ask with Null whether it is there.
+// A key spec, usage or origin that belongs to an existing key is the key's, not a
+// field's.
 type ConditionRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The condition key with the field's value, e.g. "kms:EncryptionAlgorithm". A

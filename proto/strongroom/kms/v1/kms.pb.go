@@ -10520,10 +10520,10 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\n" +
 	"operations\x18\b \x03(\x0e2!.strongroom.kms.v1.GrantOperationR\n" +
 	"operations\x12E\n" +
-	"\vconstraints\x18\t \x01(\v2#.strongroom.kms.v1.GrantConstraintsR\vconstraints\"\xa6\x03\n" +
-	"\x10GrantConstraints\x12|\n" +
-	"\x19encryption_context_subset\x18\x01 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntryR\x17encryptionContextSubset\x12|\n" +
-	"\x19encryption_context_equals\x18\x02 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntryR\x17encryptionContextEquals\x1aJ\n" +
+	"\vconstraints\x18\t \x01(\v2#.strongroom.kms.v1.GrantConstraintsR\vconstraints\"\x9e\x04\n" +
+	"\x10GrantConstraints\x12\xb7\x01\n" +
+	"\x19encryption_context_subset\x18\x01 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x17encryptionContextSubset\x12\xb7\x01\n" +
+	"\x19encryption_context_equals\x18\x02 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x17encryptionContextEquals\x1aJ\n" +
 	"\x1cEncryptionContextSubsetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aJ\n" +
