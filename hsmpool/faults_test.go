@@ -38,6 +38,12 @@ func (f faults) set(tb testing.TB, function string, rv ckr.RV, wait time.Duratio
 	f.write(tb, function, fmt.Sprintf("%d %d %d 0", rv, wait.Milliseconds(), times))
 }
 
+// later has a call of a C_ function wait and return a code, after some that pass.
+func (f faults) later(tb testing.TB, function string, rv ckr.RV, wait time.Duration, pass int) {
+	tb.Helper()
+	f.write(tb, function, fmt.Sprintf("%d %d 1 0 %d", rv, wait.Milliseconds(), pass))
+}
+
 // refuse has the next calls of a C_ function return a code and do nothing.
 func (f faults) refuse(tb testing.TB, function string, rv ckr.RV, times int) {
 	tb.Helper()

@@ -216,17 +216,21 @@ func TestUnsupported(t *testing.T) {
 	}
 }
 
-// TestNoKeyMaterialIsBrought: nothing made here ever passes C_CreateObject.
+// TestNoKeyMaterialIsBrought: nothing made here ever passes C_CreateObject. The self-test,
+// which imports keys, comes before.
 func TestNoKeyMaterialIsBrought(t *testing.T) {
 	t.Parallel()
 	h := newHSM(t)
 	fault := h.disturb(t)
 	watched := []string{"C_CreateObject", "C_CopyObject", "C_UnwrapKey"}
 	asked := []string{"C_GenerateKey", "C_GenerateKeyPair", "C_Sign", "C_Decrypt", "C_DeriveKey", "C_WrapKey"}
+	pool := h.open(t)
+	if _, err := pool.Capabilities(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for _, function := range append(watched, asked...) {
 		fault.set(t, function, 0, 0, always)
 	}
-	pool := h.open(t)
 	useEverything(t, pool)
 	closePool(t, pool)
 	for _, function := range watched {

@@ -23,22 +23,31 @@ const (
 // the pool destroys what may have been made under it, and refuses the id until it has.
 func (p *Pool) Generate(ctx context.Context, r GenerateRequest) (Generated, error) {
 	if p.orphans.has(r.ID) {
-		return Generated{}, p.internal(r.ID, errors.New("an earlier generation of this id failed and is being undone: choose a new id"))
+		return Generated{}, p.internal(r.ID, errOrphan)
 	}
 	if err := p.canGenerate(ctx, r); err != nil {
 		return Generated{}, err
 	}
-	o := &order{object: r.ID, management: true, message: &workerv1.ToWorker{Request: &workerv1.ToWorker_Generate{
+	reply, trace, err := p.makeKey(ctx, r.ID, &workerv1.ToWorker{Request: &workerv1.ToWorker_Generate{
 		Generate: &workerv1.GenerateRequest{ObjectId: r.ID[:], Label: r.Label, KeyType: uint32(r.Type), Use: uint32(r.Use)},
-	}}}
-	reply, trace, err := p.run(ctx, o)
+	}})
 	if err != nil {
-		if o.sent && unknownOutcome(err) {
-			p.orphans.add(r.ID, requestID(ctx))
-		}
 		return Generated{Trace: trace}, err
 	}
 	return Generated{PublicKey: reply.GetPublicKey(), Trace: trace}, nil
+}
+
+// errOrphan refuses an id under which there may be a key.
+var errOrphan = errors.New("an earlier generation or import of this id failed and is being undone: choose a new id")
+
+// makeKey has a key made, and what may be left of a failure destroyed.
+func (p *Pool) makeKey(ctx context.Context, id ObjectID, message *workerv1.ToWorker) (*workerv1.Reply, Trace, error) {
+	o := &order{object: id, management: true, message: message}
+	reply, trace, err := p.run(ctx, o)
+	if err != nil && o.sent && unknownOutcome(err) {
+		p.orphans.add(id, requestID(ctx))
+	}
+	return reply, trace, err
 }
 
 // canGenerate refuses keys that the token could not use. AES keys do not wait for the

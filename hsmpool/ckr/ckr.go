@@ -27,6 +27,7 @@ const (
 	ArgumentsBad               RV = 0x007
 	AttributeSensitive         RV = 0x011
 	AttributeTypeInvalid       RV = 0x012
+	AttributeValueInvalid      RV = 0x013
 	DataInvalid                RV = 0x020
 	DataLenRange               RV = 0x021
 	DeviceError                RV = 0x030
@@ -39,6 +40,7 @@ const (
 	KeyHandleInvalid           RV = 0x060
 	KeySizeRange               RV = 0x062
 	KeyTypeInconsistent        RV = 0x063
+	KeyIndigestible            RV = 0x067
 	KeyFunctionNotPermitted    RV = 0x068
 	KeyNotWrappable            RV = 0x069
 	KeyUnextractable           RV = 0x06a
@@ -57,11 +59,18 @@ const (
 	SessionClosed              RV = 0x0b0
 	SessionCount               RV = 0x0b1
 	SessionHandleInvalid       RV = 0x0b3
+	TemplateIncomplete         RV = 0x0d0
+	TemplateInconsistent       RV = 0x0d1
 	TokenNotPresent            RV = 0x0e0
 	TokenNotRecognized         RV = 0x0e1
+	UnwrappingKeyHandleInvalid RV = 0x0f0
+	UnwrappingKeySizeRange     RV = 0x0f1
+	UnwrappingKeyInconsistent  RV = 0x0f2
 	UserAlreadyLoggedIn        RV = 0x100
 	UserNotLoggedIn            RV = 0x101
 	UserPINNotInitialized      RV = 0x102
+	WrappedKeyInvalid          RV = 0x110
+	WrappedKeyLenRange         RV = 0x112
 	CryptokiNotInitialized     RV = 0x190
 	CryptokiAlreadyInitialized RV = 0x191
 )
@@ -71,8 +80,10 @@ func (rv RV) String() string {
 	if rv == OK {
 		return "CKR_OK" // every API event says it
 	}
-	if name, ok := names()[rv]; ok {
-		return name
+	for _, all := range []map[RV]string{names(), wrapNames()} {
+		if name, ok := all[rv]; ok {
+			return name
+		}
 	}
 	return fmt.Sprintf("CKR 0x%08x", uint32(rv))
 }
@@ -88,7 +99,7 @@ func names() map[RV]string {
 		0x010:                      "CKR_ATTRIBUTE_READ_ONLY",
 		AttributeSensitive:         "CKR_ATTRIBUTE_SENSITIVE",
 		AttributeTypeInvalid:       "CKR_ATTRIBUTE_TYPE_INVALID",
-		0x013:                      "CKR_ATTRIBUTE_VALUE_INVALID",
+		AttributeValueInvalid:      "CKR_ATTRIBUTE_VALUE_INVALID",
 		DataInvalid:                "CKR_DATA_INVALID",
 		DataLenRange:               "CKR_DATA_LEN_RANGE",
 		DeviceError:                "CKR_DEVICE_ERROR",
@@ -101,9 +112,8 @@ func names() map[RV]string {
 		KeyHandleInvalid:           "CKR_KEY_HANDLE_INVALID",
 		KeySizeRange:               "CKR_KEY_SIZE_RANGE",
 		KeyTypeInconsistent:        "CKR_KEY_TYPE_INCONSISTENT",
+		KeyIndigestible:            "CKR_KEY_INDIGESTIBLE",
 		KeyFunctionNotPermitted:    "CKR_KEY_FUNCTION_NOT_PERMITTED",
-		KeyNotWrappable:            "CKR_KEY_NOT_WRAPPABLE",
-		KeyUnextractable:           "CKR_KEY_UNEXTRACTABLE",
 		MechanismInvalid:           "CKR_MECHANISM_INVALID",
 		MechanismParamInvalid:      "CKR_MECHANISM_PARAM_INVALID",
 		ObjectHandleInvalid:        "CKR_OBJECT_HANDLE_INVALID",
@@ -118,8 +128,8 @@ func names() map[RV]string {
 		SessionCount:               "CKR_SESSION_COUNT",
 		SessionHandleInvalid:       "CKR_SESSION_HANDLE_INVALID",
 		0x0b5:                      "CKR_SESSION_READ_ONLY",
-		0x0d0:                      "CKR_TEMPLATE_INCOMPLETE",
-		0x0d1:                      "CKR_TEMPLATE_INCONSISTENT",
+		TemplateIncomplete:         "CKR_TEMPLATE_INCOMPLETE",
+		TemplateInconsistent:       "CKR_TEMPLATE_INCONSISTENT",
 		TokenNotPresent:            "CKR_TOKEN_NOT_PRESENT",
 		TokenNotRecognized:         "CKR_TOKEN_NOT_RECOGNIZED",
 		0x0e2:                      "CKR_TOKEN_WRITE_PROTECTED",
@@ -134,5 +144,18 @@ func names() map[RV]string {
 		CryptokiNotInitialized:     "CKR_CRYPTOKI_NOT_INITIALIZED",
 		CryptokiAlreadyInitialized: "CKR_CRYPTOKI_ALREADY_INITIALIZED",
 		0x200:                      "CKR_FUNCTION_REJECTED",
+	}
+}
+
+// wrapNames are those of what can be wrong with wrapping and unwrapping.
+func wrapNames() map[RV]string {
+	return map[RV]string{
+		KeyNotWrappable:            "CKR_KEY_NOT_WRAPPABLE",
+		KeyUnextractable:           "CKR_KEY_UNEXTRACTABLE",
+		UnwrappingKeyHandleInvalid: "CKR_UNWRAPPING_KEY_HANDLE_INVALID",
+		UnwrappingKeySizeRange:     "CKR_UNWRAPPING_KEY_SIZE_RANGE",
+		UnwrappingKeyInconsistent:  "CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT",
+		WrappedKeyInvalid:          "CKR_WRAPPED_KEY_INVALID",
+		WrappedKeyLenRange:         "CKR_WRAPPED_KEY_LEN_RANGE",
 	}
 }

@@ -120,6 +120,11 @@ func rules() []rule {
 		{"", "C_Decrypt", []RV{EncryptedDataInvalid, EncryptedDataLenRange}, Verdict{Keep, caller, ""}},
 		{ProfileSoftHSM, "C_Decrypt", []RV{GeneralError}, Verdict{Canary, caller, hintTokens}},
 		{"", "C_Decrypt", []RV{GeneralError, FunctionFailed, DataInvalid, DataLenRange, ArgumentsBad}, Verdict{Canary, caller, hintLost}},
+		{"", "C_UnwrapKey", []RV{WrappedKeyInvalid, WrappedKeyLenRange, EncryptedDataInvalid, EncryptedDataLenRange}, Verdict{Keep, caller, ""}},
+		{ProfileSoftHSM, "C_UnwrapKey", []RV{GeneralError, FunctionFailed}, Verdict{Canary, caller, hintTokens}},
+		{"", "C_UnwrapKey", []RV{GeneralError, FunctionFailed, DataInvalid, DataLenRange, ArgumentsBad, AttributeValueInvalid,
+			TemplateIncomplete, TemplateInconsistent, KeySizeRange}, Verdict{Canary, caller, hintLost}},
+		{"", "", []RV{UnwrappingKeyHandleInvalid}, Verdict{Refind, missing, ""}},
 		{"", "", []RV{KeyHandleInvalid, ObjectHandleInvalid}, Verdict{Refind, missing, ""}},
 		{ProfileCloudHSM, "", []RV{FunctionFailed, OperationActive}, Verdict{DropSession, busy, hintBusy}},
 		{"", "", []RV{SessionCount, DeviceMemory}, Verdict{DropSession, busy, "lower the number of sessions"}},
@@ -131,6 +136,6 @@ func rules() []rule {
 		{"", "", []RV{GeneralError, FunctionFailed}, Verdict{DropSession, unavailable, hintLost}},
 		{"", "", []RV{MechanismInvalid, MechanismParamInvalid, FunctionNotSupported, KeySizeRange, KeyNotWrappable, KeyUnextractable,
 			CurveNotSupported, DomainParamsInvalid}, Verdict{Keep, unsupported, hintLibrary}},
-		{"", "", []RV{KeyTypeInconsistent, KeyFunctionNotPermitted}, Verdict{Keep, internal, hintKey}},
+		{"", "", []RV{KeyTypeInconsistent, KeyFunctionNotPermitted, UnwrappingKeySizeRange, UnwrappingKeyInconsistent}, Verdict{Keep, internal, hintKey}},
 	}
 }

@@ -4,7 +4,7 @@
  *
  * P11FAULT_LIBRARY names the library to pass calls on to, P11FAULT_DIR a directory.
  * A file there that is named like a function, with the content "RV MILLISECONDS
- * TIMES FAILED", has so many calls of that function wait so long before they are
+ * TIMES FAILED SKIP", lets SKIP calls pass (none if it is missing) and has so many calls of that function wait so long before they are
  * passed on, and then return that code instead of the library's; not if RV is 0,
  * and if FAILED is 1 only if the library's is an error. If FAILED is 2 they are not
  * passed on at all. While the file is there each
@@ -65,7 +65,7 @@ static long hits(const char *path)
 static int order(const char *name, ck_ulong *rv, long *wait, int *failed)
 {
 	char path[512], count[520];
-	long times = 0;
+	long times = 0, skip = 0, hit;
 	FILE *f;
 	int wanted;
 
@@ -74,10 +74,11 @@ static int order(const char *name, ck_ulong *rv, long *wait, int *failed)
 	f = fopen(path, "r");
 	if (!f)
 		return 0;
-	wanted = fscanf(f, "%lu %ld %ld %d", rv, wait, &times, failed) == 4;
+	wanted = fscanf(f, "%lu %ld %ld %d %ld", rv, wait, &times, failed, &skip) >= 4;
 	fclose(f);
 	pthread_mutex_lock(&lock);
-	wanted = wanted && hits(count) <= times;
+	hit = wanted ? hits(count) : 0;
+	wanted = hit > skip && hit <= skip + times;
 	pthread_mutex_unlock(&lock);
 	return wanted;
 }

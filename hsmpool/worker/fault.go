@@ -4,6 +4,7 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/miekg/pkcs11"
 
@@ -78,6 +79,11 @@ func internal(err error) *fault {
 // callers is the failure of a request that asks for what cannot be.
 func callers(err error) *fault {
 	return &fault{class: workerv1.FailureClass_FAILURE_CLASS_CALLER, err: err}
+}
+
+// unsupported is the failure of a request for what the token cannot do.
+func unsupported(format string, args ...any) *fault {
+	return &fault{class: workerv1.FailureClass_FAILURE_CLASS_UNSUPPORTED, err: fmt.Errorf(format, args...)}
 }
 
 // failed returns the reply that says why a request failed.

@@ -44,6 +44,39 @@ func unwrapPadded(key, wrapped []byte) ([]byte, error) {
 	return content, nil
 }
 
+// wrapPadded wraps content under an AES key of 16, 24 or 32 bytes.
+func wrapPadded(key, content []byte) ([]byte, error) {
+	c, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("wrapping: %w", err)
+	}
+	b := binary.BigEndian.AppendUint32(nil, paddedIV)
+	b = append(binary.BigEndian.AppendUint32(b, uint32(len(content))), content...)
+	b = append(b, make([]byte, -len(b)&(semiblock-1))...)
+	if len(b) == 2*semiblock {
+		c.Encrypt(b, b)
+		return b, nil
+	}
+	wrapBlocks(b, c.Encrypt)
+	return b, nil
+}
+
+// wrapBlocks is the wrapping function W, in place.
+func wrapBlocks(b []byte, encrypt func(dst, src []byte)) {
+	var block [2 * semiblock]byte
+	copy(block[:], b[:semiblock])
+	n := len(b)/semiblock - 1
+	for t := range 6 * n {
+		r := b[semiblock*(1+t%n):][:semiblock]
+		copy(block[semiblock:], r)
+		encrypt(block[:], block[:])
+		first := binary.BigEndian.Uint64(block[:]) ^ uint64(t+1)
+		binary.BigEndian.PutUint64(block[:], first)
+		copy(r, block[semiblock:])
+	}
+	copy(b, block[:semiblock])
+}
+
 // unwrapBlocks is the inverse of the wrapping function W (RFC 3394, 2.2.2; NIST SP
 // 800-38F, 6.1), in place.
 func unwrapBlocks(b []byte, decrypt func(dst, src []byte)) {

@@ -33,14 +33,9 @@ enum {
 	TAG_BITS = 128,
 };
 
-struct ck_attribute {
-	ck_ulong type;
-	void *value;
-	ck_ulong value_length;
-};
-
 // CK_FUNCTION_LIST: a version, and then the functions in the standard's order.
 enum function_index {
+	C_CREATE_OBJECT = 20,
 	C_GET_ATTRIBUTE_VALUE = 24,
 	C_ENCRYPT_INIT = 29,
 	C_ENCRYPT = 30,
@@ -62,7 +57,8 @@ struct strongroom_library {
 typedef ck_ulong (*get_function_list)(strongroom_library **);
 typedef ck_ulong (*init_function)(ck_ulong session, struct ck_mechanism *, ck_ulong key);
 typedef ck_ulong (*data_function)(ck_ulong session, ck_byte *in, ck_ulong in_length, ck_byte *out, ck_ulong *out_length);
-typedef ck_ulong (*attribute_function)(ck_ulong session, ck_ulong object, struct ck_attribute *, ck_ulong count);
+typedef ck_ulong (*attribute_function)(ck_ulong session, ck_ulong object, strongroom_attribute *, ck_ulong count);
+typedef ck_ulong (*create_function)(ck_ulong session, strongroom_attribute *, ck_ulong count, ck_ulong *object);
 typedef ck_ulong (*random_function)(ck_ulong session, ck_byte *out, ck_ulong length);
 
 strongroom_library *strongroom_load(const char *path, const char **why)
@@ -191,12 +187,23 @@ strongroom_result strongroom_value(strongroom_library *library,
 	unsigned long session, unsigned long object,
 	unsigned char *out, unsigned long out_size)
 {
-	struct ck_attribute attribute = { CKA_VALUE, out, out_size };
+	strongroom_attribute attribute = { CKA_VALUE, out, out_size };
 	strongroom_result result = { STRONGROOM_GET_ATTRIBUTE_VALUE, 0, 0 };
 
 	result.rv = ((attribute_function)library->functions[C_GET_ATTRIBUTE_VALUE])(session, object, &attribute, 1);
 	result.length = attribute.value_length;
 	if (result.rv != 0)
 		explicit_bzero(out, out_size);
+	return result;
+}
+
+strongroom_result strongroom_create(strongroom_library *library,
+	unsigned long session,
+	strongroom_attribute *attributes, unsigned long count,
+	unsigned long *object)
+{
+	strongroom_result result = { STRONGROOM_CREATE_OBJECT, 0, 0 };
+
+	result.rv = ((create_function)library->functions[C_CREATE_OBJECT])(session, attributes, count, object);
 	return result;
 }

@@ -10,6 +10,8 @@ package worker
 #cgo nocallback strongroom_decrypt
 #cgo noescape strongroom_value
 #cgo nocallback strongroom_value
+#cgo noescape strongroom_create
+#cgo nocallback strongroom_create
 #include <stdlib.h>
 #include "library.h"
 */
@@ -17,7 +19,10 @@ import "C"
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
+
+	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 )
@@ -59,11 +64,14 @@ func loadLibrary(path string) (*library, error) {
 }
 
 // mechanism is a CK_MECHANISM: its number, its name for messages, and its parameters as
-// CK_ULONGs, none of them a pointer.
+// CK_ULONGs.
 type mechanism struct {
 	kind   uint
 	name   string
 	params []uint
+	// nested, if not nil, are parameters to which the last of params is a pointer; C_UnwrapKey
+	// only.
+	nested []uint
 }
 
 // operation says what is signed or decrypted.
@@ -90,6 +98,23 @@ func (l *library) decrypt(o operation, out []byte) (int, result) {
 // value reads an object's CKA_VALUE, which must fill out.
 func (l *library) value(session, object uint, out []byte) result {
 	return resultOf(C.strongroom_value(l.table, C.ulong(session), C.ulong(object), pointer(out), C.ulong(len(out))), len(out))
+}
+
+// create makes an object of a template in which there is a secret.
+func (l *library) create(session uint, template []*pkcs11.Attribute) (pkcs11.ObjectHandle, result) {
+	var pinned runtime.Pinner // the attributes point to each other's memory
+	defer pinned.Unpin()
+	attributes := make([]C.strongroom_attribute, len(template))
+	for i, a := range template {
+		attributes[i] = C.strongroom_attribute{_type: C.ulong(a.Type), value_length: C.ulong(len(a.Value))}
+		if len(a.Value) > 0 {
+			pinned.Pin(unsafe.SliceData(a.Value))
+			attributes[i].value = unsafe.Pointer(unsafe.SliceData(a.Value))
+		}
+	}
+	var object C.ulong
+	r := C.strongroom_create(l.table, C.ulong(session), unsafe.SliceData(attributes), C.ulong(len(attributes)), &object)
+	return pkcs11.ObjectHandle(object), resultOf(r, 0)
 }
 
 func paramsSize(m mechanism) C.ulong { return C.ulong(uintptr(len(m.params)) * unsafe.Sizeof(uint(0))) }
@@ -132,6 +157,8 @@ func functionName(f C.enum_strongroom_function) string {
 		return "C_Sign"
 	case C.STRONGROOM_GET_ATTRIBUTE_VALUE:
 		return "C_GetAttributeValue"
+	case C.STRONGROOM_CREATE_OBJECT:
+		return "C_CreateObject"
 	}
 	return ""
 }

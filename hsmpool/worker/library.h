@@ -19,6 +19,7 @@ enum strongroom_function {
 	STRONGROOM_SIGN_INIT,
 	STRONGROOM_SIGN,
 	STRONGROOM_GET_ATTRIBUTE_VALUE,
+	STRONGROOM_CREATE_OBJECT,
 };
 
 // strongroom_result is the last call made, its return code, and the bytes written.
@@ -27,6 +28,13 @@ typedef struct {
 	unsigned long rv;
 	unsigned long length;
 } strongroom_result;
+
+// strongroom_attribute is a CK_ATTRIBUTE.
+typedef struct {
+	unsigned long type;
+	void *value;
+	unsigned long value_length;
+} strongroom_attribute;
 
 // strongroom_load loads the library and returns its table, or NULL and why. It is
 // never unloaded: libraries leave threads and exit handlers behind.
@@ -69,5 +77,12 @@ strongroom_result strongroom_decrypt(strongroom_library *library,
 strongroom_result strongroom_value(strongroom_library *library,
 	unsigned long session, unsigned long object,
 	unsigned char *out, unsigned long out_size);
+
+// strongroom_create makes an object of a template, so that no copy of the secret in it is
+// left in memory that is freed.
+strongroom_result strongroom_create(strongroom_library *library,
+	unsigned long session,
+	strongroom_attribute *attributes, unsigned long count,
+	unsigned long *object);
 
 #endif

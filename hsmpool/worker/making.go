@@ -3,8 +3,13 @@
 package worker
 
 import (
+	"encoding/binary"
+	"runtime"
+	"unsafe"
+
 	"github.com/miekg/pkcs11"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -57,4 +62,70 @@ func (t *token) store(call *workerv1.Call, do func() error) error {
 		return t.storing.change(do)
 	}
 	return do()
+}
+
+// create makes an object of key material, announced as call says. Its failure is an
+// *opError.
+func (t *token) create(session pkcs11.SessionHandle, template []*pkcs11.Attribute, call *workerv1.Call) (pkcs11.ObjectHandle, error) {
+	return t.bring(session, "C_CreateObject", call, func() (pkcs11.ObjectHandle, error) {
+		key, res := t.hot.create(uint(session), template)
+		if res.rv != ckr.OK {
+			return 0, pkcs11.Error(res.rv)
+		}
+		return key, nil
+	})
+}
+
+// unwrap makes a key of wrapped material, announced as call says. Its failure is an
+// *opError.
+func (t *token) unwrap(session pkcs11.SessionHandle, by mechanism, key pkcs11.ObjectHandle, wrapped []byte,
+	template []*pkcs11.Attribute, call *workerv1.Call,
+) (pkcs11.ObjectHandle, error) {
+	var pinned runtime.Pinner
+	defer pinned.Unpin()
+	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(by.kind, by.encode(&pinned))}
+	return t.bring(session, "C_UnwrapKey", call, func() (pkcs11.ObjectHandle, error) {
+		return t.ctx.UnwrapKey(session, mechanism, key, wrapped, template)
+	})
+}
+
+// encode returns the parameters as they are in memory; those that they point to stay where
+// they are while they are pinned.
+func (m mechanism) encode(pinned *runtime.Pinner) []byte {
+	var params []byte
+	for _, p := range m.params {
+		params = binary.NativeEndian.AppendUint64(params, uint64(p))
+	}
+	if m.nested != nil {
+		pinned.Pin(unsafe.SliceData(m.nested))
+		params = binary.NativeEndian.AppendUint64(params, uint64(uintptr(unsafe.Pointer(unsafe.SliceData(m.nested)))))
+	}
+	return params
+}
+
+// bring makes a call that makes one key.
+func (t *token) bring(session pkcs11.SessionHandle, function string, call *workerv1.Call, do func() (pkcs11.ObjectHandle, error)) (key pkcs11.ObjectHandle, err error) {
+	call.Function, call.Session, call.Ended, call.Rv = function, uint64(session), false, 0
+	err = t.calls.call(call, func() error {
+		return t.store(call, func() error {
+			key, err = do()
+			call.KeyHandle = uint64(key)
+			return err
+		})
+	})
+	if err != nil {
+		return 0, &opError{function, err}
+	}
+	return key, nil
+}
+
+// wrapsTwice is the mechanism by which material that is wrapped under a wrapped AES key is
+// unwrapped: in one step or, where the token does not know that, in two of which this is the
+// second.
+func (t *token) wrapsTwice() mechanism {
+	one := mechanism{kind: ckmRSAAESKeyWrap, name: "CKM_RSA_AES_KEY_WRAP"}
+	if _, err := t.ctx.GetMechanismInfo(t.slot, []*pkcs11.Mechanism{pkcs11.NewMechanism(one.kind, nil)}); err == nil {
+		return one
+	}
+	return keyWrapPad()
 }

@@ -17,9 +17,7 @@ import (
 // manager makes and destroys keys, one at a time, on a session of its own: libraries
 // that share keys between threads soundly may not make them so.
 type manager struct {
-	token   *token
-	objects *objects
-	session pkcs11.SessionHandle
+	*executor
 	// sync makes what the library wrote last through a power cut. It returns the files
 	// of new objects.
 	sync func() (made []string, err error)
@@ -32,6 +30,11 @@ func (m *manager) handle(r *workerv1.ToWorker) *workerv1.Reply {
 	switch q := r.GetRequest().(type) {
 	case *workerv1.ToWorker_Generate:
 		reply.PublicKey, reply.Function, err = m.generate(q.Generate, r.GetRequestId())
+	case *workerv1.ToWorker_Import:
+		var imported *workerv1.Reply
+		if imported, err = m.importKey(q.Import, r.GetRequestId()); err == nil {
+			reply = imported
+		}
 	case *workerv1.ToWorker_Destroy:
 		reply.Function = "C_DestroyObject"
 		err = m.destroy(q.Destroy, r.GetRequestId())

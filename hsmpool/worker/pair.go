@@ -46,7 +46,7 @@ func (k *maker) generatePair(t kind.KeyType, requestID string) *workerv1.Reply {
 	reply := &workerv1.Reply{Function: "C_WrapKey"}
 	err = k.token.twice(&k.session, "making a key pair to be handed out", func() (err error) {
 		k.lane.begin()
-		b := &bag{maker: k, requestID: requestID}
+		b := &bag{executor: k.executor, requestID: requestID}
 		reply.PublicKey, reply.Plaintext, err = k.pairOnce(s, b)
 		return b.empty(err)
 	})
@@ -165,7 +165,7 @@ func wrapping(aes spec) []*pkcs11.Attribute {
 
 // bag is what was made of objects of the session, all of which are to go.
 type bag struct {
-	*maker
+	*executor
 	requestID string
 	handles   []pkcs11.ObjectHandle
 }

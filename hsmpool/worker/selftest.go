@@ -21,7 +21,7 @@ func (k *maker) selfTest(r *workerv1.SelfTestRequest, requestID string) *workerv
 	if err != nil {
 		return failed(judge(k.token.profile.name, "C_GetMechanismList", err, "listing the mechanisms"))
 	}
-	p := &probe{maker: k, bag: &bag{maker: k, requestID: requestID}, have: have}
+	p := &probe{maker: k, bag: &bag{executor: k.executor, requestID: requestID}, have: have}
 	reply := &workerv1.Reply{Function: "C_GetMechanismInfo"}
 	for _, t := range r.GetKeyTypes() {
 		if err := p.tryType(kind.KeyType(t)); err != nil {
@@ -75,7 +75,7 @@ func (p *probe) tryType(t kind.KeyType) error {
 	if p.spec, err = specOf(t); err != nil {
 		return internal(err)
 	}
-	for _, c := range trials(p.spec) {
+	for _, c := range trials(p.spec, p.token.wrapsTwice()) {
 		means, missing, err := p.attempt(c)
 		if err != nil {
 			return err

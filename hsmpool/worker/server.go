@@ -134,7 +134,7 @@ func (s *server) enter(pin string, sessions int) ([]*executor, error) {
 		return nil, err
 	}
 	s.objects = &objects{ctx: s.token.ctx, storing: &s.token.storing, log: s.log}
-	s.manager = &manager{token: s.token, objects: s.objects, session: session}
+	s.manager = &manager{executor: &executor{token: s.token, objects: s.objects, session: session}}
 	if s.manager.sync, err = s.syncer(); err != nil {
 		return nil, unavailable(err, "check its disk")
 	}

@@ -16,6 +16,7 @@ const (
 	ckmECEdwardsKeyPairGen = 0x1055
 	ckmEdDSA               = 0x1057
 	ckmAESKeyWrapPad       = 0x210a
+	ckmRSAAESKeyWrap       = 0x1054
 )
 
 // spec is a key type in PKCS#11's terms.

@@ -18,6 +18,8 @@ type design struct {
 	id    objectID
 	label string
 	use   kind.Use
+	// imported: the material was made elsewhere.
+	imported bool
 	// profile decides what the token has to be told.
 	profile profile
 }
@@ -42,15 +44,27 @@ func (d design) wants() []want {
 		{"CKA_PRIVATE", pkcs11.CKA_PRIVATE, true, true},
 		{"CKA_SENSITIVE", pkcs11.CKA_SENSITIVE, true, true},
 		{"CKA_EXTRACTABLE", pkcs11.CKA_EXTRACTABLE, false, true},
-		{"CKA_ALWAYS_SENSITIVE", pkcs11.CKA_ALWAYS_SENSITIVE, true, false},
-		{"CKA_NEVER_EXTRACTABLE", pkcs11.CKA_NEVER_EXTRACTABLE, true, false},
-		{"CKA_LOCAL", pkcs11.CKA_LOCAL, true, false},
+		{"CKA_LOCAL", pkcs11.CKA_LOCAL, !d.imported, false},
+	}
+	if !d.imported {
+		all = append(all, d.madeHere()...)
 	}
 	if d.pair() {
 		return append(all, d.pairUsages()...)
 	}
-	all = append(all, want{"CKA_VALUE_LEN", pkcs11.CKA_VALUE_LEN, d.length, true})
 	return append(all, d.secretUsages()...)
+}
+
+// madeHere are the attributes that no imported key has, or that cannot be asked of one.
+func (d design) madeHere() []want {
+	all := []want{
+		{"CKA_ALWAYS_SENSITIVE", pkcs11.CKA_ALWAYS_SENSITIVE, true, false},
+		{"CKA_NEVER_EXTRACTABLE", pkcs11.CKA_NEVER_EXTRACTABLE, true, false},
+	}
+	if !d.pair() {
+		all = append(all, want{"CKA_VALUE_LEN", pkcs11.CKA_VALUE_LEN, d.length, true})
+	}
+	return all
 }
 
 // secretUsages and pairUsages name every usage, the unwanted ones as false: tokens differ

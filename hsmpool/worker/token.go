@@ -34,6 +34,8 @@ type token struct {
 	storing storing
 	// rawOAEP: OAEP by another hash than SHA-1 needs the worker's help.
 	rawOAEP atomic.Bool
+	// rawUnwrap: C_UnwrapKey does not know OAEP by another hash than SHA-1.
+	rawUnwrap atomic.Bool
 }
 
 // openToken has crypto11 initialise the module, and selects the token. When it fails

@@ -13,21 +13,23 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/kind"
 )
 
-// trials returns what is to be tried of a key type.
-func trials(s spec) []trial {
+// trials returns what is to be tried of a key type. wraps is what an AES key that is wrapped
+// itself unwraps by.
+func trials(s spec, wraps mechanism) []trial {
 	switch {
 	case s.kind == kind.AES256:
 		return []trial{{kind.Encrypt, kind.AESGCM, mechanism{kind: pkcs11.CKM_AES_GCM, name: "CKM_AES_GCM"}, (*probe).trySealing}}
 	case !s.pair():
 		return macTrials(s.kind)
 	case s.bits > 0:
-		return append(rsaTrials(), pairTrial())
+		return slices.Concat(rsaTrials(), unwrapTrials(wraps), []trial{pairTrial()})
 	case s.kind == kind.Ed25519:
 		return []trial{signTrial(kind.EdDSA), signTrial(kind.EdDSAph), pairTrial()}
 	}
@@ -39,12 +41,17 @@ func trials(s spec) []trial {
 }
 
 func macTrials(t kind.KeyType) []trial {
-	a := map[kind.KeyType]kind.Algorithm{
-		kind.HMAC224: kind.HMACSHA224, kind.HMAC256: kind.HMACSHA256, kind.HMAC384: kind.HMACSHA384, kind.HMAC512: kind.HMACSHA512,
-	}[t]
+	a := macAlgorithm(t)
 	c := signTrial(a)
 	c.use, c.try = kind.MAC, func(p *probe) (kind.Means, error) { return kind.InToken, p.tryMAC(a) }
 	return []trial{c}
+}
+
+// macAlgorithm returns the HMAC that goes with a secret.
+func macAlgorithm(t kind.KeyType) kind.Algorithm {
+	return map[kind.KeyType]kind.Algorithm{
+		kind.HMAC224: kind.HMACSHA224, kind.HMAC256: kind.HMACSHA256, kind.HMAC384: kind.HMACSHA384, kind.HMAC512: kind.HMACSHA512,
+	}[t]
 }
 
 func rsaTrials() []trial {
@@ -56,6 +63,25 @@ func rsaTrials() []trial {
 		kind.PKCS1SHA256, kind.PKCS1SHA384, kind.PKCS1SHA512, kind.PSSSHA256, kind.PSSSHA384, kind.PSSSHA512,
 	} {
 		all = append(all, signTrial(a))
+	}
+	return all
+}
+
+// unwrapTrials have an AES key unwrapped by each algorithm.
+func unwrapTrials(wraps mechanism) []trial {
+	var all []trial
+	for _, a := range []kind.Algorithm{kind.WrapOAEPSHA1, kind.WrapOAEPSHA256, kind.WrapRSAAESSHA1, kind.WrapRSAAESSHA256} {
+		method, err := wrapMethodOf(a)
+		by := oaep(method.hash)
+		if method.twice {
+			by = wraps
+		}
+		all = append(all, trial{kind.Unwrap, a, by, func(p *probe) (kind.Means, error) {
+			if err != nil {
+				return "", err
+			}
+			return p.unwrapsKnown(method, p.object(), p.bag.requestID)
+		}})
 	}
 	return all
 }
@@ -96,7 +122,7 @@ func (s spec) trialTemplate() []*pkcs11.Attribute {
 	case s.kind == kind.AES256:
 		usages = []uint{pkcs11.CKA_ENCRYPT, pkcs11.CKA_DECRYPT}
 	case s.bits > 0:
-		usages = append(usages, pkcs11.CKA_DECRYPT)
+		usages = append(usages, pkcs11.CKA_DECRYPT, pkcs11.CKA_UNWRAP)
 	case s.pair() && curveOf(s.params) != nil:
 		usages = append(usages, pkcs11.CKA_DERIVE)
 	}

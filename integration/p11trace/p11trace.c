@@ -28,9 +28,13 @@ enum {
 	FN_INIT_PIN = 10,
 	FN_LOGIN = 18,
 	FN_LOGOUT = 19,
+	FN_CREATE_OBJECT = 20,
 	FN_DESTROY_OBJECT = 22,
 	FN_GENERATE_KEY = 58,
 	FN_GENERATE_KEY_PAIR = 59,
+	FN_WRAP_KEY = 60,
+	FN_UNWRAP_KEY = 61,
+	FN_DERIVE_KEY = 62,
 	FN_COUNT = 68
 };
 
@@ -89,6 +93,13 @@ static ck_ulong logout(ck_ulong session)
 	return note("C_Logout", ((ck_ulong (*)(ck_ulong))real->fn[FN_LOGOUT])(session), session, 0);
 }
 
+static ck_ulong create_object(ck_ulong session, void *attributes, ck_ulong count, ck_ulong *object)
+{
+	ck_ulong rv = ((ck_ulong (*)(ck_ulong, void *, ck_ulong, ck_ulong *))real->fn[FN_CREATE_OBJECT])(session, attributes, count, object);
+
+	return note("C_CreateObject", rv, session, rv == 0 ? *object : 0);
+}
+
 static ck_ulong destroy_object(ck_ulong session, ck_ulong object)
 {
 	return note("C_DestroyObject",
@@ -107,6 +118,27 @@ static ck_ulong generate_key_pair(ck_ulong session, void *mechanism, void *pub, 
 	ck_ulong rv = ((ck_ulong (*)(ck_ulong, void *, void *, ck_ulong, void *, ck_ulong, ck_ulong *, ck_ulong *))real->fn[FN_GENERATE_KEY_PAIR])(session, mechanism, pub, npub, priv, npriv, hpub, hpriv);
 
 	return note("C_GenerateKeyPair", rv, session, rv == 0 ? *hpriv : 0);
+}
+
+static ck_ulong wrap_key(ck_ulong session, void *mechanism, ck_ulong by, ck_ulong key, unsigned char *out, ck_ulong *len)
+{
+	ck_ulong rv = ((ck_ulong (*)(ck_ulong, void *, ck_ulong, ck_ulong, unsigned char *, ck_ulong *))real->fn[FN_WRAP_KEY])(session, mechanism, by, key, out, len);
+
+	return out ? note("C_WrapKey", rv, session, key) : rv; /* without room it tells the length only */
+}
+
+static ck_ulong unwrap_key(ck_ulong session, void *mechanism, ck_ulong by, unsigned char *wrapped, ck_ulong len, void *attributes, ck_ulong count, ck_ulong *key)
+{
+	ck_ulong rv = ((ck_ulong (*)(ck_ulong, void *, ck_ulong, unsigned char *, ck_ulong, void *, ck_ulong, ck_ulong *))real->fn[FN_UNWRAP_KEY])(session, mechanism, by, wrapped, len, attributes, count, key);
+
+	return note("C_UnwrapKey", rv, session, rv == 0 ? *key : 0);
+}
+
+static ck_ulong derive_key(ck_ulong session, void *mechanism, ck_ulong base, void *attributes, ck_ulong count, ck_ulong *key)
+{
+	ck_ulong rv = ((ck_ulong (*)(ck_ulong, void *, ck_ulong, void *, ck_ulong, ck_ulong *))real->fn[FN_DERIVE_KEY])(session, mechanism, base, attributes, count, key);
+
+	return note("C_DeriveKey", rv, session, rv == 0 ? *key : 0);
 }
 
 ck_ulong C_GetFunctionList(struct function_list **list);
@@ -130,9 +162,13 @@ static int load(void)
 	traced.fn[FN_INIT_PIN] = init_pin;
 	traced.fn[FN_LOGIN] = login;
 	traced.fn[FN_LOGOUT] = logout;
+	traced.fn[FN_CREATE_OBJECT] = create_object;
 	traced.fn[FN_DESTROY_OBJECT] = destroy_object;
 	traced.fn[FN_GENERATE_KEY] = generate_key;
 	traced.fn[FN_GENERATE_KEY_PAIR] = generate_key_pair;
+	traced.fn[FN_WRAP_KEY] = wrap_key;
+	traced.fn[FN_UNWRAP_KEY] = unwrap_key;
+	traced.fn[FN_DERIVE_KEY] = derive_key;
 	return 1;
 }
 

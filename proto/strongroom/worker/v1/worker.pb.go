@@ -122,6 +122,7 @@ type ToWorker struct {
 	//	*ToWorker_Agree
 	//	*ToWorker_GeneratePair
 	//	*ToWorker_SelfTest
+	//	*ToWorker_Import
 	Request       isToWorker_Request `protobuf_oneof:"request"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -304,6 +305,15 @@ func (x *ToWorker) GetSelfTest() *SelfTestRequest {
 	return nil
 }
 
+func (x *ToWorker) GetImport() *ImportRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_Import); ok {
+			return x.Import
+		}
+	}
+	return nil
+}
+
 type isToWorker_Request interface {
 	isToWorker_Request()
 }
@@ -364,6 +374,10 @@ type ToWorker_SelfTest struct {
 	SelfTest *SelfTestRequest `protobuf:"bytes,16,opt,name=self_test,json=selfTest,oneof"`
 }
 
+type ToWorker_Import struct {
+	Import *ImportRequest `protobuf:"bytes,17,opt,name=import,oneof"`
+}
+
 func (*ToWorker_Start) isToWorker_Request() {}
 
 func (*ToWorker_InitToken) isToWorker_Request() {}
@@ -391,6 +405,8 @@ func (*ToWorker_Agree) isToWorker_Request() {}
 func (*ToWorker_GeneratePair) isToWorker_Request() {}
 
 func (*ToWorker_SelfTest) isToWorker_Request() {}
+
+func (*ToWorker_Import) isToWorker_Request() {}
 
 // FromWorker is one message of the worker.
 type FromWorker struct {
@@ -1120,6 +1136,112 @@ func (x *GenerateRequest) GetUse() uint32 {
 	return 0
 }
 
+// ImportRequest has key material unwrapped into the token.
+type ImportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CKA_ID of the new key.
+	ObjectId []byte `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	Label    string `protobuf:"bytes,2,opt,name=label" json:"label,omitempty"`
+	// The numbers of package hsmpool/kind.
+	KeyType uint32 `protobuf:"varint,3,opt,name=key_type,json=keyType" json:"key_type,omitempty"`
+	Use     uint32 `protobuf:"varint,4,opt,name=use" json:"use,omitempty"`
+	// CKA_ID of the RSA key whose public key wrapped the material.
+	By []byte `protobuf:"bytes,5,opt,name=by" json:"by,omitempty"`
+	// A name of package hsmpool/kind.
+	Algorithm string `protobuf:"bytes,6,opt,name=algorithm" json:"algorithm,omitempty"`
+	Wrapped   []byte `protobuf:"bytes,7,opt,name=wrapped" json:"wrapped,omitempty"`
+	// Not empty: the fingerprint that the material must have.
+	Expect        []byte `protobuf:"bytes,8,opt,name=expect" json:"expect,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportRequest) Reset() {
+	*x = ImportRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportRequest) ProtoMessage() {}
+
+func (x *ImportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportRequest.ProtoReflect.Descriptor instead.
+func (*ImportRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ImportRequest) GetObjectId() []byte {
+	if x != nil {
+		return x.ObjectId
+	}
+	return nil
+}
+
+func (x *ImportRequest) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetKeyType() uint32 {
+	if x != nil {
+		return x.KeyType
+	}
+	return 0
+}
+
+func (x *ImportRequest) GetUse() uint32 {
+	if x != nil {
+		return x.Use
+	}
+	return 0
+}
+
+func (x *ImportRequest) GetBy() []byte {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *ImportRequest) GetAlgorithm() string {
+	if x != nil {
+		return x.Algorithm
+	}
+	return ""
+}
+
+func (x *ImportRequest) GetWrapped() []byte {
+	if x != nil {
+		return x.Wrapped
+	}
+	return nil
+}
+
+func (x *ImportRequest) GetExpect() []byte {
+	if x != nil {
+		return x.Expect
+	}
+	return nil
+}
+
 // SignRequest has a signature or a message authentication code made.
 type SignRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1134,7 +1256,7 @@ type SignRequest struct {
 
 func (x *SignRequest) Reset() {
 	*x = SignRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1268,7 @@ func (x *SignRequest) String() string {
 func (*SignRequest) ProtoMessage() {}
 
 func (x *SignRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1281,7 @@ func (x *SignRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignRequest.ProtoReflect.Descriptor instead.
 func (*SignRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SignRequest) GetObjectId() []byte {
@@ -1196,7 +1318,7 @@ type DecryptRequest struct {
 
 func (x *DecryptRequest) Reset() {
 	*x = DecryptRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1330,7 @@ func (x *DecryptRequest) String() string {
 func (*DecryptRequest) ProtoMessage() {}
 
 func (x *DecryptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1343,7 @@ func (x *DecryptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecryptRequest.ProtoReflect.Descriptor instead.
 func (*DecryptRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DecryptRequest) GetObjectId() []byte {
@@ -1257,7 +1379,7 @@ type AgreeRequest struct {
 
 func (x *AgreeRequest) Reset() {
 	*x = AgreeRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1391,7 @@ func (x *AgreeRequest) String() string {
 func (*AgreeRequest) ProtoMessage() {}
 
 func (x *AgreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1404,7 @@ func (x *AgreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgreeRequest.ProtoReflect.Descriptor instead.
 func (*AgreeRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{13}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AgreeRequest) GetObjectId() []byte {
@@ -1310,7 +1432,7 @@ type GeneratePairRequest struct {
 
 func (x *GeneratePairRequest) Reset() {
 	*x = GeneratePairRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1444,7 @@ func (x *GeneratePairRequest) String() string {
 func (*GeneratePairRequest) ProtoMessage() {}
 
 func (x *GeneratePairRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1457,7 @@ func (x *GeneratePairRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GeneratePairRequest.ProtoReflect.Descriptor instead.
 func (*GeneratePairRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{14}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GeneratePairRequest) GetKeyType() uint32 {
@@ -1356,7 +1478,7 @@ type SelfTestRequest struct {
 
 func (x *SelfTestRequest) Reset() {
 	*x = SelfTestRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1490,7 @@ func (x *SelfTestRequest) String() string {
 func (*SelfTestRequest) ProtoMessage() {}
 
 func (x *SelfTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1503,7 @@ func (x *SelfTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SelfTestRequest.ProtoReflect.Descriptor instead.
 func (*SelfTestRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SelfTestRequest) GetKeyTypes() []uint32 {
@@ -1401,7 +1523,7 @@ type DestroyRequest struct {
 
 func (x *DestroyRequest) Reset() {
 	*x = DestroyRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1413,7 +1535,7 @@ func (x *DestroyRequest) String() string {
 func (*DestroyRequest) ProtoMessage() {}
 
 func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1426,7 +1548,7 @@ func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyRequest.ProtoReflect.Descriptor instead.
 func (*DestroyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DestroyRequest) GetObjectId() []byte {
@@ -1445,7 +1567,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1457,7 +1579,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1470,7 +1592,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{18}
 }
 
 // StopRequest has the user logged out and the library finalised.
@@ -1482,7 +1604,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +1616,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +1629,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{18}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 // Reply answers the request with the same id. One to list may have several replies,
@@ -1524,7 +1646,7 @@ type Reply struct {
 	Ciphertext []byte   `protobuf:"bytes,6,opt,name=ciphertext" json:"ciphertext,omitempty"`
 	// Also random bytes, a shared secret, and the private key (PKCS #8, DER) of a pair.
 	Plaintext []byte `protobuf:"bytes,7,opt,name=plaintext" json:"plaintext,omitempty"`
-	// After start, generate and destroy: the keys that the worker knows.
+	// After start, generate, import and destroy: the keys that the worker knows.
 	Keys uint32 `protobuf:"varint,8,opt,name=keys" json:"keys,omitempty"`
 	// After start: the sessions that it holds.
 	Sessions uint32 `protobuf:"varint,9,opt,name=sessions" json:"sessions,omitempty"`
@@ -1536,14 +1658,16 @@ type Reply struct {
 	PublicKey []byte `protobuf:"bytes,12,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
 	Signature []byte `protobuf:"bytes,13,opt,name=signature" json:"signature,omitempty"`
 	// After a self-test.
-	Capabilities  []*Capability `protobuf:"bytes,14,rep,name=capabilities" json:"capabilities,omitempty"`
+	Capabilities []*Capability `protobuf:"bytes,14,rep,name=capabilities" json:"capabilities,omitempty"`
+	// After an import: what names the material and tells nothing of it.
+	Fingerprint   []byte `protobuf:"bytes,15,opt,name=fingerprint" json:"fingerprint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1555,7 +1679,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1568,7 +1692,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -1669,6 +1793,13 @@ func (x *Reply) GetCapabilities() []*Capability {
 	return nil
 }
 
+func (x *Reply) GetFingerprint() []byte {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return nil
+}
+
 // Capability is one thing that the token can do, or not.
 type Capability struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1688,7 +1819,7 @@ type Capability struct {
 
 func (x *Capability) Reset() {
 	*x = Capability{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1831,7 @@ func (x *Capability) String() string {
 func (*Capability) ProtoMessage() {}
 
 func (x *Capability) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +1844,7 @@ func (x *Capability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capability.ProtoReflect.Descriptor instead.
 func (*Capability) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{20}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Capability) GetKeyType() uint32 {
@@ -1771,7 +1902,7 @@ type TokenObject struct {
 
 func (x *TokenObject) Reset() {
 	*x = TokenObject{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +1914,7 @@ func (x *TokenObject) String() string {
 func (*TokenObject) ProtoMessage() {}
 
 func (x *TokenObject) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +1927,7 @@ func (x *TokenObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenObject.ProtoReflect.Descriptor instead.
 func (*TokenObject) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{21}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TokenObject) GetObjectId() []byte {
@@ -1829,7 +1960,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +1972,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +1985,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{22}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Failure) GetClass() FailureClass {
@@ -1917,7 +2048,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +2060,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +2073,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{23}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Call) GetFunction() string {
@@ -2053,7 +2184,7 @@ type TokenInfo struct {
 
 func (x *TokenInfo) Reset() {
 	*x = TokenInfo{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2065,7 +2196,7 @@ func (x *TokenInfo) String() string {
 func (*TokenInfo) ProtoMessage() {}
 
 func (x *TokenInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2209,7 @@ func (x *TokenInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenInfo.ProtoReflect.Descriptor instead.
 func (*TokenInfo) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{24}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TokenInfo) GetLabel() string {
@@ -2145,7 +2276,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2157,7 +2288,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2170,7 +2301,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{25}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Progress) GetDataMicros() uint64 {
@@ -2191,7 +2322,7 @@ var File_strongroom_worker_v1_worker_proto protoreflect.FileDescriptor
 
 const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"!strongroom/worker/v1/worker.proto\x12\x14strongroom.worker.v1\"\xc2\a\n" +
+	"!strongroom/worker/v1/worker.proto\x12\x14strongroom.worker.v1\"\x81\b\n" +
 	"\bToWorker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1d\n" +
 	"\n" +
@@ -2211,7 +2342,8 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\adecrypt\x18\r \x01(\v2$.strongroom.worker.v1.DecryptRequestH\x00R\adecrypt\x12:\n" +
 	"\x05agree\x18\x0e \x01(\v2\".strongroom.worker.v1.AgreeRequestH\x00R\x05agree\x12P\n" +
 	"\rgenerate_pair\x18\x0f \x01(\v2).strongroom.worker.v1.GeneratePairRequestH\x00R\fgeneratePair\x12D\n" +
-	"\tself_test\x18\x10 \x01(\v2%.strongroom.worker.v1.SelfTestRequestH\x00R\bselfTestB\t\n" +
+	"\tself_test\x18\x10 \x01(\v2%.strongroom.worker.v1.SelfTestRequestH\x00R\bselfTest\x12=\n" +
+	"\x06import\x18\x11 \x01(\v2#.strongroom.worker.v1.ImportRequestH\x00R\x06importB\t\n" +
 	"\arequest\"\xaa\x02\n" +
 	"\n" +
 	"FromWorker\x123\n" +
@@ -2262,7 +2394,16 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x19\n" +
 	"\bkey_type\x18\x03 \x01(\rR\akeyType\x12\x10\n" +
-	"\x03use\x18\x04 \x01(\rR\x03use\"c\n" +
+	"\x03use\x18\x04 \x01(\rR\x03use\"\xcf\x01\n" +
+	"\rImportRequest\x12\x1b\n" +
+	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x14\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\x12\x19\n" +
+	"\bkey_type\x18\x03 \x01(\rR\akeyType\x12\x10\n" +
+	"\x03use\x18\x04 \x01(\rR\x03use\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\fR\x02by\x12\x1c\n" +
+	"\talgorithm\x18\x06 \x01(\tR\talgorithm\x12\x18\n" +
+	"\awrapped\x18\a \x01(\fR\awrapped\x12\x16\n" +
+	"\x06expect\x18\b \x01(\fR\x06expect\"c\n" +
 	"\vSignRequest\x12\x1b\n" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\x12\x1c\n" +
 	"\talgorithm\x18\x02 \x01(\tR\talgorithm\x12\x19\n" +
@@ -2283,7 +2424,7 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x0eDestroyRequest\x12\x1b\n" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\"\r\n" +
 	"\vListRequest\"\r\n" +
-	"\vStopRequest\"\xd3\x03\n" +
+	"\vStopRequest\"\xf5\x03\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bfunction\x18\x02 \x01(\tR\bfunction\x12\x0e\n" +
@@ -2302,7 +2443,8 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"public_key\x18\f \x01(\fR\tpublicKey\x12\x1c\n" +
 	"\tsignature\x18\r \x01(\fR\tsignature\x12D\n" +
-	"\fcapabilities\x18\x0e \x03(\v2 .strongroom.worker.v1.CapabilityR\fcapabilities\"\xa5\x01\n" +
+	"\fcapabilities\x18\x0e \x03(\v2 .strongroom.worker.v1.CapabilityR\fcapabilities\x12 \n" +
+	"\vfingerprint\x18\x0f \x01(\fR\vfingerprint\"\xa5\x01\n" +
 	"\n" +
 	"Capability\x12\x19\n" +
 	"\bkey_type\x18\x01 \x01(\rR\akeyType\x12\x10\n" +
@@ -2373,7 +2515,7 @@ func file_strongroom_worker_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_worker_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(FailureClass)(0),           // 0: strongroom.worker.v1.FailureClass
 	(*ToWorker)(nil),            // 1: strongroom.worker.v1.ToWorker
@@ -2387,21 +2529,22 @@ var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(*OpenRequest)(nil),         // 9: strongroom.worker.v1.OpenRequest
 	(*RandomRequest)(nil),       // 10: strongroom.worker.v1.RandomRequest
 	(*GenerateRequest)(nil),     // 11: strongroom.worker.v1.GenerateRequest
-	(*SignRequest)(nil),         // 12: strongroom.worker.v1.SignRequest
-	(*DecryptRequest)(nil),      // 13: strongroom.worker.v1.DecryptRequest
-	(*AgreeRequest)(nil),        // 14: strongroom.worker.v1.AgreeRequest
-	(*GeneratePairRequest)(nil), // 15: strongroom.worker.v1.GeneratePairRequest
-	(*SelfTestRequest)(nil),     // 16: strongroom.worker.v1.SelfTestRequest
-	(*DestroyRequest)(nil),      // 17: strongroom.worker.v1.DestroyRequest
-	(*ListRequest)(nil),         // 18: strongroom.worker.v1.ListRequest
-	(*StopRequest)(nil),         // 19: strongroom.worker.v1.StopRequest
-	(*Reply)(nil),               // 20: strongroom.worker.v1.Reply
-	(*Capability)(nil),          // 21: strongroom.worker.v1.Capability
-	(*TokenObject)(nil),         // 22: strongroom.worker.v1.TokenObject
-	(*Failure)(nil),             // 23: strongroom.worker.v1.Failure
-	(*Call)(nil),                // 24: strongroom.worker.v1.Call
-	(*TokenInfo)(nil),           // 25: strongroom.worker.v1.TokenInfo
-	(*Progress)(nil),            // 26: strongroom.worker.v1.Progress
+	(*ImportRequest)(nil),       // 12: strongroom.worker.v1.ImportRequest
+	(*SignRequest)(nil),         // 13: strongroom.worker.v1.SignRequest
+	(*DecryptRequest)(nil),      // 14: strongroom.worker.v1.DecryptRequest
+	(*AgreeRequest)(nil),        // 15: strongroom.worker.v1.AgreeRequest
+	(*GeneratePairRequest)(nil), // 16: strongroom.worker.v1.GeneratePairRequest
+	(*SelfTestRequest)(nil),     // 17: strongroom.worker.v1.SelfTestRequest
+	(*DestroyRequest)(nil),      // 18: strongroom.worker.v1.DestroyRequest
+	(*ListRequest)(nil),         // 19: strongroom.worker.v1.ListRequest
+	(*StopRequest)(nil),         // 20: strongroom.worker.v1.StopRequest
+	(*Reply)(nil),               // 21: strongroom.worker.v1.Reply
+	(*Capability)(nil),          // 22: strongroom.worker.v1.Capability
+	(*TokenObject)(nil),         // 23: strongroom.worker.v1.TokenObject
+	(*Failure)(nil),             // 24: strongroom.worker.v1.Failure
+	(*Call)(nil),                // 25: strongroom.worker.v1.Call
+	(*TokenInfo)(nil),           // 26: strongroom.worker.v1.TokenInfo
+	(*Progress)(nil),            // 27: strongroom.worker.v1.Progress
 }
 var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: strongroom.worker.v1.ToWorker.start:type_name -> strongroom.worker.v1.StartRequest
@@ -2410,32 +2553,33 @@ var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	9,  // 3: strongroom.worker.v1.ToWorker.open:type_name -> strongroom.worker.v1.OpenRequest
 	10, // 4: strongroom.worker.v1.ToWorker.random:type_name -> strongroom.worker.v1.RandomRequest
 	11, // 5: strongroom.worker.v1.ToWorker.generate:type_name -> strongroom.worker.v1.GenerateRequest
-	17, // 6: strongroom.worker.v1.ToWorker.destroy:type_name -> strongroom.worker.v1.DestroyRequest
-	19, // 7: strongroom.worker.v1.ToWorker.stop:type_name -> strongroom.worker.v1.StopRequest
-	18, // 8: strongroom.worker.v1.ToWorker.list:type_name -> strongroom.worker.v1.ListRequest
-	12, // 9: strongroom.worker.v1.ToWorker.sign:type_name -> strongroom.worker.v1.SignRequest
-	13, // 10: strongroom.worker.v1.ToWorker.decrypt:type_name -> strongroom.worker.v1.DecryptRequest
-	14, // 11: strongroom.worker.v1.ToWorker.agree:type_name -> strongroom.worker.v1.AgreeRequest
-	15, // 12: strongroom.worker.v1.ToWorker.generate_pair:type_name -> strongroom.worker.v1.GeneratePairRequest
-	16, // 13: strongroom.worker.v1.ToWorker.self_test:type_name -> strongroom.worker.v1.SelfTestRequest
-	20, // 14: strongroom.worker.v1.FromWorker.reply:type_name -> strongroom.worker.v1.Reply
-	3,  // 15: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
-	24, // 16: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
-	25, // 17: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
-	26, // 18: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
-	5,  // 19: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
-	6,  // 20: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 21: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 22: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	23, // 23: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
-	22, // 24: strongroom.worker.v1.Reply.objects:type_name -> strongroom.worker.v1.TokenObject
-	21, // 25: strongroom.worker.v1.Reply.capabilities:type_name -> strongroom.worker.v1.Capability
-	0,  // 26: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	18, // 6: strongroom.worker.v1.ToWorker.destroy:type_name -> strongroom.worker.v1.DestroyRequest
+	20, // 7: strongroom.worker.v1.ToWorker.stop:type_name -> strongroom.worker.v1.StopRequest
+	19, // 8: strongroom.worker.v1.ToWorker.list:type_name -> strongroom.worker.v1.ListRequest
+	13, // 9: strongroom.worker.v1.ToWorker.sign:type_name -> strongroom.worker.v1.SignRequest
+	14, // 10: strongroom.worker.v1.ToWorker.decrypt:type_name -> strongroom.worker.v1.DecryptRequest
+	15, // 11: strongroom.worker.v1.ToWorker.agree:type_name -> strongroom.worker.v1.AgreeRequest
+	16, // 12: strongroom.worker.v1.ToWorker.generate_pair:type_name -> strongroom.worker.v1.GeneratePairRequest
+	17, // 13: strongroom.worker.v1.ToWorker.self_test:type_name -> strongroom.worker.v1.SelfTestRequest
+	12, // 14: strongroom.worker.v1.ToWorker.import:type_name -> strongroom.worker.v1.ImportRequest
+	21, // 15: strongroom.worker.v1.FromWorker.reply:type_name -> strongroom.worker.v1.Reply
+	3,  // 16: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
+	25, // 17: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
+	26, // 18: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
+	27, // 19: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
+	5,  // 20: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
+	6,  // 21: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 22: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 23: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	24, // 24: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
+	23, // 25: strongroom.worker.v1.Reply.objects:type_name -> strongroom.worker.v1.TokenObject
+	22, // 26: strongroom.worker.v1.Reply.capabilities:type_name -> strongroom.worker.v1.Capability
+	0,  // 27: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_worker_v1_worker_proto_init() }
@@ -2458,6 +2602,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 		(*ToWorker_Agree)(nil),
 		(*ToWorker_GeneratePair)(nil),
 		(*ToWorker_SelfTest)(nil),
+		(*ToWorker_Import)(nil),
 	}
 	file_strongroom_worker_v1_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromWorker_Reply)(nil),
@@ -2472,7 +2617,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_worker_v1_worker_proto_rawDesc), len(file_strongroom_worker_v1_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
