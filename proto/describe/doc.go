@@ -2,8 +2,8 @@
 // (strongroom.annotations.v1) into plans: one for each service, method, message,
 // field and enum. Whatever is generic in Strongroom works from these plans, not
 // from tables of its own: the validation of requests, the API events, the
-// redaction of logs, the actions of policies, the error table, and the codecs
-// of the AWS protocols.
+// redaction of logs, the actions and conditions of policies, the error table, and
+// the codecs of the AWS protocols.
 //
 // [Compile] is called once, when a server starts. It refuses descriptors whose
 // options are incomplete or contradict each other, above all a bytes field that
