@@ -91,7 +91,7 @@ func journalOf(e metadata.Entry) (string, error) {
 func (r *Regions) noneLeftOut(found map[string]binding) error {
 	for _, region := range slices.Sorted(maps.Keys(found)) {
 		if _, listed := r.Region(region); !listed && found[region].keys > 0 {
-			return fmt.Errorf("account %s has %d keys in Region %s, which the configuration does not list: "+
+			return fmt.Errorf("account %s has keys (%d) in Region %s, which the configuration does not list: "+
 				"list it again under regions; it can be removed when its keys have been deleted", r.account(), found[region].keys, region)
 		}
 	}

@@ -158,7 +158,7 @@ func TestRegionsAreAddedAndRemoved(t *testing.T) {
 	}{
 		{"one more", []string{virginia, ireland}, false, ""},
 		{"in another order", []string{ireland, virginia}, false, ""},
-		{"the one with the key removed", []string{ireland}, false, "has 1 keys in Region us-east-1, which the configuration does not list"},
+		{"the one with the key removed", []string{ireland}, false, "has keys (1) in Region us-east-1, which the configuration does not list"},
 		{"even if a new journal is accepted", []string{ireland}, true, "list it again under regions"},
 		{"the empty one removed", []string{virginia}, false, ""},
 		{"and added again", []string{virginia, ireland}, false, ""},
