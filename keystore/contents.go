@@ -16,18 +16,21 @@ type contents struct {
 	// grants are the grants of each key that has any.
 	grants map[uuid.UUID]*keyGrants
 	// doomed are the keys that are to be deleted.
-	doomed map[uuid.UUID]*key
+	doomed    map[uuid.UUID]*key
+	rotations rotations
 }
 
 func newContents() contents {
 	return contents{
 		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare),
 		named: map[uuid.UUID][]string{}, grants: map[uuid.UUID]*keyGrants{}, doomed: map[uuid.UUID]*key{},
+		rotations: newRotations(),
 	}
 }
 
 func (c *contents) putKey(k *key) {
 	c.keys.put(k.id, k)
+	c.rotations.put(k)
 	delete(c.doomed, k.id)
 	if k.pendingDeletion() {
 		c.doomed[k.id] = k
@@ -37,6 +40,7 @@ func (c *contents) putKey(k *key) {
 func (c *contents) removeKey(id uuid.UUID) {
 	c.keys.remove(id)
 	delete(c.doomed, id)
+	c.rotations.remove(id)
 }
 
 func (c *contents) putAlias(a *alias) {

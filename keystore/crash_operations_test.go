@@ -24,7 +24,7 @@ type operation struct {
 
 // operations are all that change something.
 func operations() []operation {
-	return slices.Concat(keyOperations(), aliasOperations(), serviceOperations())
+	return slices.Concat(keyOperations(), rotationOperations(), tagOperations(), aliasOperations(), serviceOperations())
 }
 
 func keyOperations() []operation {
@@ -59,6 +59,41 @@ func keyOperations() []operation {
 				return &kmsv1.CancelKeyDeletionRequest{KeyId: s.named("doomed")}
 			}),
 			apply: func(w world) { w.set("doomed", func(k *worldKey) { k.State, k.Window = disabled, 0 }) }},
+	}
+}
+
+func rotationOperations() []operation {
+	return []operation{
+		{name: "EnableKeyRotation", undone: noEffect,
+			do: asks((*Keystore).EnableKeyRotation, func(s *service) *kmsv1.EnableKeyRotationRequest {
+				return &kmsv1.EnableKeyRotationRequest{KeyId: s.named("target"), RotationPeriodInDays: new(int32(90))}
+			}),
+			apply: func(w world) { w.set("target", func(k *worldKey) { k.Rotation = 90 }) }},
+		{name: "DisableKeyRotation", undone: noEffect,
+			do: asks((*Keystore).DisableKeyRotation, func(s *service) *kmsv1.DisableKeyRotationRequest {
+				return &kmsv1.DisableKeyRotationRequest{KeyId: s.named("bystander")}
+			}),
+			apply: func(w world) { w.set("bystander", func(k *worldKey) { k.Rotation = 0 }) }},
+		{name: "RotateKeyOnDemand", undone: undone,
+			do: asks((*Keystore).RotateKeyOnDemand, func(s *service) *kmsv1.RotateKeyOnDemandRequest {
+				return &kmsv1.RotateKeyOnDemandRequest{KeyId: s.named("target")}
+			}),
+			apply: func(w world) { w.set("target", func(k *worldKey) { k.Materials++ }) }},
+	}
+}
+
+func tagOperations() []operation {
+	return []operation{
+		{name: "TagResource", undone: noEffect,
+			do: asks((*Keystore).TagResource, func(s *service) *kmsv1.TagResourceRequest {
+				return &kmsv1.TagResourceRequest{KeyId: s.named("target"), Tags: tagsOf("one", "1")}
+			}),
+			apply: func(w world) { w.set("target", func(k *worldKey) { k.Tags = "one=1 " }) }},
+		{name: "UntagResource", undone: noEffect,
+			do: asks((*Keystore).UntagResource, func(s *service) *kmsv1.UntagResourceRequest {
+				return &kmsv1.UntagResourceRequest{KeyId: s.named("bystander"), TagKeys: []string{"two"}}
+			}),
+			apply: func(w world) { w.set("bystander", func(k *worldKey) { k.Tags = "" }) }},
 	}
 }
 

@@ -67,7 +67,10 @@ func newStartingPoint(t *testing.T) *startingPoint {
 	}
 	s.must(s.renewNow(s.as(admin), s.named("due")))
 	s.must(s.createAlias("alias/due/2", s.named("due")))
-	_, err := s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: s.named("disabled")})
+	s.must(s.tag(s.named("bystander"), tagsOf("two", "2")...))
+	_, err := s.EnableKeyRotation(s.as(admin), &kmsv1.EnableKeyRotationRequest{KeyId: s.named("bystander")})
+	s.must(err)
+	_, err = s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: s.named("disabled")})
 	s.must(err)
 	for name, days := range map[string]int32{"doomed": 30, "due": 7} {
 		_, err := s.ScheduleKeyDeletion(s.as(admin), &kmsv1.ScheduleKeyDeletionRequest{KeyId: s.named(name), PendingWindowInDays: &days})

@@ -24,6 +24,8 @@ type worldKey struct {
 	Description string
 	Window      int32 // the waiting period in days, when the deletion is scheduled
 	Materials   int   // how many backing keys
+	Rotation    int32 // the period of the automatic rotation in days, when it is on
+	Tags        string
 }
 
 // world reads what the service holds. A key without a name is called "new".
@@ -37,10 +39,17 @@ func (s *service) world(names map[uuid.UUID]string) world {
 	}
 	keys, _ := s.view.page(uuid.Nil, 1000)
 	for _, k := range keys {
-		w.Keys[name(k.id)] = worldKey{
+		found := worldKey{
 			State: k.record.GetState(), Description: k.record.GetDescription(),
 			Window: k.record.GetPendingWindowInDays(), Materials: len(k.backing),
 		}
+		if k.rotation() {
+			found.Rotation = k.record.GetRotation().GetPeriodInDays()
+		}
+		for _, t := range k.record.GetTags() {
+			found.Tags += t.GetKey() + "=" + t.GetValue() + " "
+		}
+		w.Keys[name(k.id)] = found
 	}
 	aliases, _ := s.view.aliasPage(uuid.Nil, "", 1000)
 	for _, a := range aliases {

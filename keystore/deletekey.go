@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -16,81 +14,25 @@ import (
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
-const (
-	// deleteTimeout bounds one deletion. One that has begun is not given up when
-	// the service stops.
-	deleteTimeout = 30 * time.Second
-	// firstDeleteRetry and longestDeleteRetry bound the pause after which a
-	// deletion that failed is tried again; each is twice the one before. Each try
-	// leaves an event.
-	firstDeleteRetry   = 10 * time.Second
-	longestDeleteRetry = time.Hour
-	// clockCheck is how long the clock is not looked at, at most: it may be set,
-	// and timers stand still while a machine sleeps.
-	clockCheck = time.Minute
-)
-
-// retry is when a deletion that failed is tried again.
-type retry struct {
-	at    time.Time
-	pause time.Duration
-}
-
 // deleteDueKeys deletes keys whose waiting period is over until the context
 // ends. One that fell due while the service was down is deleted at its start.
 func (k *Keystore) deleteDueKeys(ctx context.Context) {
-	failed := map[uuid.UUID]retry{}
-	for ctx.Err() == nil {
-		now := time.Now()
-		first, changed := k.view.nextDeletion(func(k *key) bool { return !now.Before(failed[k.id].at) })
-		wait := k.untilDue(first, len(failed) > 0)
-		if wait <= 0 {
-			k.deleteDue(ctx, first, failed)
-			continue
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-	}
+	k.doWhenDue(ctx, dueWork{
+		next:    k.view.nextDeletion,
+		at:      (*key).deletionDate,
+		do:      k.deleteDue,
+		failure: "a key could not be deleted; it is tried again",
+	})
 }
 
-// untilDue is how long to wait before looking for keys that are due again.
-func (k *Keystore) untilDue(first *key, failed bool) time.Duration {
-	wait := clockCheck
-	if failed {
-		wait = firstDeleteRetry
-	}
-	if first != nil {
-		wait = min(wait, first.deletionDate().Sub(k.now()))
-	}
-	return wait
-}
-
-// deleteDue tries to delete a key and remembers when to try again.
-func (k *Keystore) deleteDue(ctx context.Context, due *key, failed map[uuid.UUID]retry) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
-	defer cancel()
-	err := k.performService(ctx, due.id, func(key *key) *chore {
+// deleteDue deletes a key that is due.
+func (k *Keystore) deleteDue(ctx context.Context, due *key) error {
+	return k.performService(ctx, due.id, func(key *key) *chore {
 		if !key.pendingDeletion() || k.now().Before(key.deletionDate()) {
 			return nil // cancelled meanwhile
 		}
 		return &chore{name: deleteKey, run: k.deleteKey}
 	})
-	if err == nil {
-		delete(failed, due.id)
-		return
-	}
-	if errors.Is(err, errHeld) {
-		failed[due.id] = retry{at: time.Now().Add(firstDeleteRetry), pause: failed[due.id].pause}
-		return
-	}
-	pause := min(max(2*failed[due.id].pause, firstDeleteRetry), longestDeleteRetry)
-	failed[due.id] = retry{at: time.Now().Add(pause), pause: pause}
-	k.log.Error("a key could not be deleted; it is tried again", "key", due.arn, "after", pause, "error", err)
 }
 
 // deleteKey deletes the proof's key: first it is marked, so that the deletion

@@ -206,7 +206,7 @@ type event struct {
 	EventName, ErrorCode, ErrorMessage, EventType, RequestID, AWSRegion string
 	UserIdentity                                                        struct{ Type, ARN, InvokedBy string }
 	RequestParameters, ResponseElements                                 map[string]any
-	AdditionalEventData                                                 map[string]any
+	AdditionalEventData, ServiceEventDetails                            map[string]any
 	Resources                                                           []struct{ ARN string }
 	ReadOnly                                                            bool
 }

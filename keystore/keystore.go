@@ -85,7 +85,7 @@ type Config struct {
 	Logger hclog.Logger
 
 	// gcmLimit replaces the invocation limit of AES-GCM, and now the clock that
-	// deletions go by, in tests.
+	// deletions and rotations go by, in tests.
 	gcmLimit uint64
 	now      func() time.Time
 }
@@ -172,8 +172,8 @@ func identitiesOf(texts map[string]string, attached map[string][]string) (*polic
 }
 
 // start runs the goroutines that Close stops: they follow the metadata store,
-// renew worn-out backing keys, delete keys when they are due, and settle
-// changes whose event could not be recorded. One compares token and metadata
+// renew worn-out backing keys, delete and rotate keys when they are due, and
+// settle changes whose event could not be recorded. One compares token and metadata
 // once.
 func (k *Keystore) start() {
 	ctx, stop := context.WithCancel(context.Background())
@@ -181,6 +181,7 @@ func (k *Keystore) start() {
 	k.work.Go(func() { k.view.follow(ctx, k.store, k.log) })
 	k.work.Go(func() { k.maintain(ctx) })
 	k.work.Go(func() { k.deleteDueKeys(ctx) })
+	k.work.Go(func() { k.rotateDueKeys(ctx) })
 	k.work.Go(func() { k.settleOpen(ctx) })
 	hsm := k.hsm
 	k.work.Go(func() { k.reportOrphans(ctx, hsm) })

@@ -44,31 +44,6 @@ func (k *Keystore) RevokeGrant(ctx context.Context, req *kmsv1.RevokeGrantReques
 	return refuse[*kmsv1.RevokeGrantResponse](ctx, k, kmsv1.KeyManagementService_RevokeGrant_FullMethodName, req)
 }
 
-// EnableKeyRotation is not supported.
-func (k *Keystore) EnableKeyRotation(ctx context.Context, req *kmsv1.EnableKeyRotationRequest) (*kmsv1.EnableKeyRotationResponse, error) {
-	return refuse[*kmsv1.EnableKeyRotationResponse](ctx, k, kmsv1.KeyManagementService_EnableKeyRotation_FullMethodName, req)
-}
-
-// DisableKeyRotation is not supported.
-func (k *Keystore) DisableKeyRotation(ctx context.Context, req *kmsv1.DisableKeyRotationRequest) (*kmsv1.DisableKeyRotationResponse, error) {
-	return refuse[*kmsv1.DisableKeyRotationResponse](ctx, k, kmsv1.KeyManagementService_DisableKeyRotation_FullMethodName, req)
-}
-
-// GetKeyRotationStatus is not supported.
-func (k *Keystore) GetKeyRotationStatus(ctx context.Context, req *kmsv1.GetKeyRotationStatusRequest) (*kmsv1.GetKeyRotationStatusResponse, error) {
-	return refuse[*kmsv1.GetKeyRotationStatusResponse](ctx, k, kmsv1.KeyManagementService_GetKeyRotationStatus_FullMethodName, req)
-}
-
-// RotateKeyOnDemand is not supported.
-func (k *Keystore) RotateKeyOnDemand(ctx context.Context, req *kmsv1.RotateKeyOnDemandRequest) (*kmsv1.RotateKeyOnDemandResponse, error) {
-	return refuse[*kmsv1.RotateKeyOnDemandResponse](ctx, k, kmsv1.KeyManagementService_RotateKeyOnDemand_FullMethodName, req)
-}
-
-// ListKeyRotations is not supported.
-func (k *Keystore) ListKeyRotations(ctx context.Context, req *kmsv1.ListKeyRotationsRequest) (*kmsv1.ListKeyRotationsResponse, error) {
-	return refuse[*kmsv1.ListKeyRotationsResponse](ctx, k, kmsv1.KeyManagementService_ListKeyRotations_FullMethodName, req)
-}
-
 // GetKeyLastUsage is not supported.
 func (k *Keystore) GetKeyLastUsage(ctx context.Context, req *kmsv1.GetKeyLastUsageRequest) (*kmsv1.GetKeyLastUsageResponse, error) {
 	return refuse[*kmsv1.GetKeyLastUsageResponse](ctx, k, kmsv1.KeyManagementService_GetKeyLastUsage_FullMethodName, req)

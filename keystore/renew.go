@@ -44,8 +44,8 @@ func (k *Keystore) renew(ctx context.Context, id uuid.UUID) error {
 	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 	defer cancel()
 	return k.performService(ctx, id, func(old *key) *chore {
-		if old.record.GetState() != enabled || !k.meter.isWorn(old.current()) {
-			return nil // not used any more, or reported more than once
+		if old.record.GetState() != enabled || isImported(old) || !k.meter.isWorn(old.current()) {
+			return nil // not used any more, not ours to renew, or reported more than once
 		}
 		r := proto.CloneOf(old.record)
 		r.BackingKeys = append(r.BackingKeys, newBackingKey(timestamppb.Now()))

@@ -24,6 +24,7 @@ const (
 type chore struct {
 	name     string // of the event
 	material string // the id of the backing key that it makes; empty: none
+	details  []byte // serviceEventDetails of what was done; nil: the key alone
 	run      func(context.Context, *proof) error
 }
 
@@ -81,7 +82,11 @@ func (k *Keystore) do(ctx context.Context, on *key, c *chore, held *change) erro
 	k.leaveOpen(ctx, p, i)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	if err := k.trail.RecordEvent(ctx, k.serviceEvent(c.name, i, p, failed)); err != nil {
+	e := k.serviceEvent(c.name, i, p, failed)
+	if failed == nil && c.details != nil {
+		e.ServiceEventDetails = c.details
+	}
+	if err := k.trail.RecordEvent(ctx, e); err != nil {
 		k.settler.add(i, held)
 		return fmt.Errorf("recording the %s event: %w", c.name, err)
 	}
