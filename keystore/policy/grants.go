@@ -11,7 +11,7 @@ import (
 type Grants struct {
 	mu       sync.RWMutex
 	byID     map[string]*Grant
-	grantees map[string]*granteeIndex // by ARN
+	grantees map[principalKey]*granteeIndex
 	// sessions has the indexes of the grantees that are roles of that name.
 	sessions map[principalKey][]*granteeIndex
 }
@@ -20,7 +20,7 @@ type Grants struct {
 func NewGrants() *Grants {
 	return &Grants{
 		byID:     make(map[string]*Grant),
-		grantees: make(map[string]*granteeIndex),
+		grantees: make(map[principalKey]*granteeIndex),
 		sessions: make(map[principalKey][]*granteeIndex),
 	}
 }
@@ -38,11 +38,11 @@ func (g *Grants) Put(grant Grant) {
 
 // index returns a grantee's index, which is made if there is none.
 func (g *Grants) index(grantee string) *granteeIndex {
-	if x := g.grantees[grantee]; x != nil {
+	if x := g.grantees[byARN(grantee)]; x != nil {
 		return x
 	}
 	x := new(granteeIndex)
-	g.grantees[grantee] = x
+	g.grantees[byARN(grantee)] = x
 	if sessions, ok := sessionsOf(grantee); ok {
 		g.sessions[sessions] = append(g.sessions[sessions], x)
 	}
@@ -63,7 +63,7 @@ func (g *Grants) remove(id string) bool {
 		return false
 	}
 	delete(g.byID, id)
-	x := g.grantees[grant.Grantee]
+	x := g.grantees[byARN(grant.Grantee)]
 	if x.remove(grant); x.size == 0 {
 		g.removeIndex(grant.Grantee, x)
 	}
@@ -71,7 +71,7 @@ func (g *Grants) remove(id string) bool {
 }
 
 func (g *Grants) removeIndex(grantee string, x *granteeIndex) {
-	delete(g.grantees, grantee)
+	delete(g.grantees, byARN(grantee))
 	sessions, ok := sessionsOf(grantee)
 	if !ok {
 		return
@@ -108,7 +108,7 @@ func (g *Grants) Len() int {
 func (g *Grants) Grant(principal, operation string, encryptionContext map[string]string, _ []string) (id string, ok bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	if grant := g.grantees[principal].find(operation, encryptionContext); grant != nil {
+	if grant := g.grantees[byARN(principal)].find(operation, encryptionContext); grant != nil {
 		return grant.ID, true
 	}
 	c, ok := newCaller(principal)

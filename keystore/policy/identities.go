@@ -15,16 +15,16 @@ var ErrInvalid = errors.New("invalid policies")
 // nobody.
 type Identities struct {
 	principals map[string][]*Document
-	// sessions has what a role's sessions get from it; nil for a name that two
-	// roles have, since a session's ARN does not tell which is meant.
+	// sessions has what a role's sessions get from it.
 	sessions map[principalKey][]*Document
 }
 
 // NewIdentities gives each principal, by ARN, the documents whose names are attached
 // to it and those inline, its own. The names are of documents and of [Builtins]. It
 // returns [ErrInvalid], naming everything that is wrong: an ARN that is not a
-// principal's, a principal without policies, a policy that is unknown, attached
-// twice, named as a built-in one, or a key policy.
+// principal's, a principal without policies, two roles of one account that differ by
+// their path only (as in IAM, since a session's ARN does not tell the path), a policy
+// that is unknown, attached twice, named as a built-in one, or a key policy.
 func NewIdentities(documents map[string]*Document, attached map[string][]string, inline map[string][]*Document) (*Identities, error) {
 	b, err := newIdentityBuilder(documents)
 	if err != nil {
@@ -40,11 +40,12 @@ func NewIdentities(documents map[string]*Document, attached map[string][]string,
 	i := &Identities{principals: make(map[string][]*Document), sessions: make(map[principalKey][]*Document)}
 	for _, arn := range slices.Sorted(maps.Keys(arns)) {
 		i.principals[arn] = b.collect(arn, attached[arn], inline[arn])
+		i.addRole(arn, b)
 	}
 	if err := errors.Join(b.faults...); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	i.addSessions()
+	i.addToSessions()
 	return i, nil
 }
 
@@ -64,18 +65,20 @@ func (i *Identities) Of(principal string) []*Document {
 	return i.sessions[principalKey{c.account, c.role}]
 }
 
-// addSessions gives the sessions of each role its policies.
-func (i *Identities) addSessions() {
-	for arn, documents := range i.principals {
-		key, ok := sessionsOf(arn)
-		if !ok {
-			continue
-		}
-		if _, twice := i.sessions[key]; twice {
-			documents = nil
-		}
-		i.sessions[key] = documents
+// addRole gives the sessions of a role its policies.
+func (i *Identities) addRole(arn string, b *identityBuilder) {
+	key, ok := sessionsOf(arn)
+	if !ok {
+		return
 	}
+	if _, twice := i.sessions[key]; twice {
+		b.fault("principal %q: account %s has another role %q", arn, key.account, key.name)
+	}
+	i.sessions[key] = i.principals[arn]
+}
+
+// addToSessions gives the sessions that have policies of their own the role's too.
+func (i *Identities) addToSessions() {
 	for arn, documents := range i.principals {
 		if c, ok := newCaller(arn); ok && c.role != "" {
 			i.principals[arn] = slices.Concat(documents, i.sessions[principalKey{c.account, c.role}])

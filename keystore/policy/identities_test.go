@@ -10,137 +10,78 @@ import (
 	"github.com/strongroom-kms/strongroom/keystore/policy"
 )
 
-func namesOf(documents []*policy.Document) []string {
-	var names []string
-	for _, d := range documents {
-		names = append(names, d.Name())
+func encryptPolicy(t *testing.T, name string) *policy.Document {
+	t.Helper()
+	d, err := policy.ParseIdentityPolicy(name, `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}}`)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return names
+	return d
 }
 
 func TestIdentitiesOf(t *testing.T) {
-	team := identityPolicy(t, "team", statements(mine))
-	own := identityPolicy(t, "own", statements(describe))
 	identities, err := policy.NewIdentities(
-		map[string]*policy.Document{"team": team, "unused": own},
+		map[string]*policy.Document{"own": encryptPolicy(t, "own")},
 		map[string][]string{
-			alice:   {"user", "team"},
-			appRole: {"auditor"},
-			"arn:aws:sts::000000000000:assumed-role/app/two":      {"team"},
-			"arn:aws:iam::000000000000:role/x/twin":               {"admin"},
-			"arn:aws:iam::000000000000:role/y/twin":               {"user"},
-			"arn:aws:sts::000000000000:federated-user/federation": {"user"},
+			"arn:aws:iam::000000000000:user/ada":                  {"admin", "own"},
+			"arn:aws:iam::000000000000:role/team/app":             {"user"},
+			"arn:aws:sts::000000000000:assumed-role/app/audited":  {"auditor"},
+			"arn:aws:sts::000000000000:assumed-role/alone/single": {"user"},
 		},
-		map[string][]*policy.Document{alice: {own}, rootUser: {own}})
+		map[string][]*policy.Document{"arn:aws:iam::000000000000:user/ada": {encryptPolicy(t, "inline")}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for principal, want := range map[string][]string{
-		alice:       {"user", "team", "own"},
-		rootUser:    {"own"},
-		appRole:     {"auditor"},
-		roleSession: {"auditor"},
-		"arn:aws:sts::000000000000:assumed-role/app/two":      {"team", "auditor"},
-		"arn:aws:sts::111111111111:assumed-role/app/one":      nil,
-		"arn:aws:iam::000000000000:role/x/twin":               {"admin"},
-		"arn:aws:sts::000000000000:assumed-role/twin/one":     nil, // whose of the two?
-		"arn:aws:sts::000000000000:federated-user/federation": {"user"},
-		foreigner:              nil,
-		strings.ToUpper(alice): nil,
-		"":                     nil,
+		"arn:aws:iam::000000000000:user/ada":                  {"admin", "own", "inline"},
+		"arn:aws:iam::000000000000:role/team/app":             {"user"},
+		"arn:aws:iam::000000000000:role/app":                  nil,
+		"arn:aws:sts::000000000000:assumed-role/app/any":      {"user"},
+		"arn:aws:sts::000000000000:assumed-role/app/audited":  {"auditor", "user"},
+		"arn:aws:sts::111111111111:assumed-role/app/any":      nil,
+		"arn:aws:sts::000000000000:assumed-role/team/app":     nil,
+		"arn:aws:sts::000000000000:assumed-role/alone/single": {"user"},
+		"arn:aws:sts::000000000000:assumed-role/alone/other":  nil,
+		"arn:aws:sts::000000000000:federated-user/app":        nil,
+		"": nil,
 	} {
-		if diff := cmp.Diff(want, namesOf(identities.Of(principal))); diff != "" {
-			t.Errorf("the policies of %q (-want +got):\n%s", principal, diff)
+		var got []string
+		for _, d := range identities.Of(principal) {
+			got = append(got, d.Name())
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("policies of %q (-want +got):\n%s", principal, diff)
 		}
 	}
-	if documents := (*policy.Identities)(nil).Of(alice); documents != nil {
-		t.Errorf("without Identities %s has the policies %q", alice, namesOf(documents))
+	if (*policy.Identities)(nil).Of(adaAdmin) != nil {
+		t.Error("a nil *Identities knows somebody")
 	}
 }
 
-func TestIdentitiesFaults(t *testing.T) {
-	resource := keyPolicy(t, statements(toAll))
-	own := identityPolicy(t, "own", statements(mine))
-	_, err := policy.NewIdentities(
-		map[string]*policy.Document{"": own, "admin": own, "key": resource, "nil": nil},
-		map[string][]string{alice: {"key"}, appRole: nil},
-		map[string][]*policy.Document{rootUser: {own, resource}, roleSession: {nil}, "nobody": {own}})
-	if !errors.Is(err, policy.ErrInvalid) {
-		t.Fatalf("NewIdentities: %v, want ErrInvalid", err)
-	}
-	for _, words := range []string{
-		`a policy has no name`,
-		`policy "admin": that is the name of a built-in policy`,
-		`policy "key" is not an identity policy`,
-		`policy "nil" is not an identity policy`,
-		`principal "` + alice + `": there is no policy "key", only ["admin" "auditor" "user"]`,
-		`principal "` + appRole + `" has no policy`,
-		`principal "` + rootUser + `" has an inline policy that is not an identity policy`,
-		`principal "` + roleSession + `" has an inline policy that is not an identity policy`,
-		`principal "nobody" is not the ARN`,
-	} {
-		if !strings.Contains(err.Error(), words) {
-			t.Errorf("the error is %q, want it to say %q", err, words)
-		}
-	}
-}
-
-// TestBuiltinUser has every action that the built-in policy "user" allows, and
-// the others of AWS KMS.
-func TestBuiltinUser(t *testing.T) {
-	identities, err := policy.NewIdentities(nil, map[string][]string{alice: {"user"}}, nil)
+func TestIdentitiesAreRefused(t *testing.T) {
+	keyPolicy, err := policy.ParseKeyPolicy(policy.DefaultKeyPolicy("000000000000"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, action := range []string{
-		"Decrypt", "DeriveSharedSecret", "DescribeKey", "Encrypt", "GenerateDataKey", "GenerateDataKeyPair",
-		"GenerateDataKeyPairWithoutPlaintext", "GenerateDataKeyWithoutPlaintext", "GenerateMac", "GenerateRandom",
-		"GetKeyLastUsage", "GetKeyPolicy", "GetKeyRotationStatus", "GetPublicKey", "ListAliases", "ListKeyPolicies",
-		"ListKeyRotations", "ListKeys", "ListResourceTags", "ReEncryptFrom", "ReEncryptTo", "Sign", "Verify", "VerifyMac",
+	for _, test := range []struct {
+		documents map[string]*policy.Document
+		attached  map[string][]string
+		inline    map[string][]*policy.Document
+		want      string
+	}{
+		{documents: map[string]*policy.Document{"admin": encryptPolicy(t, "admin")}, want: `policy "admin": that is the name of a built-in policy`},
+		{documents: map[string]*policy.Document{"key": keyPolicy}, want: `policy "key" is not an identity policy`},
+		{documents: map[string]*policy.Document{"none": nil}, want: `policy "none" is not an identity policy`},
+		{inline: map[string][]*policy.Document{adaAdmin: {keyPolicy}}, want: `principal "` + adaAdmin + `" has an inline policy that is not an identity policy`},
+		{inline: map[string][]*policy.Document{adaAdmin: {}}, want: `principal "` + adaAdmin + `" has no policy`},
+		{
+			attached: map[string][]string{"arn:aws:iam::000000000000:role/app": {"user"}, "arn:aws:iam::000000000000:role/team/app": {"auditor"}},
+			want:     `principal "arn:aws:iam::000000000000:role/team/app": account 000000000000 has another role "app"`,
+		},
 	} {
-		checkUser(t, identities, action, true)
-	}
-	for _, action := range []string{
-		"CancelKeyDeletion", "ConnectCustomKeyStore", "CreateAlias", "CreateCustomKeyStore", "CreateGrant", "CreateKey",
-		"DeleteAlias", "DeleteCustomKeyStore", "DeleteImportedKeyMaterial", "DescribeCustomKeyStores", "DisableKey",
-		"DisableKeyRotation", "DisconnectCustomKeyStore", "EnableKey", "EnableKeyRotation", "GetParametersForImport",
-		"ImportKeyMaterial", "ListGrants", "ListRetirableGrants", "PutKeyPolicy", "ReplicateKey", "RetireGrant", "RevokeGrant",
-		"RotateKeyOnDemand", "ScheduleKeyDeletion", "TagResource", "UntagResource", "UpdateAlias", "UpdateCustomKeyStore",
-		"UpdateKeyDescription", "UpdatePrimaryRegion", "SynchronizeMultiRegionKey",
-	} {
-		checkUser(t, identities, action, false)
-	}
-}
-
-func checkUser(t *testing.T, identities *policy.Identities, action string, want bool) {
-	t.Helper()
-	r := policy.Request{Principal: alice, Action: "kms:" + action, Resource: key}
-	if got := policy.Decide(r, policy.Sources{Identity: identities.Of(alice)}).Allowed(); got != want {
-		t.Errorf("a user may %s: %v, want %v", action, got, want)
-	}
-}
-
-// TestAllocations expects decisions to allocate nothing, allowed or denied.
-func TestAllocations(t *testing.T) {
-	d := keyPolicy(t, tenStatements)
-	identities, err := policy.NewIdentities(nil, map[string][]string{umaUser: {"user"}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := policy.Request{
-		Principal: umaUser, Action: "kms:Encrypt", Resource: key, Context: benchContext(),
-		EncryptionContext: map[string]string{"department": "finance", "document": "document-3"},
-	}
-	for by, s := range map[string]policy.Sources{
-		`policy "user", statement 1 (Use)`: {KeyPolicy: d, KeyAccount: account, Identity: identities.Of(umaUser), Grants: grantsOf(10)},
-		"grant grant-3":                    {KeyPolicy: d, KeyAccount: account, Grants: grantsOf(10)},
-		"":                                 {KeyPolicy: d, KeyAccount: account},
-	} {
-		if got := policy.Decide(r, s).By(); got != by {
-			t.Errorf("decided by %q, want %q", got, by)
-		}
-		if n := testing.AllocsPerRun(100, func() { policy.Decide(r, s) }); n != 0 {
-			t.Errorf("a decision by %q allocates %v times", by, n)
+		_, err := policy.NewIdentities(test.documents, test.attached, test.inline)
+		if !errors.Is(err, policy.ErrInvalid) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("NewIdentities: %v, want ErrInvalid that says %q", err, test.want)
 		}
 	}
 }
