@@ -30,6 +30,15 @@ func (r *request) authorize() error {
 // targets.
 func (r *request) authorizeOne(action string, t target, place int) error {
 	d := r.decide(action, t, place)
+	if r.judge != nil {
+		return r.judge(r, d)
+	}
+	return r.refusal(d, action, t)
+}
+
+// refusal is the answer to a request that the policies do not allow; nil if they
+// do.
+func (r *request) refusal(d policy.Decision, action string, t target) error {
 	if d.Allowed() {
 		return nil
 	}

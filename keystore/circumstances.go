@@ -105,6 +105,8 @@ func (c *circumstances) ofKey(name string) ([]string, bool) {
 	switch name {
 	case "calleraccount":
 		return one(c.identity().AccountID)
+	case "grantconstrainttype":
+		return c.grantConstraintType()
 	case "requestalias":
 		return one(c.requestAlias())
 	case "resourcealiases":
@@ -231,4 +233,16 @@ func one(value string) ([]string, bool) {
 		return nil, false
 	}
 	return []string{value}, true
+}
+
+// grantConstraintType names the constraint of the grant that is to be made.
+func (c *circumstances) grantConstraintType() ([]string, bool) {
+	req, _ := c.input.(*kmsv1.CreateGrantRequest)
+	switch {
+	case len(req.GetConstraints().GetEncryptionContextEquals()) > 0:
+		return one("EncryptionContextEquals")
+	case len(req.GetConstraints().GetEncryptionContextSubset()) > 0:
+		return one("EncryptionContextSubset")
+	}
+	return nil, false
 }

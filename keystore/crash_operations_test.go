@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
 
 // operation is one that changes something, and what it does to the world.
@@ -24,7 +25,7 @@ type operation struct {
 
 // operations are all that change something.
 func operations() []operation {
-	return slices.Concat(keyOperations(), rotationOperations(), tagOperations(), aliasOperations(), serviceOperations())
+	return slices.Concat(keyOperations(), accessOperations(), rotationOperations(), tagOperations(), aliasOperations(), serviceOperations())
 }
 
 func keyOperations() []operation {
@@ -60,6 +61,46 @@ func keyOperations() []operation {
 			}),
 			apply: func(w world) { w.set("doomed", func(k *worldKey) { k.State, k.Window = disabled, 0 }) }},
 	}
+}
+
+// accessOperations change who may use a key.
+func accessOperations() []operation {
+	grants := func(n int) func(world) {
+		return func(w world) { w.set("target", func(k *worldKey) { k.Grants += n }) }
+	}
+	return []operation{
+		{name: "PutKeyPolicy", undone: noEffect,
+			do: asks((*Keystore).PutKeyPolicy, func(s *service) *kmsv1.PutKeyPolicyRequest {
+				return &kmsv1.PutKeyPolicyRequest{KeyId: s.named("target"), Policy: new(policyOf(root))}
+			}),
+			apply: func(w world) { w.set("target", func(k *worldKey) { k.Policy = policyOf(root) }) }},
+		{name: "CreateGrant", undone: noEffect,
+			do: asks((*Keystore).CreateGrant, func(s *service) *kmsv1.CreateGrantRequest {
+				return &kmsv1.CreateGrantRequest{KeyId: s.named("target"), GranteePrincipal: new(app), Operations: []kmsv1.GrantOperation{kmsv1.GrantOperation_GRANT_OPERATION_ENCRYPT}}
+			}),
+			apply: grants(1)},
+		{name: "RevokeGrant", undone: noEffect,
+			do: asks((*Keystore).RevokeGrant, func(s *service) *kmsv1.RevokeGrantRequest {
+				return &kmsv1.RevokeGrantRequest{KeyId: s.named("target"), GrantId: s.firstGrant("target").GrantId}
+			}),
+			apply: grants(-1)},
+		{name: "RetireGrant", undone: noEffect,
+			do: asks((*Keystore).RetireGrant, func(s *service) *kmsv1.RetireGrantRequest {
+				return &kmsv1.RetireGrantRequest{GrantToken: s.firstGrant("target").GrantToken}
+			}),
+			apply: grants(-1)},
+	}
+}
+
+// firstGrant is the first grant of the key with a description.
+func (s *service) firstGrant(description string) *storagev1.GrantRecord {
+	return s.view.grantsAfter(uuid.MustParse(*s.named(description)), "")[0].record
+}
+
+// policyOf is a key policy that allows one principal everything, and nobody else
+// anything.
+func policyOf(principal string) string {
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + principal + `"},"Action":"kms:*","Resource":"*"}]}`
 }
 
 func rotationOperations() []operation {

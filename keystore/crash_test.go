@@ -65,6 +65,10 @@ func newStartingPoint(t *testing.T) *startingPoint {
 		s.must(err)
 		s.must(s.createAlias("alias/"+name, id))
 	}
+	for _, name := range []string{"target", "due"} {
+		_, err := s.CreateGrant(s.as(admin), &kmsv1.CreateGrantRequest{KeyId: s.named(name), GranteePrincipal: new(nobody), Operations: []kmsv1.GrantOperation{kmsv1.GrantOperation_GRANT_OPERATION_DECRYPT}})
+		s.must(err)
+	}
 	s.must(s.renewNow(s.as(admin), s.named("due")))
 	s.must(s.createAlias("alias/due/2", s.named("due")))
 	s.must(s.tag(s.named("bystander"), tagsOf("two", "2")...))
@@ -86,10 +90,19 @@ func (p *startingPoint) expectAll(t *testing.T, some []operation) {
 	t.Helper()
 	for _, s := range p.api.Services() {
 		for _, m := range s.Methods {
-			if !m.ReadOnly && !slices.ContainsFunc(some, func(op operation) bool { return op.name == m.Name }) {
+			if !m.ReadOnly && !slices.Contains(notOffered(), m.Name) && !slices.ContainsFunc(some, func(op operation) bool { return op.name == m.Name }) {
 				t.Errorf("%s is not tried", m.Name)
 			}
 		}
+	}
+}
+
+// notOffered are operations that are refused whatever they are asked for.
+func notOffered() []string {
+	return []string{
+		"ReplicateKey", "UpdatePrimaryRegion",
+		"ImportKeyMaterial", "DeleteImportedKeyMaterial",
+		"CreateCustomKeyStore", "UpdateCustomKeyStore", "ConnectCustomKeyStore", "DisconnectCustomKeyStore", "DeleteCustomKeyStore",
 	}
 }
 

@@ -24,6 +24,8 @@ type worldKey struct {
 	Description string
 	Window      int32 // the waiting period in days, when the deletion is scheduled
 	Materials   int   // how many backing keys
+	Grants      int
+	Policy      string // empty: the default one
 	Rotation    int32 // the period of the automatic rotation in days, when it is on
 	Tags        string
 }
@@ -42,6 +44,7 @@ func (s *service) world(names map[uuid.UUID]string) world {
 		found := worldKey{
 			State: k.record.GetState(), Description: k.record.GetDescription(),
 			Window: k.record.GetPendingWindowInDays(), Materials: len(k.backing),
+			Grants: s.view.countGrants(k.id), Policy: k.record.GetPolicy(),
 		}
 		if k.rotation() {
 			found.Rotation = k.record.GetRotation().GetPeriodInDays()

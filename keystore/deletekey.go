@@ -75,6 +75,9 @@ func (k *Keystore) forget(ctx context.Context, p *proof, doomed *key) error {
 	if err := k.forgetAliases(ctx, p, doomed); err != nil {
 		return err
 	}
+	if err := k.forgetGrants(ctx, doomed); err != nil {
+		return err
+	}
 	return k.commit(ctx, p, metadata.Txn{
 		Conditions: []metadata.Condition{{Key: k.scope.keyPath(doomed.id), Revision: doomed.revision}},
 		Deletes:    []string{k.scope.keyPath(doomed.id)},
@@ -99,6 +102,20 @@ func (k *Keystore) forgetAliases(ctx context.Context, p *proof, doomed *key) err
 			return fmt.Errorf("removing the aliases of %s: %w", doomed.arn, err)
 		}
 	}
+}
+
+// forgetGrants removes the grants of a key.
+func (k *Keystore) forgetGrants(ctx context.Context, doomed *key) error {
+	for grants := range slices.Chunk(k.view.grantsAfter(doomed.id, ""), metadata.MaxTxnKeys) {
+		var t metadata.Txn
+		for _, g := range grants {
+			t.Deletes = append(t.Deletes, k.scope.grantPath(g.key, g.record.GetGrantId()))
+		}
+		if _, err := k.store.Commit(ctx, t); err != nil {
+			return fmt.Errorf("removing the grants of %s: %w", doomed.arn, err)
+		}
+	}
+	return nil
 }
 
 // destruction is what became of one backing key of a deleted key.

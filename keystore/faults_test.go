@@ -240,10 +240,10 @@ func TestRequestsPastTheirDeadlineAreNotDoneButRecorded(t *testing.T) {
 func TestUnknownMethodsLeaveAnEvent(t *testing.T) {
 	s := startService(t)
 	refusal := &Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_UNKNOWN_OPERATION, Message: "no such operation"}
-	if err := s.Reject(s.as(app), "/strongroom.kms.v1.KeyManagementService/Sign", refusal); !errors.Is(err, refusal) {
+	if err := s.Reject(s.as(app), "/strongroom.kms.v1.KeyManagementService/Frobnicate", refusal); !errors.Is(err, refusal) {
 		t.Errorf("Reject = %v", err)
 	}
-	if e := s.lastEvent(); e.EventName != "/strongroom.kms.v1.KeyManagementService/Sign" || e.ErrorCode != "UnknownOperationException" {
+	if e := s.lastEvent(); e.EventName != "/strongroom.kms.v1.KeyManagementService/Frobnicate" || e.ErrorCode != "UnknownOperationException" {
 		t.Errorf("the event is %+v", e)
 	}
 }

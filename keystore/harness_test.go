@@ -30,6 +30,7 @@ const (
 	admin   = "arn:aws:iam::000000000000:user/admin"
 	app     = "arn:aws:iam::000000000000:user/app"
 	auditor = "arn:aws:iam::000000000000:role/auditor"
+	root    = "arn:aws:iam::000000000000:root"
 	nobody  = "arn:aws:iam::000000000000:user/nobody"
 )
 

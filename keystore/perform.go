@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/keystore/policy"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
@@ -23,6 +24,9 @@ const recordTimeout = 30 * time.Second
 type plan[Res proto.Message] struct {
 	// targets find what the request acts on; nil: no single resource.
 	targets finder
+	// judge turns the policies' decision on the targets into the answer; nil: as it
+	// is.
+	judge func(*request, policy.Decision) error
 	// check says whether the operation may be done with the targets, which
 	// exist, in their present state; nil: in any state.
 	check func([]target) error
@@ -40,6 +44,7 @@ type request struct {
 	caller  Caller
 	input   proto.Message
 	targets []target
+	judge   func(*request, policy.Decision) error // as in plan
 	proof   *proof
 	intent  *audit.Intent // nil: nothing is changed
 	held    *change       // keeps other changes of the targets away
@@ -56,7 +61,7 @@ func perform[Res proto.Message](ctx context.Context, k *Keystore, fullMethod str
 	if !ok {
 		return none, errorf(annotationsv1.ErrorKind_ERROR_KIND_UNRECOGNIZED_CLIENT, "The request has no caller.")
 	}
-	r := &request{k: k, method: k.api.Method(fullMethod), caller: caller, input: input, proof: newProof(k, caller.RequestID)}
+	r := &request{k: k, method: k.api.Method(fullMethod), caller: caller, input: input, judge: p.judge, proof: newProof(k, caller.RequestID)}
 	res, err := admitAndRun(ctx, r, p)
 	if err != nil {
 		err = r.answerable(err)

@@ -19,31 +19,6 @@ func refuse[Res proto.Message](ctx context.Context, k *Keystore, fullMethod stri
 	})
 }
 
-// CreateGrant is not supported.
-func (k *Keystore) CreateGrant(ctx context.Context, req *kmsv1.CreateGrantRequest) (*kmsv1.CreateGrantResponse, error) {
-	return refuse[*kmsv1.CreateGrantResponse](ctx, k, kmsv1.KeyManagementService_CreateGrant_FullMethodName, req)
-}
-
-// ListGrants is not supported.
-func (k *Keystore) ListGrants(ctx context.Context, req *kmsv1.ListGrantsRequest) (*kmsv1.ListGrantsResponse, error) {
-	return refuse[*kmsv1.ListGrantsResponse](ctx, k, kmsv1.KeyManagementService_ListGrants_FullMethodName, req)
-}
-
-// ListRetirableGrants is not supported.
-func (k *Keystore) ListRetirableGrants(ctx context.Context, req *kmsv1.ListRetirableGrantsRequest) (*kmsv1.ListRetirableGrantsResponse, error) {
-	return refuse[*kmsv1.ListRetirableGrantsResponse](ctx, k, kmsv1.KeyManagementService_ListRetirableGrants_FullMethodName, req)
-}
-
-// RetireGrant is not supported.
-func (k *Keystore) RetireGrant(ctx context.Context, req *kmsv1.RetireGrantRequest) (*kmsv1.RetireGrantResponse, error) {
-	return refuse[*kmsv1.RetireGrantResponse](ctx, k, kmsv1.KeyManagementService_RetireGrant_FullMethodName, req)
-}
-
-// RevokeGrant is not supported.
-func (k *Keystore) RevokeGrant(ctx context.Context, req *kmsv1.RevokeGrantRequest) (*kmsv1.RevokeGrantResponse, error) {
-	return refuse[*kmsv1.RevokeGrantResponse](ctx, k, kmsv1.KeyManagementService_RevokeGrant_FullMethodName, req)
-}
-
 // GetKeyLastUsage is not supported.
 func (k *Keystore) GetKeyLastUsage(ctx context.Context, req *kmsv1.GetKeyLastUsageRequest) (*kmsv1.GetKeyLastUsageResponse, error) {
 	return refuse[*kmsv1.GetKeyLastUsageResponse](ctx, k, kmsv1.KeyManagementService_GetKeyLastUsage_FullMethodName, req)

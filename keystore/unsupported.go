@@ -10,6 +10,9 @@ import (
 // refuseUnsupported refuses what AWS offers and this service does not: an answer
 // cannot be encrypted for an enclave.
 func refuseUnsupported(req proto.Message) error {
+	if err := checkGrantTokens(req); err != nil {
+		return err
+	}
 	if r, ok := req.(interface{ GetRecipient() *kmsv1.RecipientInfo }); ok && r.GetRecipient() != nil {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "Recipient is not supported.")
 	}
