@@ -3,10 +3,11 @@
 // nothing about keys: that is the keystore's, which it reaches only through
 // the generated service interfaces in Config.
 //
-// A request passes, from the outside in: its deadline, admission, the caller's
-// identity (authn), its request id in the answer's header, the request log,
-// errors into statuses, and the recovery of panics. Requests that never reach
-// an operation (refused by admission, an unknown method, a message that cannot
+// A request passes, from the outside in: its deadline, admission, the choice of
+// the Region that its header names, the caller's identity (authn), its request
+// id in the answer's header, the request log, errors into statuses, and the
+// recovery of panics. Requests that never reach an operation (refused by
+// admission, for a Region that there is not, an unknown method, a message that cannot
 // be decoded, a panic) are given to Config.Reject, so that they leave an event
 // too.
 //
