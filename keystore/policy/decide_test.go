@@ -129,6 +129,19 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestFirstPolicyIsNamed expects the first of several policies that allow in By.
+func TestFirstPolicyIsNamed(t *testing.T) {
+	s := policy.Sources{Identity: []*policy.Document{
+		identityPolicy(t, "other", statements(describe)),
+		identityPolicy(t, "first", statements(mine)),
+		identityPolicy(t, "second", statements(mine)),
+	}}
+	d := policy.Decide(policy.Request{Principal: alice, Action: "kms:Encrypt", Resource: key}, s)
+	if got, want := d.By(), `policy "first", statement 1`; got != want {
+		t.Errorf("allowed by %q, want %q", got, want)
+	}
+}
+
 func TestStatementElements(t *testing.T) {
 	for _, test := range []struct {
 		elements string

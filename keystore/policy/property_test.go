@@ -136,7 +136,7 @@ type contextKey struct {
 func contextKeys() []contextKey {
 	return []contextKey{
 		{"aws:username", []string{"alice", "Alice", "bob", "a*", "", "é"}},
-		{"aws:PrincipalArn", []string{alice, appRole, "alice", "arn:aws:iam::0:user/a:b", "arn:x:::"}},
+		{"aws:PrincipalArn", []string{alice, appRole, "alice", "arn:aws:iam::0:user/a:b", "arn:aws", "arn:x:::"}},
 		{"aws:SecureTransport", []string{"true", "false", "TRUE", "yes"}},
 		{"kms:RotationPeriodInDays", []string{"7", "7.0", "-1", "30", "many"}},
 		{"aws:CurrentTime", []string{"2026-01-01T00:00:00Z", "2026-01-01", "1767225600", "2027-01-01T00:00:00+01:00", "2026"}},
@@ -226,7 +226,7 @@ func drawOperator(t *rapid.T) (string, any) {
 		},
 		{
 			[]string{"ArnEquals", "ArnLike", "ArnNotEquals", "ArnNotLike"},
-			[]string{alice, "*", "arn:aws:iam::*:user/${aws:username}", "arn:*:*:*:*:*", "arn:aws:*:user/*:*:*", "${aws:PrincipalArn}", "arn:aws:iam::0:*:?"},
+			[]string{alice, "*", "arn:aws:iam::*:user/${aws:username}", "arn:*:*:*:*:*", "arn:aws:*:0:*:*", "arn:aws:iam?:0:*:?", "${aws:PrincipalArn}*", "${aws:PrincipalArn}", "arn:aws:iam::0:*:?"},
 		},
 		{[]string{"Bool"}, []string{"true", "false", "False"}},
 		{ordered("Numeric"), []string{"7", "7.00", "-1.5", "100"}},
