@@ -1,7 +1,7 @@
 // Package hsmpool gives out what a hardware security module does: keys that are made
-// in it and never leave it, their use (sealing, signing, MACs, decrypting, agreeing on
-// secrets), key pairs that are made in it to be handed out, and random bytes. It knows
-// no words of key management; that is package keystore.
+// in it, or unwrapped into it, and never leave it, their use (sealing, signing, MACs,
+// decrypting, agreeing on secrets), key pairs that are made in it to be handed out, and
+// random bytes. It knows no words of key management; that is package keystore.
 //
 // # Workers
 //
@@ -14,8 +14,8 @@
 // Each caller is answered exactly once. A request is in the table of its worker
 // from before it is sent; whoever takes it out of the table answers it: the reader,
 // with the reply, or the end of the worker, with its loss. After a loss, what uses keys,
-// and pairs that are handed out, are asked once more of the next worker; making and
-// destroying a key never are. Nobody waits past the deadline of his context.
+// and pairs that are handed out, are asked once more of the next worker; making,
+// importing and destroying a key never are. Nobody waits past the deadline of his context.
 //
 // # Records
 //

@@ -11,7 +11,8 @@ type Class int
 // The classes of failure.
 const (
 	_ Class = iota
-	// Caller: the ciphertext was altered, or belongs to another key or AAD.
+	// Caller: the ciphertext was altered, or belongs to another key or AAD; wrapped key
+	// material cannot be unwrapped, or is not of the type asked for.
 	Caller
 	// ObjectMissing: the token has no key of that id.
 	ObjectMissing

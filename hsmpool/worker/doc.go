@@ -13,7 +13,8 @@
 //     wait for ever on one that hangs.
 //   - miekg/pkcs11, as a second context on the module that crypto11 initialised,
 //     does what needs handles and return codes: token flags, login and logout,
-//     finding, generating, wrapping, deriving, reading attributes, destroying, C_Finalize.
+//     finding, generating, wrapping, unwrapping, deriving, reading attributes, destroying,
+//     C_Finalize.
 //   - C code of our own (library.c) uses keys: one crossing from Go to C for each use,
 //     sealing with its IV included. crypto11's AEAD panics on a device error and
 //     loses an IV that the HSM chose; miekg's C_Decrypt leaks its output buffer each
@@ -22,7 +23,7 @@
 // # Sessions
 //
 // A session has one goroutine: an executor for each session that uses keys, a maker for
-// each that makes pairs which are handed out, and the manager, which makes and destroys
-// keys one at a time. Every management call is announced to the server before it is made
+// each that makes pairs which are handed out, and the manager, which makes, imports
+// and destroys keys one at a time. Every management call is announced to the server before it is made
 // and when it has returned, see announcer.
 package worker
