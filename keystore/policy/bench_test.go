@@ -118,3 +118,31 @@ func benchmarkDecide(b *testing.B, s policy.Sources, document int, want bool) {
 		}
 	}
 }
+
+// BenchmarkDecideOneGrantee is a request that one of 50,000 grants of the caller
+// allows, whose constraints differ in one of eight pairs only.
+func BenchmarkDecideOneGrantee(b *testing.B) {
+	key, err := policy.ParseKeyPolicy(tenStatements)
+	if err != nil {
+		b.Fatal(err)
+	}
+	constraint := func(document int) map[string]string {
+		pairs := map[string]string{"department": "finance", "document": fmt.Sprintf("document-%d", document)}
+		for i := range 6 {
+			pairs[fmt.Sprintf("label-%d", i)] = "same"
+		}
+		return pairs
+	}
+	grants := policy.NewGrants()
+	for i := range 50000 {
+		grants.Put(policy.Grant{ID: fmt.Sprint(i), Grantee: umaUser, Operations: []string{"Encrypt", "Decrypt"}, Subset: constraint(i)})
+	}
+	r := policy.Request{Principal: umaUser, Action: "kms:Encrypt", Resource: "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab", Context: benchContext(), EncryptionContext: constraint(49999)}
+	s := policy.Sources{KeyPolicy: key, KeyAccount: "000000000000", Grants: grants}
+	b.ReportAllocs()
+	for b.Loop() {
+		if !policy.Decide(r, s).Allowed() {
+			b.Fatal("the grant does not allow it")
+		}
+	}
+}
