@@ -171,10 +171,7 @@ func (m *manager) keepUnwrapped(u *unwrapping, rehearsed material) (function str
 		return "", notTheCallers(m.judge(err, "importing the key"))
 	}
 	m.objects.put(u.id, &object{handle: k.key})
-	if k.means == kind.ThroughWorker && !u.twice || k.spki != nil {
-		return "C_CreateObject", nil
-	}
-	return "C_UnwrapKey", nil
+	return k.function, nil
 }
 
 // settle checks the new key, and makes sure that the next worker will find it.

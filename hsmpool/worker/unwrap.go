@@ -55,12 +55,14 @@ type brought struct {
 	// spki is the public key, if it was found out on the way.
 	spki  []byte
 	means kind.Means
+	// function is the C_ function that made the key.
+	function string
 }
 
 // unwrap makes u's key, of the token or of the session, by the RSA key obj. Whatever else
 // it needs in the token is in the bag. The material goes through this process's memory if
 // the token cannot unwrap it or could not tell its public key, and the profile allows it.
-func (b *bag) unwrap(u *unwrapping, obj *object, ofToken bool) (brought, error) {
+func (b *bag) unwrap(u *unwrapping, obj *object, ofToken bool) (k brought, err error) {
 	public, res := b.ready(obj, rsaKeys)
 	if public == nil {
 		return brought{}, res.err()
@@ -75,14 +77,17 @@ func (b *bag) unwrap(u *unwrapping, obj *object, ofToken bool) (brought, error) 
 	}
 	switch {
 	case u.pair() && u.bits == 0 && b.token.profile.workerMemory:
-		return b.unwrapCurveKey(u, obj, size, template, call)
+		k, err = b.unwrapCurveKey(u, obj, size, template, call)
 	case u.twice:
-		return b.unwrapTwice(u, obj, size, template, call)
+		k, err = b.unwrapTwice(u, obj, size, template, call)
 	case u.pair():
-		key, err := b.token.unwrap(b.session, oaep(u.hash), obj.handle, u.wrapped, template, call)
-		return brought{key: key, means: kind.InToken}, err
+		k.means = kind.InToken
+		k.key, err = b.token.unwrap(b.session, oaep(u.hash), obj.handle, u.wrapped, template, call)
+	default:
+		k, err = b.unwrapOAEP(secret{u.hash, u.wrapped, []uint{u.length}}, obj, template, call)
 	}
-	return b.unwrapOAEP(secret{u.hash, u.wrapped, []uint{u.length}}, obj, template, call)
+	k.function = call.GetFunction()
+	return k, err
 }
 
 // errWrapped stands for all that can be wrong with wrapped material until uniformUnwrap.
