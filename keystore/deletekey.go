@@ -60,7 +60,7 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 }
 
 // forget removes a key's metadata: the counts of its backing keys, its aliases,
-// then the key.
+// then the key and its last use.
 func (k *Keystore) forget(ctx context.Context, p *proof, doomed *key) error {
 	k.meter.forget(doomed.backing)
 	for ids := range slices.Chunk(doomed.backing, metadata.MaxTxnKeys) {
@@ -80,7 +80,7 @@ func (k *Keystore) forget(ctx context.Context, p *proof, doomed *key) error {
 	}
 	return k.commit(ctx, p, metadata.Txn{
 		Conditions: []metadata.Condition{{Key: k.scope.keyPath(doomed.id), Revision: doomed.revision}},
-		Deletes:    []string{k.scope.keyPath(doomed.id)},
+		Deletes:    []string{k.scope.keyPath(doomed.id), k.scope.usagePath(doomed.id)},
 	})
 }
 

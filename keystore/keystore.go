@@ -103,6 +103,7 @@ type Keystore struct {
 	trail      Trail
 	view       *view
 	meter      *meter
+	usage      *usage
 	log        hclog.Logger
 	now        func() time.Time
 
@@ -152,7 +153,7 @@ func assemble(c Config) (*Keystore, error) {
 		scope: s, api: api,
 		hsm: c.HSM, store: c.Metadata, trail: c.Trail,
 		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger, now: c.now,
-		settler: newSettler(),
+		usage: newUsage(s, c.Metadata), settler: newSettler(),
 	}
 	k.identities.Store(identities)
 	return k, nil
@@ -172,9 +173,9 @@ func identitiesOf(texts map[string]string, attached map[string][]string) (*polic
 }
 
 // start runs the goroutines that Close stops: they follow the metadata store,
-// renew worn-out backing keys, delete and rotate keys when they are due, and
-// settle changes whose event could not be recorded. One compares token and metadata
-// once.
+// renew worn-out backing keys, delete and rotate keys when they are due, settle
+// changes whose event could not be recorded, and write the last uses of keys. One
+// compares token and metadata once.
 func (k *Keystore) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
@@ -183,19 +184,24 @@ func (k *Keystore) start() {
 	k.work.Go(func() { k.deleteDueKeys(ctx) })
 	k.work.Go(func() { k.rotateDueKeys(ctx) })
 	k.work.Go(func() { k.settleOpen(ctx) })
+	k.work.Go(func() { k.trackUsage(ctx) })
 	hsm := k.hsm
 	k.work.Go(func() { k.reportOrphans(ctx, hsm) })
 }
 
-// Close stops the background work and gives unused invocations back. Requests
-// must have ended before.
+// Close stops the background work, writes the last uses of keys and gives unused
+// invocations back. Requests must have ended before.
 func (k *Keystore) Close(ctx context.Context) error {
 	k.stop()
 	k.work.Wait()
-	if err := k.meter.giveBack(ctx); err != nil {
-		return fmt.Errorf("giving unused invocations back: %w", err)
+	var errs []error
+	if err := k.usage.write(ctx); err != nil {
+		errs = append(errs, err)
 	}
-	return nil
+	if err := k.meter.giveBack(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("giving unused invocations back: %w", err))
+	}
+	return errors.Join(errs...)
 }
 
 // Health is nil when requests can be answered, or says for operators why not.

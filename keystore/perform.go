@@ -174,7 +174,8 @@ func (k *Keystore) leaveOpen(ctx context.Context, p *proof, i *audit.Intent) {
 func (r *request) record(ctx context.Context, res proto.Message, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	if failed := r.k.trail.RecordEvent(ctx, r.event(res, err)); failed != nil {
+	e := r.event(res, err)
+	if failed := r.k.trail.RecordEvent(ctx, e); failed != nil {
 		// A line for each would be a flood: health says once why. Of a change
 		// that may have taken effect the operator must know.
 		level := hclog.Debug
@@ -184,6 +185,9 @@ func (r *request) record(ctx context.Context, res proto.Message, err error) erro
 		r.k.log.Log(level, "an API event could not be made durable, so its request was not answered",
 			"operation", r.method.Name, "request_id", r.caller.RequestID, "error", failed)
 		return journalFailed(failed)
+	}
+	if err == nil {
+		r.used(e)
 	}
 	return nil
 }

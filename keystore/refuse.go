@@ -19,11 +19,6 @@ func refuse[Res proto.Message](ctx context.Context, k *Keystore, fullMethod stri
 	})
 }
 
-// GetKeyLastUsage is not supported.
-func (k *Keystore) GetKeyLastUsage(ctx context.Context, req *kmsv1.GetKeyLastUsageRequest) (*kmsv1.GetKeyLastUsageResponse, error) {
-	return refuse[*kmsv1.GetKeyLastUsageResponse](ctx, k, kmsv1.KeyManagementService_GetKeyLastUsage_FullMethodName, req)
-}
-
 // GetParametersForImport is not supported.
 func (k *Keystore) GetParametersForImport(ctx context.Context, req *kmsv1.GetParametersForImportRequest) (*kmsv1.GetParametersForImportResponse, error) {
 	return refuse[*kmsv1.GetParametersForImportResponse](ctx, k, kmsv1.KeyManagementService_GetParametersForImport_FullMethodName, req)

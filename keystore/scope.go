@@ -54,7 +54,9 @@ func (s scope) grantPrefix() string         { return s.prefix() + "grant/" }
 func (s scope) grantPath(key uuid.UUID, id string) string {
 	return s.grantPrefix() + key.String() + "/" + id
 }
-func (s scope) invocations(id string) string { return s.prefix() + "invocations/" + id }
+func (s scope) invocations(id string) string   { return s.prefix() + "invocations/" + id }
+func (s scope) usagePath(key uuid.UUID) string { return s.prefix() + "usage/" + key.String() }
+func (s scope) trackingPath() string           { return s.prefix() + "tracking" }
 
 // reference is what a KeyId of a request names: a key, or an alias.
 type reference struct {
