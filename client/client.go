@@ -45,6 +45,9 @@ type Config struct {
 	// TLS is used in place of the files, if not nil.
 	TLS *tls.Config
 
+	// Region is the Region that calls mean, such as "eu-west-1"; empty means the
+	// server's own. WithRegion chooses another for a call.
+	Region string
 	// UserAgent stands in the server's API events, before gRPC's own name.
 	UserAgent string
 	// Retries is how often a failed call may be repeated, where the package
@@ -114,13 +117,13 @@ func (c *Client) Close() error { return c.conn.Close() }
 // the interceptors, so that theirs are the outer ones.
 func (c Config) dialOptions(config *tls.Config) []grpc.DialOption {
 	words := wording{clientCert: c.ClientCert}
-	again := newRetrier(c.Retries)
+	again, region := newRetrier(c.Retries), regional{c.Region}
 	return slices.Concat(c.defaults(), c.Options, []grpc.DialOption{
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithDisableServiceConfig(), // what is repeated is decided here, not in DNS
 		grpc.WithStatsHandler(sending{}),
-		grpc.WithChainUnaryInterceptor(again.unary, words.unary),
-		grpc.WithChainStreamInterceptor(words.stream),
+		grpc.WithChainUnaryInterceptor(region.unary, again.unary, words.unary),
+		grpc.WithChainStreamInterceptor(region.stream, words.stream),
 	})
 }
 

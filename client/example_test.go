@@ -2,7 +2,12 @@ package client_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
+	"math/big"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/client"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -56,4 +61,39 @@ func ExampleAsError() {
 	// Output:
 	// AccessDeniedException PermissionDenied
 	// true
+}
+
+// A certificate is issued by an authority whose key is in the HSM.
+func ExampleClient_Signer() {
+	server, stop := strongroomtest.StartMain()
+	defer stop()
+	c, ctx := server.Admin, context.Background()
+
+	made, err := c.KMS.CreateKey(ctx, &kmsv1.CreateKeyRequest{
+		KeySpec:  kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P384.Enum(),
+		KeyUsage: kmsv1.KeyUsageType_KEY_USAGE_TYPE_SIGN_VERIFY.Enum(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	signer, err := c.Signer(ctx, made.GetKeyMetadata().GetArn())
+	if err != nil {
+		panic(err)
+	}
+	authority := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "Example CA"}, SerialNumber: big.NewInt(1),
+		NotBefore: time.Now(), NotAfter: time.Now().AddDate(10, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, authority, authority, signer.Public(), signer)
+	if err != nil {
+		panic(err)
+	}
+
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(certificate.Subject, certificate.SignatureAlgorithm, certificate.CheckSignatureFrom(certificate))
+	// Output: CN=Example CA ECDSA-SHA384 <nil>
 }
