@@ -105,6 +105,8 @@ func (c *circumstances) ofKey(name string) ([]string, bool) {
 	switch name {
 	case "calleraccount":
 		return one(c.identity().AccountID)
+	case "encryptionalgorithm":
+		return c.dataKeyAlgorithm()
 	case "grantconstrainttype":
 		return c.grantConstraintType()
 	case "requestalias":
@@ -145,8 +147,6 @@ func (c *circumstances) ofNewKey(name string) ([]string, bool) {
 		return one(describe.WireName(originOf(req)))
 	case "multiregion":
 		return one(strconv.FormatBool(req.GetMultiRegion()))
-	case "bypasspolicylockoutsafetycheck":
-		return one(strconv.FormatBool(req.GetBypassPolicyLockoutSafetyCheck()))
 	}
 	return nil, false
 }
@@ -243,6 +243,17 @@ func (c *circumstances) grantConstraintType() ([]string, bool) {
 		return one("EncryptionContextEquals")
 	case len(req.GetConstraints().GetEncryptionContextSubset()) > 0:
 		return one("EncryptionContextSubset")
+	}
+	return nil, false
+}
+
+// dataKeyAlgorithm is by what data keys are encrypted, which their requests do not
+// say.
+func (c *circumstances) dataKeyAlgorithm() ([]string, bool) {
+	switch c.input.(type) {
+	case *kmsv1.GenerateDataKeyRequest, *kmsv1.GenerateDataKeyWithoutPlaintextRequest,
+		*kmsv1.GenerateDataKeyPairRequest, *kmsv1.GenerateDataKeyPairWithoutPlaintextRequest:
+		return one(describe.WireName(symmetricDefault))
 	}
 	return nil, false
 }

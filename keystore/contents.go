@@ -15,6 +15,8 @@ type contents struct {
 	named map[uuid.UUID][]string
 	// grants are the grants of each key that has any.
 	grants map[uuid.UUID]*keyGrants
+	// expiring are the keys with imported material that expires.
+	expiring map[uuid.UUID]*key
 	// doomed are the keys that are to be deleted.
 	doomed    map[uuid.UUID]*key
 	rotations rotations
@@ -23,7 +25,7 @@ type contents struct {
 func newContents() contents {
 	return contents{
 		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare),
-		named: map[uuid.UUID][]string{}, grants: map[uuid.UUID]*keyGrants{}, doomed: map[uuid.UUID]*key{},
+		named: map[uuid.UUID][]string{}, grants: map[uuid.UUID]*keyGrants{}, doomed: map[uuid.UUID]*key{}, expiring: map[uuid.UUID]*key{},
 		rotations: newRotations(),
 	}
 }
@@ -32,6 +34,10 @@ func (c *contents) putKey(k *key) {
 	c.keys.put(k.id, k)
 	c.rotations.put(k)
 	delete(c.doomed, k.id)
+	delete(c.expiring, k.id)
+	if place, _ := k.expires(); place >= 0 {
+		c.expiring[k.id] = k
+	}
 	if k.pendingDeletion() {
 		c.doomed[k.id] = k
 	}
@@ -40,6 +46,7 @@ func (c *contents) putKey(k *key) {
 func (c *contents) removeKey(id uuid.UUID) {
 	c.keys.remove(id)
 	delete(c.doomed, id)
+	delete(c.expiring, id)
 	c.rotations.remove(id)
 }
 

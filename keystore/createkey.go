@@ -196,20 +196,20 @@ func (k *Keystore) makeMaterial(ctx context.Context, p *proof, r *storagev1.KeyR
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	return nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The metadata of the new key material could not be stored.").
-		because(errors.Join(err, k.undoMaterial(ctx, p, r)))
+		because(errors.Join(err, k.undoObject(ctx, p, r.GetKeyId(), newestID(r))))
 }
 
-// undoMaterial destroys a record's newest backing key unless the record is, or
-// may be, stored after all: a store that fails in the middle of a commit does
-// not know.
-func (k *Keystore) undoMaterial(ctx context.Context, p *proof, r *storagev1.KeyRecord) error {
-	id, trace := newestID(r), p.trace
+// undoObject destroys an object in the token that was made for a key, unless the
+// key's record names it, or may do so, after all: a store that fails in the
+// middle of a commit does not know.
+func (k *Keystore) undoObject(ctx context.Context, p *proof, keyID string, id hsmpool.ObjectID) error {
+	trace := p.trace
 	defer func() { p.trace = trace }() // the event is about what failed, not about the undoing
 	stored := new(storagev1.KeyRecord)
-	if _, err := k.stored(ctx, k.scope.keyPrefix()+r.GetKeyId(), stored); err != nil {
+	if _, err := k.stored(ctx, k.scope.keyPrefix()+keyID, stored); err != nil {
 		return fmt.Errorf("the backing key %s was kept, because its record may have been stored: %w", id, err)
 	}
-	if hasBackingKey(stored, id) {
+	if hasObject(stored, id) {
 		return fmt.Errorf("the backing key %s was kept: its record was stored although storing it failed", id)
 	}
 	_, err := p.destroy(ctx, id)

@@ -115,6 +115,7 @@ func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 	if current := k.current(); current != (hsmpool.ObjectID{}) && k.kind.symmetric() {
 		m.CurrentKeyMaterialId = new(materialID(current))
 	}
+	k.expirationOf(m)
 	return m
 }
 

@@ -182,6 +182,7 @@ func (k *Keystore) start() {
 	k.work.Go(func() { k.view.follow(ctx, k.store, k.log) })
 	k.work.Go(func() { k.maintain(ctx) })
 	k.work.Go(func() { k.deleteDueKeys(ctx) })
+	k.work.Go(func() { k.destroyExpired(ctx) })
 	k.work.Go(func() { k.rotateDueKeys(ctx) })
 	k.work.Go(func() { k.settleOpen(ctx) })
 	k.work.Go(func() { k.trackUsage(ctx) })

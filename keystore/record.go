@@ -23,9 +23,11 @@ func (k *Keystore) stored(ctx context.Context, path string, m proto.Message) (bo
 	return revision != 0, nil
 }
 
-// hasBackingKey says whether a record names a backing key.
-func hasBackingKey(r *storagev1.KeyRecord, id hsmpool.ObjectID) bool {
-	return slices.ContainsFunc(r.GetBackingKeys(), func(b *storagev1.BackingKey) bool { return string(b.GetId()) == string(id[:]) })
+// hasObject says whether a record names an object of the token.
+func hasObject(r *storagev1.KeyRecord, id hsmpool.ObjectID) bool {
+	return string(r.GetImport().GetWrappingKeyId()) == string(id[:]) || slices.ContainsFunc(r.GetBackingKeys(), func(b *storagev1.BackingKey) bool {
+		return string(b.GetId()) == string(id[:]) && !b.GetDestroyed()
+	})
 }
 
 // storeRecord writes a key's record in the name of the request and waits until

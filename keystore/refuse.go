@@ -19,21 +19,6 @@ func refuse[Res proto.Message](ctx context.Context, k *Keystore, fullMethod stri
 	})
 }
 
-// GetParametersForImport is not supported.
-func (k *Keystore) GetParametersForImport(ctx context.Context, req *kmsv1.GetParametersForImportRequest) (*kmsv1.GetParametersForImportResponse, error) {
-	return refuse[*kmsv1.GetParametersForImportResponse](ctx, k, kmsv1.KeyManagementService_GetParametersForImport_FullMethodName, req)
-}
-
-// ImportKeyMaterial is not supported.
-func (k *Keystore) ImportKeyMaterial(ctx context.Context, req *kmsv1.ImportKeyMaterialRequest) (*kmsv1.ImportKeyMaterialResponse, error) {
-	return refuse[*kmsv1.ImportKeyMaterialResponse](ctx, k, kmsv1.KeyManagementService_ImportKeyMaterial_FullMethodName, req)
-}
-
-// DeleteImportedKeyMaterial is not supported.
-func (k *Keystore) DeleteImportedKeyMaterial(ctx context.Context, req *kmsv1.DeleteImportedKeyMaterialRequest) (*kmsv1.DeleteImportedKeyMaterialResponse, error) {
-	return refuse[*kmsv1.DeleteImportedKeyMaterialResponse](ctx, k, kmsv1.KeyManagementService_DeleteImportedKeyMaterial_FullMethodName, req)
-}
-
 // ReplicateKey is not supported.
 func (k *Keystore) ReplicateKey(ctx context.Context, req *kmsv1.ReplicateKeyRequest) (*kmsv1.ReplicateKeyResponse, error) {
 	return refuse[*kmsv1.ReplicateKeyResponse](ctx, k, kmsv1.KeyManagementService_ReplicateKey_FullMethodName, req)

@@ -18,6 +18,8 @@ import (
 const (
 	rotateKey = "RotateKey"
 	deleteKey = "DeleteKey"
+
+	deleteExpired = "DeleteExpiredKeyMaterial"
 )
 
 // chore is what the service is about to do to a key of itself.

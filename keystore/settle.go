@@ -98,18 +98,26 @@ func (k *Keystore) outcome(ctx context.Context, p *proof, i *audit.Intent, keyID
 	return noEffect, nil
 }
 
-// materialOutcome is the outcome of a request that was to make key material.
+// materialOutcome is the outcome of a request that was to make key material, or to
+// destroy imported material, which the record does not have any more.
 func (k *Keystore) materialOutcome(ctx context.Context, p *proof, i *audit.Intent, record *storagev1.KeyRecord) (string, error) {
 	id, err := parseObjectID(i.BackingKeyID)
 	if err != nil {
 		return "", err
 	}
-	if hasBackingKey(record, id) {
+	changed := record.GetChangedBy() == i.RequestID
+	switch {
+	case removesMaterial(i.EventName) && !changed:
+		return noEffect, nil
+	case !removesMaterial(i.EventName) && hasObject(record, id):
 		return tookEffect, nil
 	}
 	p.grant(nil)
 	if _, err := p.destroy(ctx, id); err != nil {
 		return "", fmt.Errorf("destroying the key material %s: %w", id, err)
+	}
+	if changed {
+		return tookEffect, nil
 	}
 	return undone, nil
 }
