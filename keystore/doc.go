@@ -17,9 +17,9 @@
 // event. When only the event could not be written, the [settler] does the same
 // without a restart.
 //
-// Of itself the service renews worn backing keys and deletes keys whose waiting
-// period is over. Both go by performService: no caller, but an intent and an
-// event. A deletion first marks the key, then destroys the backing keys, then
+// Of itself the service renews worn backing keys, rotates keys that are due and
+// deletes keys whose waiting period is over. All go by performService: no caller,
+// but an intent and an event. A deletion first marks the key, then destroys the backing keys, then
 // removes the metadata; cut off anywhere, it is simply done again.
 //
 // Reads are served from a [view] of the metadata store held in memory and kept
@@ -30,4 +30,7 @@
 // SP 800-38D, section 8.3). The [meter] counts the invocations of each backing
 // key in persisted ranges; at three quarters a new backing key takes over
 // silently, and the old one only decrypts.
+//
+// The last [use] of each key is noted in memory once its event is durable, and
+// written some time later.
 package keystore

@@ -138,6 +138,46 @@ func TestARotationThatFailedIsTriedAgain(t *testing.T) {
 	s.expectRotated(s.awaitRotation(key, 2), key, before)
 }
 
+// TestImportedMaterialTakesOver rotates a key whose first material and next one
+// were imported, as its record says.
+func TestImportedMaterialTakesOver(t *testing.T) {
+	s := startService(t)
+	key := s.createKey()
+	sealed, err := s.encrypt(key.GetKeyId())
+	s.must(err)
+	next := newBackingKey(timestamppb.Now())
+	next.Pending, next.ValidTo = new(true), timestamppb.New(time.Now().Add(day))
+	id := hsmpool.ObjectID(next.GetId())
+	_, err = s.pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: id, Label: key.GetArn(), Type: hsmpool.AES256, Use: hsmpool.Encrypt})
+	s.must(err)
+	s.change(key.KeyId, func(r *storagev1.KeyRecord) {
+		r.Origin, r.BackingKeys = external.Enum(), append(r.BackingKeys, next)
+	})
+	first := s.materialOf(key)
+	if listed := s.rotationsOf(key.KeyId, allMaterial, 5); first == id || len(listed) != 2 ||
+		listed[0].GetKeyMaterialState() != kmsv1.KeyMaterialState_KEY_MATERIAL_STATE_CURRENT ||
+		listed[1].GetKeyMaterialState() != kmsv1.KeyMaterialState_KEY_MATERIAL_STATE_PENDING_ROTATION || listed[1].RotationDate != nil ||
+		listed[0].GetExpirationModel() != kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_DOES_NOT_EXPIRE ||
+		listed[1].GetExpirationModel() != kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_EXPIRES ||
+		listed[1].GetImportState() != kmsv1.ImportState_IMPORT_STATE_IMPORTED {
+		t.Errorf("before the rotation: %v", listed)
+	}
+	s.must(s.rotateOnDemand(key.KeyId))
+	again, err := s.encrypt(key.GetKeyId())
+	s.must(err)
+	if hsmpool.ObjectID(again[17:33]) != id {
+		t.Error("the material that was to take over does not encrypt")
+	}
+	s.expectDecrypted([][]byte{sealed, again})
+	if listed := s.rotationsOf(key.KeyId, onlyRotations, 5); len(listed) != 1 || listed[0].GetKeyMaterialId() != materialID(id) ||
+		listed[0].GetKeyMaterialState() != kmsv1.KeyMaterialState_KEY_MATERIAL_STATE_CURRENT || listed[0].RotationDate == nil {
+		t.Errorf("the rotations are %v", listed)
+	}
+	if err := s.rotateOnDemand(key.KeyId); err == nil || AsError(err).Message != key.GetArn()+" has no imported key material that is pending rotation." {
+		t.Errorf("without material that is pending: %v", err)
+	}
+}
+
 func TestWhenAKeyIsDueAgain(t *testing.T) {
 	due := time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct{ late, want time.Duration }{
