@@ -66,7 +66,7 @@ func TestWhatDecrypterOptionsMean(t *testing.T) {
 		"SHA-512":      {&rsa.OAEPOptions{Hash: crypto.SHA512}, "not SHA-512"},
 		"two hashes":   {&rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA1}, "one hash"},
 		"a label":      {&rsa.OAEPOptions{Hash: crypto.SHA256, Label: []byte("l")}, "no label"},
-		"PKCS #1 v1.5": {&rsa.PKCS1v15DecryptOptions{}, "only OAEP"},
+		"no OAEP":      {crypto.SHA256, "only OAEP"},
 		"nothing":      {nil, "only OAEP"},
 	}
 	for name, test := range tests {

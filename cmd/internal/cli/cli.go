@@ -50,14 +50,19 @@ type grammar struct {
 	Backup      backupCmd      `cmd:"" group:"server" help:"Back up the key metadata and the audit journal of a running server."`
 	Restore     restoreCmd     `cmd:"" group:"server" help:"Make a data directory from a backup."`
 
-	Key       keyCmd       `cmd:"" group:"use" help:"Create, list, enable, disable and delete keys."`
-	Alias     aliasCmd     `cmd:"" group:"use" help:"Give keys names."`
-	Encrypt   encryptCmd   `cmd:"" group:"use" help:"Encrypt up to 4,096 bytes."`
-	Decrypt   decryptCmd   `cmd:"" group:"use" help:"Decrypt what encrypt, datakey or a KMS client made."`
-	Reencrypt reencryptCmd `cmd:"" group:"use" help:"Move a ciphertext to another key or context."`
-	Datakey   datakeyCmd   `cmd:"" group:"use" help:"Make a data key, in the clear and encrypted."`
-	Random    randomCmd    `cmd:"" group:"use" help:"Get random bytes from the HSM."`
-	File      fileCmd      `cmd:"" group:"use" help:"Seal and open files of any size."`
+	Key         keyCmd         `cmd:"" group:"use" help:"Create, list, enable, disable and delete keys."`
+	Alias       aliasCmd       `cmd:"" group:"use" help:"Give keys names."`
+	Encrypt     encryptCmd     `cmd:"" group:"use" help:"Encrypt up to 4,096 bytes."`
+	Decrypt     decryptCmd     `cmd:"" group:"use" help:"Decrypt what encrypt, datakey or a KMS client made."`
+	Reencrypt   reencryptCmd   `cmd:"" group:"use" help:"Move a ciphertext to another key or context."`
+	Datakey     datakeyCmd     `cmd:"" group:"use" help:"Make a data key, in the clear and encrypted."`
+	Random      randomCmd      `cmd:"" group:"use" help:"Get random bytes from the HSM."`
+	DataKeyPair dataKeyPairCmd `cmd:"" group:"use" help:"Make a data key pair, its private key in the clear and encrypted."`
+	Sign        signCmd        `cmd:"" group:"use" help:"Sign a message or a digest."`
+	Verify      verifyCmd      `cmd:"" group:"use" help:"Verify a signature."`
+	Mac         macCmd         `cmd:"" group:"use" help:"Make and verify message authentication codes."`
+	Derive      deriveCmd      `cmd:"" group:"use" help:"Derive a secret that is shared with the holder of another key."`
+	File        fileCmd        `cmd:"" group:"use" help:"Seal and open files of any size."`
 
 	Events eventsCmd `cmd:"" group:"watch" help:"Read the API events."`
 	HSMLog hsmLogCmd `cmd:"" name:"hsm-log" group:"watch" help:"Read the audit log of the HSMs."`

@@ -24,6 +24,7 @@ type connection struct {
 	CACert     string        `group:"connection" name:"ca-cert" placeholder:"FILE" help:"Who may have issued the server's certificate, in PEM ($$STRONGROOM_CA_CERT)."`
 	ClientCert string        `group:"connection" placeholder:"FILE" help:"Your certificate, in PEM ($$STRONGROOM_CLIENT_CERT)."`
 	ClientKey  string        `group:"connection" placeholder:"FILE" help:"Its private key, in PEM ($$STRONGROOM_CLIENT_KEY)."`
+	Region     string        `group:"connection" placeholder:"REGION" help:"The Region that the command is about, if not the server's first ($$STRONGROOM_REGION)."`
 	Timeout    time.Duration `group:"connection" default:"30s" help:"How long to wait for an answer (${default})."`
 }
 
@@ -32,7 +33,7 @@ func (c *connection) open(p *Process) (*connect.Client, error) {
 	if c.Timeout <= 0 {
 		return nil, usagef("--timeout %v is not more than 0s", c.Timeout)
 	}
-	o := connect.Options{UserAgent: "strongroom/" + version()}
+	o := connect.Options{UserAgent: "strongroom/" + version(), Region: cmp.Or(c.Region, p.Getenv("STRONGROOM_REGION"))}
 	for _, setting := range []struct {
 		to                   *string
 		flag, name, variable string

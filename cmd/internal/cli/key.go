@@ -15,6 +15,8 @@ type keyCmd struct {
 	List     keyListCmd     `cmd:"" help:"List the keys."`
 	Describe keyDescribeCmd `cmd:"" help:"Describe a key."`
 
+	PublicKey keyPublicKeyCmd `cmd:"" help:"Get the public key of a key pair, in PEM."`
+
 	UpdateDescription keyUpdateDescriptionCmd `cmd:"" help:"Replace the description of a key."`
 
 	Enable  keyEnableCmd  `cmd:"" help:"Let a disabled key be used again."`

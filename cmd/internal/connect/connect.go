@@ -16,7 +16,7 @@ import (
 type Client = client.Client
 
 // Options say which server to call, and as whom. All fields are mandatory but
-// UserAgent.
+// UserAgent and Region.
 type Options struct {
 	// Address is the server's "host:port"; its certificate must be for the host.
 	Address string
@@ -28,6 +28,8 @@ type Options struct {
 	ClientCert string
 	// ClientKey is a PEM file with the private key of ClientCert.
 	ClientKey string
+	// Region is the Region that requests mean; empty is the server's own choice.
+	Region string
 	// UserAgent stands in API events.
 	UserAgent string
 }
@@ -39,6 +41,7 @@ func New(o Options) (*Client, error) {
 		CACert:     o.CACert,
 		ClientCert: o.ClientCert,
 		ClientKey:  o.ClientKey,
+		Region:     o.Region,
 		UserAgent:  o.UserAgent,
 		Retries:    -1,
 	})
