@@ -31,6 +31,10 @@ type Config struct {
 	Listen string `yaml:"listen"`
 	// TLS is the server's identity, and whose clients it accepts.
 	TLS TLS `yaml:"tls"`
+	// Policies are identity policies by name: JSON files in the language of AWS IAM
+	// (docs/policies.md), each an absolute path. They are read at the start.
+	// Default: none but the built-in ones.
+	Policies map[string]string `yaml:"policies"`
 	// Principals are the callers and what they may do; at least one.
 	Principals []Principal `yaml:"principals"`
 	// HSM is the token that makes and holds the keys.
@@ -66,7 +70,8 @@ type Principal struct {
 	// caller's client certificate; any one is enough. A name belongs to one
 	// principal.
 	Names []string `yaml:"names"`
-	// Policies are the names of built-in policies, whose permissions add up:
+	// Policies are the names of policies, of the file's or of built-in ones, whose
+	// permissions add up:
 	// "admin" (everything), "user" (use and list keys) or "auditor" (read both
 	// audit trails and the state of the HSMs).
 	Policies []string `yaml:"policies"`

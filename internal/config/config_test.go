@@ -124,6 +124,8 @@ func TestFaults(t *testing.T) {
 		{"bad URI", "spiffe://corp/alice", "\"://alice\"", `:7: principals[0].names[0]: "://alice" is not a URI: missing protocol scheme`},
 		{"name twice", "[spiffe://corp/alice]", "[a.corp, a.corp]", `:7: principals[0].names[1]: "a.corp" stands at principals[0].names[0] already`},
 		{"unknown policy", "[admin]", "[admin, root]", `:8: principals[0].policies[1]: "root" is not one of admin, auditor, user`},
+		{"policy file without a path", "hsm:", "policies: {deploy: deploy.json}\nhsm:", `:9: policies.deploy: "deploy.json" is not an absolute path`},
+		{"policy named as a built-in one", "hsm:", "policies: {user: /etc/user.json}\nhsm:", `:9: policies.user: is the name of a built-in policy`},
 		{"no policies", "    policies: [admin]\n", "", `:6: principals[0].policies: is missing: this principal could do nothing`},
 		{"principal twice", "hsm:", "  - arn: arn:aws:iam::123456789012:user/alice\n    names: [b]\n    policies: [user]\nhsm:", `:9: principals[1].arn: "arn:aws:iam::123456789012:user/alice" stands at principals[0].arn already`},
 		{"token twice", "label: t", "label: t, serial: s", `:11: hsm.token: needs exactly one of label, serial, has 2`},

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -20,6 +21,7 @@ var (
 	regionPattern  = regexp.MustCompile(`^([a-z]+-){2,3}\d+$`)
 	arnPattern     = regexp.MustCompile(`^arn:aws:iam::\d{12}:(user|role)/[\w+=,.@/-]{1,512}$`)
 	dnsPattern     = regexp.MustCompile(`^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	policyPattern  = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
 	envPattern     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 	hsmPattern     = regexp.MustCompile(`^hsm-[2-7a-z]{11,16}$`)
 	clusterPattern = regexp.MustCompile(`^cluster-[2-7a-z]{11,16}$`)
@@ -36,6 +38,7 @@ func (c *Config) Validate() error {
 	v.absolute("tls.cert", c.TLS.Cert)
 	v.absolute("tls.key", c.TLS.Key)
 	v.absolute("tls.client_ca", c.TLS.ClientCA)
+	v.policyFiles(c.Policies)
 	v.principals(c.Principals)
 	v.hsm(&c.HSM)
 	v.limits(&c.Limits)
@@ -206,9 +209,31 @@ func (v *validation) policies(field string, all []string) {
 	seen := map[string]string{}
 	for i, name := range all {
 		item := fmt.Sprintf("%s[%d]", field, i)
-		v.oneOf(item, name, policy.Builtins()...)
+		v.oneOf(item, name, v.policyNames()...)
 		v.unique(seen, item, name)
 	}
+}
+
+// policyFiles checks the names and paths of policies; what is in the files is
+// looked at when they are read.
+func (v *validation) policyFiles(files map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		field := "policies." + name
+		if !policyPattern.MatchString(name) {
+			v.fault(field, "a name of a policy has 1 to 128 of A-Z a-z 0-9 _+=,.@-")
+		}
+		if slices.Contains(policy.Builtins(), name) {
+			v.fault(field, "is the name of a built-in policy")
+		}
+		v.absolute(field, files[name])
+	}
+}
+
+// policyNames are the names of all policies, sorted.
+func (v *validation) policyNames() []string {
+	names := append(policy.Builtins(), slices.Collect(maps.Keys(v.config.Policies))...)
+	slices.Sort(names)
+	return names
 }
 
 // unique checks that no earlier field has the same value.

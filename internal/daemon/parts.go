@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
 	"slices"
 
 	"github.com/hashicorp/go-hclog"
@@ -151,13 +152,18 @@ func (d *daemon) openMetadata(context.Context) error {
 }
 
 func (d *daemon) openKeystore(ctx context.Context) error {
-	policies := map[string][]string{}
+	attached := map[string][]string{}
 	for _, p := range d.config.Principals {
-		policies[p.ARN] = p.Policies
+		attached[p.ARN] = p.Policies
+	}
+	documents, err := readPolicies(d.config.Policies)
+	if err != nil {
+		return err
 	}
 	keys, err := keystore.OpenRegions(ctx, keystore.Config{
 		Account:    d.config.Account,
-		Principals: policies,
+		Principals: attached,
+		Policies:   documents,
 		HSM:        d.hsm,
 		Metadata:   d.metadata,
 		Trail:      d.trail,
@@ -172,6 +178,19 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 	d.keystore = keys
 	d.parts.add("key store", keys.Close)
 	return nil
+}
+
+// readPolicies reads identity policies, whose files are given by their names.
+func readPolicies(files map[string]string) (map[string]string, error) {
+	documents := map[string]string{}
+	for name, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading the policy %q: %w", name, err)
+		}
+		documents[name] = string(text)
+	}
+	return documents, nil
 }
 
 func (d *daemon) newServer(context.Context) error {
