@@ -61,13 +61,13 @@ func TestWhatDecrypterOptionsMean(t *testing.T) {
 		opts crypto.DecrypterOpts
 		want string
 	}{
-		"SHA-1":        {&rsa.OAEPOptions{Hash: crypto.SHA1}, "RSAES_OAEP_SHA_1"},
-		"SHA-256":      {&rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA256}, "RSAES_OAEP_SHA_256"},
-		"SHA-512":      {&rsa.OAEPOptions{Hash: crypto.SHA512}, "not SHA-512"},
-		"two hashes":   {&rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA1}, "one hash"},
-		"a label":      {&rsa.OAEPOptions{Hash: crypto.SHA256, Label: []byte("l")}, "no label"},
-		"no OAEP":      {crypto.SHA256, "only OAEP"},
-		"nothing":      {nil, "only OAEP"},
+		"SHA-1":      {&rsa.OAEPOptions{Hash: crypto.SHA1}, "RSAES_OAEP_SHA_1"},
+		"SHA-256":    {&rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA256}, "RSAES_OAEP_SHA_256"},
+		"SHA-512":    {&rsa.OAEPOptions{Hash: crypto.SHA512}, "not SHA-512"},
+		"two hashes": {&rsa.OAEPOptions{Hash: crypto.SHA256, MGFHash: crypto.SHA1}, "one hash"},
+		"a label":    {&rsa.OAEPOptions{Hash: crypto.SHA256, Label: []byte("l")}, "no label"},
+		"no OAEP":    {crypto.SHA256, "only OAEP"},
+		"nothing":    {nil, "only OAEP"},
 	}
 	for name, test := range tests {
 		algorithm, err := oaepAlgorithm(test.opts)

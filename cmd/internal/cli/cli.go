@@ -52,6 +52,7 @@ type grammar struct {
 
 	Key         keyCmd         `cmd:"" group:"use" help:"Create, list, enable, disable and delete keys."`
 	Alias       aliasCmd       `cmd:"" group:"use" help:"Give keys names."`
+	Grant       grantCmd       `cmd:"" group:"use" help:"Let others use keys."`
 	Encrypt     encryptCmd     `cmd:"" group:"use" help:"Encrypt up to 4,096 bytes."`
 	Decrypt     decryptCmd     `cmd:"" group:"use" help:"Decrypt what encrypt, datakey or a KMS client made."`
 	Reencrypt   reencryptCmd   `cmd:"" group:"use" help:"Move a ciphertext to another key or context."`

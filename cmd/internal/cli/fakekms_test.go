@@ -146,8 +146,16 @@ func fakeMetadata(description *string) *kmsv1.KeyMetadata {
 	}
 }
 
+// CreateKey describes a key with tags by what it was made with.
 func (fakeKMS) CreateKey(_ context.Context, r *kmsv1.CreateKeyRequest) (*kmsv1.CreateKeyResponse, error) {
-	return &kmsv1.CreateKeyResponse{KeyMetadata: fakeMetadata(r.Description)}, nil
+	answer := fakeMetadata(r.Description)
+	if r.KeySpec != nil {
+		answer.KeySpec, answer.KeyUsage, answer.Origin = r.KeySpec, r.KeyUsage, r.Origin
+	}
+	if n := len(r.GetTags()); n > 0 {
+		answer.Description = new(fmt.Sprintf("%d tags, policy %s, bypass %v", n, r.GetPolicy(), r.GetBypassPolicyLockoutSafetyCheck()))
+	}
+	return &kmsv1.CreateKeyResponse{KeyMetadata: answer}, nil
 }
 
 func (fakeKMS) DescribeKey(_ context.Context, r *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error) {

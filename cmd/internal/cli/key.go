@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
@@ -19,47 +18,19 @@ type keyCmd struct {
 
 	UpdateDescription keyUpdateDescriptionCmd `cmd:"" help:"Replace the description of a key."`
 
+	Tag   keyTagCmd   `cmd:"" help:"Give a key tags."`
+	Untag keyUntagCmd `cmd:"" help:"Take tags away from a key."`
+	Tags  keyTagsCmd  `cmd:"" help:"List the tags of a key."`
+
+	Policy    keyPolicyCmd    `cmd:"" help:"Read and replace the key policy."`
+	Rotation  keyRotationCmd  `cmd:"" help:"Rotate keys, by themselves and now."`
+	LastUsage keyLastUsageCmd `cmd:"" help:"Say when a key was last used."`
+
 	Enable  keyEnableCmd  `cmd:"" help:"Let a disabled key be used again."`
 	Disable keyDisableCmd `cmd:"" help:"Keep a key from being used."`
 
 	ScheduleDeletion keyScheduleDeletionCmd `cmd:"" help:"Destroy a key after a waiting period."`
 	CancelDeletion   keyCancelDeletionCmd   `cmd:"" help:"Keep a key whose deletion is scheduled."`
-}
-
-type keyCreateCmd struct {
-	Description string `help:"What the key is for; up to 8,192 characters."`
-	Quiet       bool   `short:"q" help:"Print only the key's ARN."`
-	output
-	connection
-}
-
-// Help is part of kong's HelpProvider.
-func (*keyCreateCmd) Help() string {
-	return `The key is an AES-256 key that is generated in the HSM and cannot leave it.
-
-Examples:
-
-    strongroom key create --description "customer records"
-    KEY=$(strongroom key create --quiet)`
-}
-
-// Run creates the key.
-func (c *keyCreateCmd) Run(ctx context.Context, p *Process) error {
-	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		request := &kmsv1.CreateKeyRequest{}
-		if c.Description != "" {
-			request.Description = &c.Description
-		}
-		answer, err := client.KMS.CreateKey(ctx, request)
-		if err != nil {
-			return err
-		}
-		if c.Quiet {
-			_, err := fmt.Fprintln(p.Stdout, answer.GetKeyMetadata().GetArn())
-			return err
-		}
-		return c.print(p, answer, func(w io.Writer) error { return showKey(w, answer.GetKeyMetadata()) })
-	})
 }
 
 type keyListCmd struct {
