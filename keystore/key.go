@@ -54,16 +54,6 @@ func (k *key) objects() []hsmpool.ObjectID {
 	return ids
 }
 
-// tag returns the value of a tag.
-func (k *key) tag(name string) (string, bool) {
-	for _, t := range k.record.GetTags() {
-		if t.GetKey() == name {
-			return t.GetValue(), true
-		}
-	}
-	return "", false
-}
-
 // has says whether a backing key is, or was, this key's.
 func (k *key) has(id hsmpool.ObjectID) bool {
 	for i := len(k.backing) - 1; i >= 0; i-- {

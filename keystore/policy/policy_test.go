@@ -19,9 +19,21 @@ const (
 	key        = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 )
 
-func newSet(t *testing.T) *policy.Set {
+// identitySet decides by identity policies alone, the built-in ones.
+type identitySet struct{ *policy.Identities }
+
+func newIdentitySet(policies map[string][]string) (*identitySet, error) {
+	i, err := policy.NewIdentities(nil, policies, nil)
+	return &identitySet{i}, err
+}
+
+func (s *identitySet) Allows(r policy.Request) policy.Decision {
+	return policy.Decide(r, policy.Sources{Identity: s.Of(r.Principal)})
+}
+
+func newSet(t *testing.T) *identitySet {
 	t.Helper()
-	set, err := policy.New(map[string][]string{
+	set, err := newIdentitySet(map[string][]string{
 		adaAdmin:   {"admin"},
 		umaUser:    {"user"},
 		axelAudit:  {"auditor"},
@@ -97,7 +109,7 @@ func TestAllows(t *testing.T) {
 }
 
 func TestZeroValuesDeny(t *testing.T) {
-	var set policy.Set
+	var set identitySet
 	if set.Allows(policy.Request{Principal: adaAdmin, Action: "kms:Encrypt", Resource: key}).Allowed() {
 		t.Error("the zero Set allows something")
 	}
@@ -153,7 +165,7 @@ func TestPrincipals(t *testing.T) {
 		{key, false},
 	}
 	for _, test := range tests {
-		_, err := policy.New(map[string][]string{test.arn: {"user"}})
+		_, err := newIdentitySet(map[string][]string{test.arn: {"user"}})
 		if (err == nil) != test.valid {
 			t.Errorf("principal %q: %v, want it accepted: %v", test.arn, err, test.valid)
 		}
@@ -162,7 +174,7 @@ func TestPrincipals(t *testing.T) {
 
 // TestFaultsAreNamed expects one error that names every fault of a configuration.
 func TestFaultsAreNamed(t *testing.T) {
-	_, err := policy.New(map[string][]string{
+	_, err := newIdentitySet(map[string][]string{
 		adaAdmin:  {"admin"},
 		umaUser:   {"user", "superuser"},
 		axelAudit: {},

@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -101,38 +102,37 @@ func verifyEd25519(k ed25519.PublicKey, a hsmpool.Algorithm, signed, signature [
 	return ed25519.VerifyWithOptions(k, signed, signature, options) == nil
 }
 
+// spkiInfo is a SubjectPublicKeyInfo (RFC 5280, 4.1).
+type spkiInfo struct {
+	Algorithm struct {
+		Algorithm  asn1.ObjectIdentifier
+		Parameters asn1.RawValue `asn1:"optional"`
+	}
+	Key asn1.BitString
+}
+
 // parse reads a SubjectPublicKeyInfo. x509 knows every curve but secp256k1.
 func parse(spki []byte) (any, error) {
-	if key, err := parseSecp256k1(spki); key != nil || err != nil {
-		return key, err
+	var info spkiInfo
+	if rest, err := asn1.Unmarshal(spki, &info); err != nil || len(rest) > 0 {
+		return nil, errors.New("reading a public key: it is no SubjectPublicKeyInfo")
 	}
-	key, err := x509.ParsePKIXPublicKey(spki)
+	var key any
+	var err error
+	if info.onSecp256k1() {
+		key, err = secp256k1.ParsePubKey(info.Key.RightAlign())
+	} else {
+		key, err = x509.ParsePKIXPublicKey(spki)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading a public key: %w", err)
 	}
 	return key, nil
 }
 
-// parseSecp256k1 reads a public key on the curve of SEC 2; nil if it is on none
-// or another one.
-func parseSecp256k1(spki []byte) (*secp256k1.PublicKey, error) {
-	var info struct {
-		Algorithm struct {
-			Algorithm  asn1.ObjectIdentifier
-			Parameters asn1.RawValue `asn1:"optional"`
-		}
-		Key asn1.BitString
-	}
-	if rest, err := asn1.Unmarshal(spki, &info); err != nil || len(rest) > 0 {
-		return nil, fmt.Errorf("reading a public key: it is no SubjectPublicKeyInfo")
-	}
+// onSecp256k1 says whether the key is on the curve of SEC 2.
+func (i *spkiInfo) onSecp256k1() bool {
 	var curve asn1.ObjectIdentifier
-	if _, err := asn1.Unmarshal(info.Algorithm.Parameters.FullBytes, &curve); err != nil || !curve.Equal(asn1.ObjectIdentifier{1, 3, 132, 0, 10}) {
-		return nil, nil
-	}
-	key, err := secp256k1.ParsePubKey(info.Key.RightAlign())
-	if err != nil {
-		return nil, fmt.Errorf("reading a public key: %w", err)
-	}
-	return key, nil
+	_, err := asn1.Unmarshal(i.Algorithm.Parameters.FullBytes, &curve)
+	return err == nil && curve.Equal(asn1.ObjectIdentifier{1, 3, 132, 0, 10})
 }
