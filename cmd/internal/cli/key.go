@@ -24,6 +24,7 @@ type keyCmd struct {
 
 	Policy    keyPolicyCmd    `cmd:"" help:"Read and replace the key policy."`
 	Rotation  keyRotationCmd  `cmd:"" help:"Rotate keys, by themselves and now."`
+	Import    keyImportCmd    `cmd:"" help:"Import key material that was made elsewhere."`
 	LastUsage keyLastUsageCmd `cmd:"" help:"Say when a key was last used."`
 
 	Enable  keyEnableCmd  `cmd:"" help:"Let a disabled key be used again."`

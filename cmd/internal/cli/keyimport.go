@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
+	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	"github.com/strongroom-kms/strongroom/internal/atomicfile"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+type keyImportCmd struct {
+	Parameters keyImportParametersCmd `cmd:"" help:"Get what key material is wrapped and imported with."`
+	Material   keyImportMaterialCmd   `cmd:"" help:"Import wrapped key material."`
+	Delete     keyImportDeleteCmd     `cmd:"" help:"Delete imported key material; it can be imported again."`
+}
+
+type keyImportParametersCmd struct {
+	Key       keyID                         `arg:"" help:"The id or ARN of a key whose origin is EXTERNAL."`
+	Algorithm choice[kmsv1.AlgorithmSpec]   `short:"a" placeholder:"ALGORITHM" required:"" help:"How the material will be wrapped, such as RSAES_OAEP_SHA_256 or RSA_AES_KEY_WRAP_SHA_256."`
+	Spec      choice[kmsv1.WrappingKeySpec] `placeholder:"SPEC" required:"" help:"The wrapping key: RSA_2048, RSA_3072 or RSA_4096."`
+	PublicKey string                        `placeholder:"FILE" required:"" help:"Write the wrapping key, in DER, to this new file."`
+	Token     string                        `placeholder:"FILE" required:"" help:"Write the import token to this new file."`
+	Force     bool                          `help:"Replace the files if they exist."`
+	requestFlags
+}
+
+// Help is part of kong's HelpProvider.
+func (*keyImportParametersCmd) Help() string {
+	return `Example:
+
+    strongroom key import parameters $KEY --algorithm RSAES_OAEP_SHA_256 --spec RSA_3072 --public-key wrap.der --token token
+    openssl pkeyutl -encrypt -pubin -keyform DER -inkey wrap.der -in material -out wrapped \
+        -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256
+    strongroom key import material $KEY --token token wrapped`
+}
+
+// Run gets the parameters and writes the files.
+func (c *keyImportParametersCmd) Run(ctx context.Context, p *Process) error {
+	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
+		answer, err := client.KMS.GetParametersForImport(ctx, &kmsv1.GetParametersForImportRequest{
+			KeyId: c.Key.id(), WrappingAlgorithm: c.Algorithm.field(), WrappingKeySpec: c.Spec.field(),
+		})
+		if err != nil {
+			return err
+		}
+		if err := atomicfile.WriteBytes(c.PublicKey, mode(c.Force), 0o600, answer.GetPublicKey()); err != nil {
+			return err
+		}
+		if err := atomicfile.WriteBytes(c.Token, mode(c.Force), 0o600, answer.GetImportToken()); err != nil {
+			return err
+		}
+		return c.print(p, answer, func(w io.Writer) error {
+			return present.Fields(w, []present.Field{
+				{Name: "Key", Value: answer.GetKeyId()},
+				{Name: "Valid until", Value: present.Time(answer.GetParametersValidTo())},
+			})
+		})
+	})
+}
+
+type keyImportMaterialCmd struct {
+	Key         keyID                    `arg:"" help:"The key's id or ARN."`
+	Input       string                   `arg:"" optional:"" default:"-" help:"The file with the wrapped material, in base64 or as it is; - is standard input."`
+	Token       string                   `placeholder:"FILE" required:"" help:"The file with the import token."`
+	ValidTo     *time.Time               `placeholder:"TIME" help:"When the material is deleted, such as 2027-01-31T00:00:00Z; without it never."`
+	Type        choice[kmsv1.ImportType] `placeholder:"TYPE" help:"NEW_KEY_MATERIAL or EXISTING_KEY_MATERIAL."`
+	Material    string                   `placeholder:"ID" help:"Which of the key's materials is imported again."`
+	Description string                   `help:"What the material is."`
+	requestFlags
+}
+
+// Run imports the material.
+func (c *keyImportMaterialCmd) Run(ctx context.Context, p *Process) error {
+	token, err := readSignature(p, "--token", c.Token, c.Input)
+	if err != nil {
+		return err
+	}
+	wrapped, err := readInput(p, c.Input)
+	if err != nil {
+		return err
+	}
+	request := &kmsv1.ImportKeyMaterialRequest{
+		KeyId: c.Key.id(), ImportToken: token, EncryptedKeyMaterial: ciphertext(wrapped), ImportType: c.Type.field(),
+		KeyMaterialId: given(c.Material), KeyMaterialDescription: given(c.Description),
+		ExpirationModel: kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_DOES_NOT_EXPIRE.Enum(),
+	}
+	if c.ValidTo != nil {
+		request.ValidTo = timestamppb.New(*c.ValidTo)
+		request.ExpirationModel = kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_EXPIRES.Enum()
+	}
+	return ask(ctx, p, c.requestFlags, kms.ImportKeyMaterial, request, func(w io.Writer, r *kmsv1.ImportKeyMaterialResponse) error {
+		return materialTable(w, r.GetKeyId(), r.GetKeyMaterialId())
+	})
+}
+
+type keyImportDeleteCmd struct {
+	Key      keyID  `arg:"" help:"The key's id or ARN."`
+	Material string `placeholder:"ID" help:"Which of the key's materials; without it the current one."`
+	requestFlags
+}
+
+// Run deletes the material.
+func (c *keyImportDeleteCmd) Run(ctx context.Context, p *Process) error {
+	request := &kmsv1.DeleteImportedKeyMaterialRequest{KeyId: c.Key.id(), KeyMaterialId: given(c.Material)}
+	return ask(ctx, p, c.requestFlags, kms.DeleteImportedKeyMaterial, request, func(w io.Writer, r *kmsv1.DeleteImportedKeyMaterialResponse) error {
+		return materialTable(w, r.GetKeyId(), r.GetKeyMaterialId())
+	})
+}
+
+func materialTable(w io.Writer, key, material string) error {
+	return present.Fields(w, []present.Field{{Name: "Key", Value: key}, {Name: "Material", Value: material}})
+}
