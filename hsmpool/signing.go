@@ -25,6 +25,11 @@ type MACed struct {
 // for EdDSA the message, for EdDSAph the message's SHA-512 digest. A digest of another
 // length, or a key of another kind, is an Error of class Internal.
 func (p *Pool) Sign(ctx context.Context, id ObjectID, a Algorithm, input []byte) (Signed, error) {
+	if a == EdDSAph { // which some tokens take for the other one
+		if err := p.can(ctx, id, Ed25519, func(c Capability) bool { return c.Algorithm == a }); err != nil {
+			return Signed{}, err
+		}
+	}
 	signature, trace, err := p.sign(ctx, id, a, input)
 	return Signed{Signature: signature, Trace: trace}, err
 }

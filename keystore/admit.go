@@ -27,7 +27,10 @@ func (r *request) admit(find finder) error {
 	if err := r.k.fresh(); err != nil {
 		return err
 	}
-	return r.find(find)
+	if err := r.find(find); err != nil {
+		return err
+	}
+	return refuseStore(r.input)
 }
 
 // find finds the targets, and says whether the caller may act on them and they

@@ -5,14 +5,19 @@ import (
 
 	"github.com/strongroom-kms/strongroom/keystore/policy"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // authorize asks the policies for every action that the operation needs: an
 // operation of several actions needs each for the target at its place, one of a
 // single action needs it for all targets.
 func (r *request) authorize() error {
+	if r.foreign() && !r.method.CrossAccount {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED,
+			"User: %s is not authorized to perform: %s because it cannot be done from another account", r.caller.Principal, r.method.Actions[0])
+	}
 	if len(r.targets) == 0 {
-		return r.authorizeOne(r.method.Actions[0], target{resource: "*"}, 0)
+		return r.authorizeAccount()
 	}
 	for i, t := range r.targets {
 		action := r.method.Actions[0]
@@ -22,6 +27,22 @@ func (r *request) authorize() error {
 		if err := r.authorizeOne(action, t, i); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// foreign says whether the caller is of another account.
+func (r *request) foreign() bool { return r.identity().AccountID != r.k.scope.account }
+
+// authorizeAccount asks for an action on no single resource. To give a new key
+// tags is to tag: policies may rely on them.
+func (r *request) authorizeAccount() error {
+	account := target{resource: "*"}
+	if err := r.authorizeOne(r.method.Actions[0], account, 0); err != nil {
+		return err
+	}
+	if req, ok := r.input.(*kmsv1.CreateKeyRequest); ok && len(req.GetTags()) > 0 {
+		return r.authorizeOne("kms:TagResource", account, 0)
 	}
 	return nil
 }

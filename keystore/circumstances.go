@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/strongroom-kms/strongroom/keystore/policy"
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
@@ -50,7 +51,7 @@ func (c *circumstances) global(name string) ([]string, bool) {
 	case "epochtime":
 		return one(strconv.FormatInt(c.caller.Time.Unix(), 10))
 	case "principalarn":
-		return one(c.caller.Principal)
+		return one(policy.RoleOf(c.caller.Principal))
 	case "principalaccount":
 		return one(c.identity().AccountID)
 	case "principaltype":
@@ -58,7 +59,8 @@ func (c *circumstances) global(name string) ([]string, bool) {
 	case "userid":
 		return one(c.identity().PrincipalID)
 	case "username":
-		return one(c.identity().UserName)
+		name := c.identity().UserName
+		return one(name[strings.LastIndexByte(name, '/')+1:]) // without its path
 	case "sourceip":
 		return one(c.caller.SourceIP)
 	case "useragent":

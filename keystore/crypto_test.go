@@ -9,9 +9,11 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -115,12 +117,23 @@ func verifiesOnSecp256k1(spki, digest, signature []byte) error {
 	return err
 }
 
+// offeredSpecs are the key specs that the service has, with their usages.
+func offeredSpecs() map[kmsv1.KeySpec]map[kmsv1.KeyUsageType]kind {
+	all := map[kmsv1.KeySpec]map[kmsv1.KeyUsageType]kind{}
+	for n := range kmsv1.KeySpec_name {
+		if usages := usagesOf(kmsv1.KeySpec(n)); usages != nil {
+			all[kmsv1.KeySpec(n)] = usages
+		}
+	}
+	return all
+}
+
 // TestSignaturesAreThoseOfGo signs with a key of every spec by every algorithm of
 // it, messages and digests; Go verifies, and so does Verify, which refuses what
 // is altered.
 func TestSignaturesAreThoseOfGo(t *testing.T) {
 	s := startService(t)
-	for spec, usages := range specs() {
+	for spec, usages := range offeredSpecs() {
 		signs, ok := usages[signVerify]
 		if !ok {
 			continue
@@ -213,7 +226,7 @@ func TestDigestsHaveTheLengthOfTheirHash(t *testing.T) {
 // spec: two keys, two messages, and an altered or cut MAC are told apart.
 func TestMACsAreDeterministicAndTellEverythingApart(t *testing.T) {
 	s := startService(t)
-	for spec, usages := range specs() {
+	for spec, usages := range offeredSpecs() {
 		macs, ok := usages[generateVerifyMac]
 		if !ok {
 			continue
@@ -338,4 +351,17 @@ func TestReEncryptBetweenSymmetricAndRSAKeys(t *testing.T) {
 	}
 	_, err = toRSA(191)
 	wantKind(t, "a plaintext too long for RSA", err, annotationsv1.ErrorKind_ERROR_KIND_VALIDATION)
+}
+
+// TestWhatTheTokenCannotSignIsRefused asks SoftHSM for Ed25519ph, for which it
+// would answer something else.
+func TestWhatTheTokenCannotSignIsRefused(t *testing.T) {
+	s := startService(t)
+	a := kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ED25519_PH_SHA_512
+	key := s.keyOf(kmsv1.KeySpec_KEY_SPEC_ECC_NIST_EDWARDS25519, signVerify)
+	digest := sha512.Sum512([]byte("m"))
+	_, err := s.Sign(s.as(app), &kmsv1.SignRequest{KeyId: key.KeyId, Message: digest[:], MessageType: ofDigest.Enum(), SigningAlgorithm: &a})
+	if err == nil || AsError(err).Kind != annotationsv1.ErrorKind_ERROR_KIND_VALIDATION || !strings.Contains(err.Error(), "CKM_EDDSA") {
+		t.Errorf("Sign by Ed25519ph: %v", err)
+	}
 }

@@ -28,7 +28,7 @@ const (
 const grantIDBytes = 32
 
 // grantable says whether a key may get a grant.
-func (k *Keystore) grantable(of *key, req *kmsv1.CreateGrantRequest) error {
+func grantable(of *key, req *kmsv1.CreateGrantRequest) error {
 	if of.record.GetState() == disabled {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_DISABLED, "%s is disabled.", of.arn)
 	}
@@ -43,13 +43,7 @@ func (k *Keystore) grantable(of *key, req *kmsv1.CreateGrantRequest) error {
 	if err := checkOperations(of, req.GetOperations()); err != nil {
 		return err
 	}
-	if err := checkConstraints(of, req.GetConstraints()); err != nil {
-		return err
-	}
-	if k.view.countGrants(of.id) >= maxGrants {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_LIMIT_EXCEEDED, "Key %s has %d grants, and may not have more.", of.arn, maxGrants)
-	}
-	return nil
+	return checkConstraints(of, req.GetConstraints())
 }
 
 // checkOperations checks that a key can do what a grant is to allow.

@@ -28,13 +28,11 @@ func (k *Keystore) CreateGrant(ctx context.Context, req *kmsv1.CreateGrantReques
 	return perform(ctx, k, kmsv1.KeyManagementService_CreateGrant_FullMethodName, req, plan[*kmsv1.CreateGrantResponse]{
 		targets: on(k.byKeyID(req.GetKeyId())),
 		judge:   func(r *request, d policy.Decision) error { return r.mayPassOn(d, req) },
-		check:   onKey(func(of *key) error { return k.grantable(of, req) }),
+		check:   onKey(func(of *key) error { return grantable(of, req) }),
 		change:  grantIntent,
 		run: func(ctx context.Context, p *proof) (*kmsv1.CreateGrantResponse, error) {
-			record := k.grantOf(p.key, made)
-			if former := k.view.sameGrant(p.key.id, record); former != nil {
-				record = former.record
-			} else if err := k.storeGrant(ctx, p, record); err != nil {
+			record, err := k.makeGrant(ctx, p, k.grantOf(p.key, made))
+			if err != nil {
 				return nil, err
 			}
 			return &kmsv1.CreateGrantResponse{GrantId: record.GrantId, GrantToken: record.GrantToken}, nil
@@ -91,38 +89,41 @@ func retired(req *kmsv1.RetireGrantRequest) (keyID, grantID string, err error) {
 	return of.String(), grantID, nil
 }
 
-// mayRetire judges who may retire a grant.
+// mayRetire judges who may retire a grant: whom the policies allow, its retiring
+// principal, and its grantee if that is one of its operations. Another grant of
+// the key gives no right to it.
 func (r *request) mayRetire(d policy.Decision, grantID string) error {
 	t := r.targets[0]
-	if d.Allowed() || d.Denied() || t.key == nil {
+	if d.Denied() || t.key == nil || d.Allowed() && d.GrantID() == "" {
 		return r.refusal(d, "kms:RetireGrant", t)
 	}
-	g := r.k.view.grant(t.key.id, grantID)
-	if g == nil {
-		return r.refusal(d, "kms:RetireGrant", t)
-	}
-	retires := slices.Contains(g.record.GetOperations(), kmsv1.GrantOperation_GRANT_OPERATION_RETIRE_GRANT)
-	switch r.caller.Principal {
-	case g.record.GetRetiringPrincipal():
+	if g := r.k.view.grant(t.key.id, grantID); g != nil && g.retirableBy(r.caller.Principal) {
 		return nil
-	case g.record.GetGranteePrincipal():
-		if retires {
-			return nil
-		}
 	}
-	return r.refusal(d, "kms:RetireGrant", t)
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED,
+		"User: %s is not authorized to perform: kms:RetireGrant on resource: %s because no resource-based policy allows the kms:RetireGrant action", r.caller.Principal, t.resource)
 }
 
-// mayPassOn judges who may make a grant: one who may do so by a grant alone may
-// pass on no more than that grant gives.
+func (g *grant) retirableBy(principal string) bool {
+	return policy.Reaches(g.record.GetRetiringPrincipal(), principal) ||
+		policy.Reaches(g.record.GetGranteePrincipal(), principal) && g.allows(kmsv1.GrantOperation_GRANT_OPERATION_RETIRE_GRANT)
+}
+
+func (g *grant) allows(o kmsv1.GrantOperation) bool {
+	return slices.Contains(g.record.GetOperations(), o)
+}
+
+// mayPassOn judges who may make a grant: one who may do so by grants alone may
+// pass on no more than one of these gives.
 func (r *request) mayPassOn(d policy.Decision, req *kmsv1.CreateGrantRequest) error {
 	t := r.targets[0]
 	if err := r.refusal(d, "kms:CreateGrant", t); err != nil || d.GrantID() == "" {
 		return err
 	}
-	g := r.k.view.grant(t.key.id, d.GrantID())
-	if g != nil && narrower(req, g.record) {
-		return nil
+	for _, g := range r.k.view.grantsAfter(t.key.id, "") {
+		if policy.Reaches(g.record.GetGranteePrincipal(), r.caller.Principal) && g.allows(kmsv1.GrantOperation_GRANT_OPERATION_CREATE_GRANT) && narrower(req, g.record) {
+			return nil
+		}
 	}
 	return errorf(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED,
 		"User: %s is not authorized to perform: kms:CreateGrant on resource: %s because the grant that allows it gives less than the new one would", r.caller.Principal, t.resource)
@@ -168,6 +169,7 @@ func (k *Keystore) newGrant(req *kmsv1.CreateGrantRequest) *storagev1.GrantRecor
 			r.Operations = append(r.Operations, o)
 		}
 	}
+	slices.Sort(r.Operations) // so that the same grant looks the same
 	return r
 }
 
@@ -175,6 +177,17 @@ func (k *Keystore) newGrant(req *kmsv1.CreateGrantRequest) *storagev1.GrantRecor
 func (k *Keystore) grantOf(of *key, r *storagev1.GrantRecord) *storagev1.GrantRecord {
 	r.KeyId, r.GrantToken = of.record.KeyId, new(grantToken(of.id, r.GetGrantId()))
 	return r
+}
+
+// makeGrant stores a grant, unless the key has it already, and returns it.
+func (k *Keystore) makeGrant(ctx context.Context, p *proof, r *storagev1.GrantRecord) (*storagev1.GrantRecord, error) {
+	if former := k.view.sameGrant(p.key.id, r); former != nil {
+		return former.record, nil
+	}
+	if k.view.countGrants(p.key.id) >= maxGrants {
+		return nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_LIMIT_EXCEEDED, "Key %s has %d grants, and may not have more.", p.key.arn, maxGrants)
+	}
+	return r, k.storeGrant(ctx, p, r)
 }
 
 // storeGrant writes a grant, and in the key's record who has changed it.

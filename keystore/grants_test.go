@@ -131,6 +131,7 @@ func TestAGranteePassesOnNoMoreThanItHas(t *testing.T) {
 func TestWhoRetiresAGrant(t *testing.T) {
 	s := startService(t)
 	key := s.createKey()
+	s.grant(admin, granting(key, second, mayEncrypt, mayRetire))
 	for _, c := range []struct {
 		what, who  string
 		operations []kmsv1.GrantOperation
@@ -140,6 +141,7 @@ func TestWhoRetiresAGrant(t *testing.T) {
 		{"grantee with RetireGrant", nobody, []kmsv1.GrantOperation{mayEncrypt, mayRetire}, ok},
 		{"grantee without it", nobody, []kmsv1.GrantOperation{mayEncrypt}, denied},
 		{"another", second, []kmsv1.GrantOperation{mayEncrypt, mayRetire}, denied},
+		{"grantee of another grant with RetireGrant", second, []kmsv1.GrantOperation{mayEncrypt}, denied},
 		{"one who may by its policies", admin, []kmsv1.GrantOperation{mayEncrypt}, ok},
 	} {
 		for _, byToken := range []bool{true, false} {

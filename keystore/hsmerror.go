@@ -48,7 +48,7 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 		}
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KEY_UNAVAILABLE, "%s is not available.", subject).because(err)
 	case hsmpool.Unsupported:
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "%s cannot do this.", subject).because(err)
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "%s cannot do this: %v.", subject, e.Err).because(err)
 	default:
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "%s failed.", subject).because(err)
 	}

@@ -36,26 +36,41 @@ func (k kind) asymmetric() bool { return k.typ >= hsmpool.RSA2048 }
 // symmetric is the kind of symmetric encryption keys.
 func (k kind) symmetric() bool { return k.typ == hsmpool.AES256 }
 
-// specs are the key specs that the service has, with the usages of each, as the
-// page "Key spec reference" of the AWS KMS Developer Guide has them.
-func specs() map[kmsv1.KeySpec]map[kmsv1.KeyUsageType]kind {
-	return map[kmsv1.KeySpec]map[kmsv1.KeyUsageType]kind{
-		kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT: {encryptDecrypt: {
+// usagesOf are the usages of a key spec, as the page "Key spec reference" of the
+// AWS KMS Developer Guide has them; none: the service does not have the spec.
+func usagesOf(s kmsv1.KeySpec) map[kmsv1.KeyUsageType]kind {
+	switch s {
+	case kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT:
+		return map[kmsv1.KeyUsageType]kind{encryptDecrypt: {
 			typ: hsmpool.AES256, use: hsmpool.Encrypt, encryption: []kmsv1.EncryptionAlgorithmSpec{symmetricDefault},
-		}},
-		kmsv1.KeySpec_KEY_SPEC_HMAC_224:              ofMAC(hsmpool.HMAC224, kmsv1.MacAlgorithmSpec_MAC_ALGORITHM_SPEC_HMAC_SHA_224),
-		kmsv1.KeySpec_KEY_SPEC_HMAC_256:              ofMAC(hsmpool.HMAC256, kmsv1.MacAlgorithmSpec_MAC_ALGORITHM_SPEC_HMAC_SHA_256),
-		kmsv1.KeySpec_KEY_SPEC_HMAC_384:              ofMAC(hsmpool.HMAC384, kmsv1.MacAlgorithmSpec_MAC_ALGORITHM_SPEC_HMAC_SHA_384),
-		kmsv1.KeySpec_KEY_SPEC_HMAC_512:              ofMAC(hsmpool.HMAC512, kmsv1.MacAlgorithmSpec_MAC_ALGORITHM_SPEC_HMAC_SHA_512),
-		kmsv1.KeySpec_KEY_SPEC_RSA_2048:              ofRSA(hsmpool.RSA2048),
-		kmsv1.KeySpec_KEY_SPEC_RSA_3072:              ofRSA(hsmpool.RSA3072),
-		kmsv1.KeySpec_KEY_SPEC_RSA_4096:              ofRSA(hsmpool.RSA4096),
-		kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P256:         ofCurve(hsmpool.P256, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_256),
-		kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P384:         ofCurve(hsmpool.P384, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_384),
-		kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P521:         ofCurve(hsmpool.P521, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_512),
-		kmsv1.KeySpec_KEY_SPEC_ECC_SECG_P256_K1:      {signVerify: signing(hsmpool.Secp256k1, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_256)},
-		kmsv1.KeySpec_KEY_SPEC_ECC_NIST_EDWARDS25519: {signVerify: signing(hsmpool.Ed25519, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ED25519_SHA_512, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ED25519_PH_SHA_512)},
+		}}
+	case kmsv1.KeySpec_KEY_SPEC_HMAC_224:
+		return ofMAC(hsmpool.HMAC224, kmsv1.MacAlgorithmSpec_MAC_ALGORITHM_SPEC_HMAC_SHA_224)
+	case kmsv1.KeySpec_KEY_SPEC_HMAC_256:
+		return ofMAC(hsmpool.HMAC256, kmsv1.MacAlgorithmSpec_MAC_ALGORITHM_SPEC_HMAC_SHA_256)
+	case kmsv1.KeySpec_KEY_SPEC_HMAC_384:
+		return ofMAC(hsmpool.HMAC384, kmsv1.MacAlgorithmSpec_MAC_ALGORITHM_SPEC_HMAC_SHA_384)
+	case kmsv1.KeySpec_KEY_SPEC_HMAC_512:
+		return ofMAC(hsmpool.HMAC512, kmsv1.MacAlgorithmSpec_MAC_ALGORITHM_SPEC_HMAC_SHA_512)
+	case kmsv1.KeySpec_KEY_SPEC_RSA_2048:
+		return ofRSA(hsmpool.RSA2048)
+	case kmsv1.KeySpec_KEY_SPEC_RSA_3072:
+		return ofRSA(hsmpool.RSA3072)
+	case kmsv1.KeySpec_KEY_SPEC_RSA_4096:
+		return ofRSA(hsmpool.RSA4096)
+	case kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P256:
+		return ofCurve(hsmpool.P256, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_256)
+	case kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P384:
+		return ofCurve(hsmpool.P384, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_384)
+	case kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P521:
+		return ofCurve(hsmpool.P521, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_512)
+	case kmsv1.KeySpec_KEY_SPEC_ECC_SECG_P256_K1:
+		return map[kmsv1.KeyUsageType]kind{signVerify: signing(hsmpool.Secp256k1, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_256)}
+	case kmsv1.KeySpec_KEY_SPEC_ECC_NIST_EDWARDS25519:
+		return map[kmsv1.KeyUsageType]kind{signVerify: signing(hsmpool.Ed25519,
+			kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ED25519_SHA_512, kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ED25519_PH_SHA_512)}
 	}
+	return nil
 }
 
 func ofMAC(t hsmpool.KeyType, a kmsv1.MacAlgorithmSpec) map[kmsv1.KeyUsageType]kind {
@@ -94,8 +109,8 @@ func signing(t hsmpool.KeyType, algorithms ...kmsv1.SigningAlgorithmSpec) kind {
 // kindFor returns the kind of a spec and a usage. Its errors are those of
 // CreateKey, in AWS's words.
 func kindFor(spec kmsv1.KeySpec, usage kmsv1.KeyUsageType) (kind, error) {
-	usages, ok := specs()[spec]
-	if !ok {
+	usages := usagesOf(spec)
+	if usages == nil {
 		return kind{}, errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "KeySpec %s is not supported.", describe.WireName(spec))
 	}
 	k, ok := usages[usage]

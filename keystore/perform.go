@@ -69,6 +69,9 @@ func perform[Res proto.Message](ctx context.Context, k *Keystore, fullMethod str
 	k.leaveOpen(ctx, r.proof, r.intent)
 	if failed := r.record(ctx, res, err); failed != nil {
 		k.settler.add(r.intent, r.held)
+		if err == nil {
+			k.api.Wipe(res) // nobody gets it
+		}
 		return none, r.unrecorded(failed)
 	}
 	r.held.end()

@@ -21,6 +21,11 @@ func refuseUnsupported(req proto.Message) error {
 	}); ok && len(r.GetDryRunModifiers()) > 0 {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "DryRunModifiers are not supported.")
 	}
+	return nil
+}
+
+// refuseStore refuses a request for a custom key store, of which there is none.
+func refuseStore(req proto.Message) error {
 	if r, ok := req.(interface{ GetCustomKeyStoreId() string }); ok && r.GetCustomKeyStoreId() != "" {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_NOT_FOUND, "Custom key store %s does not exist.", r.GetCustomKeyStoreId())
 	}

@@ -91,6 +91,28 @@ func sessionsOf(arn string) (key principalKey, ok bool) {
 	}, true
 }
 
+// Reaches says whether what is given to the principal of an ARN is given to a
+// caller: to itself, or to the role whose session it is.
+func Reaches(arn, caller string) bool {
+	if arn == caller {
+		return arn != ""
+	}
+	c, ok := newCaller(caller)
+	sessions, isRole := sessionsOf(arn)
+	return ok && isRole && c.role != "" && sessions == principalKey{c.account, c.role}
+}
+
+// RoleOf is the ARN of the role whose session a caller is, without the role's
+// path, which a session does not tell; of any other caller it is the caller's own.
+func RoleOf(caller string) string {
+	c, ok := newCaller(caller)
+	if !ok || c.role == "" {
+		return caller
+	}
+	partition, _, _ := strings.Cut(strings.TrimPrefix(caller, "arn:"), ":")
+	return "arn:" + partition + ":iam::" + c.account + ":role/" + c.role
+}
+
 // principals is what a Principal or NotPrincipal element names.
 type principals struct {
 	everybody bool
