@@ -3,7 +3,9 @@ package integration
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,6 +70,9 @@ type planter struct {
 	client  *harness.Client
 	key     string // is used
 	managed string // is disabled, named, and so on
+
+	rotating, signing, macing, agreeing *string // other keys, which stay enabled
+
 	blob    []byte // of a secret
 	secrets map[string][]byte
 	fields  map[protoreflect.FullName]bool // all secret fields; true: had a value
@@ -87,8 +92,9 @@ func newPlanter(t *testing.T, client *harness.Client, key, managed string) *plan
 	if len(p.fields) == 0 {
 		t.Fatal("the API has no secret fields")
 	}
+	p.makeKeys(t)
 	res, err := client.KMS.Encrypt(t.Context(), &kmsv1.EncryptRequest{
-		KeyId: &key, Plaintext: p.plant("Encrypt"), EncryptionContext: map[string]string{"note": marker},
+		KeyId: &key, Plaintext: []byte(p.plant("Encrypt")), EncryptionContext: map[string]string{"note": marker},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -133,26 +139,39 @@ func isSecret(f protoreflect.FieldDescriptor) bool {
 }
 
 // plant returns a new secret.
-func (p *planter) plant(where string) []byte {
-	secret := []byte(rand.Text())
-	p.secrets[fmt.Sprintf("planted in %s, %d", where, len(p.secrets))] = secret
+func (p *planter) plant(where string) string {
+	secret := rand.Text()
+	p.secrets[fmt.Sprintf("planted in %s, %d", where, len(p.secrets))] = []byte(secret)
 	return secret
 }
 
-// callAllWays calls a method so that it succeeds, and in ways that fail early
-// and late.
+// callAllWays calls a method so that it succeeds, unless it is refused by design,
+// and in ways that fail early and late.
 func (p *planter) callAllWays(t *testing.T, m protoreflect.MethodDescriptor) {
 	t.Helper()
-	if err := p.call(t, m, func(*dynamicpb.Message) {}); err != nil {
+	err := p.call(t, m, func(*dynamicpb.Message) {})
+	switch refused := refusedByDesign[string(m.Name())]; {
+	case !refused && err != nil:
 		t.Errorf("%s: %v", m.FullName(), err)
+	case refused && (err == nil || strings.Contains(err.Error(), "validation error")):
+		t.Errorf("%s: %v, want a good request refused", m.FullName(), err)
 	}
+	p.keepError(err)
 	for _, spoil := range []func(*dynamicpb.Message){
 		func(r *dynamicpb.Message) { setField(r, "key_id", protoreflect.ValueOfString(unknownKey)) },
 		func(r *dynamicpb.Message) { setField(r, "key_id", protoreflect.ValueOfString("not/a key")) },
 		func(r *dynamicpb.Message) { setField(r, "number_of_bytes", protoreflect.ValueOfInt32(1<<20)) },
 		func(r *dynamicpb.Message) { setField(r, "dry_run", protoreflect.ValueOfBool(true)) },
 		func(r *dynamicpb.Message) {
-			setField(r, "plaintext", protoreflect.ValueOfBytes(bytes.Repeat(p.plant(string(m.Name())), 200)))
+			long := protoreflect.ValueOfBytes(bytes.Repeat([]byte(p.plant(string(m.Name()))), 200))
+			setField(r, "plaintext", long)
+			setField(r, "message", long)
+		},
+		func(r *dynamicpb.Message) { // is not that of the message
+			setField(r, "mac", protoreflect.ValueOfBytes([]byte(p.plant(string(m.Name())))))
+		},
+		func(r *dynamicpb.Message) {
+			setField(r, "key_store_password", protoreflect.ValueOfString(strings.Repeat(p.plant(string(m.Name())), 2)))
 		},
 		func(r *dynamicpb.Message) { // decrypts, but with another context
 			r.Range(func(f protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
@@ -163,9 +182,13 @@ func (p *planter) callAllWays(t *testing.T, m protoreflect.MethodDescriptor) {
 			})
 		},
 	} {
-		if err := p.call(t, m, spoil); err != nil {
-			p.errors = append(p.errors, err.Error(), fmt.Sprint(status.Convert(err).Details()))
-		}
+		p.keepError(p.call(t, m, spoil))
+	}
+}
+
+func (p *planter) keepError(err error) {
+	if err != nil {
+		p.errors = append(p.errors, err.Error(), fmt.Sprint(status.Convert(err).Details()))
 	}
 }
 
@@ -182,6 +205,9 @@ func (p *planter) call(t *testing.T, m protoreflect.MethodDescriptor, spoil func
 	defer cancel()
 	req, res := dynamicpb.NewMessage(m.Input()), dynamicpb.NewMessage(m.Output())
 	p.fill(req)
+	if more := p.particulars(t, req); more != nil {
+		proto.Merge(req, more)
+	}
 	spoil(req)
 	p.remember(req, "the request of "+string(m.Name()))
 	err := p.client.Invoke(ctx, fmt.Sprintf("/%s/%s", m.Parent().FullName(), m.Name()), req, res)
@@ -197,7 +223,7 @@ func (p *planter) fill(r *dynamicpb.Message) {
 		rule, _ := proto.GetExtension(f.Options(), annotationsv1.E_Field).(*annotationsv1.FieldRule)
 		switch {
 		case isSecret(f):
-			r.Set(f, protoreflect.ValueOfBytes(p.plant(string(f.FullName()))))
+			p.fillSecret(r, f)
 		case rule.GetReference() == annotationsv1.ReferenceKind_REFERENCE_KIND_CIPHERTEXT:
 			r.Set(f, protoreflect.ValueOfBytes(p.blob))
 		case rule.GetReference() == annotationsv1.ReferenceKind_REFERENCE_KIND_KEY_OR_ALIAS:
@@ -216,18 +242,56 @@ func (p *planter) fill(r *dynamicpb.Message) {
 	}
 }
 
+// fillSecret fills a secret field, and if it is a message all that is in it.
+func (p *planter) fillSecret(r protoreflect.Message, f protoreflect.FieldDescriptor) {
+	switch f.Kind() {
+	case protoreflect.MessageKind:
+		inner := r.Mutable(f).Message()
+		for i := range inner.Descriptor().Fields().Len() {
+			p.fillSecret(inner, inner.Descriptor().Fields().Get(i))
+		}
+	case protoreflect.StringKind:
+		secret := p.plant(string(f.FullName()))
+		rule, _ := proto.GetExtension(f.Options(), annotationsv1.E_Field).(*annotationsv1.FieldRule)
+		if int(rule.GetSize().GetMin()) > len(secret) {
+			secret += secret
+		}
+		r.Set(f, protoreflect.ValueOfString(secret))
+	default:
+		r.Set(f, protoreflect.ValueOfBytes([]byte(p.plant(string(f.FullName())))))
+	}
+}
+
 // remember notes the secrets of a message.
 func (p *planter) remember(m protoreflect.Message, what string) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case isSecret(f):
+		if isSecret(f) {
 			p.fields[f.FullName()] = true
-			p.secrets[fmt.Sprintf("%s, %d", what, len(p.secrets))] = v.Bytes()
-		case f.Message() != nil && !f.IsMap() && !f.IsList():
+		}
+		switch {
+		case f.Message() != nil && f.IsList():
+			for i := range v.List().Len() {
+				p.remember(v.List().Get(i).Message(), what)
+			}
+		case f.Message() != nil && !f.IsMap():
 			p.remember(v.Message(), what)
+		case isSecret(f) && f.Kind() == protoreflect.StringKind:
+			p.keep(what, []byte(v.String()))
+		case isSecret(f):
+			p.keep(what, v.Bytes())
 		}
 		return true
 	})
+}
+
+// keep keeps a secret. A private key begins as all of its kind do, so that the number
+// in it is kept too.
+func (p *planter) keep(what string, secret []byte) {
+	p.secrets[fmt.Sprintf("%s, %d", what, len(p.secrets))] = secret
+	key, err := x509.ParsePKCS8PrivateKey(secret)
+	if pair, ok := key.(*ecdsa.PrivateKey); err == nil && ok {
+		p.secrets[fmt.Sprintf("the number in %s, %d", what, len(p.secrets))] = pair.D.FillBytes(make([]byte, 32))
+	}
 }
 
 // trailsAndErrors returns what clients can see.
