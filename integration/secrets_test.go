@@ -289,8 +289,12 @@ func (p *planter) remember(m protoreflect.Message, what string) {
 func (p *planter) keep(what string, secret []byte) {
 	p.secrets[fmt.Sprintf("%s, %d", what, len(p.secrets))] = secret
 	key, err := x509.ParsePKCS8PrivateKey(secret)
-	if pair, ok := key.(*ecdsa.PrivateKey); err == nil && ok {
-		p.secrets[fmt.Sprintf("the number in %s, %d", what, len(p.secrets))] = pair.D.FillBytes(make([]byte, 32))
+	pair, ok := key.(*ecdsa.PrivateKey)
+	if err != nil || !ok {
+		return
+	}
+	if number, err := pair.Bytes(); err == nil {
+		p.secrets[fmt.Sprintf("the number in %s, %d", what, len(p.secrets))] = number
 	}
 }
 
