@@ -94,12 +94,8 @@ func (k *Keystore) ListAliases(ctx context.Context, req *kmsv1.ListAliasesReques
 
 // aliasPageOf reads which aliases a ListAliases request asks for.
 func (k *Keystore) aliasPageOf(req *kmsv1.ListAliasesRequest) (of uuid.UUID, after string, limit int, err error) {
-	limit = defaultAliasPage
-	if req.Limit != nil {
-		limit = int(req.GetLimit())
-	}
-	if limit > maxAliasPage {
-		return uuid.Nil, "", 0, outOfBounds("limit", req.GetLimit(), "less", maxAliasPage)
+	if limit, err = pageLimit(req.Limit, defaultAliasPage, maxAliasPage); err != nil {
+		return uuid.Nil, "", 0, err
 	}
 	if req.KeyId != nil {
 		t := k.byKeyID(req.GetKeyId())()

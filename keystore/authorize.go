@@ -1,8 +1,6 @@
 package keystore
 
 import (
-	"github.com/google/uuid"
-
 	"github.com/strongroom-kms/strongroom/keystore/policy"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -77,20 +75,9 @@ func (r *request) decide(action string, t target, place int) policy.Decision {
 	}
 	sources := policy.Sources{KeyAccount: r.k.scope.account, Identity: r.k.identities.Load().Of(r.caller.Principal)}
 	if t.key != nil {
-		sources.KeyPolicy, sources.Grants = t.key.policy, grantsOf{r.k.view, t.key.id}
+		sources.KeyPolicy, sources.Grants = t.key.policy, about
 	}
 	return policy.Decide(question, sources)
-}
-
-// grantsOf are the grants of a key as the view shows them.
-type grantsOf struct {
-	view *view
-	key  uuid.UUID
-}
-
-// Grant implements policy.GrantFinder.
-func (g grantsOf) Grant(principal, operation string, encryptionContext map[string]string, tokens []string) (string, bool) {
-	return g.view.allowsByGrant(g.key, principal, operation, encryptionContext, tokens)
 }
 
 func grantTokens(req any) []string {

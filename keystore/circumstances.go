@@ -40,6 +40,12 @@ func (c *circumstances) Values(key string) ([]string, bool) {
 	return c.method.Request.ConditionValues(c.input, key)
 }
 
+// Grant implements policy.GrantFinder by the grants of the target, which is a key
+// then.
+func (c *circumstances) Grant(principal, operation string, encryptionContext map[string]string, tokens []string) (id string, ok bool) {
+	return c.k.view.allowsByGrant(c.target.key.id, principal, operation, encryptionContext, tokens)
+}
+
 // global are the keys that IAM has for every service, without "aws:".
 func (c *circumstances) global(name string) ([]string, bool) {
 	if tag, ok := strings.CutPrefix(name, "resourcetag/"); ok {

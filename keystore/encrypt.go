@@ -48,7 +48,7 @@ func (k *Keystore) Decrypt(ctx context.Context, req *kmsv1.DecryptRequest) (*kms
 			}
 			return &kmsv1.DecryptResponse{
 				KeyId: &p.key.arn, Plaintext: plaintext, EncryptionAlgorithm: algorithm.Enum(),
-				KeyMaterialId: p.symmetricMaterial(p.key, p.material),
+				KeyMaterialId: p.key.nameOf(p.material),
 			}, nil
 		},
 	})

@@ -29,8 +29,8 @@ const grantIDBytes = 32
 
 // grantable says whether a key may get a grant.
 func grantable(of *key, req *kmsv1.CreateGrantRequest) error {
-	if of.record.GetState() == disabled {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_DISABLED, "%s is disabled.", of.arn)
+	if err := refuseDisabled(of); err != nil {
+		return err
 	}
 	if err := refuseIn(of, creating, pendingDeletion, pendingReplicaDeletion, pendingImport); err != nil {
 		return err

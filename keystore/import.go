@@ -103,17 +103,10 @@ func wrappable(of *key, req *kmsv1.GetParametersForImportRequest) error {
 
 // importable says whether a key's material may be imported.
 func importable(of *key) error {
-	if err := ofExternalOrigin(of); err != nil {
+	if err := ofOrigin(of, external); err != nil {
 		return err
 	}
 	return refuseIn(of, creating, pendingDeletion, pendingReplicaDeletion, updating)
-}
-
-func ofExternalOrigin(of *key) error {
-	if o := of.record.GetOrigin(); o != external {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "%s origin is %s which is not valid for this operation.", of.arn, describe.WireName(o))
-	}
-	return nil
 }
 
 func wrappingType(s kmsv1.WrappingKeySpec) hsmpool.KeyType {

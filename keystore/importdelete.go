@@ -11,6 +11,7 @@ import (
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
 
 // DeleteImportedKeyMaterial destroys imported material. The same material can be
@@ -148,11 +149,17 @@ func removesMaterial(eventName string) bool {
 // expirationOf shows when a key's imported material expires, in its metadata.
 func (k *key) expirationOf(m *kmsv1.KeyMetadata) {
 	current := slices.Index(k.backing, k.current())
-	if k.record.GetOrigin() != external || current < 0 || k.record.GetBackingKeys()[current].GetDestroyed() {
+	if !isImported(k) || current < 0 || k.record.GetBackingKeys()[current].GetDestroyed() {
 		return
 	}
-	m.ExpirationModel = kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_DOES_NOT_EXPIRE.Enum()
-	if b := k.record.GetBackingKeys()[current]; b.ValidTo != nil {
-		m.ExpirationModel, m.ValidTo = kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_EXPIRES.Enum(), b.ValidTo
+	b := k.record.GetBackingKeys()[current]
+	m.ExpirationModel, m.ValidTo = expirationModel(b).Enum(), b.ValidTo
+}
+
+// expirationModel says whether imported material expires.
+func expirationModel(b *storagev1.BackingKey) kmsv1.ExpirationModelType {
+	if b.ValidTo != nil {
+		return kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_EXPIRES
 	}
+	return kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_DOES_NOT_EXPIRE
 }

@@ -79,6 +79,15 @@ func materialID(id hsmpool.ObjectID) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// nameOf names material of the key in answers, if the key can have more than one:
+// a symmetric encryption key.
+func (k *key) nameOf(material hsmpool.ObjectID) *string {
+	if !k.kind.symmetric() {
+		return nil
+	}
+	return new(materialID(material))
+}
+
 // metadata describes the key as DescribeKey answers it.
 func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 	r := k.record
@@ -102,8 +111,8 @@ func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 		KeyAgreementAlgorithms: k.kind.agreement,
 		MultiRegion:            new(false),
 	}
-	if current := k.current(); current != (hsmpool.ObjectID{}) && k.kind.symmetric() {
-		m.CurrentKeyMaterialId = new(materialID(current))
+	if current := k.current(); current != (hsmpool.ObjectID{}) {
+		m.CurrentKeyMaterialId = k.nameOf(current)
 	}
 	k.expirationOf(m)
 	return m

@@ -125,7 +125,7 @@ func New(ctx context.Context, c Config) (*Keystore, error) {
 	return r.Default(), nil
 }
 
-func assemble(c Config) (*Keystore, error) {
+func assemble(c Config, api *describe.API) (*Keystore, error) {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
@@ -139,12 +139,6 @@ func assemble(c Config) (*Keystore, error) {
 	if c.HSM == nil || c.Metadata == nil || c.Trail == nil || c.Journal == "" {
 		return nil, errors.New("keystore: HSM, Metadata, Trail and Journal are required")
 	}
-	api, err := describe.Compile(
-		kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"),
-		operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService"))
-	if err != nil {
-		return nil, fmt.Errorf("compiling the API description: %w", err)
-	}
 	identities, err := identitiesOf(c.Policies, c.Principals)
 	if err != nil {
 		return nil, fmt.Errorf("reading the principals' policies: %w", err)
@@ -157,6 +151,18 @@ func assemble(c Config) (*Keystore, error) {
 	}
 	k.identities.Store(identities)
 	return k, nil
+}
+
+// compileAPI compiles the description of what is served, which is the same in
+// every Region.
+func compileAPI() (*describe.API, error) {
+	api, err := describe.Compile(
+		kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"),
+		operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService"))
+	if err != nil {
+		return nil, fmt.Errorf("compiling the API description: %w", err)
+	}
+	return api, nil
 }
 
 // identitiesOf parses the named policies and attaches them to the principals.

@@ -34,7 +34,7 @@ func (k *Keystore) ListGrants(ctx context.Context, req *kmsv1.ListGrantsRequest)
 				return (req.GrantId == nil || g.GetGrantId() == req.GetGrantId()) &&
 					(req.GranteePrincipal == nil || g.GetGranteePrincipal() == req.GetGranteePrincipal())
 			}
-			grants, more, err := k.grantPage(req, "ListGrants", []uuid.UUID{p.key.id}, wanted)
+			grants, more, err := k.grantPage(req.Limit, req.GetMarker(), "ListGrants", []uuid.UUID{p.key.id}, wanted)
 			if err != nil {
 				return nil, err
 			}
@@ -51,7 +51,7 @@ func (k *Keystore) ListRetirableGrants(ctx context.Context, req *kmsv1.ListRetir
 	return perform(ctx, k, kmsv1.KeyManagementService_ListRetirableGrants_FullMethodName, req, plan[*kmsv1.ListRetirableGrantsResponse]{
 		run: func(context.Context, *proof) (*kmsv1.ListRetirableGrantsResponse, error) {
 			wanted := func(g *storagev1.GrantRecord) bool { return g.GetRetiringPrincipal() == req.GetRetiringPrincipal() }
-			grants, more, err := k.grantPage(req, "ListRetirableGrants", k.view.keysWithGrants(), wanted)
+			grants, more, err := k.grantPage(req.Limit, req.GetMarker(), "ListRetirableGrants", k.view.keysWithGrants(), wanted)
 			if err != nil {
 				return nil, err
 			}
@@ -63,20 +63,14 @@ func (k *Keystore) ListRetirableGrants(ctx context.Context, req *kmsv1.ListRetir
 }
 
 // grantPage returns a page of the wanted grants of some keys, which are in order.
-func (k *Keystore) grantPage(req interface {
-	proto.Message
-	GetLimit() int32
-	GetMarker() string
-}, operation string, of []uuid.UUID, wanted func(*storagev1.GrantRecord) bool) (page []*grant, more bool, err error) {
-	limit := defaultGrantPage
-	if n := req.GetLimit(); n > maxGrantPage {
-		return nil, false, outOfBounds("limit", n, "less", maxGrantPage)
-	} else if n > 0 {
-		limit = int(n)
+func (k *Keystore) grantPage(asked *int32, marker, operation string, of []uuid.UUID, wanted func(*storagev1.GrantRecord) bool) (page []*grant, more bool, err error) {
+	limit, err := pageLimit(asked, defaultGrantPage, maxGrantPage)
+	if err != nil {
+		return nil, false, err
 	}
-	key, after, ok := parseGrantMarker(req.GetMarker())
+	key, after, ok := parseGrantMarker(marker)
 	if !ok {
-		return nil, false, badMarker(req.GetMarker(), operation)
+		return nil, false, badMarker(marker, operation)
 	}
 	for _, id := range of {
 		if compareIDs(id, key) < 0 {

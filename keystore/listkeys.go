@@ -10,8 +10,12 @@ import (
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
-// defaultPage is how many keys ListKeys answers when the request does not say.
-const defaultPage = 100
+// defaultPage and maxPage are how many items lists answer that have no bounds of
+// their own.
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
 
 // ListKeys lists the keys of the account and Region in the order of their ids.
 func (k *Keystore) ListKeys(ctx context.Context, req *kmsv1.ListKeysRequest) (*kmsv1.ListKeysResponse, error) {
@@ -21,13 +25,25 @@ func (k *Keystore) ListKeys(ctx context.Context, req *kmsv1.ListKeysRequest) (*k
 			if err != nil {
 				return nil, err
 			}
-			limit := defaultPage
-			if req.Limit != nil {
-				limit = int(req.GetLimit())
+			limit, err := pageLimit(req.Limit, defaultPage, maxPage)
+			if err != nil {
+				return nil, err
 			}
 			return listPage(k.view.page(after, limit)), nil
 		},
 	})
+}
+
+// pageLimit is how many items a page has: the usual number, or what the request
+// asks for, which AWS's model lets be more than most lists have.
+func pageLimit(asked *int32, usual, most int) (int, error) {
+	switch {
+	case asked == nil:
+		return usual, nil
+	case int(*asked) > most:
+		return 0, outOfBounds("limit", *asked, "less", most)
+	}
+	return int(*asked), nil
 }
 
 func listPage(keys []*key, more bool) *kmsv1.ListKeysResponse {

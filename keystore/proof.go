@@ -109,11 +109,10 @@ func (p *proof) sealRandom(ctx context.Context, n int, keep bool, encryptionCont
 
 // sealer picks the backing key that encrypts and takes one invocation of it.
 func (p *proof) sealer(ctx context.Context) (context.Context, HSM, blob.Header, error) {
-	if !p.granted {
-		return nil, nil, blob.Header{}, errNoProof
+	by, err := p.encrypter()
+	if err != nil {
+		return nil, nil, blob.Header{}, err
 	}
-	by := p.targets[len(p.targets)-1].key
-	p.using, p.material = by, by.current()
 	ctx, hsm, err := p.hsm(ctx)
 	if err != nil {
 		return nil, nil, blob.Header{}, err
@@ -122,6 +121,17 @@ func (p *proof) sealer(ctx context.Context) (context.Context, HSM, blob.Header, 
 		return nil, nil, blob.Header{}, err
 	}
 	return ctx, hsm, blob.Header{KeyID: by.id, BackingKeyID: p.material}, nil
+}
+
+// encrypter returns the last target's key and notes that its current material is
+// used.
+func (p *proof) encrypter() (*key, error) {
+	if !p.granted {
+		return nil, errNoProof
+	}
+	by := p.targets[len(p.targets)-1].key
+	p.using, p.material = by, by.current()
+	return by, nil
 }
 
 // open decrypts a blob that one of the backing keys of the first target's key
@@ -150,11 +160,10 @@ func (p *proof) encrypt(ctx context.Context, a kmsv1.EncryptionAlgorithmSpec, pl
 	if a == symmetricDefault {
 		return p.seal(ctx, plaintext, encryptionContext)
 	}
-	if !p.granted {
-		return nil, errNoProof
+	by, err := p.encrypter()
+	if err != nil {
+		return nil, err
 	}
-	by := p.targets[len(p.targets)-1].key
-	p.using, p.material = by, by.current()
 	_, h := oaepOf(a)
 	return publickey.EncryptOAEP(by.record.GetPublicKey(), h, plaintext)
 }
@@ -166,14 +175,6 @@ func (p *proof) decrypt(ctx context.Context, a kmsv1.EncryptionAlgorithmSpec, ci
 		return p.open(ctx, b, encryptionContext)
 	}
 	return p.decryptOAEP(ctx, a, ciphertext)
-}
-
-// symmetricMaterial names a symmetric key's material; other keys have but one.
-func (p *proof) symmetricMaterial(of *key, id hsmpool.ObjectID) *string {
-	if !of.kind.symmetric() {
-		return nil
-	}
-	return new(materialID(id))
 }
 
 // random makes n random bytes in the HSM.

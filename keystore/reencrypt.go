@@ -34,7 +34,7 @@ func (k *Keystore) ReEncrypt(ctx context.Context, req *kmsv1.ReEncryptRequest) (
 				CiphertextBlob: sealed, SourceKeyId: &from.arn, KeyId: &to.arn,
 				SourceEncryptionAlgorithm:      orSymmetric(req.GetSourceEncryptionAlgorithm()).Enum(),
 				DestinationEncryptionAlgorithm: orSymmetric(req.GetDestinationEncryptionAlgorithm()).Enum(),
-				SourceKeyMaterialId:            p.symmetricMaterial(from, p.source), DestinationKeyMaterialId: p.symmetricMaterial(to, p.material),
+				SourceKeyMaterialId:            from.nameOf(p.source), DestinationKeyMaterialId: to.nameOf(p.material),
 			}, nil
 		},
 	})

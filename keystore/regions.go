@@ -51,13 +51,17 @@ func assembleRegions(c Config, names []string) (*Regions, error) {
 	if len(names) == 0 {
 		return nil, errors.New("keystore: there is no Region")
 	}
+	api, err := compileAPI()
+	if err != nil {
+		return nil, err
+	}
 	r := &Regions{changes: newChanges()}
 	for _, name := range names {
 		if _, twice := r.Region(name); twice {
 			return nil, fmt.Errorf("keystore: the Region %s is listed twice", name)
 		}
 		c.Region = name
-		k, err := assemble(c)
+		k, err := assemble(c, api)
 		if err != nil {
 			return nil, err
 		}

@@ -169,13 +169,6 @@ func ofOrigin(k *key, origins ...kmsv1.OriginType) error {
 	return nil
 }
 
-func refuseDisabled(k *key) error {
-	if k.record.GetState() == disabled {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_DISABLED, "%s is disabled.", k.arn)
-	}
-	return nil
-}
-
 func isImported(k *key) bool {
 	return k.record.GetOrigin() == external
 }

@@ -23,9 +23,9 @@ func (k *Keystore) ListKeyRotations(ctx context.Context, req *kmsv1.ListKeyRotat
 			if err != nil {
 				return nil, err
 			}
-			limit := defaultPage
-			if req.Limit != nil {
-				limit = int(req.GetLimit())
+			limit, err := pageLimit(req.Limit, defaultPage, maxPage)
+			if err != nil {
+				return nil, err
 			}
 			all := req.GetIncludeKeyMaterial() == kmsv1.IncludeKeyMaterial_INCLUDE_KEY_MATERIAL_ALL_KEY_MATERIAL
 			return rotationPage(p.key, all, from, limit), nil
@@ -76,14 +76,10 @@ func rotationEntry(k *key, b *storagev1.BackingKey) *kmsv1.RotationsListEntry {
 		e.RotationDate, e.RotationType = b.Created, b.RotationType
 	}
 	if isImported(k) {
-		e.KeyMaterialDescription, e.ValidTo = b.Description, b.ValidTo
+		e.KeyMaterialDescription, e.ValidTo, e.ExpirationModel = b.Description, b.ValidTo, expirationModel(b).Enum()
 		e.ImportState = kmsv1.ImportState_IMPORT_STATE_IMPORTED.Enum()
 		if b.GetDestroyed() {
 			e.ImportState = kmsv1.ImportState_IMPORT_STATE_PENDING_IMPORT.Enum()
-		}
-		e.ExpirationModel = kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_DOES_NOT_EXPIRE.Enum()
-		if b.ValidTo != nil {
-			e.ExpirationModel = kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_EXPIRES.Enum()
 		}
 	}
 	return e

@@ -27,8 +27,8 @@ func usable(k *key, usage kmsv1.KeyUsageType, operation string) error {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_KEY_USAGE,
 			"%s key usage is %s which is not valid for %s.", k.arn, describe.WireName(k.record.GetKeyUsage()), operation)
 	}
-	if k.record.GetState() == disabled {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_DISABLED, "%s is disabled.", k.arn)
+	if err := refuseDisabled(k); err != nil {
+		return err
 	}
 	return refuseIn(k, creating, pendingDeletion, pendingReplicaDeletion, pendingImport, unavailable)
 }
@@ -58,6 +58,14 @@ func cancellable(k *key) error {
 	}
 	if k.record.DeletionStarted != nil {
 		return invalidState("%s is being deleted, which cannot be cancelled any more.", k.arn)
+	}
+	return nil
+}
+
+// refuseDisabled refuses a disabled key, which has an error of its own.
+func refuseDisabled(k *key) error {
+	if k.record.GetState() == disabled {
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_DISABLED, "%s is disabled.", k.arn)
 	}
 	return nil
 }

@@ -65,12 +65,9 @@ func (k *Keystore) ListResourceTags(ctx context.Context, req *kmsv1.ListResource
 	return perform(ctx, k, kmsv1.KeyManagementService_ListResourceTags_FullMethodName, req, plan[*kmsv1.ListResourceTagsResponse]{
 		targets: on(k.byKeyID(req.GetKeyId())),
 		run: func(_ context.Context, p *proof) (*kmsv1.ListResourceTagsResponse, error) {
-			limit := maxTagPage
-			if req.Limit != nil {
-				limit = int(req.GetLimit())
-			}
-			if limit > maxTagPage {
-				return nil, outOfBounds("limit", req.GetLimit(), "less", maxTagPage)
+			limit, err := pageLimit(req.Limit, maxTagPage, maxTagPage)
+			if err != nil {
+				return nil, err
 			}
 			after, err := base64.RawURLEncoding.DecodeString(req.GetMarker())
 			if err != nil {
