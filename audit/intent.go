@@ -33,6 +33,12 @@ type Intent struct {
 	BackingKeyID string `json:"backingKeyID,omitempty"`
 	// AliasName is the alias that is made or changed; empty if none is.
 	AliasName string `json:"aliasName,omitempty"`
+	// ResourceARN is what is made or changed when it is neither a key nor an alias:
+	// a custom key store, a principal or an identity policy.
+	ResourceARN string `json:"resourceARN,omitempty"`
+	// CustomKeyStoreID is the custom key store whose HSM has the token object; empty
+	// for the default key store's.
+	CustomKeyStoreID string `json:"customKeyStoreID,omitempty"`
 	// RequestedBy is the ARN of the principal that asked, SourceIPAddress where
 	// from; empty if the service acts of itself.
 	RequestedBy     string `json:"requestedBy,omitempty"`

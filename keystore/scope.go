@@ -44,6 +44,11 @@ func (s scope) arn(resource string) string {
 
 func (s scope) keyARN(id uuid.UUID) string { return s.arn("key/" + id.String()) }
 
+// storeARN, and policyARN, name in intents what AWS has no ARN for, or has it in
+// IAM.
+func (s scope) storeARN(id string) string    { return s.arn("custom-key-store/" + id) }
+func (s scope) policyARN(name string) string { return "arn:aws:iam::" + s.account + ":policy/" + name }
+
 // The scope's names in the metadata store.
 func (s scope) prefix() string              { return s.account + "/" + s.region + "/" }
 func (s scope) keyPrefix() string           { return s.prefix() + "key/" }
@@ -57,6 +62,13 @@ func (s scope) grantPath(key uuid.UUID, id string) string {
 func (s scope) invocations(id string) string   { return s.prefix() + "invocations/" + id }
 func (s scope) usagePath(key uuid.UUID) string { return s.prefix() + "usage/" + key.String() }
 func (s scope) trackingPath() string           { return s.prefix() + "tracking" }
+func (s scope) storePrefix() string            { return s.prefix() + "store/" }
+func (s scope) storePath(id string) string     { return s.storePrefix() + id }
+
+// The names of what is of the account, and of no Region.
+func (s scope) globalPrefix() string            { return s.account + "/global/" }
+func (s scope) principalPath(arn string) string { return s.globalPrefix() + "principal/" + arn }
+func (s scope) policyPath(name string) string   { return s.globalPrefix() + "policy/" + name }
 
 // reference is what a KeyId of a request names: a key, or an alias.
 type reference struct {

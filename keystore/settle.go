@@ -1,12 +1,14 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
@@ -29,28 +31,25 @@ const (
 // under the request's id, in the Region of its key.
 func (r *Regions) settle(ctx context.Context) error {
 	for _, i := range r.Default().trail.UnsettledIntents() {
-		k := r.of(i.KeyARN)
+		subject := cmp.Or(i.KeyARN, i.ResourceARN)
+		k := r.of(subject)
 		if k == nil {
-			k = r.Default() // refuses it
+			k = r.Default() // has what is of no Region, and refuses the rest
 		}
 		if err := k.settleOne(ctx, &i); err != nil {
-			return fmt.Errorf("request %s (%s of %s): %w", i.RequestID, i.EventName, i.KeyARN, err)
+			return fmt.Errorf("request %s (%s of %s): %w", i.RequestID, i.EventName, subject, err)
 		}
 	}
 	return nil
 }
 
 func (k *Keystore) settleOne(ctx context.Context, i *audit.Intent) error {
-	keyID, err := k.keyOf(i)
-	if err != nil {
-		return err
-	}
 	p := newProof(k, i.RequestID)
-	message, err := k.outcome(ctx, p, i, keyID)
+	message, err := k.outcome(ctx, p, i)
 	if err != nil {
 		return err
 	}
-	k.log.Warn("a request that was cut off has been settled", "operation", i.EventName, "key", i.KeyARN,
+	k.log.Warn("a request that was cut off has been settled", "operation", i.EventName, "of", cmp.Or(i.KeyARN, i.ResourceARN),
 		"request_id", i.RequestID, "outcome", message)
 	var failure error
 	if message != completed {
@@ -62,22 +61,16 @@ func (k *Keystore) settleOne(ctx context.Context, i *audit.Intent) error {
 	return nil
 }
 
-// keyOf returns the id of the key that an intent is about.
-func (k *Keystore) keyOf(i *audit.Intent) (uuid.UUID, error) {
-	id, err := uuid.Parse(i.KeyARN[strings.LastIndexByte(i.KeyARN, '/')+1:])
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("the intent names no key: %w", err)
-	}
-	if i.KeyARN != k.scope.keyARN(id) {
-		return uuid.Nil, fmt.Errorf("the intent is of another account or Region than the configuration has (account %s; %s); start once with those of the intent",
-			k.scope.account, strings.Join(k.regions.Names(), ", "))
-	}
-	return id, nil
-}
-
 // outcome finds out what had become of a request that was cut off, and destroys
 // key material that it left behind.
-func (k *Keystore) outcome(ctx context.Context, p *proof, i *audit.Intent, keyID uuid.UUID) (string, error) {
+func (k *Keystore) outcome(ctx context.Context, p *proof, i *audit.Intent) (string, error) {
+	if i.ResourceARN != "" {
+		return k.resourceOutcome(ctx, p, i)
+	}
+	keyID, err := k.keyOf(i)
+	if err != nil {
+		return "", err
+	}
 	record := new(storagev1.KeyRecord)
 	exists, err := k.stored(ctx, k.scope.keyPath(keyID), record)
 	if err != nil {
@@ -96,6 +89,23 @@ func (k *Keystore) outcome(ctx context.Context, p *proof, i *audit.Intent, keyID
 		return tookEffect, nil
 	}
 	return noEffect, nil
+}
+
+// keyOf returns the id of the key that an intent is about.
+func (k *Keystore) keyOf(i *audit.Intent) (uuid.UUID, error) {
+	id, err := uuid.Parse(i.KeyARN[strings.LastIndexByte(i.KeyARN, '/')+1:])
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("the intent names no key: %w", err)
+	}
+	if i.KeyARN != k.scope.keyARN(id) {
+		return uuid.Nil, k.errOtherScope()
+	}
+	return id, nil
+}
+
+func (k *Keystore) errOtherScope() error {
+	return fmt.Errorf("the intent is of another account or Region than the configuration has (account %s; %s); start once with those of the intent",
+		k.scope.account, strings.Join(k.regions.Names(), ", "))
 }
 
 // materialOutcome is the outcome of a request that was to make key material, or to
@@ -134,6 +144,61 @@ func (k *Keystore) aliasOutcome(ctx context.Context, i *audit.Intent) (string, e
 		return tookEffect, nil
 	}
 	return noEffect, nil
+}
+
+// changeable is a record that says which request has changed it last.
+type changeable interface {
+	proto.Message
+	GetChangedBy() string
+}
+
+// resourceOutcome is the outcome of a request that was to make, change or remove
+// what is no key and no alias. A key that seals a secret of it goes with it.
+func (k *Keystore) resourceOutcome(ctx context.Context, p *proof, i *audit.Intent) (string, error) {
+	path, record, err := k.recordOf(i.ResourceARN)
+	if err != nil {
+		return "", err
+	}
+	exists, err := k.stored(ctx, path, record)
+	switch {
+	case err != nil:
+		return "", err
+	case exists && record.GetChangedBy() == i.RequestID:
+		return tookEffect, nil
+	case exists:
+		return noEffect, nil
+	}
+	outcome := noEffect
+	if i.BackingKeyID != "" {
+		id, err := parseObjectID(i.BackingKeyID)
+		if err != nil {
+			return "", err
+		}
+		p.grant(nil)
+		if _, err := p.destroy(ctx, id); err != nil {
+			return "", fmt.Errorf("destroying the key %s: %w", id, err)
+		}
+		outcome = undone
+	}
+	if strings.HasPrefix(i.EventName, "Delete") {
+		outcome = tookEffect
+	}
+	return outcome, nil
+}
+
+// recordOf returns where what an ARN names stands in the metadata, and an empty
+// record of its type.
+func (k *Keystore) recordOf(arn string) (path string, record changeable, err error) {
+	switch {
+	case strings.HasPrefix(arn, k.scope.storeARN("")):
+		return k.scope.storePath(strings.TrimPrefix(arn, k.scope.storeARN(""))), new(storagev1.CustomKeyStoreRecord), nil
+	case strings.HasPrefix(arn, k.scope.policyARN("")):
+		return k.scope.policyPath(strings.TrimPrefix(arn, k.scope.policyARN(""))), new(storagev1.PolicyRecord), nil
+	case strings.HasPrefix(arn, "arn:aws:kms:"):
+		return "", nil, k.errOtherScope()
+	default:
+		return k.scope.principalPath(arn), new(storagev1.PrincipalRecord), nil
+	}
 }
 
 func parseObjectID(s string) (hsmpool.ObjectID, error) {

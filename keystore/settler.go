@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -99,7 +100,7 @@ func (k *Keystore) settleAll(ctx context.Context, all []openChange) (left []open
 		}
 		if err := k.settleIfOpen(ctx, c.intent); err != nil {
 			k.log.Warn("a change that was cut off is not settled yet", "operation", c.intent.EventName,
-				"key", c.intent.KeyARN, "request_id", c.intent.RequestID, "error", err)
+				"of", cmp.Or(c.intent.KeyARN, c.intent.ResourceARN), "request_id", c.intent.RequestID, "error", err)
 			left = append(left, c)
 			continue
 		}

@@ -83,6 +83,59 @@ func (HsmState) EnumDescriptor() ([]byte, []int) {
 	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{0}
 }
 
+// PolicySource is where an identity policy comes from.
+type PolicySource int32
+
+const (
+	PolicySource_POLICY_SOURCE_UNSPECIFIED   PolicySource = 0
+	PolicySource_POLICY_SOURCE_BUILT_IN      PolicySource = 1
+	PolicySource_POLICY_SOURCE_CONFIGURATION PolicySource = 2
+	PolicySource_POLICY_SOURCE_STORED        PolicySource = 3
+)
+
+// Enum value maps for PolicySource.
+var (
+	PolicySource_name = map[int32]string{
+		0: "POLICY_SOURCE_UNSPECIFIED",
+		1: "POLICY_SOURCE_BUILT_IN",
+		2: "POLICY_SOURCE_CONFIGURATION",
+		3: "POLICY_SOURCE_STORED",
+	}
+	PolicySource_value = map[string]int32{
+		"POLICY_SOURCE_UNSPECIFIED":   0,
+		"POLICY_SOURCE_BUILT_IN":      1,
+		"POLICY_SOURCE_CONFIGURATION": 2,
+		"POLICY_SOURCE_STORED":        3,
+	}
+)
+
+func (x PolicySource) Enum() *PolicySource {
+	p := new(PolicySource)
+	*p = x
+	return p
+}
+
+func (x PolicySource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PolicySource) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_operator_v1_operator_proto_enumTypes[1].Descriptor()
+}
+
+func (PolicySource) Type() protoreflect.EnumType {
+	return &file_strongroom_operator_v1_operator_proto_enumTypes[1]
+}
+
+func (x PolicySource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PolicySource.Descriptor instead.
+func (PolicySource) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{1}
+}
+
 // StreamEventsRequest is the input of StreamEvents.
 type StreamEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -333,7 +386,10 @@ func (x *StreamHsmLogResponse) GetEntryJson() string {
 
 // DescribeHsmsRequest is the input of DescribeHsms.
 type DescribeHsmsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Answer the capabilities too. What was not tested yet is tested first, with
+	// keys of a session, which takes some seconds of the token's time.
+	Capabilities  *bool `protobuf:"varint,1,opt,name=capabilities" json:"capabilities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -366,6 +422,13 @@ func (x *DescribeHsmsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use DescribeHsmsRequest.ProtoReflect.Descriptor instead.
 func (*DescribeHsmsRequest) Descriptor() ([]byte, []int) {
 	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DescribeHsmsRequest) GetCapabilities() bool {
+	if x != nil && x.Capabilities != nil {
+		return *x.Capabilities
+	}
+	return false
 }
 
 // DescribeHsmsResponse is the output of DescribeHsms.
@@ -449,9 +512,13 @@ type HsmDescription struct {
 	// Secret keys on the token that the worker knows.
 	Keys *uint32 `protobuf:"varint,19,opt,name=keys" json:"keys,omitempty"`
 	// Requests that wait for an answer of the worker.
-	InFlight      *uint32 `protobuf:"varint,20,opt,name=in_flight,json=inFlight" json:"in_flight,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	InFlight *uint32 `protobuf:"varint,20,opt,name=in_flight,json=inFlight" json:"in_flight,omitempty"`
+	// What the token can and cannot do; present when the request asks.
+	Capabilities []*HsmCapability `protobuf:"bytes,21,rep,name=capabilities" json:"capabilities,omitempty"`
+	// The custom key store whose HSM it is; absent: the default key store's.
+	CustomKeyStoreId *string `protobuf:"bytes,22,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *HsmDescription) Reset() {
@@ -624,6 +691,112 @@ func (x *HsmDescription) GetInFlight() uint32 {
 	return 0
 }
 
+func (x *HsmDescription) GetCapabilities() []*HsmCapability {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+func (x *HsmDescription) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
+	}
+	return ""
+}
+
+// HsmCapability is something that keys of a token can do, or why not.
+type HsmCapability struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The type of key, e.g. "RSA-2048", and what such a key is for, e.g. "sign".
+	KeyType *string `protobuf:"bytes,1,opt,name=key_type,json=keyType" json:"key_type,omitempty"`
+	Use     *string `protobuf:"bytes,2,opt,name=use" json:"use,omitempty"`
+	// The algorithm, e.g. "RSA-PSS-SHA-256", and the mechanism that it needs, e.g.
+	// "CKM_RSA_PKCS_PSS".
+	Algorithm *string `protobuf:"bytes,3,opt,name=algorithm" json:"algorithm,omitempty"`
+	Mechanism *string `protobuf:"bytes,4,opt,name=mechanism" json:"mechanism,omitempty"`
+	// Where it is done: "token", "token and worker" (e.g. raw RSA in the token and
+	// the padding in the worker) or "worker memory" (key material passes through
+	// it).
+	Means *string `protobuf:"bytes,5,opt,name=means" json:"means,omitempty"`
+	// Why the token cannot do it; absent: it can.
+	Missing       *string `protobuf:"bytes,6,opt,name=missing" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HsmCapability) Reset() {
+	*x = HsmCapability{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HsmCapability) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HsmCapability) ProtoMessage() {}
+
+func (x *HsmCapability) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HsmCapability.ProtoReflect.Descriptor instead.
+func (*HsmCapability) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *HsmCapability) GetKeyType() string {
+	if x != nil && x.KeyType != nil {
+		return *x.KeyType
+	}
+	return ""
+}
+
+func (x *HsmCapability) GetUse() string {
+	if x != nil && x.Use != nil {
+		return *x.Use
+	}
+	return ""
+}
+
+func (x *HsmCapability) GetAlgorithm() string {
+	if x != nil && x.Algorithm != nil {
+		return *x.Algorithm
+	}
+	return ""
+}
+
+func (x *HsmCapability) GetMechanism() string {
+	if x != nil && x.Mechanism != nil {
+		return *x.Mechanism
+	}
+	return ""
+}
+
+func (x *HsmCapability) GetMeans() string {
+	if x != nil && x.Means != nil {
+		return *x.Means
+	}
+	return ""
+}
+
+func (x *HsmCapability) GetMissing() string {
+	if x != nil && x.Missing != nil {
+		return *x.Missing
+	}
+	return ""
+}
+
 // ListHsmOrphansRequest is the input of ListHsmOrphans.
 type ListHsmOrphansRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -633,7 +806,7 @@ type ListHsmOrphansRequest struct {
 
 func (x *ListHsmOrphansRequest) Reset() {
 	*x = ListHsmOrphansRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -645,7 +818,7 @@ func (x *ListHsmOrphansRequest) String() string {
 func (*ListHsmOrphansRequest) ProtoMessage() {}
 
 func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -658,7 +831,7 @@ func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansRequest.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{7}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{8}
 }
 
 // ListHsmOrphansResponse is the output of ListHsmOrphans.
@@ -674,7 +847,7 @@ type ListHsmOrphansResponse struct {
 
 func (x *ListHsmOrphansResponse) Reset() {
 	*x = ListHsmOrphansResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +859,7 @@ func (x *ListHsmOrphansResponse) String() string {
 func (*ListHsmOrphansResponse) ProtoMessage() {}
 
 func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +872,7 @@ func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansResponse.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{8}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListHsmOrphansResponse) GetTokenOrphans() []*TokenOrphan {
@@ -734,7 +907,7 @@ type TokenOrphan struct {
 
 func (x *TokenOrphan) Reset() {
 	*x = TokenOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -746,7 +919,7 @@ func (x *TokenOrphan) String() string {
 func (*TokenOrphan) ProtoMessage() {}
 
 func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -759,7 +932,7 @@ func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenOrphan.ProtoReflect.Descriptor instead.
 func (*TokenOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{9}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TokenOrphan) GetHsmId() string {
@@ -804,7 +977,7 @@ type MetadataOrphan struct {
 
 func (x *MetadataOrphan) Reset() {
 	*x = MetadataOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +989,7 @@ func (x *MetadataOrphan) String() string {
 func (*MetadataOrphan) ProtoMessage() {}
 
 func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +1002,7 @@ func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetadataOrphan.ProtoReflect.Descriptor instead.
 func (*MetadataOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{10}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MetadataOrphan) GetKeyArn() string {
@@ -862,7 +1035,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +1047,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +1060,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
 }
 
 // BackupResponse is the next bytes of a backup file.
@@ -900,7 +1073,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +1085,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,12 +1098,944 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BackupResponse) GetChunk() []byte {
 	if x != nil {
 		return x.Chunk
+	}
+	return nil
+}
+
+// SimulatePolicyRequest is the input of SimulatePolicy.
+type SimulatePolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ARN of the principal; it need not exist.
+	Principal *string `protobuf:"bytes,1,opt,name=principal" json:"principal,omitempty"`
+	// The action, e.g. "kms:Decrypt".
+	Action *string `protobuf:"bytes,2,opt,name=action" json:"action,omitempty"`
+	// The key that it is done with: key id, key ARN, alias name or alias ARN;
+	// absent: no single key, as of CreateKey.
+	KeyId *string `protobuf:"bytes,3,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
+	// Values of condition keys that the request would have, beside those that follow
+	// from principal and key.
+	Context           []*ConditionValue `protobuf:"bytes,4,rep,name=context" json:"context,omitempty"`
+	EncryptionContext map[string]string `protobuf:"bytes,5,rep,name=encryption_context,json=encryptionContext" json:"encryption_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	GrantTokens       []string          `protobuf:"bytes,6,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
+	// A draft of the key policy, in place of the key's.
+	KeyPolicy *string `protobuf:"bytes,7,opt,name=key_policy,json=keyPolicy" json:"key_policy,omitempty"`
+	// Drafts of identity policies, in place of the principal's.
+	IdentityPolicies []string `protobuf:"bytes,8,rep,name=identity_policies,json=identityPolicies" json:"identity_policies,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SimulatePolicyRequest) Reset() {
+	*x = SimulatePolicyRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulatePolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulatePolicyRequest) ProtoMessage() {}
+
+func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulatePolicyRequest.ProtoReflect.Descriptor instead.
+func (*SimulatePolicyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SimulatePolicyRequest) GetPrincipal() string {
+	if x != nil && x.Principal != nil {
+		return *x.Principal
+	}
+	return ""
+}
+
+func (x *SimulatePolicyRequest) GetAction() string {
+	if x != nil && x.Action != nil {
+		return *x.Action
+	}
+	return ""
+}
+
+func (x *SimulatePolicyRequest) GetKeyId() string {
+	if x != nil && x.KeyId != nil {
+		return *x.KeyId
+	}
+	return ""
+}
+
+func (x *SimulatePolicyRequest) GetContext() []*ConditionValue {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
+func (x *SimulatePolicyRequest) GetEncryptionContext() map[string]string {
+	if x != nil {
+		return x.EncryptionContext
+	}
+	return nil
+}
+
+func (x *SimulatePolicyRequest) GetGrantTokens() []string {
+	if x != nil {
+		return x.GrantTokens
+	}
+	return nil
+}
+
+func (x *SimulatePolicyRequest) GetKeyPolicy() string {
+	if x != nil && x.KeyPolicy != nil {
+		return *x.KeyPolicy
+	}
+	return ""
+}
+
+func (x *SimulatePolicyRequest) GetIdentityPolicies() []string {
+	if x != nil {
+		return x.IdentityPolicies
+	}
+	return nil
+}
+
+// ConditionValue is a condition key and its values.
+type ConditionValue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// E.g. "kms:ViaService".
+	Key           *string  `protobuf:"bytes,1,opt,name=key" json:"key,omitempty"`
+	Values        []string `protobuf:"bytes,2,rep,name=values" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConditionValue) Reset() {
+	*x = ConditionValue{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConditionValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConditionValue) ProtoMessage() {}
+
+func (x *ConditionValue) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConditionValue.ProtoReflect.Descriptor instead.
+func (*ConditionValue) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ConditionValue) GetKey() string {
+	if x != nil && x.Key != nil {
+		return *x.Key
+	}
+	return ""
+}
+
+func (x *ConditionValue) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// SimulatePolicyResponse is the output of SimulatePolicy.
+type SimulatePolicyResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Allowed *bool                  `protobuf:"varint,1,opt,name=allowed" json:"allowed,omitempty"`
+	// The end of the message that the caller would hear, in AWS's words; absent
+	// when allowed.
+	Reason *string `protobuf:"bytes,2,opt,name=reason" json:"reason,omitempty"`
+	// The statement or the grant that decided; absent when nothing allows.
+	DecidedBy *string `protobuf:"bytes,3,opt,name=decided_by,json=decidedBy" json:"decided_by,omitempty"`
+	// How the decision came about, a line for each step.
+	Explanation   []string `protobuf:"bytes,4,rep,name=explanation" json:"explanation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SimulatePolicyResponse) Reset() {
+	*x = SimulatePolicyResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SimulatePolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SimulatePolicyResponse) ProtoMessage() {}
+
+func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SimulatePolicyResponse.ProtoReflect.Descriptor instead.
+func (*SimulatePolicyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SimulatePolicyResponse) GetAllowed() bool {
+	if x != nil && x.Allowed != nil {
+		return *x.Allowed
+	}
+	return false
+}
+
+func (x *SimulatePolicyResponse) GetReason() string {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return ""
+}
+
+func (x *SimulatePolicyResponse) GetDecidedBy() string {
+	if x != nil && x.DecidedBy != nil {
+		return *x.DecidedBy
+	}
+	return ""
+}
+
+func (x *SimulatePolicyResponse) GetExplanation() []string {
+	if x != nil {
+		return x.Explanation
+	}
+	return nil
+}
+
+// Principal is a caller and what it may do.
+type Principal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ARN, e.g. "arn:aws:iam::000000000000:user/alice".
+	Arn *string `protobuf:"bytes,1,opt,name=arn" json:"arn,omitempty"`
+	// The names in client certificates that stand for it: URI names have a colon,
+	// DNS names have none.
+	Names []string `protobuf:"bytes,2,rep,name=names" json:"names,omitempty"`
+	// The names of its policies.
+	Policies []string `protobuf:"bytes,3,rep,name=policies" json:"policies,omitempty"`
+	// It stands in the configuration file.
+	Configured    *bool                  `protobuf:"varint,4,opt,name=configured" json:"configured,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created" json:"created,omitempty"`
+	Updated       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=updated" json:"updated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Principal) Reset() {
+	*x = Principal{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Principal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Principal) ProtoMessage() {}
+
+func (x *Principal) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Principal.ProtoReflect.Descriptor instead.
+func (*Principal) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Principal) GetArn() string {
+	if x != nil && x.Arn != nil {
+		return *x.Arn
+	}
+	return ""
+}
+
+func (x *Principal) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *Principal) GetPolicies() []string {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+func (x *Principal) GetConfigured() bool {
+	if x != nil && x.Configured != nil {
+		return *x.Configured
+	}
+	return false
+}
+
+func (x *Principal) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *Principal) GetUpdated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Updated
+	}
+	return nil
+}
+
+// PutPrincipalRequest is the input of PutPrincipal.
+type PutPrincipalRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Arn   *string                `protobuf:"bytes,1,opt,name=arn" json:"arn,omitempty"`
+	// No name may be another principal's.
+	Names []string `protobuf:"bytes,2,rep,name=names" json:"names,omitempty"`
+	// Each must exist.
+	Policies      []string `protobuf:"bytes,3,rep,name=policies" json:"policies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutPrincipalRequest) Reset() {
+	*x = PutPrincipalRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutPrincipalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutPrincipalRequest) ProtoMessage() {}
+
+func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutPrincipalRequest.ProtoReflect.Descriptor instead.
+func (*PutPrincipalRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PutPrincipalRequest) GetArn() string {
+	if x != nil && x.Arn != nil {
+		return *x.Arn
+	}
+	return ""
+}
+
+func (x *PutPrincipalRequest) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *PutPrincipalRequest) GetPolicies() []string {
+	if x != nil {
+		return x.Policies
+	}
+	return nil
+}
+
+// PutPrincipalResponse is the output of PutPrincipal.
+type PutPrincipalResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principal     *Principal             `protobuf:"bytes,1,opt,name=principal" json:"principal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutPrincipalResponse) Reset() {
+	*x = PutPrincipalResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutPrincipalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutPrincipalResponse) ProtoMessage() {}
+
+func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutPrincipalResponse.ProtoReflect.Descriptor instead.
+func (*PutPrincipalResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *PutPrincipalResponse) GetPrincipal() *Principal {
+	if x != nil {
+		return x.Principal
+	}
+	return nil
+}
+
+// DeletePrincipalRequest is the input of DeletePrincipal.
+type DeletePrincipalRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Arn           *string                `protobuf:"bytes,1,opt,name=arn" json:"arn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeletePrincipalRequest) Reset() {
+	*x = DeletePrincipalRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeletePrincipalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeletePrincipalRequest) ProtoMessage() {}
+
+func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeletePrincipalRequest.ProtoReflect.Descriptor instead.
+func (*DeletePrincipalRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DeletePrincipalRequest) GetArn() string {
+	if x != nil && x.Arn != nil {
+		return *x.Arn
+	}
+	return ""
+}
+
+// DeletePrincipalResponse is the output of DeletePrincipal.
+type DeletePrincipalResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeletePrincipalResponse) Reset() {
+	*x = DeletePrincipalResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeletePrincipalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeletePrincipalResponse) ProtoMessage() {}
+
+func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeletePrincipalResponse.ProtoReflect.Descriptor instead.
+func (*DeletePrincipalResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
+}
+
+// ListPrincipalsRequest is the input of ListPrincipals.
+type ListPrincipalsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPrincipalsRequest) Reset() {
+	*x = ListPrincipalsRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPrincipalsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPrincipalsRequest) ProtoMessage() {}
+
+func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPrincipalsRequest.ProtoReflect.Descriptor instead.
+func (*ListPrincipalsRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
+}
+
+// ListPrincipalsResponse is the output of ListPrincipals.
+type ListPrincipalsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Principals    []*Principal           `protobuf:"bytes,1,rep,name=principals" json:"principals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPrincipalsResponse) Reset() {
+	*x = ListPrincipalsResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPrincipalsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPrincipalsResponse) ProtoMessage() {}
+
+func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPrincipalsResponse.ProtoReflect.Descriptor instead.
+func (*ListPrincipalsResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListPrincipalsResponse) GetPrincipals() []*Principal {
+	if x != nil {
+		return x.Principals
+	}
+	return nil
+}
+
+// IdentityPolicy is a named identity policy.
+type IdentityPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  *string                `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	// In the JSON of AWS IAM; absent for a built-in one.
+	Document *string `protobuf:"bytes,2,opt,name=document" json:"document,omitempty"`
+	// Where it comes from.
+	Source        *PolicySource          `protobuf:"varint,3,opt,name=source,enum=strongroom.operator.v1.PolicySource" json:"source,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created" json:"created,omitempty"`
+	Updated       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=updated" json:"updated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentityPolicy) Reset() {
+	*x = IdentityPolicy{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentityPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentityPolicy) ProtoMessage() {}
+
+func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentityPolicy.ProtoReflect.Descriptor instead.
+func (*IdentityPolicy) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *IdentityPolicy) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *IdentityPolicy) GetDocument() string {
+	if x != nil && x.Document != nil {
+		return *x.Document
+	}
+	return ""
+}
+
+func (x *IdentityPolicy) GetSource() PolicySource {
+	if x != nil && x.Source != nil {
+		return *x.Source
+	}
+	return PolicySource_POLICY_SOURCE_UNSPECIFIED
+}
+
+func (x *IdentityPolicy) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *IdentityPolicy) GetUpdated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Updated
+	}
+	return nil
+}
+
+// PutIdentityPolicyRequest is the input of PutIdentityPolicy.
+type PutIdentityPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  *string                `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	// In the JSON of AWS IAM.
+	Document      *string `protobuf:"bytes,2,opt,name=document" json:"document,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutIdentityPolicyRequest) Reset() {
+	*x = PutIdentityPolicyRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutIdentityPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutIdentityPolicyRequest) ProtoMessage() {}
+
+func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutIdentityPolicyRequest.ProtoReflect.Descriptor instead.
+func (*PutIdentityPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *PutIdentityPolicyRequest) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *PutIdentityPolicyRequest) GetDocument() string {
+	if x != nil && x.Document != nil {
+		return *x.Document
+	}
+	return ""
+}
+
+// PutIdentityPolicyResponse is the output of PutIdentityPolicy.
+type PutIdentityPolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutIdentityPolicyResponse) Reset() {
+	*x = PutIdentityPolicyResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutIdentityPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutIdentityPolicyResponse) ProtoMessage() {}
+
+func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutIdentityPolicyResponse.ProtoReflect.Descriptor instead.
+func (*PutIdentityPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
+}
+
+// DeleteIdentityPolicyRequest is the input of DeleteIdentityPolicy.
+type DeleteIdentityPolicyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          *string                `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteIdentityPolicyRequest) Reset() {
+	*x = DeleteIdentityPolicyRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteIdentityPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteIdentityPolicyRequest) ProtoMessage() {}
+
+func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteIdentityPolicyRequest.ProtoReflect.Descriptor instead.
+func (*DeleteIdentityPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *DeleteIdentityPolicyRequest) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+// DeleteIdentityPolicyResponse is the output of DeleteIdentityPolicy.
+type DeleteIdentityPolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteIdentityPolicyResponse) Reset() {
+	*x = DeleteIdentityPolicyResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteIdentityPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteIdentityPolicyResponse) ProtoMessage() {}
+
+func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteIdentityPolicyResponse.ProtoReflect.Descriptor instead.
+func (*DeleteIdentityPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
+}
+
+// ListIdentityPoliciesRequest is the input of ListIdentityPolicies.
+type ListIdentityPoliciesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListIdentityPoliciesRequest) Reset() {
+	*x = ListIdentityPoliciesRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListIdentityPoliciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListIdentityPoliciesRequest) ProtoMessage() {}
+
+func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListIdentityPoliciesRequest.ProtoReflect.Descriptor instead.
+func (*ListIdentityPoliciesRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
+}
+
+// ListIdentityPoliciesResponse is the output of ListIdentityPolicies.
+type ListIdentityPoliciesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Policies      []*IdentityPolicy      `protobuf:"bytes,1,rep,name=policies" json:"policies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListIdentityPoliciesResponse) Reset() {
+	*x = ListIdentityPoliciesResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListIdentityPoliciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListIdentityPoliciesResponse) ProtoMessage() {}
+
+func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListIdentityPoliciesResponse.ProtoReflect.Descriptor instead.
+func (*ListIdentityPoliciesResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListIdentityPoliciesResponse) GetPolicies() []*IdentityPolicy {
+	if x != nil {
+		return x.Policies
 	}
 	return nil
 }
@@ -957,10 +2062,11 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x06hsm_id\x18\x02 \x01(\tR\x05hsmId\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x1d\n" +
 	"\n" +
-	"entry_json\x18\x04 \x01(\tR\tentryJson\"\x15\n" +
-	"\x13DescribeHsmsRequest\"R\n" +
+	"entry_json\x18\x04 \x01(\tR\tentryJson\"9\n" +
+	"\x13DescribeHsmsRequest\x12\"\n" +
+	"\fcapabilities\x18\x01 \x01(\bR\fcapabilities\"R\n" +
 	"\x14DescribeHsmsResponse\x12:\n" +
-	"\x04hsms\x18\x01 \x03(\v2&.strongroom.operator.v1.HsmDescriptionR\x04hsms\"\xc2\x05\n" +
+	"\x04hsms\x18\x01 \x03(\v2&.strongroom.operator.v1.HsmDescriptionR\x04hsms\"\xbc\x06\n" +
 	"\x0eHsmDescription\x12\x15\n" +
 	"\x06hsm_id\x18\x01 \x01(\tR\x05hsmId\x12\x1d\n" +
 	"\n" +
@@ -986,7 +2092,16 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\brestarts\x18\x11 \x01(\rR\brestarts\x12\x1a\n" +
 	"\bsessions\x18\x12 \x01(\rR\bsessions\x12\x12\n" +
 	"\x04keys\x18\x13 \x01(\rR\x04keys\x12\x1b\n" +
-	"\tin_flight\x18\x14 \x01(\rR\binFlight\"\x17\n" +
+	"\tin_flight\x18\x14 \x01(\rR\binFlight\x12I\n" +
+	"\fcapabilities\x18\x15 \x03(\v2%.strongroom.operator.v1.HsmCapabilityR\fcapabilities\x12-\n" +
+	"\x13custom_key_store_id\x18\x16 \x01(\tR\x10customKeyStoreId\"\xa8\x01\n" +
+	"\rHsmCapability\x12\x19\n" +
+	"\bkey_type\x18\x01 \x01(\tR\akeyType\x12\x10\n" +
+	"\x03use\x18\x02 \x01(\tR\x03use\x12\x1c\n" +
+	"\talgorithm\x18\x03 \x01(\tR\talgorithm\x12\x1c\n" +
+	"\tmechanism\x18\x04 \x01(\tR\tmechanism\x12\x14\n" +
+	"\x05means\x18\x05 \x01(\tR\x05means\x12\x18\n" +
+	"\amissing\x18\x06 \x01(\tR\amissing\"\x17\n" +
 	"\x15ListHsmOrphansRequest\"\xb5\x01\n" +
 	"\x16ListHsmOrphansResponse\x12H\n" +
 	"\rtoken_orphans\x18\x01 \x03(\v2#.strongroom.operator.v1.TokenOrphanR\ftokenOrphans\x12Q\n" +
@@ -1002,18 +2117,96 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\acurrent\x18\x03 \x01(\bR\acurrent\"\x0f\n" +
 	"\rBackupRequest\".\n" +
 	"\x0eBackupResponse\x12\x1c\n" +
-	"\x05chunk\x18\x01 \x01(\fB\x06\xea\xe0\x18\x02X\x01R\x05chunk*i\n" +
+	"\x05chunk\x18\x01 \x01(\fB\x06\xea\xe0\x18\x02X\x01R\x05chunk\"\xca\x04\n" +
+	"\x15SimulatePolicyRequest\x12+\n" +
+	"\tprincipal\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80\x10R\tprincipal\x12>\n" +
+	"\x06action\x18\x02 \x01(\tB&\xea\xe0\x18\"\x10\x01\x1a\x05\b\x01\x10\x80\x01\"\x17[a-zA-Z0-9-]+:[a-zA-Z]+R\x06action\x12$\n" +
+	"\x06key_id\x18\x03 \x01(\tB\r\xea\xe0\x18\t\x1a\x05\b\x01\x10\x80\x10H\x02R\x05keyId\x12J\n" +
+	"\acontext\x18\x04 \x03(\v2&.strongroom.operator.v1.ConditionValueB\b\xea\xe0\x18\x04\x1a\x02\x10@R\acontext\x12s\n" +
+	"\x12encryption_context\x18\x05 \x03(\v2D.strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntryR\x11encryptionContext\x12+\n" +
+	"\fgrant_tokens\x18\x06 \x03(\tB\b\xea\xe0\x18\x04\x1a\x02\x10\n" +
+	"R\vgrantTokens\x12+\n" +
+	"\n" +
+	"key_policy\x18\a \x01(\tB\f\xea\xe0\x18\b\x1a\x06\b\x01\x10\x80\x80\bR\tkeyPolicy\x12=\n" +
+	"\x11identity_policies\x18\b \x03(\tB\x10\xea\xe0\x18\f\x1a\x02\x10\n" +
+	"*\x06\b\x01\x10\x80\x80\bR\x10identityPolicies\x1aD\n" +
+	"\x16EncryptionContextEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"U\n" +
+	"\x0eConditionValue\x12\x1f\n" +
+	"\x03key\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80\x02R\x03key\x12\"\n" +
+	"\x06values\x18\x02 \x03(\tB\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x06values\"\x8b\x01\n" +
+	"\x16SimulatePolicyResponse\x12\x18\n" +
+	"\aallowed\x18\x01 \x01(\bR\aallowed\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"decided_by\x18\x03 \x01(\tR\tdecidedBy\x12 \n" +
+	"\vexplanation\x18\x04 \x03(\tR\vexplanation\"\xdb\x01\n" +
+	"\tPrincipal\x12\x10\n" +
+	"\x03arn\x18\x01 \x01(\tR\x03arn\x12\x14\n" +
+	"\x05names\x18\x02 \x03(\tR\x05names\x12\x1a\n" +
+	"\bpolicies\x18\x03 \x03(\tR\bpolicies\x12\x1e\n" +
+	"\n" +
+	"configured\x18\x04 \x01(\bR\n" +
+	"configured\x124\n" +
+	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\aupdated\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"\x8a\x01\n" +
+	"\x13PutPrincipalRequest\x12\x1f\n" +
+	"\x03arn\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x14\x10\x80\x04R\x03arn\x12%\n" +
+	"\x05names\x18\x02 \x03(\tB\x0f\xea\xe0\x18\v\x1a\x02\x10 *\x05\b\x01\x10\x80\x10R\x05names\x12+\n" +
+	"\bpolicies\x18\x03 \x03(\tB\x0f\xea\xe0\x18\v\x1a\x02\x10 *\x05\b\x01\x10\x80\x01R\bpolicies\"W\n" +
+	"\x14PutPrincipalResponse\x12?\n" +
+	"\tprincipal\x18\x01 \x01(\v2!.strongroom.operator.v1.PrincipalR\tprincipal\"9\n" +
+	"\x16DeletePrincipalRequest\x12\x1f\n" +
+	"\x03arn\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x14\x10\x80\x04R\x03arn\"\x19\n" +
+	"\x17DeletePrincipalResponse\"\x17\n" +
+	"\x15ListPrincipalsRequest\"[\n" +
+	"\x16ListPrincipalsResponse\x12A\n" +
+	"\n" +
+	"principals\x18\x01 \x03(\v2!.strongroom.operator.v1.PrincipalR\n" +
+	"principals\"\xea\x01\n" +
+	"\x0eIdentityPolicy\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bdocument\x18\x02 \x01(\tR\bdocument\x12<\n" +
+	"\x06source\x18\x03 \x01(\x0e2$.strongroom.operator.v1.PolicySourceR\x06source\x124\n" +
+	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\aupdated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\"~\n" +
+	"\x18PutIdentityPolicyRequest\x126\n" +
+	"\x04name\x18\x01 \x01(\tB\"\xea\xe0\x18\x1e\x10\x01\x1a\x05\b\x01\x10\x80\x01\"\x13[a-zA-Z0-9+=,.@_-]+R\x04name\x12*\n" +
+	"\bdocument\x18\x02 \x01(\tB\x0e\xea\xe0\x18\n" +
+	"\x10\x01\x1a\x06\b\x01\x10\x80\x80\bR\bdocument\"\x1b\n" +
+	"\x19PutIdentityPolicyResponse\"@\n" +
+	"\x1bDeleteIdentityPolicyRequest\x12!\n" +
+	"\x04name\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x01\x10\x80\x01R\x04name\"\x1e\n" +
+	"\x1cDeleteIdentityPolicyResponse\"\x1d\n" +
+	"\x1bListIdentityPoliciesRequest\"b\n" +
+	"\x1cListIdentityPoliciesResponse\x12B\n" +
+	"\bpolicies\x18\x01 \x03(\v2&.strongroom.operator.v1.IdentityPolicyR\bpolicies*i\n" +
 	"\bHsmState\x12\x19\n" +
 	"\x15HSM_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12HSM_STATE_STARTING\x10\x01\x12\x13\n" +
 	"\x0fHSM_STATE_READY\x10\x02\x12\x15\n" +
-	"\x11HSM_STATE_STOPPED\x10\x032\x8a\x05\n" +
+	"\x11HSM_STATE_STOPPED\x10\x03*\x84\x01\n" +
+	"\fPolicySource\x12\x1d\n" +
+	"\x19POLICY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16POLICY_SOURCE_BUILT_IN\x10\x01\x12\x1f\n" +
+	"\x1bPOLICY_SOURCE_CONFIGURATION\x10\x02\x12\x18\n" +
+	"\x14POLICY_SOURCE_STORED\x10\x032\x9f\f\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
 	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12|\n" +
 	"\x0eListHsmOrphans\x12-.strongroom.operator.v1.ListHsmOrphansRequest\x1a..strongroom.operator.v1.ListHsmOrphansResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12f\n" +
-	"\x06Backup\x12%.strongroom.operator.v1.BackupRequest\x1a&.strongroom.operator.v1.BackupResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x1a%\xea\xe0\x18!\x1a\x13operator.strongroom\"\n" +
+	"\x06Backup\x12%.strongroom.operator.v1.BackupRequest\x1a&.strongroom.operator.v1.BackupResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12|\n" +
+	"\x0eSimulatePolicy\x12-.strongroom.operator.v1.SimulatePolicyRequest\x1a..strongroom.operator.v1.SimulatePolicyResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12u\n" +
+	"\fPutPrincipal\x12+.strongroom.operator.v1.PutPrincipalRequest\x1a,.strongroom.operator.v1.PutPrincipalResponse\"\n" +
+	"\xea\xe0\x18\x06 \x010\r@\x01\x12|\n" +
+	"\x0fDeletePrincipal\x12..strongroom.operator.v1.DeletePrincipalRequest\x1a/.strongroom.operator.v1.DeletePrincipalResponse\"\b\xea\xe0\x18\x04 \x010\r\x12|\n" +
+	"\x0eListPrincipals\x12-.strongroom.operator.v1.ListPrincipalsRequest\x1a..strongroom.operator.v1.ListPrincipalsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12\x82\x01\n" +
+	"\x11PutIdentityPolicy\x120.strongroom.operator.v1.PutIdentityPolicyRequest\x1a1.strongroom.operator.v1.PutIdentityPolicyResponse\"\b\xea\xe0\x18\x04 \x010\r\x12\x8b\x01\n" +
+	"\x14DeleteIdentityPolicy\x123.strongroom.operator.v1.DeleteIdentityPolicyRequest\x1a4.strongroom.operator.v1.DeleteIdentityPolicyResponse\"\b\xea\xe0\x18\x04 \x010\r\x12\x8e\x01\n" +
+	"\x14ListIdentityPolicies\x123.strongroom.operator.v1.ListIdentityPoliciesRequest\x1a4.strongroom.operator.v1.ListIdentityPoliciesResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x1a%\xea\xe0\x18!\x1a\x13operator.strongroom\"\n" +
 	"strongroomBNZLgithub.com/strongroom-kms/strongroom/proto/strongroom/operator/v1;operatorv1b\beditionsp\xe8\a"
 
 var (
@@ -1028,46 +2221,91 @@ func file_strongroom_operator_v1_operator_proto_rawDescGZIP() []byte {
 	return file_strongroom_operator_v1_operator_proto_rawDescData
 }
 
-var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_strongroom_operator_v1_operator_proto_goTypes = []any{
-	(HsmState)(0),                  // 0: strongroom.operator.v1.HsmState
-	(*StreamEventsRequest)(nil),    // 1: strongroom.operator.v1.StreamEventsRequest
-	(*StreamEventsResponse)(nil),   // 2: strongroom.operator.v1.StreamEventsResponse
-	(*StreamHsmLogRequest)(nil),    // 3: strongroom.operator.v1.StreamHsmLogRequest
-	(*StreamHsmLogResponse)(nil),   // 4: strongroom.operator.v1.StreamHsmLogResponse
-	(*DescribeHsmsRequest)(nil),    // 5: strongroom.operator.v1.DescribeHsmsRequest
-	(*DescribeHsmsResponse)(nil),   // 6: strongroom.operator.v1.DescribeHsmsResponse
-	(*HsmDescription)(nil),         // 7: strongroom.operator.v1.HsmDescription
-	(*ListHsmOrphansRequest)(nil),  // 8: strongroom.operator.v1.ListHsmOrphansRequest
-	(*ListHsmOrphansResponse)(nil), // 9: strongroom.operator.v1.ListHsmOrphansResponse
-	(*TokenOrphan)(nil),            // 10: strongroom.operator.v1.TokenOrphan
-	(*MetadataOrphan)(nil),         // 11: strongroom.operator.v1.MetadataOrphan
-	(*BackupRequest)(nil),          // 12: strongroom.operator.v1.BackupRequest
-	(*BackupResponse)(nil),         // 13: strongroom.operator.v1.BackupResponse
-	(*timestamppb.Timestamp)(nil),  // 14: google.protobuf.Timestamp
+	(HsmState)(0),                        // 0: strongroom.operator.v1.HsmState
+	(PolicySource)(0),                    // 1: strongroom.operator.v1.PolicySource
+	(*StreamEventsRequest)(nil),          // 2: strongroom.operator.v1.StreamEventsRequest
+	(*StreamEventsResponse)(nil),         // 3: strongroom.operator.v1.StreamEventsResponse
+	(*StreamHsmLogRequest)(nil),          // 4: strongroom.operator.v1.StreamHsmLogRequest
+	(*StreamHsmLogResponse)(nil),         // 5: strongroom.operator.v1.StreamHsmLogResponse
+	(*DescribeHsmsRequest)(nil),          // 6: strongroom.operator.v1.DescribeHsmsRequest
+	(*DescribeHsmsResponse)(nil),         // 7: strongroom.operator.v1.DescribeHsmsResponse
+	(*HsmDescription)(nil),               // 8: strongroom.operator.v1.HsmDescription
+	(*HsmCapability)(nil),                // 9: strongroom.operator.v1.HsmCapability
+	(*ListHsmOrphansRequest)(nil),        // 10: strongroom.operator.v1.ListHsmOrphansRequest
+	(*ListHsmOrphansResponse)(nil),       // 11: strongroom.operator.v1.ListHsmOrphansResponse
+	(*TokenOrphan)(nil),                  // 12: strongroom.operator.v1.TokenOrphan
+	(*MetadataOrphan)(nil),               // 13: strongroom.operator.v1.MetadataOrphan
+	(*BackupRequest)(nil),                // 14: strongroom.operator.v1.BackupRequest
+	(*BackupResponse)(nil),               // 15: strongroom.operator.v1.BackupResponse
+	(*SimulatePolicyRequest)(nil),        // 16: strongroom.operator.v1.SimulatePolicyRequest
+	(*ConditionValue)(nil),               // 17: strongroom.operator.v1.ConditionValue
+	(*SimulatePolicyResponse)(nil),       // 18: strongroom.operator.v1.SimulatePolicyResponse
+	(*Principal)(nil),                    // 19: strongroom.operator.v1.Principal
+	(*PutPrincipalRequest)(nil),          // 20: strongroom.operator.v1.PutPrincipalRequest
+	(*PutPrincipalResponse)(nil),         // 21: strongroom.operator.v1.PutPrincipalResponse
+	(*DeletePrincipalRequest)(nil),       // 22: strongroom.operator.v1.DeletePrincipalRequest
+	(*DeletePrincipalResponse)(nil),      // 23: strongroom.operator.v1.DeletePrincipalResponse
+	(*ListPrincipalsRequest)(nil),        // 24: strongroom.operator.v1.ListPrincipalsRequest
+	(*ListPrincipalsResponse)(nil),       // 25: strongroom.operator.v1.ListPrincipalsResponse
+	(*IdentityPolicy)(nil),               // 26: strongroom.operator.v1.IdentityPolicy
+	(*PutIdentityPolicyRequest)(nil),     // 27: strongroom.operator.v1.PutIdentityPolicyRequest
+	(*PutIdentityPolicyResponse)(nil),    // 28: strongroom.operator.v1.PutIdentityPolicyResponse
+	(*DeleteIdentityPolicyRequest)(nil),  // 29: strongroom.operator.v1.DeleteIdentityPolicyRequest
+	(*DeleteIdentityPolicyResponse)(nil), // 30: strongroom.operator.v1.DeleteIdentityPolicyResponse
+	(*ListIdentityPoliciesRequest)(nil),  // 31: strongroom.operator.v1.ListIdentityPoliciesRequest
+	(*ListIdentityPoliciesResponse)(nil), // 32: strongroom.operator.v1.ListIdentityPoliciesResponse
+	nil,                                  // 33: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	(*timestamppb.Timestamp)(nil),        // 34: google.protobuf.Timestamp
 }
 var file_strongroom_operator_v1_operator_proto_depIdxs = []int32{
-	7,  // 0: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
+	8,  // 0: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
 	0,  // 1: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
-	14, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
-	10, // 3: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
-	11, // 4: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
-	1,  // 5: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
-	3,  // 6: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
-	5,  // 7: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
-	8,  // 8: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
-	12, // 9: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
-	2,  // 10: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
-	4,  // 11: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
-	6,  // 12: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
-	9,  // 13: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
-	13, // 14: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
-	10, // [10:15] is the sub-list for method output_type
-	5,  // [5:10] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	34, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
+	9,  // 3: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
+	12, // 4: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
+	13, // 5: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
+	17, // 6: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
+	33, // 7: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	34, // 8: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
+	34, // 9: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
+	19, // 10: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
+	19, // 11: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
+	1,  // 12: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
+	34, // 13: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
+	34, // 14: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
+	26, // 15: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
+	2,  // 16: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
+	4,  // 17: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
+	6,  // 18: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
+	10, // 19: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
+	14, // 20: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
+	16, // 21: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
+	20, // 22: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
+	22, // 23: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
+	24, // 24: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
+	27, // 25: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
+	29, // 26: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
+	31, // 27: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
+	3,  // 28: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
+	5,  // 29: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
+	7,  // 30: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
+	11, // 31: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
+	15, // 32: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
+	18, // 33: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
+	21, // 34: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
+	23, // 35: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
+	25, // 36: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
+	28, // 37: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
+	30, // 38: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
+	32, // 39: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
+	28, // [28:40] is the sub-list for method output_type
+	16, // [16:28] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_operator_v1_operator_proto_init() }
@@ -1080,8 +2318,8 @@ func file_strongroom_operator_v1_operator_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_operator_v1_operator_proto_rawDesc), len(file_strongroom_operator_v1_operator_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   13,
+			NumEnums:      2,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

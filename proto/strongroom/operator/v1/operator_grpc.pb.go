@@ -23,11 +23,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	OperatorService_StreamEvents_FullMethodName   = "/strongroom.operator.v1.OperatorService/StreamEvents"
-	OperatorService_StreamHsmLog_FullMethodName   = "/strongroom.operator.v1.OperatorService/StreamHsmLog"
-	OperatorService_DescribeHsms_FullMethodName   = "/strongroom.operator.v1.OperatorService/DescribeHsms"
-	OperatorService_ListHsmOrphans_FullMethodName = "/strongroom.operator.v1.OperatorService/ListHsmOrphans"
-	OperatorService_Backup_FullMethodName         = "/strongroom.operator.v1.OperatorService/Backup"
+	OperatorService_StreamEvents_FullMethodName         = "/strongroom.operator.v1.OperatorService/StreamEvents"
+	OperatorService_StreamHsmLog_FullMethodName         = "/strongroom.operator.v1.OperatorService/StreamHsmLog"
+	OperatorService_DescribeHsms_FullMethodName         = "/strongroom.operator.v1.OperatorService/DescribeHsms"
+	OperatorService_ListHsmOrphans_FullMethodName       = "/strongroom.operator.v1.OperatorService/ListHsmOrphans"
+	OperatorService_Backup_FullMethodName               = "/strongroom.operator.v1.OperatorService/Backup"
+	OperatorService_SimulatePolicy_FullMethodName       = "/strongroom.operator.v1.OperatorService/SimulatePolicy"
+	OperatorService_PutPrincipal_FullMethodName         = "/strongroom.operator.v1.OperatorService/PutPrincipal"
+	OperatorService_DeletePrincipal_FullMethodName      = "/strongroom.operator.v1.OperatorService/DeletePrincipal"
+	OperatorService_ListPrincipals_FullMethodName       = "/strongroom.operator.v1.OperatorService/ListPrincipals"
+	OperatorService_PutIdentityPolicy_FullMethodName    = "/strongroom.operator.v1.OperatorService/PutIdentityPolicy"
+	OperatorService_DeleteIdentityPolicy_FullMethodName = "/strongroom.operator.v1.OperatorService/DeleteIdentityPolicy"
+	OperatorService_ListIdentityPolicies_FullMethodName = "/strongroom.operator.v1.OperatorService/ListIdentityPolicies"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -54,6 +61,27 @@ type OperatorServiceClient interface {
 	// that moment new changes wait too, 30 seconds at most; keys can be used all
 	// the time.
 	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
+	// SimulatePolicy answers whether a principal may do an action, and why, as the
+	// policies and grants are now or, of drafts, as they would be.
+	SimulatePolicy(ctx context.Context, in *SimulatePolicyRequest, opts ...grpc.CallOption) (*SimulatePolicyResponse, error)
+	// PutPrincipal makes a principal, or replaces it as a whole. It is in force when
+	// it is answered. One of the configuration file cannot be replaced.
+	PutPrincipal(ctx context.Context, in *PutPrincipalRequest, opts ...grpc.CallOption) (*PutPrincipalResponse, error)
+	// DeletePrincipal removes a principal, whose requests are refused from then on.
+	// One of the configuration file cannot be removed.
+	DeletePrincipal(ctx context.Context, in *DeletePrincipalRequest, opts ...grpc.CallOption) (*DeletePrincipalResponse, error)
+	// ListPrincipals lists the principals of the configuration file and those made
+	// here, in the order of their ARNs.
+	ListPrincipals(ctx context.Context, in *ListPrincipalsRequest, opts ...grpc.CallOption) (*ListPrincipalsResponse, error)
+	// PutIdentityPolicy makes an identity policy, or replaces it. It is in force
+	// when it is answered. One of the configuration file, or a built-in one, cannot
+	// be replaced.
+	PutIdentityPolicy(ctx context.Context, in *PutIdentityPolicyRequest, opts ...grpc.CallOption) (*PutIdentityPolicyResponse, error)
+	// DeleteIdentityPolicy removes an identity policy that no principal has.
+	DeleteIdentityPolicy(ctx context.Context, in *DeleteIdentityPolicyRequest, opts ...grpc.CallOption) (*DeleteIdentityPolicyResponse, error)
+	// ListIdentityPolicies lists the identity policies, with their documents, in the
+	// order of their names.
+	ListIdentityPolicies(ctx context.Context, in *ListIdentityPoliciesRequest, opts ...grpc.CallOption) (*ListIdentityPoliciesResponse, error)
 }
 
 type operatorServiceClient struct {
@@ -141,6 +169,76 @@ func (c *operatorServiceClient) Backup(ctx context.Context, in *BackupRequest, o
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OperatorService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
 
+func (c *operatorServiceClient) SimulatePolicy(ctx context.Context, in *SimulatePolicyRequest, opts ...grpc.CallOption) (*SimulatePolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SimulatePolicyResponse)
+	err := c.cc.Invoke(ctx, OperatorService_SimulatePolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) PutPrincipal(ctx context.Context, in *PutPrincipalRequest, opts ...grpc.CallOption) (*PutPrincipalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutPrincipalResponse)
+	err := c.cc.Invoke(ctx, OperatorService_PutPrincipal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) DeletePrincipal(ctx context.Context, in *DeletePrincipalRequest, opts ...grpc.CallOption) (*DeletePrincipalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeletePrincipalResponse)
+	err := c.cc.Invoke(ctx, OperatorService_DeletePrincipal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) ListPrincipals(ctx context.Context, in *ListPrincipalsRequest, opts ...grpc.CallOption) (*ListPrincipalsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListPrincipalsResponse)
+	err := c.cc.Invoke(ctx, OperatorService_ListPrincipals_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) PutIdentityPolicy(ctx context.Context, in *PutIdentityPolicyRequest, opts ...grpc.CallOption) (*PutIdentityPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutIdentityPolicyResponse)
+	err := c.cc.Invoke(ctx, OperatorService_PutIdentityPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) DeleteIdentityPolicy(ctx context.Context, in *DeleteIdentityPolicyRequest, opts ...grpc.CallOption) (*DeleteIdentityPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteIdentityPolicyResponse)
+	err := c.cc.Invoke(ctx, OperatorService_DeleteIdentityPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) ListIdentityPolicies(ctx context.Context, in *ListIdentityPoliciesRequest, opts ...grpc.CallOption) (*ListIdentityPoliciesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListIdentityPoliciesResponse)
+	err := c.cc.Invoke(ctx, OperatorService_ListIdentityPolicies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OperatorServiceServer is the server API for OperatorService service.
 // All implementations must embed UnimplementedOperatorServiceServer
 // for forward compatibility.
@@ -165,6 +263,27 @@ type OperatorServiceServer interface {
 	// that moment new changes wait too, 30 seconds at most; keys can be used all
 	// the time.
 	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
+	// SimulatePolicy answers whether a principal may do an action, and why, as the
+	// policies and grants are now or, of drafts, as they would be.
+	SimulatePolicy(context.Context, *SimulatePolicyRequest) (*SimulatePolicyResponse, error)
+	// PutPrincipal makes a principal, or replaces it as a whole. It is in force when
+	// it is answered. One of the configuration file cannot be replaced.
+	PutPrincipal(context.Context, *PutPrincipalRequest) (*PutPrincipalResponse, error)
+	// DeletePrincipal removes a principal, whose requests are refused from then on.
+	// One of the configuration file cannot be removed.
+	DeletePrincipal(context.Context, *DeletePrincipalRequest) (*DeletePrincipalResponse, error)
+	// ListPrincipals lists the principals of the configuration file and those made
+	// here, in the order of their ARNs.
+	ListPrincipals(context.Context, *ListPrincipalsRequest) (*ListPrincipalsResponse, error)
+	// PutIdentityPolicy makes an identity policy, or replaces it. It is in force
+	// when it is answered. One of the configuration file, or a built-in one, cannot
+	// be replaced.
+	PutIdentityPolicy(context.Context, *PutIdentityPolicyRequest) (*PutIdentityPolicyResponse, error)
+	// DeleteIdentityPolicy removes an identity policy that no principal has.
+	DeleteIdentityPolicy(context.Context, *DeleteIdentityPolicyRequest) (*DeleteIdentityPolicyResponse, error)
+	// ListIdentityPolicies lists the identity policies, with their documents, in the
+	// order of their names.
+	ListIdentityPolicies(context.Context, *ListIdentityPoliciesRequest) (*ListIdentityPoliciesResponse, error)
 	mustEmbedUnimplementedOperatorServiceServer()
 }
 
@@ -189,6 +308,27 @@ func (UnimplementedOperatorServiceServer) ListHsmOrphans(context.Context, *ListH
 }
 func (UnimplementedOperatorServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
 	return status.Error(codes.Unimplemented, "method Backup not implemented")
+}
+func (UnimplementedOperatorServiceServer) SimulatePolicy(context.Context, *SimulatePolicyRequest) (*SimulatePolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SimulatePolicy not implemented")
+}
+func (UnimplementedOperatorServiceServer) PutPrincipal(context.Context, *PutPrincipalRequest) (*PutPrincipalResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutPrincipal not implemented")
+}
+func (UnimplementedOperatorServiceServer) DeletePrincipal(context.Context, *DeletePrincipalRequest) (*DeletePrincipalResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeletePrincipal not implemented")
+}
+func (UnimplementedOperatorServiceServer) ListPrincipals(context.Context, *ListPrincipalsRequest) (*ListPrincipalsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListPrincipals not implemented")
+}
+func (UnimplementedOperatorServiceServer) PutIdentityPolicy(context.Context, *PutIdentityPolicyRequest) (*PutIdentityPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutIdentityPolicy not implemented")
+}
+func (UnimplementedOperatorServiceServer) DeleteIdentityPolicy(context.Context, *DeleteIdentityPolicyRequest) (*DeleteIdentityPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteIdentityPolicy not implemented")
+}
+func (UnimplementedOperatorServiceServer) ListIdentityPolicies(context.Context, *ListIdentityPoliciesRequest) (*ListIdentityPoliciesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListIdentityPolicies not implemented")
 }
 func (UnimplementedOperatorServiceServer) mustEmbedUnimplementedOperatorServiceServer() {}
 func (UnimplementedOperatorServiceServer) testEmbeddedByValue()                         {}
@@ -280,6 +420,132 @@ func _OperatorService_Backup_Handler(srv interface{}, stream grpc.ServerStream) 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OperatorService_BackupServer = grpc.ServerStreamingServer[BackupResponse]
 
+func _OperatorService_SimulatePolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SimulatePolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).SimulatePolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_SimulatePolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).SimulatePolicy(ctx, req.(*SimulatePolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_PutPrincipal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutPrincipalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).PutPrincipal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_PutPrincipal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).PutPrincipal(ctx, req.(*PutPrincipalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_DeletePrincipal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeletePrincipalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).DeletePrincipal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_DeletePrincipal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).DeletePrincipal(ctx, req.(*DeletePrincipalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_ListPrincipals_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListPrincipalsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).ListPrincipals(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_ListPrincipals_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).ListPrincipals(ctx, req.(*ListPrincipalsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_PutIdentityPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutIdentityPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).PutIdentityPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_PutIdentityPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).PutIdentityPolicy(ctx, req.(*PutIdentityPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_DeleteIdentityPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteIdentityPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).DeleteIdentityPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_DeleteIdentityPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).DeleteIdentityPolicy(ctx, req.(*DeleteIdentityPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_ListIdentityPolicies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListIdentityPoliciesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).ListIdentityPolicies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_ListIdentityPolicies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).ListIdentityPolicies(ctx, req.(*ListIdentityPoliciesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // OperatorService_ServiceDesc is the grpc.ServiceDesc for OperatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -294,6 +560,34 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListHsmOrphans",
 			Handler:    _OperatorService_ListHsmOrphans_Handler,
+		},
+		{
+			MethodName: "SimulatePolicy",
+			Handler:    _OperatorService_SimulatePolicy_Handler,
+		},
+		{
+			MethodName: "PutPrincipal",
+			Handler:    _OperatorService_PutPrincipal_Handler,
+		},
+		{
+			MethodName: "DeletePrincipal",
+			Handler:    _OperatorService_DeletePrincipal_Handler,
+		},
+		{
+			MethodName: "ListPrincipals",
+			Handler:    _OperatorService_ListPrincipals_Handler,
+		},
+		{
+			MethodName: "PutIdentityPolicy",
+			Handler:    _OperatorService_PutIdentityPolicy_Handler,
+		},
+		{
+			MethodName: "DeleteIdentityPolicy",
+			Handler:    _OperatorService_DeleteIdentityPolicy_Handler,
+		},
+		{
+			MethodName: "ListIdentityPolicies",
+			Handler:    _OperatorService_ListIdentityPolicies_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -562,15 +562,19 @@ type CustomKeyStoreRecord struct {
 	ClusterId        *string                `protobuf:"bytes,3,opt,name=cluster_id,json=clusterId" json:"cluster_id,omitempty"`
 	// In PEM.
 	TrustAnchor *string `protobuf:"bytes,4,opt,name=trust_anchor,json=trustAnchor" json:"trust_anchor,omitempty"`
-	// The password, sealed under a key of the default HSM.
+	// The password, encrypted with AES-GCM under sealing_key_id; the AAD is the
+	// store's ARN. 12 bytes of IV, the ciphertext and the tag.
 	SealedPassword []byte                 `protobuf:"bytes,5,opt,name=sealed_password,json=sealedPassword" json:"sealed_password,omitempty"`
 	Created        *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created" json:"created,omitempty"`
-	// CONNECTED, FAILED or DISCONNECTED; the states between are never stored.
+	// CONNECTED: it is to be connected, also after a restart; FAILED: that has
+	// failed; DISCONNECTED. The states between are never stored.
 	State *v1.ConnectionStateType `protobuf:"varint,7,opt,name=state,enum=strongroom.kms.v1.ConnectionStateType" json:"state,omitempty"`
 	// Why the connection failed; present when FAILED.
 	ErrorCode *v1.ConnectionErrorCodeType `protobuf:"varint,8,opt,name=error_code,json=errorCode,enum=strongroom.kms.v1.ConnectionErrorCodeType" json:"error_code,omitempty"`
 	// The id of the request that made the newest change.
-	ChangedBy     *string `protobuf:"bytes,9,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	ChangedBy *string `protobuf:"bytes,9,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	// CKA_ID of the key in the default HSM that seals the password, 16 bytes.
+	SealingKeyId  []byte `protobuf:"bytes,10,opt,name=sealing_key_id,json=sealingKeyId" json:"sealing_key_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -668,8 +672,15 @@ func (x *CustomKeyStoreRecord) GetChangedBy() string {
 	return ""
 }
 
+func (x *CustomKeyStoreRecord) GetSealingKeyId() []byte {
+	if x != nil {
+		return x.SealingKeyId
+	}
+	return nil
+}
+
 // PrincipalRecord is a caller made over the operator API, at
-// <account>/global/principal/<name of its own>.
+// <account>/global/principal/<arn>.
 type PrincipalRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Arn   *string                `protobuf:"bytes,1,opt,name=arn" json:"arn,omitempty"`
@@ -1249,7 +1260,7 @@ const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aJ\n" +
 	"\x1cEncryptionContextSubsetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcd\x03\n" +
 	"\x14CustomKeyStoreRecord\x12-\n" +
 	"\x13custom_key_store_id\x18\x01 \x01(\tR\x10customKeyStoreId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1d\n" +
@@ -1262,7 +1273,9 @@ const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\n" +
 	"error_code\x18\b \x01(\x0e2*.strongroom.kms.v1.ConnectionErrorCodeTypeR\terrorCode\x12\x1d\n" +
 	"\n" +
-	"changed_by\x18\t \x01(\tR\tchangedBy\"\xe0\x01\n" +
+	"changed_by\x18\t \x01(\tR\tchangedBy\x12$\n" +
+	"\x0esealing_key_id\x18\n" +
+	" \x01(\fR\fsealingKeyId\"\xe0\x01\n" +
 	"\x0fPrincipalRecord\x12\x10\n" +
 	"\x03arn\x18\x01 \x01(\tR\x03arn\x12\x14\n" +
 	"\x05names\x18\x02 \x03(\tR\x05names\x12\x1a\n" +

@@ -745,7 +745,9 @@ type PinSource struct {
 	// An environment variable of the worker.
 	Env string `protobuf:"bytes,2,opt,name=env" json:"env,omitempty"`
 	// A command that prints it.
-	Command       []string `protobuf:"bytes,3,rep,name=command" json:"command,omitempty"`
+	Command []string `protobuf:"bytes,3,rep,name=command" json:"command,omitempty"`
+	// The PIN itself, which the server has decrypted.
+	Secret        []byte `protobuf:"bytes,4,opt,name=secret" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -797,6 +799,13 @@ func (x *PinSource) GetEnv() string {
 func (x *PinSource) GetCommand() []string {
 	if x != nil {
 		return x.Command
+	}
+	return nil
+}
+
+func (x *PinSource) GetSecret() []byte {
+	if x != nil {
+		return x.Secret
 	}
 	return nil
 }
@@ -2365,11 +2374,12 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x13report_every_micros\x18\a \x01(\x04R\x11reportEveryMicros\"=\n" +
 	"\rTokenSelector\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x16\n" +
-	"\x06serial\x18\x02 \x01(\tR\x06serial\"K\n" +
+	"\x06serial\x18\x02 \x01(\tR\x06serial\"h\n" +
 	"\tPinSource\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x10\n" +
 	"\x03env\x18\x02 \x01(\tR\x03env\x12\x18\n" +
-	"\acommand\x18\x03 \x03(\tR\acommand\"\xad\x01\n" +
+	"\acommand\x18\x03 \x03(\tR\acommand\x12\x1b\n" +
+	"\x06secret\x18\x04 \x01(\fB\x03\x80\x01\x01R\x06secret\"\xad\x01\n" +
 	"\x10InitTokenRequest\x12\x18\n" +
 	"\alibrary\x18\x01 \x01(\tR\alibrary\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x126\n" +
