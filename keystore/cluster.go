@@ -1,0 +1,31 @@
+package keystore
+
+import "context"
+
+// Cluster is an HSM cluster of the configuration that a custom key store can be
+// made of. Nothing is asked of it before Connect.
+type Cluster interface {
+	// ID is the cluster's id, "cluster-" and 11 to 16 of a-z, A-Z and 2-7.
+	ID() string
+	// TrustAnchor is the certificate that the cluster is known by, in PEM (for AWS
+	// CloudHSM customerCA.crt). Clusters with the same one are related: copies of
+	// one cluster.
+	TrustAnchor() string
+	// HSMs is how many HSMs the configuration gives the cluster, and MinActive how
+	// many must be active for a key store or a key to be made.
+	HSMs() int
+	MinActive() int
+	// RequestsPerSecond is the quota of the key store; 0: none.
+	RequestsPerSecond() int
+	// Connect logs in, once, as the user of key stores with its password, which it
+	// does not keep after it returns. It fails with a *hsmpool.Error.
+	Connect(ctx context.Context, password []byte) (ClusterHSM, error)
+}
+
+// ClusterHSM is the HSMs of a cluster that is connected.
+type ClusterHSM interface {
+	HSM
+	// Close refuses new calls, waits for those in flight, and logs out. When ctx
+	// ends first it does not wait any longer.
+	Close(ctx context.Context) error
+}
