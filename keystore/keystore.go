@@ -42,6 +42,8 @@ type HSM interface {
 	Import(ctx context.Context, r hsmpool.ImportRequest) (hsmpool.Imported, error)
 	// Objects reads the secret and private keys of all tokens, in any order.
 	Objects(ctx context.Context) ([]hsmpool.Object, error)
+	// Capabilities tells what the token can do; the first call has it tested.
+	Capabilities(ctx context.Context) ([]hsmpool.Capability, error)
 	Describe() []hsmpool.Status
 	Health() error
 }

@@ -52,15 +52,15 @@ func (o *operator) StreamHsmLog(req *operatorv1.StreamHsmLogRequest, stream grpc
 	})
 }
 
-// DescribeHsms answers the state of every HSM.
+// DescribeHsms answers the state of every HSM and, if asked, what it can do.
 func (o *operator) DescribeHsms(ctx context.Context, req *operatorv1.DescribeHsmsRequest) (*operatorv1.DescribeHsmsResponse, error) {
 	return perform(ctx, o.k, operatorv1.OperatorService_DescribeHsms_FullMethodName, req, plan[*operatorv1.DescribeHsmsResponse]{
-		run: func(context.Context, *proof) (*operatorv1.DescribeHsmsResponse, error) {
-			res := new(operatorv1.DescribeHsmsResponse)
-			for _, s := range o.k.hsm.Describe() {
-				res.Hsms = append(res.Hsms, describeHSM(s))
+		run: func(ctx context.Context, p *proof) (*operatorv1.DescribeHsmsResponse, error) {
+			hsms, err := describeHSMs(ctx, o.k.hsm, req.GetCapabilities())
+			if err != nil {
+				return nil, p.hsmError(ctx, err)
 			}
-			return res, nil
+			return &operatorv1.DescribeHsmsResponse{Hsms: hsms}, nil
 		},
 	})
 }
