@@ -246,8 +246,8 @@ func records(last *int32) int {
 	return int(min(*last, 3))
 }
 
-func (fakeOperator) DescribeHsms(context.Context, *operatorv1.DescribeHsmsRequest) (*operatorv1.DescribeHsmsResponse, error) {
-	return &operatorv1.DescribeHsmsResponse{Hsms: []*operatorv1.HsmDescription{{
+func (fakeOperator) DescribeHsms(_ context.Context, r *operatorv1.DescribeHsmsRequest) (*operatorv1.DescribeHsmsResponse, error) {
+	hsm := &operatorv1.HsmDescription{
 		HsmId:        new("hsm-abcdefghijk"),
 		TokenLabel:   new("test   "),
 		TokenSerial:  new("0123"),
@@ -258,7 +258,14 @@ func (fakeOperator) DescribeHsms(context.Context, *operatorv1.DescribeHsmsReques
 		Restarts:     new(uint32(1)),
 		ReadySince:   timestamppb.New(time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)),
 		Manufacturer: new("SoftHSM project"),
-	}}}, nil
+	}
+	if r.GetCapabilities() {
+		hsm.Capabilities = []*operatorv1.HsmCapability{
+			{KeyType: new("RSA-2048"), Use: new("encrypt"), Algorithm: new("RSA-OAEP-SHA-256"), Mechanism: new("CKM_RSA_PKCS_OAEP"), Means: new("token and worker")},
+			{KeyType: new("Ed25519"), Algorithm: new("KEY-PAIR"), Mechanism: new("CKM_AES_KEY_WRAP_PAD"), Missing: new("CKR_KEY_NOT_WRAPPABLE")},
+		}
+	}
+	return &operatorv1.DescribeHsmsResponse{Hsms: []*operatorv1.HsmDescription{hsm}}, nil
 }
 
 func (f fakeOperator) ListHsmOrphans(context.Context, *operatorv1.ListHsmOrphansRequest) (*operatorv1.ListHsmOrphansResponse, error) {

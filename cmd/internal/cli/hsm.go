@@ -12,19 +12,33 @@ import (
 )
 
 type hsmCmd struct {
-	Info    hsmInfoCmd    `cmd:"" help:"Describe the HSMs and whether they take requests."`
+	Info    hsmInfoCmd    `cmd:"" help:"Describe the HSMs, whether they take requests, and what they can do."`
 	Orphans hsmOrphansCmd `cmd:"" help:"Find keys in the HSMs without metadata, and metadata without keys."`
 }
 
 type hsmInfoCmd struct {
+	Capabilities bool `help:"Show too what each token can do and how, and what it cannot and why. The first time has the token tested."`
 	output
 	connection
+}
+
+// Help is part of kong's HelpProvider.
+func (*hsmInfoCmd) Help() string {
+	return `With --capabilities there is a line for each algorithm of each type of key, with the PKCS#11
+mechanism that it needs and where it is done: in the token; in token and worker, such as raw
+RSA in the token and its padding in the worker; or in worker memory, through which an imported
+key then passes. The first time the server tests all of it, with keys of a session; that takes
+some seconds of the token's time and leaves entries in the HSM's log.
+
+Example:
+
+    strongroom hsm info --capabilities`
 }
 
 // Run prints what the server knows of its HSMs.
 func (c *hsmInfoCmd) Run(ctx context.Context, p *Process) error {
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		answer, err := client.Operator.DescribeHsms(ctx, &operatorv1.DescribeHsmsRequest{})
+		answer, err := client.Operator.DescribeHsms(ctx, &operatorv1.DescribeHsmsRequest{Capabilities: &c.Capabilities})
 		if err != nil {
 			return err
 		}
@@ -44,14 +58,37 @@ func hsmTables(w io.Writer, hsms []*operatorv1.HsmDescription) error {
 		if err := present.Fields(w, hsmFields(h)); err != nil {
 			return err
 		}
+		if err := capabilityTable(w, h.GetCapabilities()); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// capabilityTable prints nothing of an HSM of which nothing is known.
+func capabilityTable(w io.Writer, can []*operatorv1.HsmCapability) error {
+	if len(can) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	rows := make([][]string, len(can))
+	for i, c := range can {
+		where := c.GetMeans()
+		if c.GetMissing() != "" {
+			where = "no: " + c.GetMissing()
+		}
+		rows[i] = []string{c.GetKeyType(), orDash(c.GetUse()), c.GetAlgorithm(), c.GetMechanism(), where}
+	}
+	return present.Table(w, []string{"KEY TYPE", "USE", "ALGORITHM", "MECHANISM", "DONE IN"}, rows)
 }
 
 func hsmFields(h *operatorv1.HsmDescription) []present.Field {
 	return []present.Field{
 		{Name: "HSM", Value: h.GetHsmId()},
 		{Name: "Cluster", Value: h.GetClusterId()},
+		{Name: "Key store", Value: h.GetCustomKeyStoreId()},
 		{Name: "State", Value: present.Enum(h.GetState())},
 		{Name: "Reason", Value: h.GetReason()},
 		{Name: "Token", Value: words(h.GetTokenLabel(), "serial", h.GetTokenSerial())},
