@@ -1,128 +1,27 @@
 package keystore
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/google/uuid"
-	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 )
 
-// reloadPause is the pause after which a store that could not be read is tried
-// again.
-const reloadPause = time.Second
-
-// view is the keys and aliases of the scope in memory, as of one revision of
-// the metadata store. follow keeps it fresh.
+// view is the keys and aliases of the scope in memory.
 type view struct {
 	scope scope
-
-	mu sync.RWMutex
-	contents
-	revision uint64
-	changed  chan struct{} // closed and replaced at each new revision
-	broken   error         // why the view is no longer fresh
+	*mirror[contents]
+	contents // guarded by the mirror's lock
 }
 
 func newView(s scope) *view {
-	return &view{scope: s, contents: newContents(), changed: make(chan struct{})}
-}
-
-// load reads everything. A record that cannot be understood stops it: a key
-// store that does not know all its keys must not answer.
-func (v *view) load(ctx context.Context, store metadata.Store) error {
-	entries, revision, err := store.Range(ctx, v.scope.prefix())
-	if err != nil {
-		return err
-	}
-	all := newContents()
-	for _, e := range entries {
-		change, err := v.decode(metadata.Event{Kind: metadata.Put, Entry: e})
-		if err != nil {
-			return err
-		}
-		change(&all)
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.contents = all
-	v.advance(revision)
-	return nil
-}
-
-// follow applies every change after load until the context ends. What it
-// cannot understand, or a broken watch, makes the view unhealthy for good.
-func (v *view) follow(ctx context.Context, store metadata.Store, log hclog.Logger) {
-	err := v.watch(ctx, store)
-	for errors.Is(err, metadata.ErrCompacted) {
-		if err = v.reload(ctx, store); err == nil {
-			err = v.watch(ctx, store)
-		}
-	}
-	if ctx.Err() != nil {
-		err = errors.New("the key store is closed")
-	} else {
-		log.Error("changes of the metadata are no longer seen; restart the server", "error", err)
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.broken = err
-	v.announce()
-}
-
-// reload is load that waits for a store that cannot be read for a while.
-func (v *view) reload(ctx context.Context, store metadata.Store) error {
-	for {
-		err := v.load(ctx, store)
-		if !errors.Is(err, metadata.ErrUnavailable) {
-			return err
-		}
-		select {
-		case <-time.After(reloadPause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// watch applies changes until the store gives none any more.
-func (v *view) watch(ctx context.Context, store metadata.Store) error {
-	for change, err := range store.Watch(ctx, v.scope.prefix(), v.at()) {
-		if err != nil {
-			return err
-		}
-		if err := v.apply(change); err != nil {
-			return err
-		}
-	}
-	return errors.New("the watch ended")
-}
-
-// apply takes in what one commit did, all of it or nothing.
-func (v *view) apply(c metadata.Change) error {
-	changes := make([]func(*contents), 0, len(c.Events))
-	for _, e := range c.Events {
-		change, err := v.decode(e)
-		if err != nil {
-			return err
-		}
-		changes = append(changes, change)
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, change := range changes {
-		change(&v.contents)
-	}
-	v.advance(c.Revision)
-	return nil
+	v := &view{scope: s, contents: newContents()}
+	v.mirror = &mirror[contents]{prefix: s.prefix(), empty: newContents, decode: v.decode, shown: &v.contents, changed: make(chan struct{})}
+	return v
 }
 
 // decode says what an event does to the contents. What is neither a key nor an
@@ -164,46 +63,6 @@ func (v *view) decodeAlias(e metadata.Event, name string) (func(*contents), erro
 		return nil, err
 	}
 	return func(c *contents) { c.putAlias(a) }, nil
-}
-
-// at is the revision that the view shows.
-func (v *view) at() uint64 {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return v.revision
-}
-
-// advance says that the view shows a revision.
-func (v *view) advance(revision uint64) {
-	v.revision = max(v.revision, revision)
-	v.announce()
-}
-
-// announce wakes those who wait for a revision.
-func (v *view) announce() {
-	close(v.changed)
-	v.changed = make(chan struct{})
-}
-
-// reach waits until the view has seen a revision, so that a caller finds what
-// it has just been answered.
-func (v *view) reach(ctx context.Context, revision uint64) error {
-	for {
-		v.mu.RLock()
-		seen, changed, broken := v.revision >= revision, v.changed, v.broken
-		v.mu.RUnlock()
-		switch {
-		case seen:
-			return nil
-		case broken != nil:
-			return broken
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // get returns a key, or nil.
@@ -274,13 +133,6 @@ func (v *view) nextDeletion(wanted func(*key) bool) (first *key, changed <-chan 
 		}
 	}
 	return first, v.changed
-}
-
-// healthy is nil while the view is fresh.
-func (v *view) healthy() error {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return v.broken
 }
 
 func compareIDs(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }
