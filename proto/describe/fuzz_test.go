@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/strongroom-kms/strongroom/proto/describe"
@@ -30,7 +30,11 @@ func FuzzPlans(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which uint8, wire []byte) {
 		plan := plans[int(which)%len(plans)]
-		msg := dynamicpb.NewMessage(plan.Desc)
+		typ, err := protoregistry.GlobalTypes.FindMessageByName(plan.Desc.FullName())
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg := typ.New().Interface() // as the server decodes it
 		if err := proto.Unmarshal(wire, msg); err != nil {
 			return
 		}
