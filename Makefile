@@ -65,7 +65,7 @@ bench: test-deps ## measure the whole path against its floors; options in ARGS=
 	$(GO) run ./integration/bench $(ARGS)
 
 .PHONY: long
-long: long-fuzz long-race long-crash long-model long-powercut long-overload ## run all that takes minutes
+long: long-fuzz long-race long-crash long-model long-powercut long-overload long-wycheproof ## run all that takes minutes
 
 .PHONY: long-fuzz
 long-fuzz: ## run each fuzz target for FUZZTIME
@@ -96,6 +96,13 @@ long-powercut: test-deps ## cut the power RUNS times, from seed SEED on
 .PHONY: long-overload
 long-overload: test-deps ## ask a server for ten times what it can carry, for OVERLOAD
 	STRONGROOM_OVERLOAD=$(OVERLOAD) $(GO) test -count=1 -v -timeout 90m -run TestOverload ./integration
+
+# The tests have a selection of the vectors with them; go.sum pins all of them.
+.PHONY: long-wycheproof
+long-wycheproof: test-deps ## every test vector of Wycheproof that is of our algorithms
+	$(GO) mod download github.com/c2sp/wycheproof
+	STRONGROOM_WYCHEPROOF=$$($(GO) list -m -f '{{.Dir}}' github.com/c2sp/wycheproof)/testvectors_v1 \
+		$(GO) test -count=1 -v -timeout 30m -run Wycheproof ./hsmpool ./keystore/publickey
 
 ##### Check
 
