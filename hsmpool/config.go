@@ -1,6 +1,7 @@
 package hsmpool
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,9 @@ type PINSource struct {
 	Env string
 	// Command prints the PIN; its first element is the program.
 	Command []string
+	// Secret is the PIN itself, as it is. A Pool keeps a copy in memory, because each
+	// new worker has to log in, until it is closed; the caller may wipe his.
+	Secret []byte
 }
 
 // Config says which HSM to use and how.
@@ -95,6 +99,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.check(); err != nil {
 		return Config{}, err
 	}
+	c.PIN.Secret = bytes.Clone(c.PIN.Secret)
 	c.Logger = orNullLogger(c.Logger)
 	c.WorkerCommand = orDefaultCommand(c.WorkerCommand)
 	c.HangTimeout = orDefault(c.HangTimeout, DefaultHangTimeout)
@@ -162,19 +167,19 @@ func profiles() []string {
 
 func (s PINSource) check() error {
 	set := 0
-	for _, given := range []bool{s.File != "", s.Env != "", len(s.Command) > 0} {
+	for _, given := range []bool{s.File != "", s.Env != "", len(s.Command) > 0, len(s.Secret) > 0} {
 		if given {
 			set++
 		}
 	}
 	if set != 1 {
-		return errors.New("a PIN comes from exactly one of a file, an environment variable and a command")
+		return errors.New("a PIN comes from exactly one of a file, an environment variable, a command and a secret")
 	}
 	return nil
 }
 
 func (s PINSource) proto() *workerv1.PinSource {
-	return &workerv1.PinSource{File: s.File, Env: s.Env, Command: s.Command}
+	return &workerv1.PinSource{File: s.File, Env: s.Env, Command: s.Command, Secret: s.Secret}
 }
 
 func (s TokenSelector) proto() *workerv1.TokenSelector {

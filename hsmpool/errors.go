@@ -1,8 +1,11 @@
 package hsmpool
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 )
 
 // Class is what a failure means to the one who asked.
@@ -57,12 +60,17 @@ func (c Class) String() string {
 	return "invalid"
 }
 
+// ErrNoToken is found, by errors.Is, in the Error of a start whose library has no token
+// like the one that was asked for.
+var ErrNoToken = errors.New("no such token")
+
 // Error is the failure of a request. Every error of a Pool's methods is one.
 type Error struct {
 	Class Class
 	// HSM and Token name the member that failed; empty if none was asked.
 	HSM, Token string
-	// Function is the C_ function that failed with RV; empty if none was called.
+	// Function is the C_ function that failed with RV; empty if none was called. RV may
+	// stand alone then: the code that a call would have met, by what the token says.
 	Function string
 	RV       uint32
 	// Object is the key concerned; zero if none is.
@@ -101,3 +109,8 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Is tells whether the failure is ErrNoToken.
+func (e *Error) Is(target error) bool {
+	return target == ErrNoToken && e.RV == uint32(ckr.TokenNotPresent) && e.Function == ""
+}

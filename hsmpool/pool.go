@@ -33,9 +33,18 @@ type Pool struct {
 	closing sync.Once
 }
 
-// Open starts the worker and returns when it serves. A start that fails is an Error;
-// after a wrong PIN (class Operator) the caller must not simply try again, because
-// HSMs lock after a few.
+// Open starts the worker and returns when it serves. It logs in once at most. A start
+// that fails is an Error, which tells why:
+//
+//   - ErrNoToken: no token is the one that was asked for;
+//   - Function C_Login, with its RV: the login was refused; RV CKR_PIN_LOCKED without a
+//     Function: it was not tried, because the token says that it is locked or that one
+//     more wrong PIN locks it;
+//   - context.DeadlineExceeded: it took longer than StartTimeout (class Unavailable) or
+//     than ctx (class Timeout).
+//
+// After a login that was refused (class Operator) the caller must not simply try again,
+// because HSMs lock after a few.
 func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -44,6 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Pool, error) {
 	m := newMember(cfg)
 	first, err := m.start(ctx)
 	if err != nil {
+		clear(cfg.PIN.Secret)
 		return nil, err
 	}
 	p := &Pool{
@@ -73,7 +83,7 @@ func (p *Pool) Health() error {
 
 // Close refuses new requests, waits for those in flight, and has the worker log out,
 // finalise its library and exit. When ctx ends first the worker is killed, and the
-// error says so. A second Close does nothing.
+// error says so. A PIN that the pool has is wiped. A second Close does nothing.
 func (p *Pool) Close(ctx context.Context) error {
 	var err error
 	p.closing.Do(func() {
@@ -81,6 +91,7 @@ func (p *Pool) Close(ctx context.Context) error {
 		p.orphans.stop()
 		err = p.drain(ctx)
 		p.member.stop(ctx)
+		clear(p.member.cfg.PIN.Secret) // no worker is started any more
 		if err == nil && ctx.Err() != nil {
 			err = fmt.Errorf("closing the hsm pool: %w", ctx.Err())
 		}

@@ -42,3 +42,23 @@ func TestOutgrownMemoryIsWiped(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsentFramesAreWiped closes a connection before it has written.
+func TestUnsentFramesAreWiped(t *testing.T) {
+	secret := []byte("never sent")
+	c := New(sink{io.Discard})
+	request := &workerv1.ToWorker{Request: &workerv1.ToWorker_Start{Start: &workerv1.StartRequest{Pin: &workerv1.PinSource{Secret: secret}}}}
+	if err := c.Append(request); err != nil {
+		t.Fatal(err)
+	}
+	unsent := c.pending[:cap(c.pending)]
+	if !bytes.Contains(unsent, secret) {
+		t.Fatal("the frame is not there: the test shows nothing")
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(unsent, secret) {
+		t.Error("a closed connection keeps a secret")
+	}
+}

@@ -19,7 +19,7 @@ import (
 )
 
 // Version is the version of the protocol, which both ends must share.
-const Version = 4
+const Version = 5
 
 // MaxFrame bounds the bytes of one message: far above the largest request (4 KiB
 // of plaintext and its AAD), far below what a damaged length could claim.
@@ -166,8 +166,13 @@ func noEOF(err error) error {
 	return err
 }
 
-// Close closes the stream; a blocked Read or Flush returns.
+// Close closes the stream; a blocked Read or Flush returns. What has not been sent is
+// wiped.
 func (c *Conn) Close() error {
+	c.mu.Lock()
+	clear(c.pending[:cap(c.pending)])
+	c.pending = c.pending[:0]
+	c.mu.Unlock()
 	if err := c.stream.Close(); err != nil {
 		return fmt.Errorf("closing the frame stream: %w", err)
 	}

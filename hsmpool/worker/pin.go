@@ -17,10 +17,14 @@ import (
 // pinCommandTimeout bounds a command that prints a PIN.
 const pinCommandTimeout = 30 * time.Second
 
-// readPIN reads a PIN from its source. It must be called before C_Initialize: many
-// libraries do not survive a fork after it. Errors never quote what was read.
+// readPIN reads a PIN from its source, and wipes one that came with the request. It must
+// be called before C_Initialize: many libraries do not survive a fork after it. Errors
+// never quote what was read.
 func readPIN(s *workerv1.PinSource) (string, error) {
 	switch {
+	case len(s.GetSecret()) > 0:
+		defer clear(s.GetSecret())
+		return string(s.GetSecret()), nil
 	case s.GetFile() != "":
 		content, err := os.ReadFile(s.GetFile())
 		if err != nil {

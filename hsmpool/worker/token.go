@@ -103,13 +103,17 @@ func initializeError(err error) error {
 	return nil
 }
 
-// afterRefusal reports the C_Finalize that crypto11 calls when it finds no token.
+// afterRefusal reports the C_Finalize that crypto11 calls when it finds no token. That
+// it found none, too, only its words tell.
 func (t *token) afterRefusal(refused error) error {
 	var finalized error
 	if _, err := t.ctx.GetInfo(); rvOf(err) != ckr.CryptokiNotInitialized {
 		finalized = pkcs11.Error(ckr.GeneralError) // crypto11 hides the code
 	}
 	err := unavailable(fmt.Errorf("selecting the token: %w", refused), hintSelector)
+	if strings.Contains(refused.Error(), "could not find PKCS#11 token") {
+		err = noToken(err.err)
+	}
 	return errors.Join(err, t.calls.report("C_Finalize", finalized))
 }
 
@@ -129,10 +133,22 @@ func (t *token) selectSlot(selector *workerv1.TokenSelector) error {
 		}
 	}
 	if matches != 1 {
-		return unavailable(fmt.Errorf("%d tokens have label %q and serial number %q: want exactly one",
-			matches, selector.GetLabel(), selector.GetSerial()), hintSelector)
+		err := fmt.Errorf("%d tokens have label %q and serial number %q: want exactly one",
+			matches, selector.GetLabel(), selector.GetSerial())
+		if matches == 0 {
+			return noToken(err)
+		}
+		return unavailable(err, hintSelector)
 	}
 	return send(t.calls.conn, &workerv1.FromWorker{Message: &workerv1.FromWorker_Token{Token: describeToken(t.ctx, t.info)}})
+}
+
+// noToken is the failure of a start that finds no token to select. Its code says so;
+// no function has returned it.
+func noToken(err error) *fault {
+	f := unavailable(err, hintSelector)
+	f.rv = ckr.TokenNotPresent
+	return f
 }
 
 // selects tells whether a token matches; what the selector leaves empty matches all.
@@ -180,7 +196,7 @@ func (t *token) login(session pkcs11.SessionHandle, pin string) error {
 // checkPINFlags refuses to try a PIN that could be the last one the token allows.
 func (t *token) checkPINFlags() error {
 	refuse := func(why string) error {
-		return &fault{class: workerv1.FailureClass_FAILURE_CLASS_OPERATOR, err: errors.New(why),
+		return &fault{result: result{rv: ckr.PINLocked}, class: workerv1.FailureClass_FAILURE_CLASS_OPERATOR, err: errors.New(why),
 			hint: "log in with the right PIN by the HSM's own tool, then restart the server"}
 	}
 	switch flags := t.info.Flags; {

@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/pkcs11"
 	"golang.org/x/sys/unix"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	"github.com/strongroom-kms/strongroom/hsmpool/kind"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -192,8 +193,12 @@ func TestPINFlags(t *testing.T) {
 		if (err != nil) != test.stop {
 			t.Errorf("%s: %v", test.name, err)
 		}
-		if err != nil && failed(err).GetFailure().GetClass() != workerv1.FailureClass_FAILURE_CLASS_OPERATOR {
-			t.Errorf("%s: not for an operator: %v", test.name, err)
+		if err == nil {
+			continue
+		}
+		if reply := failed(err); reply.GetFailure().GetClass() != workerv1.FailureClass_FAILURE_CLASS_OPERATOR ||
+			reply.GetFunction() != "" || reply.GetRv() != uint32(ckr.PINLocked) {
+			t.Errorf("%s: not for an operator, or not known as locked: %v", test.name, reply)
 		}
 	}
 }
@@ -227,6 +232,7 @@ func TestReadPIN(t *testing.T) {
 		{"no variable", &workerv1.PinSource{Env: "NO_PIN"}, "", "empty"},
 		{"command", &workerv1.PinSource{Command: []string{"echo", "from-command"}}, "from-command", ""},
 		{"failing command", &workerv1.PinSource{Command: []string{"sh", "-c", "echo secret; exit 3"}}, "", "exit status 3"},
+		{"the PIN itself", &workerv1.PinSource{Secret: []byte(" 12\n34 ")}, " 12\n34 ", ""},
 		{"nothing", &workerv1.PinSource{}, "", "no source"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
