@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -116,9 +117,9 @@ func checkContext(member string, encryptionContext map[string]string) error {
 }
 
 // fresh refuses to answer from metadata that may be out of date: a key may have
-// been disabled since.
+// been disabled since, or a principal deleted.
 func (k *Keystore) fresh() error {
-	if err := k.view.healthy(); err != nil {
+	if err := cmp.Or(k.view.healthy(), k.directory.healthy()); err != nil {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE, "The key metadata is not up to date.").because(err)
 	}
 	return nil

@@ -71,6 +71,10 @@ type Config struct {
 	Region string
 	// Principals maps a principal's ARN to the names of its policies.
 	Principals map[string][]string
+	// CertificateNames gives the ARN of one of the Principals for the URI and DNS
+	// names of client certificates: a name with a colon is a URI, one without a DNS
+	// name. Nil: no certificate is a configured principal's.
+	CertificateNames map[string]string
 	// Policies are identity policies in IAM's JSON by name, beside the built-in
 	// ones.
 	Policies map[string]string
@@ -98,8 +102,10 @@ type Keystore struct {
 
 	scope scope
 	api   *describe.API
-	// identities are the identity policies in force.
-	identities atomic.Pointer[policy.Identities]
+	// directory has the principals of all Regions, and identities their policies
+	// in force.
+	directory  *directory
+	identities *atomic.Pointer[policy.Identities]
 	hsm        HSM // for work with keys only by way of a proof
 	store      metadata.Store
 	trail      Trail
@@ -141,18 +147,12 @@ func assemble(c Config, api *describe.API) (*Keystore, error) {
 	if c.HSM == nil || c.Metadata == nil || c.Trail == nil || c.Journal == "" {
 		return nil, errors.New("keystore: HSM, Metadata, Trail and Journal are required")
 	}
-	identities, err := identitiesOf(c.Policies, c.Principals)
-	if err != nil {
-		return nil, fmt.Errorf("reading the principals' policies: %w", err)
-	}
-	k := &Keystore{
+	return &Keystore{
 		scope: s, api: api,
 		hsm: c.HSM, store: c.Metadata, trail: c.Trail,
 		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger, now: c.now,
 		usage: newUsage(s, c.Metadata), settler: newSettler(),
-	}
-	k.identities.Store(identities)
-	return k, nil
+	}, nil
 }
 
 // compileAPI compiles the description of what is served, which is the same in
@@ -167,19 +167,6 @@ func compileAPI() (*describe.API, error) {
 	return api, nil
 }
 
-// identitiesOf parses the named policies and attaches them to the principals.
-func identitiesOf(texts map[string]string, attached map[string][]string) (*policy.Identities, error) {
-	documents := map[string]*policy.Document{}
-	for name, text := range texts {
-		document, err := policy.ParseIdentityPolicy(name, text)
-		if err != nil {
-			return nil, fmt.Errorf("policy %q: %w", name, err)
-		}
-		documents[name] = document
-	}
-	return policy.NewIdentities(documents, attached, nil)
-}
-
 // start runs the goroutines that Close stops: they follow the metadata store,
 // renew worn-out backing keys, delete and rotate keys when they are due, settle
 // changes whose event could not be recorded, and write the last uses of keys. One
@@ -188,6 +175,9 @@ func (k *Keystore) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
 	k.work.Go(func() { k.view.follow(ctx, k.store, k.log) })
+	if k == k.regions.Default() {
+		k.work.Go(func() { k.directory.follow(ctx, k.store, k.log) })
+	}
 	k.work.Go(func() { k.maintain(ctx) })
 	k.work.Go(func() { k.deleteDueKeys(ctx) })
 	k.work.Go(func() { k.destroyExpired(ctx) })
@@ -222,7 +212,7 @@ func (k *Keystore) Health() error {
 	}{
 		{"HSM", k.hsm.Health()},
 		{"audit journal", k.trail.Healthy()},
-		{"metadata", cmp.Or(k.view.healthy(), k.store.Healthy())},
+		{"metadata", cmp.Or(k.view.healthy(), k.directory.healthy(), k.store.Healthy())},
 	} {
 		if part.err != nil {
 			reasons = append(reasons, part.name+": "+part.err.Error())

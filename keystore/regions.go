@@ -19,7 +19,8 @@ import (
 type Regions struct {
 	stores []*Keystore // in the order of the configuration; at least one
 	// changes are those of all Regions, so that a backup holds all of them back.
-	changes *changes
+	changes   *changes
+	directory *directory
 }
 
 // OpenRegions returns the service in the named Regions, of which the first is
@@ -29,6 +30,9 @@ func OpenRegions(ctx context.Context, c Config, names ...string) (*Regions, erro
 	r, err := assembleRegions(c, names)
 	if err != nil {
 		return nil, err
+	}
+	if err := r.directory.load(ctx, c.Metadata); err != nil {
+		return nil, fmt.Errorf("reading the principals and identity policies: %w", err)
 	}
 	for _, k := range r.stores {
 		if err := k.view.load(ctx, k.store); err != nil {
@@ -68,8 +72,29 @@ func assembleRegions(c Config, names []string) (*Regions, error) {
 		k.regions, k.changes = r, r.changes
 		r.stores = append(r.stores, k)
 	}
+	if err := r.addDirectory(c); err != nil {
+		return nil, fmt.Errorf("reading the principals' policies: %w", err)
+	}
 	return r, nil
 }
+
+// addDirectory gives all Regions the principals.
+func (r *Regions) addDirectory(c Config) (err error) {
+	if r.directory, err = newDirectory(r.Default().scope, c); err != nil {
+		return err
+	}
+	for _, k := range r.stores {
+		k.directory, k.identities = r.directory, &r.directory.identities
+	}
+	return nil
+}
+
+// PrincipalOf returns the ARN of the principal that the URI and DNS names of a
+// verified client certificate stand for, or "". Names are compared exactly, URIs
+// as Go's net/url writes them. Where several are known the first one counts, URIs
+// before DNS names. It answers at once and allocates nothing, so that it can be
+// asked for each request: principals come and go.
+func (r *Regions) PrincipalOf(uris, dns []string) string { return r.directory.principalOf(uris, dns) }
 
 // Default returns the Keystore of the first Region: it answers requests that
 // name no Region, and what is not of one Region is in its name.
