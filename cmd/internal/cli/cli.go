@@ -53,6 +53,7 @@ type grammar struct {
 	Key         keyCmd         `cmd:"" group:"use" help:"Create, list, enable, disable and delete keys."`
 	Alias       aliasCmd       `cmd:"" group:"use" help:"Give keys names."`
 	Grant       grantCmd       `cmd:"" group:"use" help:"Let others use keys."`
+	KeyStore    keyStoreCmd    `cmd:"" group:"use" help:"Keep keys in HSM clusters of their own: custom key stores."`
 	Encrypt     encryptCmd     `cmd:"" group:"use" help:"Encrypt up to 4,096 bytes."`
 	Decrypt     decryptCmd     `cmd:"" group:"use" help:"Decrypt what encrypt, datakey or a KMS client made."`
 	Reencrypt   reencryptCmd   `cmd:"" group:"use" help:"Move a ciphertext to another key or context."`
@@ -143,11 +144,12 @@ func status(command string, err error, stderr io.Writer) int {
 // exitOf returns the exit status for an error.
 func exitOf(err error) int {
 	var usage usageError
+	var operator operatorError
 	var hsm *hsmpool.Error
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &hsm) && hsm.Class == hsmpool.Operator:
+	case errors.As(err, &operator), errors.As(err, &hsm) && hsm.Class == hsmpool.Operator:
 		return exitOperator
 	default:
 		return exitError
@@ -169,6 +171,11 @@ func (c exitCode) Error() string { return fmt.Sprintf("exit status %d", int(c)) 
 type usageError string
 
 func (e usageError) Error() string { return string(e) }
+
+// operatorError says what an operator has to do about an HSM.
+type operatorError string
+
+func (e operatorError) Error() string { return string(e) }
 
 func usagef(format string, args ...any) error {
 	return usageError(fmt.Sprintf(format, args...))

@@ -63,6 +63,8 @@ func TestExitStatus(t *testing.T) {
 		{"alias create payroll k", 2},
 		{"alias delete alias/none", 1},
 		{"hsm orphans", 0},
+		{"key-store connect cks-locked --wait", 3},
+		{"key-store connect cks-slow --wait --timeout 300ms", 1},
 		{"decrypt --context nonsense", 2},
 		{"file open none", 2},
 	}

@@ -118,8 +118,9 @@ func datakeyTable(w io.Writer, key string, plaintext, blob []byte) error {
 }
 
 type randomCmd struct {
-	Bytes int32 `arg:"" optional:"" default:"32" help:"How many, 1 to 1,024 (${default})."`
-	Raw   bool  `help:"Print the bytes instead of base64."`
+	Bytes    int32      `arg:"" optional:"" default:"32" help:"How many, 1 to 1,024 (${default})."`
+	Raw      bool       `help:"Print the bytes instead of base64."`
+	KeyStore keyStoreID `placeholder:"ID" help:"The custom key store whose HSMs make the bytes."`
 	bytesOutput
 	connection
 }
@@ -130,7 +131,7 @@ func (c *randomCmd) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		answer, err := client.KMS.GenerateRandom(ctx, &kmsv1.GenerateRandomRequest{NumberOfBytes: &c.Bytes})
+		answer, err := client.KMS.GenerateRandom(ctx, &kmsv1.GenerateRandomRequest{NumberOfBytes: &c.Bytes, CustomKeyStoreId: c.KeyStore.id()})
 		if err != nil {
 			return err
 		}

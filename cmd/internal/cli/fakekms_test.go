@@ -61,7 +61,7 @@ func startFakeOperator(t *testing.T, operator fakeOperator) map[string]string {
 		t.Fatal(err)
 	}
 	srv := grpc.NewServer(grpc.Creds(fakeTLS(t, serverPair, ca.File)))
-	kmsv1.RegisterKeyManagementServiceServer(srv, fakeKMS{})
+	kmsv1.RegisterKeyManagementServiceServer(srv, fakeKMS{stores: &fakeStores{described: map[string]int{}}})
 	operatorv1.RegisterOperatorServiceServer(srv, operator)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
@@ -114,6 +114,7 @@ func refuse(code codes.Code, name, format string, args ...any) error {
 // context and the plaintext.
 type fakeKMS struct {
 	kmsv1.UnimplementedKeyManagementServiceServer
+	stores *fakeStores
 }
 
 func seal(plaintext []byte, pairs map[string]string) []byte {
@@ -151,6 +152,9 @@ func (fakeKMS) CreateKey(_ context.Context, r *kmsv1.CreateKeyRequest) (*kmsv1.C
 	answer := fakeMetadata(r.Description)
 	if r.KeySpec != nil {
 		answer.KeySpec, answer.KeyUsage, answer.Origin = r.KeySpec, r.KeyUsage, r.Origin
+	}
+	if r.CustomKeyStoreId != nil {
+		answer.CustomKeyStoreId, answer.Origin = r.CustomKeyStoreId, r.Origin
 	}
 	if n := len(r.GetTags()); n > 0 {
 		answer.Description = new(fmt.Sprintf("%d tags, policy %s, bypass %v", n, r.GetPolicy(), r.GetBypassPolicyLockoutSafetyCheck()))
@@ -205,7 +209,11 @@ func (fakeKMS) GenerateDataKeyWithoutPlaintext(_ context.Context, r *kmsv1.Gener
 }
 
 func (fakeKMS) GenerateRandom(_ context.Context, r *kmsv1.GenerateRandomRequest) (*kmsv1.GenerateRandomResponse, error) {
-	return &kmsv1.GenerateRandomResponse{Plaintext: make([]byte, r.GetNumberOfBytes())}, nil
+	answer := &kmsv1.GenerateRandomResponse{Plaintext: make([]byte, r.GetNumberOfBytes())}
+	if r.CustomKeyStoreId != nil {
+		return answer, checkStore(r.GetCustomKeyStoreId())
+	}
+	return answer, nil
 }
 
 // fakeOperator has trails of numbered records, as many as are asked for.

@@ -88,6 +88,7 @@ func showKey(w io.Writer, k *kmsv1.KeyMetadata) error {
 		{Name: "Usage", Value: present.Enum(k.GetKeyUsage())},
 		{Name: "Origin", Value: present.Enum(k.GetOrigin())},
 		{Name: "Created", Value: present.Time(k.GetCreationDate())},
+		{Name: "Key store", Value: k.GetCustomKeyStoreId()},
 		{Name: "Cluster", Value: k.GetCloudHsmClusterId()},
 		{Name: "Material", Value: k.GetCurrentKeyMaterialId()},
 		{Name: "Description", Value: k.GetDescription()},

@@ -13,7 +13,8 @@ type keyCreateCmd struct {
 	Description string                     `help:"What the key is for; up to 8,192 characters."`
 	Spec        choice[kmsv1.KeySpec]      `placeholder:"SPEC" help:"The kind of key, such as RSA_2048, ECC_NIST_P256 or HMAC_256; without it SYMMETRIC_DEFAULT."`
 	Usage       choice[kmsv1.KeyUsageType] `placeholder:"USAGE" help:"ENCRYPT_DECRYPT (the default), SIGN_VERIFY, GENERATE_VERIFY_MAC or KEY_AGREEMENT."`
-	Origin      choice[kmsv1.OriginType]   `placeholder:"ORIGIN" help:"AWS_KMS (the default): made in the HSM. EXTERNAL: to be imported."`
+	Origin      choice[kmsv1.OriginType]   `xor:"origin" placeholder:"ORIGIN" help:"AWS_KMS (the default): made in the HSM. EXTERNAL: to be imported."`
+	KeyStore    keyStoreID                 `xor:"origin" placeholder:"ID" help:"The custom key store in whose HSMs the key is made; its origin is AWS_CLOUDHSM then."`
 	Tag         []string                   `sep:"none" placeholder:"NAME=VALUE" help:"A tag of the key; may be repeated. Tags are not secret."`
 	Policy      string                     `placeholder:"FILE" help:"The key policy, in JSON; - is standard input. Without it the account's identity policies decide."`
 	Quiet       bool                       `short:"q" help:"Print only the key's ARN."`
@@ -30,7 +31,8 @@ Examples:
 
     strongroom key create --description "customer records" --tag team=billing
     KEY=$(strongroom key create --quiet)
-    strongroom key create --spec ECC_NIST_P256 --usage SIGN_VERIFY --policy signers.json`
+    strongroom key create --spec ECC_NIST_P256 --usage SIGN_VERIFY --policy signers.json
+    strongroom key create --key-store $STORE`
 }
 
 // Run creates the key.
@@ -63,6 +65,9 @@ func (c *keyCreateCmd) request(p *Process) (*kmsv1.CreateKeyRequest, error) {
 	}
 	if c.Description != "" {
 		request.Description = &c.Description
+	}
+	if c.KeyStore != "" {
+		request.CustomKeyStoreId, request.Origin = c.KeyStore.id(), kmsv1.OriginType_ORIGIN_TYPE_AWS_CLOUDHSM.Enum()
 	}
 	if c.Policy != "" {
 		request.Policy, err = readPolicy(p, c.Policy)
