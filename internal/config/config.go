@@ -39,6 +39,9 @@ type Config struct {
 	Principals []Principal `yaml:"principals"`
 	// HSM is the token that makes and holds the keys.
 	HSM HSM `yaml:"hsm"`
+	// Clusters are HSM clusters that custom key stores can be made of, each with a
+	// token of its own. Default: none.
+	Clusters []Cluster `yaml:"clusters"`
 	// Limits bound a request, and all of them together.
 	Limits Limits `yaml:"limits"`
 	// Log says what the server's own log holds. The audit trails are not part
@@ -77,15 +80,43 @@ type Principal struct {
 	Policies []string `yaml:"policies"`
 }
 
-// HSM says how to reach a token and how it is to be treated.
+// HSM is the token of the keys that are in no custom key store.
 type HSM struct {
+	Device `yaml:",inline"`
+	// PIN says where the user PIN comes from.
+	PIN PIN `yaml:"pin"`
+	// ClusterID names the HSM's cluster: "cluster-" and 11 to 16 of a-z and
+	// 2-7. Default: derived from the token's serial number.
+	ClusterID string `yaml:"cluster_id"`
+}
+
+// Cluster is an HSM cluster that a custom key store can be made of. It has no
+// PIN: the password of its user for key stores comes with CreateCustomKeyStore.
+type Cluster struct {
+	// ID is how requests name the cluster: "cluster-" and 11 to 16 of a-z, A-Z
+	// and 2-7. No two clusters have the same.
+	ID     string `yaml:"id"`
+	Device `yaml:",inline"`
+	// TrustAnchor is the PEM file of the certificate that the cluster is known
+	// by, an absolute path: for AWS CloudHSM customerCA.crt. Clusters with the
+	// same one are related: copies of one cluster.
+	TrustAnchor string `yaml:"trust_anchor"`
+	// MinActiveHSMs is how many HSMs must be active for a key store or a key to
+	// be made, 1 to 28. Default (0 in Go, not in a file): 1.
+	MinActiveHSMs int `yaml:"min_active_hsms"`
+	// RequestsPerSecond is how many cryptographic requests the key store answers
+	// in a second, up to 1,000,000; more are refused at once. Default 0: as many
+	// as it can.
+	RequestsPerSecond int `yaml:"requests_per_second"`
+}
+
+// Device says how to reach a token and how it is to be treated.
+type Device struct {
 	// Library is the vendor's PKCS#11 library, an absolute path. It is loaded
 	// by a child process only.
 	Library string `yaml:"library"`
 	// Token selects the token; exactly one must match.
 	Token Token `yaml:"token"`
-	// PIN says where the user PIN comes from.
-	PIN PIN `yaml:"pin"`
 	// Profile describes the habits of the token: "softhsm", "cloudhsm", or
 	// "pkcs11" for any other.
 	Profile string `yaml:"profile"`
@@ -102,12 +133,9 @@ type HSM struct {
 	// MaxInFlight is the number of requests that may wait for the token at the
 	// same time, 1 to 65,536; more are refused at once. Default 1,024.
 	MaxInFlight int `yaml:"max_in_flight"`
-	// ID names the HSM in both audit trails: "hsm-" and 11 to 16 of a-z and
+	// HSMID names the HSM in both audit trails: "hsm-" and 11 to 16 of a-z and
 	// 2-7. Default: derived from the token's serial number.
-	ID string `yaml:"hsm_id"`
-	// ClusterID names the HSM's cluster: "cluster-" and 11 to 16 of a-z and
-	// 2-7. Default: derived from the token's serial number.
-	ClusterID string `yaml:"cluster_id"`
+	HSMID string `yaml:"hsm_id"`
 }
 
 // Token selects a token by exactly one of its fields.

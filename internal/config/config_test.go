@@ -57,10 +57,12 @@ func TestTheMinimalFileHasTheDocumentedDefaults(t *testing.T) {
 			Policies: []string{"admin"},
 		}},
 		HSM: config.HSM{
-			Library: "/lib.so",
-			Token:   config.Token{Label: "t"},
-			PIN:     config.PIN{File: "/pin"},
-			Profile: "softhsm",
+			Device: config.Device{
+				Library: "/lib.so",
+				Token:   config.Token{Label: "t"},
+				Profile: "softhsm",
+			},
+			PIN: config.PIN{File: "/pin"},
 		},
 		Limits: config.Limits{
 			DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second,
@@ -78,7 +80,7 @@ func TestTheExampleIsGoodAndShowsEverySection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Principals) != 3 || c.HSM.HangTimeout != 10*time.Second || !c.Log.JSON {
+	if len(c.Principals) != 3 || len(c.Clusters) != 1 || c.HSM.HangTimeout != 10*time.Second || !c.Log.JSON {
 		t.Errorf("loaded %+v", c)
 	}
 }
@@ -208,7 +210,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	}
 	want := []string{
 		"account", "region", "data_dir", "tls.cert", "tls.key", "tls.client_ca", "principals",
-		"hsm.library", "hsm.token", "hsm.pin", "hsm.profile",
+		"hsm.library", "hsm.token", "hsm.profile", "hsm.pin",
 	}
 	var got []string
 	for _, f := range faults {

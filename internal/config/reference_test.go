@@ -45,7 +45,9 @@ func fieldsOf(path string, typ reflect.Type) []string {
 	}
 	var all []string
 	for f := range typ.Fields() {
-		if name := f.Tag.Get("yaml"); name != "" {
+		if f.Anonymous {
+			all = append(all, fieldsOf(path, f.Type)...)
+		} else if name := f.Tag.Get("yaml"); name != "" {
 			all = append(all, fieldsOf(strings.TrimPrefix(path+"."+name, "."), f.Type)...)
 		}
 	}

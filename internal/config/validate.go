@@ -22,9 +22,6 @@ var (
 	arnPattern     = regexp.MustCompile(`^arn:aws:iam::\d{12}:(user|role)/[\w+=,.@/-]{1,512}$`)
 	dnsPattern     = regexp.MustCompile(`^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	policyPattern  = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
-	envPattern     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	hsmPattern     = regexp.MustCompile(`^hsm-[2-7a-z]{11,16}$`)
-	clusterPattern = regexp.MustCompile(`^cluster-[2-7a-z]{11,16}$`)
 )
 
 // Validate checks every field by itself and against the others, without a look
@@ -40,7 +37,7 @@ func (c *Config) Validate() error {
 	v.absolute("tls.client_ca", c.TLS.ClientCA)
 	v.policyFiles(c.Policies)
 	v.principals(c.Principals)
-	v.hsm(&c.HSM)
+	v.hsms(&c.HSM, c.Clusters)
 	v.limits(&c.Limits)
 	v.oneOf("log.level", c.Log.Level, "trace", "debug", "info", "warn", "error")
 	if len(v.errs) > 0 {
@@ -263,46 +260,8 @@ func checkName(name string) error {
 	return nil
 }
 
-func (v *validation) hsm(h *HSM) {
-	v.absolute("hsm.library", h.Library)
-	v.exactlyOne("hsm.token", map[string]bool{"label": h.Token.Label != "", "serial": h.Token.Serial != ""})
-	v.atMost("hsm.token.label", h.Token.Label, 32)
-	v.atMost("hsm.token.serial", h.Token.Serial, 16)
-	v.pin(&h.PIN)
-	v.oneOf("hsm.profile", h.Profile, "softhsm", "cloudhsm", "pkcs11")
-	for name := range h.Env {
-		if !envPattern.MatchString(name) {
-			v.fault("hsm.env."+name, "is not the name of an environment variable")
-		}
-	}
-	if h.Sessions != 0 || v.config.lines.given("hsm.sessions") {
-		v.between("hsm.sessions", h.Sessions, 1, 256)
-	}
-	if h.HangTimeout != 0 || v.config.lines.given("hsm.hang_timeout") {
-		v.during("hsm.hang_timeout", h.HangTimeout, 100*time.Millisecond, 10*time.Minute)
-	}
-	if h.MaxInFlight != 0 || v.config.lines.given("hsm.max_in_flight") {
-		v.between("hsm.max_in_flight", h.MaxInFlight, 1, 65536)
-	}
-	v.optional("hsm.hsm_id", h.ID, hsmPattern, `"hsm-" and 11 to 16 of a-z and 2-7`)
-	v.optional("hsm.cluster_id", h.ClusterID, clusterPattern, `"cluster-" and 11 to 16 of a-z and 2-7`)
-}
-
 func (v *validation) optional(field, value string, pattern *regexp.Regexp, want string) {
 	if value != "" {
 		v.matches(field, value, pattern, want)
-	}
-}
-
-func (v *validation) pin(p *PIN) {
-	v.exactlyOne("hsm.pin", map[string]bool{"file": p.File != "", "env": p.Env != "", "command": len(p.Command) > 0})
-	if p.File != "" {
-		v.absolute("hsm.pin.file", p.File)
-	}
-	if p.Env != "" {
-		v.optional("hsm.pin.env", p.Env, envPattern, "the name of an environment variable")
-	}
-	if len(p.Command) > 0 {
-		v.absolute("hsm.pin.command[0]", p.Command[0])
 	}
 }

@@ -110,26 +110,32 @@ func (d *daemon) beforeHSM(ctx context.Context) error {
 
 func (d *daemon) openHSM(ctx context.Context) error {
 	c := d.config.HSM
-	pool, err := hsmpool.Open(ctx, hsmpool.Config{
-		Library:     c.Library,
-		Token:       hsmpool.TokenSelector{Label: c.Token.Label, Serial: c.Token.Serial},
-		PIN:         hsmpool.PINSource{File: c.PIN.File, Env: c.PIN.Env, Command: c.PIN.Command},
-		Profile:     c.Profile,
-		Env:         Environment(c.Env),
-		HSMID:       c.ID,
-		ClusterID:   c.ClusterID,
-		Sessions:    c.Sessions,
-		HangTimeout: c.HangTimeout,
-		MaxInFlight: c.MaxInFlight,
-		Logger:      d.logger.Named("hsmpool"),
-		Auditor:     d.trail,
-	})
+	settings := poolConfig(c.Device)
+	settings.PIN = hsmpool.PINSource{File: c.PIN.File, Env: c.PIN.Env, Command: c.PIN.Command}
+	settings.ClusterID = c.ClusterID
+	settings.Logger = d.logger.Named("hsmpool")
+	settings.Auditor = d.trail
+	pool, err := hsmpool.Open(ctx, settings)
 	if err != nil {
 		return fmt.Errorf("opening the HSM: %w", err)
 	}
 	d.hsm = pool
 	d.parts.add("HSM", pool.Close)
 	return nil
+}
+
+// poolConfig is what the configuration says of a token, whoever it is for.
+func poolConfig(c config.Device) hsmpool.Config {
+	return hsmpool.Config{
+		Library:     c.Library,
+		Token:       hsmpool.TokenSelector{Label: c.Token.Label, Serial: c.Token.Serial},
+		Profile:     c.Profile,
+		Env:         Environment(c.Env),
+		HSMID:       c.HSMID,
+		Sessions:    c.Sessions,
+		HangTimeout: c.HangTimeout,
+		MaxInFlight: c.MaxInFlight,
+	}
 }
 
 // Environment is a worker's environment as "NAME=value", in the order of the names.
@@ -152,9 +158,12 @@ func (d *daemon) openMetadata(context.Context) error {
 }
 
 func (d *daemon) openKeystore(ctx context.Context) error {
-	attached := map[string][]string{}
+	attached, names := map[string][]string{}, map[string]string{}
 	for _, p := range d.config.Principals {
 		attached[p.ARN] = p.Policies
+		for _, name := range p.Names {
+			names[name] = p.ARN
+		}
 	}
 	documents, err := readPolicies(d.config.Policies)
 	if err != nil {
@@ -162,13 +171,13 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 	}
 	keys, err := keystore.OpenRegions(ctx, keystore.Config{
 		Account:    d.config.Account,
-		Principals: attached,
-		Policies:   documents,
-		HSM:        d.hsm,
-		Metadata:   d.metadata,
-		Trail:      d.trail,
-		Journal:    d.journal,
-		Logger:     d.logger.Named("keystore"),
+		Principals: attached, CertificateNames: names,
+		Policies: documents,
+		HSM:      d.hsm,
+		Metadata: d.metadata,
+		Trail:    d.trail,
+		Journal:  d.journal,
+		Logger:   d.logger.Named("keystore"),
 
 		AcceptNewJournal: d.options.AcceptNewJournal,
 	}, d.config.RegionNames()...)
@@ -194,12 +203,6 @@ func readPolicies(files map[string]string) (map[string]string, error) {
 }
 
 func (d *daemon) newServer(context.Context) error {
-	names := map[string]string{}
-	for _, p := range d.config.Principals {
-		for _, name := range p.Names {
-			names[name] = p.ARN
-		}
-	}
 	regions := map[string]kmsv1.KeyManagementServiceServer{}
 	for _, name := range d.keystore.Names() {
 		regions[name], _ = d.keystore.Region(name)
@@ -212,7 +215,7 @@ func (d *daemon) newServer(context.Context) error {
 		Health:          d.keystore.Health,
 		Reject:          d.keystore.Reject,
 		TLS:             server.TLSFiles{Certificate: files.Cert, Key: files.Key, ClientCA: files.ClientCA},
-		Principals:      names,
+		Principals:      d.keystore.PrincipalOf,
 		Redact:          d.keystore.Describe().Redact,
 		Wipe:            d.keystore.Describe().Wipe,
 		Logger:          d.logger.Named("server"),

@@ -153,11 +153,13 @@ func (s *Site) config(o Options) (*config.Config, error) {
 		}
 	}
 	c.HSM = config.HSM{
-		Library: s.library,
-		Token:   config.Token{Label: tokenLabel},
-		PIN:     config.PIN{File: s.path("pin")},
-		Profile: "softhsm",
-		Env:     s.workerEnv,
+		Device: config.Device{
+			Library: s.library,
+			Token:   config.Token{Label: tokenLabel},
+			Profile: "softhsm",
+			Env:     s.workerEnv,
+		},
+		PIN: config.PIN{File: s.path("pin")},
 	}
 	return c, c.Validate()
 }
