@@ -38,7 +38,7 @@ func busy(t *testing.T, change func(*Config)) (h *harness, entered chan struct{}
 		wait(s.Context())
 		return s.Context().Err()
 	}
-	h.config.Principals[bobName] = bobARN
+	h.known.Store(bobName, bobARN)
 	change(&h.config)
 	h.start()
 	t.Cleanup(func() { close(release) })

@@ -12,6 +12,7 @@ import (
 	"github.com/strongroom-kms/strongroom/keystore"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+	"github.com/strongroom-kms/strongroom/server/authn"
 )
 
 // Limits that are not configurable.
@@ -62,8 +63,8 @@ type Config struct {
 	// TLS names the files of the server's identity and of its clients' CA.
 	TLS TLSFiles
 	// Principals gives the principal's ARN for the URI and DNS names of client
-	// certificates; see authn.NewPrincipals.
-	Principals map[string]string
+	// certificates.
+	Principals authn.Principals
 
 	// Redact prints a message for the request log without its secrets. Nil: the
 	// log has no messages.
@@ -106,6 +107,7 @@ func (c Config) withDefaults() (Config, error) {
 	require(c.Operator != nil, "Operator")
 	require(c.Health != nil, "Health")
 	require(c.Reject != nil, "Reject")
+	require(c.Principals != nil, "Principals")
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ type harness struct {
 	config   Config
 	kms      *fakeKMS
 	operator *fakeOperator
+	known    sync.Map // the principals' ARNs by certificate name
 	log      *lockedBuffer
 	rejected chan rejection // what Config.Reject was given
 	// recording, if set, is told of a rejection, which waits for release.
@@ -84,16 +86,27 @@ func newHarness(t testing.TB) *harness {
 	h.kms.describeKey = func(context.Context, *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error) {
 		return &kmsv1.DescribeKeyResponse{}, nil
 	}
+	h.known.Store(aliceName, aliceARN)
 	h.config = Config{
 		KMS:        h.kms,
 		Operator:   h.operator,
 		Health:     func() error { return nil },
 		Reject:     h.reject,
 		TLS:        h.ca.files(t.TempDir()),
-		Principals: map[string]string{aliceName: aliceARN},
+		Principals: h.principalOf,
 		Logger:     hclog.New(&hclog.LoggerOptions{Output: h.log, Level: hclog.Info}),
 	}
 	return h
+}
+
+// principalOf is Config.Principals.
+func (h *harness) principalOf(uris, dns []string) string {
+	for _, name := range slices.Concat(uris, dns) {
+		if arn, ok := h.known.Load(name); ok {
+			return arn.(string)
+		}
+	}
+	return ""
 }
 
 func (h *harness) reject(ctx context.Context, method string, err *keystore.Error) error {

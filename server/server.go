@@ -67,10 +67,6 @@ func New(config Config) (*Server, error) {
 }
 
 func newTransport(c Config) (credentials.TransportCredentials, error) {
-	principals, err := authn.NewPrincipals(c.Principals)
-	if err != nil {
-		return nil, fmt.Errorf("server: principals: %w", err)
-	}
 	certs, err := newCertificates(c.TLS, c.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -79,7 +75,7 @@ func newTransport(c Config) (credentials.TransportCredentials, error) {
 		MinVersion:         tls.VersionTLS12,
 		GetConfigForClient: certs.forClient,
 	})
-	return authn.NewTransport(base, principals), nil
+	return authn.NewTransport(base, c.Principals), nil
 }
 
 // interceptors lists the interceptors from the outside in.

@@ -278,18 +278,17 @@ func TestServeReportsAFailedListener(t *testing.T) {
 
 func TestNewNamesWhatIsWrong(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"KMS is needed":             func(c *Config) { c.KMS = nil },
-		"Operator is needed":        func(c *Config) { c.Operator = nil },
-		"Health is needed":          func(c *Config) { c.Health = nil },
-		"Reject is needed":          func(c *Config) { c.Reject = nil },
-		"at most MaxDeadline":       func(c *Config) { c.DefaultDeadline = time.Hour },
-		"positive DrainTimeout":     func(c *Config) { c.DrainTimeout = -1 },
-		"positive MaxInFlight":      func(c *Config) { c.MaxInFlight = -1 },
-		"positive MaxConnections":   func(c *Config) { c.MaxConnections = -1 },
-		"no-such-file":              func(c *Config) { c.TLS.Certificate = "no-such-file" },
-		"no certificate in it":      func(c *Config) { c.TLS.ClientCA = c.TLS.Key },
-		`"alice" is not an ARN`:     func(c *Config) { c.Principals = map[string]string{"a.example": "alice"} },
-		"certificate name is empty": func(c *Config) { c.Principals = map[string]string{"": aliceARN} },
+		"KMS is needed":           func(c *Config) { c.KMS = nil },
+		"Operator is needed":      func(c *Config) { c.Operator = nil },
+		"Health is needed":        func(c *Config) { c.Health = nil },
+		"Reject is needed":        func(c *Config) { c.Reject = nil },
+		"Principals is needed":    func(c *Config) { c.Principals = nil },
+		"at most MaxDeadline":     func(c *Config) { c.DefaultDeadline = time.Hour },
+		"positive DrainTimeout":   func(c *Config) { c.DrainTimeout = -1 },
+		"positive MaxInFlight":    func(c *Config) { c.MaxInFlight = -1 },
+		"positive MaxConnections": func(c *Config) { c.MaxConnections = -1 },
+		"no-such-file":            func(c *Config) { c.TLS.Certificate = "no-such-file" },
+		"no certificate in it":    func(c *Config) { c.TLS.ClientCA = c.TLS.Key },
 	} {
 		t.Run(want, func(t *testing.T) {
 			c := newHarness(t).config

@@ -52,15 +52,21 @@ func callerOf(ctx context.Context) keystore.Caller {
 	return c
 }
 
-// current returns the caller that the connection proves now: once its
-// certificate has expired, none. The credential stays, so that the event of
-// the refusal names it.
+// current returns the caller that the connection proves now. Where the principal
+// is nobody's the credential stays, so that the event of the refusal names it.
 func (c *connection) current(now time.Time) keystore.Caller {
 	caller := c.caller
-	if now.After(c.expires) {
-		caller.Principal = ""
-	}
+	caller.Principal = c.principal(now)
 	return caller
+}
+
+// principal is the principal that the connection proves now: once its
+// certificate has expired, none.
+func (c *connection) principal(now time.Time) string {
+	if c.principals == nil || now.After(c.expires) {
+		return ""
+	}
+	return c.principals(c.uris, c.dns)
 }
 
 // withHost returns a copy because the requests of a connection share t.

@@ -19,8 +19,12 @@ import (
 // parsing. gRPC carries it as the AuthInfo of the peer.
 type connection struct {
 	credentials.TLSInfo
-	// caller lacks what each request brings: id, user agent, host.
+	// caller lacks what each request brings: id, user agent, host, and the
+	// principal, which may have been made or deleted since the last one.
 	caller keystore.Caller
+	// uris and dns are the names in the certificate; none if it proves nothing.
+	uris, dns  []string
+	principals Principals
 	// expires is when the certificate does; a connection may outlive it.
 	expires time.Time
 }
@@ -70,7 +74,7 @@ func Principal(ctx context.Context) (arn string, certified bool) {
 	if !ok {
 		return "", false
 	}
-	return c.caller.Principal, c.caller.Credential != ""
+	return c.principal(time.Now()), c.caller.Credential != ""
 }
 
 // Clone is part of credentials.TransportCredentials.
@@ -94,8 +98,10 @@ func (t *transport) describe(addr net.Addr, info credentials.TLSInfo) *connectio
 	leaf := info.State.VerifiedChains[0][0]
 	sum := sha256.Sum256(leaf.Raw)
 	c.caller.Credential = "sha256:" + hex.EncodeToString(sum[:])
-	c.caller.Principal = t.principals.Of(leaf)
-	c.expires = leaf.NotAfter
+	for _, uri := range leaf.URIs {
+		c.uris = append(c.uris, uri.String())
+	}
+	c.dns, c.principals, c.expires = leaf.DNSNames, t.principals, leaf.NotAfter
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,16 +19,19 @@ import (
 	"github.com/strongroom-kms/strongroom/keystore"
 )
 
+const alice = "arn:aws:iam::000000000000:user/alice"
+
 var anyAddress = &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 40000}
 
 // callerWith is the caller of a request over a connection with the certificate.
 func callerWith(t *testing.T, state tls.ConnectionState, md metadata.MD) keystore.Caller {
 	t.Helper()
-	principals, err := NewPrincipals(map[string]string{"spiffe://corp/alice": alice})
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr := &transport{principals: principals}
+	tr := &transport{principals: func(uris, dns []string) string {
+		if slices.Equal(uris, []string{"spiffe://corp/alice"}) && slices.Equal(dns, []string{"alice.corp"}) {
+			return alice
+		}
+		return ""
+	}}
 	ctx := peer.NewContext(t.Context(), &peer.Peer{
 		Addr:     anyAddress,
 		AuthInfo: tr.describe(anyAddress, credentials.TLSInfo{State: state}),
@@ -61,7 +65,7 @@ func certificate(t *testing.T, notAfter time.Time) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &x509.Certificate{Raw: []byte("raw"), URIs: []*url.URL{uri}, NotAfter: notAfter}
+	return &x509.Certificate{Raw: []byte("raw"), URIs: []*url.URL{uri}, DNSNames: []string{"alice.corp"}, NotAfter: notAfter}
 }
 
 func TestCallerOfAConnection(t *testing.T) {
@@ -111,6 +115,25 @@ func TestAConnectionOfAnotherSortHasACallerWithoutCredential(t *testing.T) {
 	} {
 		if diff := cmp.Diff(keystore.Caller{}, unaryCaller(t, ctx)); diff != "" {
 			t.Errorf("%s: caller (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestThePrincipalIsThatOfTheMoment has a principal made and deleted while a
+// connection is open.
+func TestThePrincipalIsThatOfTheMoment(t *testing.T) {
+	known := ""
+	tr := &transport{principals: func([]string, []string) string { return known }}
+	leaf := certificate(t, time.Now().Add(time.Hour))
+	ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: anyAddress, AuthInfo: tr.describe(anyAddress, credentials.TLSInfo{
+		State: tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{leaf}}},
+	})})
+	for _, known = range []string{"", alice, ""} {
+		if arn, certified := Principal(ctx); arn != known || !certified {
+			t.Errorf("admission sees %q, %t, want %q", arn, certified, known)
+		}
+		if got := unaryCaller(t, ctx).Principal; got != known {
+			t.Errorf("the caller is %q, want %q", got, known)
 		}
 	}
 }
