@@ -27,6 +27,8 @@ type daemon struct {
 	logger  hclog.Logger
 	options Options
 
+	trustAnchors []string // of the clusters, in their order
+
 	listener net.Listener
 	trail    *audit.Trail
 	journal  string // the id of trail's journal
@@ -39,12 +41,12 @@ type daemon struct {
 }
 
 // assemble opens the parts. First comes what most often keeps a server from
-// starting, the TLS files and the address, so that such a start leaves nothing in
-// the journal. The metadata comes before the HSM, so that a damaged file costs no
+// starting, files that it reads and the address, so that such a start leaves nothing
+// in the journal. The metadata comes before the HSM, so that a damaged file costs no
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.checkTLS, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.openHSM, d.openKeystore, d.newServer,
+		d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.openHSM, d.openKeystore, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

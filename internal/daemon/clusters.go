@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"context"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/internal/config"
+	"github.com/strongroom-kms/strongroom/keystore"
+)
+
+// keyStoreUser is who a key store logs in as where a PIN names the user: AWS gives
+// it this name in each cluster of a key store.
+const keyStoreUser = "kmsuser"
+
+// cluster is an HSM cluster of the configuration. It has nothing open: who connects
+// it owns the pool.
+type cluster struct {
+	config      config.Cluster
+	trustAnchor string
+	logger      hclog.Logger
+	auditor     hsmpool.Auditor
+}
+
+var _ keystore.Cluster = (*cluster)(nil)
+
+// readTrustAnchors reads the only files of clusters that a server needs to start.
+func (d *daemon) readTrustAnchors(context.Context) (err error) {
+	d.trustAnchors, err = d.config.TrustAnchors()
+	return err
+}
+
+// clusters are those that custom key stores can be made of.
+func (d *daemon) clusters() []keystore.Cluster {
+	var all []keystore.Cluster
+	for i, c := range d.config.Clusters {
+		all = append(all, &cluster{
+			config:      c,
+			trustAnchor: d.trustAnchors[i],
+			logger:      d.logger.Named("hsmpool").With("cluster", c.ID),
+			auditor:     d.trail,
+		})
+	}
+	return all
+}
+
+// ID is part of keystore.Cluster.
+func (c *cluster) ID() string { return c.config.ID }
+
+// TrustAnchor is part of keystore.Cluster.
+func (c *cluster) TrustAnchor() string { return c.trustAnchor }
+
+// HSMs is part of keystore.Cluster. The configuration gives a cluster one token.
+func (*cluster) HSMs() int { return 1 }
+
+// MinActive is part of keystore.Cluster.
+func (c *cluster) MinActive() int { return max(1, c.config.MinActiveHSMs) }
+
+// RequestsPerSecond is part of keystore.Cluster.
+func (c *cluster) RequestsPerSecond() int { return c.config.RequestsPerSecond }
+
+// Connect is part of keystore.Cluster. The pool keeps a copy of the PIN until it is
+// closed, because each new worker has to log in.
+func (c *cluster) Connect(ctx context.Context, password []byte) (keystore.ClusterHSM, error) {
+	settings := poolConfig(c.config.Device)
+	settings.ClusterID = c.config.ID
+	settings.Logger = c.logger
+	settings.Auditor = c.auditor
+	settings.PIN.Secret = c.pin(password)
+	defer clear(settings.PIN.Secret)
+	pool, err := hsmpool.Open(ctx, settings)
+	if err != nil {
+		return nil, err // not a nil *Pool, which would be no nil ClusterHSM
+	}
+	return pool, nil
+}
+
+// pin is the password as the PIN of the cluster's token. Its owner wipes it.
+func (c *cluster) pin(password []byte) []byte {
+	var user string
+	if c.config.Profile == ckr.ProfileCloudHSM {
+		user = keyStoreUser + ":"
+	}
+	pin := make([]byte, 0, len(user)+len(password)) // of its own, so that no copy outgrows it
+	return append(append(pin, user...), password...)
+}
