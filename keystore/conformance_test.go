@@ -61,8 +61,10 @@ type keyed struct {
 // conformance is the state of the test.
 type conformance struct {
 	*service
-	keys  map[kmsv1.KeyUsageType]*kmsv1.KeyMetadata // never changed, for wrong usages
-	count map[string]int
+	// keys of every usage, which nothing changes for good.
+	keys     map[kmsv1.KeyUsageType]*kmsv1.KeyMetadata
+	awaiting *kmsv1.KeyMetadata // a key without its material
+	count    map[string]int
 }
 
 // TestConformance makes every request of the table, and counts the rows of each
@@ -70,7 +72,9 @@ type conformance struct {
 func TestConformance(t *testing.T) {
 	c := &conformance{service: startService(t), keys: make(map[kmsv1.KeyUsageType]*kmsv1.KeyMetadata), count: make(map[string]int)}
 	c.keys[encryptDecrypt] = c.createKey()
-	c.keys[signVerify] = c.keyOf(kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P256, signVerify)
+	c.keys[signVerify], c.keys[keyAgreement] = c.keyOf(curveSpec, signVerify), c.keyOf(curveSpec, keyAgreement)
+	c.keys[generateVerifyMac] = c.keyOf(secretSpec, generateVerifyMac)
+	c.awaiting = c.awaitingKey(aKeySpec, encryptDecrypt)
 	for _, o := range keyedOperations() {
 		c.checkKeyed(t, o)
 	}
@@ -81,6 +85,9 @@ func TestConformance(t *testing.T) {
 		c.check(t, r, nil)
 	}
 	for _, r := range refusedRows() {
+		c.check(t, r, nil)
+	}
+	for _, r := range c.sizeRows(c.wellFormed()) {
 		c.check(t, r, nil)
 	}
 	c.report(t)
