@@ -90,6 +90,7 @@ func newStartingPoint(t *testing.T) *startingPoint {
 		s.must(err)
 	}
 	p.addImported(s)
+	s.addDirectory()
 	p.world, p.events, p.api = s.world(p.names), len(s.events()), s.Describe()
 	s.stop()
 	return p

@@ -18,6 +18,9 @@ import (
 type world struct {
 	Keys    map[string]worldKey
 	Aliases map[string]string // the name of the key by the name of the alias
+
+	Principals map[string][]string // that are stored, with their policies
+	Policies   map[string]string
 }
 
 type worldKey struct {
@@ -33,7 +36,8 @@ type worldKey struct {
 
 // world reads what the service holds. A key without a name is called "new".
 func (s *service) world(names map[uuid.UUID]string) world {
-	w := world{Keys: map[string]worldKey{}, Aliases: map[string]string{}}
+	w := world{Keys: map[string]worldKey{}, Aliases: map[string]string{}, Principals: map[string][]string{}, Policies: map[string]string{}}
+	s.addDirectoryTo(w)
 	name := func(id uuid.UUID) string {
 		if n, ok := names[id]; ok {
 			return n
@@ -63,7 +67,7 @@ func (s *service) world(names map[uuid.UUID]string) world {
 }
 
 func (w world) clone() world {
-	return world{Keys: maps.Clone(w.Keys), Aliases: maps.Clone(w.Aliases)}
+	return world{Keys: maps.Clone(w.Keys), Aliases: maps.Clone(w.Aliases), Principals: maps.Clone(w.Principals), Policies: maps.Clone(w.Policies)}
 }
 
 // set changes a key.

@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,7 +115,9 @@ func (k *Keystore) serviceEvent(name string, i *audit.Intent, p *proof, err erro
 	if i.AliasName != "" {
 		e.Resources = append(e.Resources, k.resource(k.scope.arn(i.AliasName)))
 	}
-	e.Resources = append(e.Resources, k.resource(i.KeyARN))
+	if i.KeyARN != "" {
+		e.Resources = append(e.Resources, k.resource(i.KeyARN))
+	}
 	e.AdditionalEventData = p.additional()
 	e.MetadataRevision = p.revision
 	e.ServiceEventDetails = serviceDetails(i)
@@ -125,9 +128,14 @@ func (k *Keystore) serviceEvent(name string, i *audit.Intent, p *proof, err erro
 	return e
 }
 
-// serviceDetails names the key and, where somebody had asked, who it was.
+// serviceDetails names the key, or what else was changed, and, where somebody had
+// asked, who it was.
 func serviceDetails(i *audit.Intent) []byte {
-	b := jsonenc.AppendString([]byte(`{"keyId":`), i.KeyARN)
+	name := `{"keyId":`
+	if i.ResourceARN != "" {
+		name = `{"resourceArn":`
+	}
+	b := jsonenc.AppendString([]byte(name), cmp.Or(i.ResourceARN, i.KeyARN))
 	if i.RequestedBy != "" {
 		b = jsonenc.AppendString(append(b, `,"requestedBy":`...), i.RequestedBy)
 		b = jsonenc.AppendString(append(b, `,"sourceIPAddress":`...), i.SourceIPAddress)
