@@ -9,7 +9,8 @@ import (
 // Builtins lists the names of the policies that every Strongroom has, sorted:
 //
 //   - "admin": everything, on keys and on the service.
-//   - "auditor": read both audit trails and the state of the HSMs. No key.
+//   - "auditor": read both audit trails and the state of the HSMs, and learn what the
+//     policies allow to whom. No key.
 //   - "user": use every key and read about it. No change to any key, no grants, no
 //     audit trail.
 func Builtins() []string {
@@ -30,7 +31,7 @@ func builtinTexts() map[string]string {
   "Statement": {
     "Effect": "Allow",
     "Action": [
-      "strongroom:DescribeHsms", "strongroom:ListHsmOrphans", "strongroom:StreamEvents", "strongroom:StreamHsmLog"
+      "strongroom:DescribeHsms", "strongroom:ListHsmOrphans", "strongroom:SimulatePolicy", "strongroom:StreamEvents", "strongroom:StreamHsmLog"
     ],
     "Resource": "*"
   }

@@ -86,6 +86,7 @@ func TestAllows(t *testing.T) {
 		allow(axelAudit, "strongroom:StreamEvents", "*", `policy "auditor"`),
 		allow(axelAudit, "strongroom:StreamHsmLog", "*", `policy "auditor"`),
 		allow(axelAudit, "strongroom:DescribeHsms", "*", `policy "auditor"`),
+		allow(axelAudit, "strongroom:SimulatePolicy", "*", `policy "auditor"`),
 		deny(axelAudit, "strongroom:RestartHsm", "*"),
 		deny(axelAudit, "kms:Decrypt", key),
 		deny(axelAudit, "kms:ListKeys", "*"),
