@@ -38,7 +38,8 @@ type Restoration struct {
 	// below it would not be started on.
 	Known uint64
 	// Changes are those that this journal tells of after the backup. A deletion that
-	// one of them cancelled, or may have, stays cancelled, and the key disabled.
+	// one of them cancelled, or may have, stays cancelled, and the key disabled. A
+	// principal that one of them deleted, or may have, stays deleted.
 	Changes []audit.Change
 	// Deletions are the keys that are to be deleted, once all entries were passed on.
 	Deletions []Deletion
@@ -94,6 +95,8 @@ type restorer struct {
 func (r *restorer) restore(e metadata.Entry) ([]metadata.Entry, error) {
 	of := scopeOf(e.Key)
 	switch {
+	case r.deleted(e.Key):
+		return nil, nil
 	case strings.HasPrefix(e.Key, of.invocations("")) && r.Records > 0:
 		record := new(storagev1.InvocationRecord)
 		if err := decodeValue(e.Value, record); err != nil {
@@ -152,6 +155,18 @@ func (r *restorer) cancelled(arn string) (request string) {
 		}
 	}
 	return request
+}
+
+// deleted says whether an entry is that of a principal that was deleted since: one
+// that has lost its rights must not get them back.
+func (r *restorer) deleted(path string) (is bool) {
+	arn, isPrincipal := strings.CutPrefix(path, scopeOf(path).principalPath(""))
+	for _, c := range r.Changes {
+		if isPrincipal && c.ResourceARN == arn {
+			is = c.EventName == "DeletePrincipal"
+		}
+	}
+	return is
 }
 
 // unused returns counts for the backing keys of a Region's key that have none.

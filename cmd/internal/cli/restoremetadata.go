@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -127,10 +128,10 @@ func printChanges(w io.Writer, changes []audit.Change) error {
 	}
 	var rows [][]string
 	for _, c := range changes {
-		rows = append(rows, []string{c.Time.UTC().Format(time.RFC3339), c.EventName, c.KeyARN, c.RequestID, outcomeOf(c)})
+		rows = append(rows, []string{c.Time.UTC().Format(time.RFC3339), c.EventName, cmp.Or(c.KeyARN, c.ResourceARN), c.RequestID, outcomeOf(c)})
 	}
 	fmt.Fprintf(w, "\nThe metadata lacks what these %d changes after the backup did:\n\n", len(rows))
-	return present.Table(w, []string{"TIME", "CHANGE", "KEY", "REQUEST ID", "RESULT"}, rows)
+	return present.Table(w, []string{"TIME", "CHANGE", "OF", "REQUEST ID", "RESULT"}, rows)
 }
 
 func outcomeOf(c audit.Change) string {
