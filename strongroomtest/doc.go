@@ -14,6 +14,8 @@
 // process. SoftHSM has to be installed (Debian: apt-get install softhsm2), and the
 // test built with cgo; without, Start fails the test with words.
 //
+// A server has no HSM cluster for custom key stores unless WithCluster gives it some.
+//
 // Methods that fail end the test that started the server, so they have to be
 // called by its goroutine. Subtests that share the server, parallel ones above
 // all, call them on server.For(t), which ends the test that t is of.

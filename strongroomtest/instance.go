@@ -61,6 +61,7 @@ func (i *instance) serve(listen string) error {
 			Library:    i.options.library,
 			Principals: i.options.principals,
 			Regions:    i.options.regions,
+			Clusters:   i.options.clusters,
 			WorkerEnv:  map[string]string{workerVariable: "1"},
 			Logger:     hclog.New(&hclog.LoggerOptions{Name: "strongroom", Level: level, Output: i.log}),
 			TrailOpen:  func(t *audit.Trail) { r.trail = t },

@@ -8,6 +8,7 @@ type Option func(*options)
 type options struct {
 	principals []devserver.Principal
 	regions    []string
+	clusters   []devserver.ClusterOptions
 	library    string
 	logLevel   string
 }
@@ -27,6 +28,28 @@ func WithPrincipal(name string, policies ...string) Option {
 // strongroom-region names another. Start refuses what is no Region.
 func WithRegions(first string, others ...string) Option {
 	return func(o *options) { o.regions = append([]string{first}, others...) }
+}
+
+// ClusterConfig describes an HSM cluster. Only its ID is mandatory.
+type ClusterConfig struct {
+	// ID names the cluster: "cluster-" and 11 to 16 of a-z, A-Z and 2-7, of your
+	// choice.
+	ID string
+	// MinActiveHSMs is how many HSMs must be active for a key store or a key to be
+	// made; 0 means 1. The cluster has one: more make each attempt fail.
+	MinActiveHSMs int
+	// RequestsPerSecond is the quota of the cluster's key store; 0 means none.
+	RequestsPerSecond int
+	// RelatedTo is the ID of an earlier cluster whose trust anchor this one shares,
+	// as copies of one cluster do. It does not have the other's keys.
+	RelatedTo string
+}
+
+// WithCluster adds an HSM cluster that custom key stores can be made of: a SoftHSM
+// token of its own, which takes a tenth of a second. Server.Cluster has what
+// CreateCustomKeyStore wants to know of it.
+func WithCluster(c ClusterConfig) Option {
+	return func(o *options) { o.clusters = append(o.clusters, devserver.ClusterOptions(c)) }
 }
 
 // WithLibrary names the SoftHSM library, if it is not in one of the usual places.

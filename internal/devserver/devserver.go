@@ -30,7 +30,10 @@ type Options struct {
 	Principals []Principal
 	// Regions are the Regions, the default one first; nil: Region alone.
 	Regions []string
-	// WorkerEnv is added to the environment of the HSM worker.
+	// Clusters are HSM clusters, each with a token of its own; nil: none. One that is
+	// named no more keeps its directory.
+	Clusters []ClusterOptions
+	// WorkerEnv is added to the environment of the HSM workers.
 	WorkerEnv map[string]string
 	// AcceptNewJournal is daemon.Options.AcceptNewJournal.
 	AcceptNewJournal bool
@@ -59,7 +62,7 @@ func Run(ctx context.Context, o Options) error {
 			if o.TrailOpen != nil {
 				o.TrailOpen(trail)
 			}
-			return s.initToken(ctx, trail, o.Logger)
+			return s.initTokens(ctx, trail, o.Logger)
 		},
 		// If the port was left to the system, only now is the address known.
 		Serving: func(ctx context.Context, address net.Addr) error {

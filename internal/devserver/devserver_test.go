@@ -92,18 +92,20 @@ func TestFindLibrary(t *testing.T) {
 
 func TestASecondStartKeepsWhatTheFirstMade(t *testing.T) {
 	o := options(t)
+	o.Clusters = []ClusterOptions{{ID: clusterID}}
 	mustPrepare(t, o)
 	before := contents(t, o.DataDir)
 	mustPrepare(t, o)
 	if diff := cmp.Diff(before, contents(t, o.DataDir)); diff != "" {
 		t.Errorf("(-first +second):\n%s", diff)
 	}
-	for _, name := range []string{"pin", "so-pin", "tls/ca-key.pem", "tls/server-key.pem", "tls/admin-key.pem", "tls/app-key.pem"} {
+	cluster := filepath.Join("clusters", clusterID)
+	for _, name := range []string{"pin", "so-pin", cluster + "/pin", cluster + "/so-pin", cluster + "/ca-key.pem", "tls/ca-key.pem", "tls/server-key.pem", "tls/admin-key.pem", "tls/app-key.pem"} {
 		if info, err := os.Stat(filepath.Join(o.DataDir, name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
-	if before["pin"] == before["so-pin"] || len(before["pin"]) < 27 {
+	if before["pin"] == before["so-pin"] || before["pin"] == before[cluster+"/pin"] || len(before["pin"]) < 27 {
 		t.Error("the PINs are not random")
 	}
 }
@@ -162,25 +164,5 @@ func TestTheConfigurationIsGood(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, c.Principals); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestUnfinishedTokensAreClearedUnlessThereMayBeKeys(t *testing.T) {
-	l := mustPrepare(t, options(t))
-	unfinished := l.path("tokens/half")
-	if err := os.Mkdir(unfinished, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.clearTokens(); err != nil || exists(unfinished) {
-		t.Errorf("not cleared: %v", err)
-	}
-	if err := os.Mkdir(unfinished, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(l.path("metadata.db"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.clearTokens(); err == nil || !exists(unfinished) {
-		t.Errorf("cleared although there is key metadata: %v", err)
 	}
 }

@@ -9,6 +9,7 @@
 //	softhsm2.conf       the configuration of SoftHSM
 //	tokens/             the token, where the keys are
 //	token               there once the token has been initialised
+//	clusters/ID/        the same of an HSM cluster, and its trust anchor (ca.pem)
 //	tls/                a CA, a server certificate, and one for each principal
 //	journal/            the audit journal
 //	metadata.db         the key metadata

@@ -1,16 +1,11 @@
 package devserver
 
 import (
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 
 	"github.com/strongroom-kms/strongroom/client"
-	"github.com/strongroom-kms/strongroom/internal/atomicfile"
 	"github.com/strongroom-kms/strongroom/internal/config"
 	"github.com/strongroom-kms/strongroom/internal/devpki"
 )
@@ -26,11 +21,13 @@ type Site struct {
 	CACert string
 	// Principals are those that the server knows.
 	Principals []Principal
+	// Clusters are those that custom key stores can be made of.
+	Clusters []Cluster
 
-	library   string
-	workerEnv map[string]string
-	server    devpki.Pair
-	clients   map[string]devpki.Pair // by the principal's name
+	library string
+	token   token // of the keys that are in no custom key store
+	server  devpki.Pair
+	clients map[string]devpki.Pair // by the principal's name
 }
 
 // prepare makes what is missing in the data directory, but for the token.
@@ -50,9 +47,9 @@ func prepare(o Options) (*Site, error) {
 	if s.Principals == nil {
 		s.Principals = DefaultPrincipals()
 	}
-	s.workerEnv = map[string]string{"SOFTHSM2_CONF": s.softHSMConfig()}
-	maps.Copy(s.workerEnv, o.WorkerEnv)
-	for _, step := range []func() error{s.makeDirs, s.makePINs, s.writeSoftHSMConfig, s.makeCertificates} {
+	s.token = newToken(dir, tokenLabel, o.WorkerEnv)
+	prepareClusters := func() error { return s.prepareClusters(o) }
+	for _, step := range []func() error{s.makeDirs, s.token.prepare, prepareClusters, s.makeCertificates} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("preparing %s: %w", dir, err)
 		}
@@ -84,37 +81,7 @@ func (s *Site) Env(principal string) ([][2]string, error) {
 func (s *Site) path(name string) string { return filepath.Join(s.Dir, name) }
 
 func (s *Site) makeDirs() error {
-	for _, dir := range []string{s.Dir, s.path("tokens"), s.path("tls")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// makePINs makes random PINs unless they are there.
-func (s *Site) makePINs() error {
-	for _, name := range []string{"pin", "so-pin"} {
-		_, err := os.Lstat(s.path(name))
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := atomicfile.WriteBytes(s.path(name), atomicfile.Create, 0o600, []byte(rand.Text()+"\n")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// softHSMConfig is the file that the worker's SOFTHSM2_CONF names.
-func (s *Site) softHSMConfig() string { return s.path("softhsm2.conf") }
-
-func (s *Site) writeSoftHSMConfig() error {
-	text := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", s.path("tokens"))
-	return atomicfile.WriteBytes(s.softHSMConfig(), atomicfile.Replace, 0o644, []byte(text))
+	return os.MkdirAll(s.path("tls"), 0o700)
 }
 
 func (s *Site) makeCertificates() error {
@@ -152,14 +119,9 @@ func (s *Site) config(o Options) (*config.Config, error) {
 			c.Principals = append(c.Principals, p.config())
 		}
 	}
-	c.HSM = config.HSM{
-		Device: config.Device{
-			Library: s.library,
-			Token:   config.Token{Label: tokenLabel},
-			Profile: "softhsm",
-			Env:     s.workerEnv,
-		},
-		PIN: config.PIN{File: s.path("pin")},
+	c.HSM = config.HSM{Device: s.token.device(s.library), PIN: config.PIN{File: s.token.pin()}}
+	for _, cluster := range s.Clusters {
+		c.Clusters = append(c.Clusters, cluster.config(s.library))
 	}
 	return c, c.Validate()
 }

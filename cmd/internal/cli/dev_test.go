@@ -108,6 +108,10 @@ func TestDevServesAndKeepsItsKeys(t *testing.T) {
 	if got := first.stop(); got.status != 0 || got.stderr != "" {
 		t.Fatalf("stopping: %+v", got)
 	}
+	// As a version left it that knew no clusters.
+	if err := os.RemoveAll(filepath.Join(dir, "clusters")); err != nil {
+		t.Fatal(err)
+	}
 
 	second := startDev(t, dir)
 	if got := second.must(t, sealed, "decrypt", "--context", "a=b"); got != "hello" {
@@ -115,6 +119,12 @@ func TestDevServesAndKeepsItsKeys(t *testing.T) {
 	}
 	if got := second.must(t, "", "key", "list"); !strings.Contains(got, key) {
 		t.Errorf("the key is not in the list:\n%s", got)
+	}
+	for file, mode := range map[string]os.FileMode{"pin": 0o600, "ca.pem": 0o644, "token": 0o644} {
+		info, err := os.Stat(filepath.Join(second.variables["STRONGROOM_DEV_CLUSTER"], file))
+		if err != nil || info.Mode().Perm() != mode {
+			t.Errorf("the cluster's %s: %v, %v", file, info, err)
+		}
 	}
 	if got := second.stop(); got.status != 0 {
 		t.Fatalf("stopping: %+v", got)

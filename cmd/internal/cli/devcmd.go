@@ -21,9 +21,9 @@ type devCmd struct {
 
 // Help is part of kong's HelpProvider.
 func (*devCmd) Help() string {
-	return `Not for production: the PIN and all private keys lie beside the token. The first
-start makes a SoftHSM token, a CA and certificates; later starts use them again, and
-so the same keys. DIR/env is a file for your shell to source; after that the other
+	return `Not for production: the PINs and all private keys lie beside the tokens. The first
+start makes two SoftHSM tokens, the second for a custom key store, a CA and certificates;
+later starts use them again, and so the same keys. DIR/env is a file for your shell to source; after that the other
 commands need no connection flags.
 
 Example:

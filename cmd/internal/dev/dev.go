@@ -36,22 +36,29 @@ type Options struct {
 
 // Run serves until ctx ends.
 func Run(ctx context.Context, o Options) error {
-	return o.serve(ctx, o.welcome)
+	return o.serve(ctx, []devserver.ClusterOptions{{ID: clusterID}}, o.welcome)
 }
 
-func (o Options) serve(ctx context.Context, serving func(context.Context, *devserver.Site) error) error {
+func (o Options) serve(ctx context.Context, clusters []devserver.ClusterOptions, serving func(context.Context, *devserver.Site) error) error {
 	return devserver.Run(ctx, devserver.Options{
 		DataDir:          o.DataDir,
 		Listen:           o.Listen,
 		Library:          o.Library,
+		Clusters:         clusters,
 		AcceptNewJournal: o.AcceptNewJournal,
 		Logger:           o.Logger,
 		Serving:          serving,
 	})
 }
 
-// admin is the principal that the tour and the env file are for.
-const admin = "admin"
+const (
+	// admin is the principal that the tour and the env file are for.
+	admin = "admin"
+	// clusterID is that of the cluster for a first custom key store.
+	clusterID = "cluster-strongroomdev"
+	// clusterVariable is the cluster's directory, in the env file.
+	clusterVariable = "STRONGROOM_DEV_CLUSTER"
+)
 
 // welcome says what to do next.
 func (o Options) welcome(ctx context.Context, site *devserver.Site) error {
@@ -95,6 +102,9 @@ Strongroom serves on %s. To use it, paste into another shell:
     echo 'hello' | strongroom encrypt --key "$KEY" | strongroom decrypt
     strongroom events tail
 
+    strongroom key-store create --name second --cluster ` + clusterID + ` \
+        --trust-anchor "$` + clusterVariable + `/ca.pem" --password-file "$` + clusterVariable + `/pin"
+
 Ctrl-C stops it; the next start has the same keys.
 `
 
@@ -110,6 +120,10 @@ func writeEnv(site *devserver.Site) (string, error) {
 	b.WriteString("# Source this to use the development server as the principal admin (policy admin).\n")
 	b.WriteString("# For the principals app (policy user) and auditor set the client files to tls/app.pem\n")
 	b.WriteString("# and tls/app-key.pem, or tls/auditor.pem and tls/auditor-key.pem.\n")
+	b.WriteString("# " + clusterVariable + " is the directory of a second token, for a custom key store.\n")
+	for _, c := range site.Clusters {
+		variables = append(variables, [2]string{clusterVariable, filepath.Dir(c.Password)})
+	}
 	for _, v := range variables {
 		fmt.Fprintf(&b, "export %s=%s\n", v[0], shellQuote(v[1]))
 	}

@@ -45,7 +45,7 @@ func RunEphemeral(ctx context.Context, o Options, stdin io.Reader) (err error) {
 	defer func() {
 		err = errors.Join(err, os.RemoveAll(o.DataDir))
 	}()
-	return o.serve(ctx, func(_ context.Context, site *devserver.Site) error {
+	return o.serve(ctx, nil, func(_ context.Context, site *devserver.Site) error {
 		facts, err := factsOf(site)
 		if err != nil {
 			return err
