@@ -34,7 +34,22 @@ func TestValuesOfVersion1AreStillRead(t *testing.T) {
 			},
 		},
 		"invocations_v1": &storagev1.InvocationRecord{Reserved: new(uint64(3 << 30))},
-		"service_v1":     &storagev1.ServiceRecord{JournalId: new("1c62d3372ecf4c9b9af5a20086c387bc")},
+		"principal_v1": &storagev1.PrincipalRecord{
+			Arn:       new("arn:aws:iam::000000000000:user/alice"),
+			Names:     []string{"spiffe://corp/alice", "alice.corp.example"},
+			Policies:  []string{"user", "payments"},
+			Created:   &timestamppb.Timestamp{Seconds: 1795408621},
+			Updated:   &timestamppb.Timestamp{Seconds: 1795408622},
+			ChangedBy: new("99999999-8888-7777-6666-555555555555"),
+		},
+		"policy_v1": &storagev1.PolicyRecord{
+			Name:      new("payments"),
+			Document:  new(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:*","Resource":"*"}}`),
+			Created:   &timestamppb.Timestamp{Seconds: 1795408621},
+			Updated:   &timestamppb.Timestamp{Seconds: 1795408622},
+			ChangedBy: new("99999999-8888-7777-6666-555555555555"),
+		},
+		"service_v1": &storagev1.ServiceRecord{JournalId: new("1c62d3372ecf4c9b9af5a20086c387bc")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("testdata", name)
