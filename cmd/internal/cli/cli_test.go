@@ -63,6 +63,8 @@ func TestExitStatus(t *testing.T) {
 		{"alias create payroll k", 2},
 		{"alias delete alias/none", 1},
 		{"hsm orphans", 0},
+		{"policy simulate --principal arn:alice --action kms:Encrypt --key " + fakeKeyID, 0},
+		{"policy simulate --principal arn:alice", 2},
 		{"key-store connect cks-locked --wait", 3},
 		{"key-store connect cks-slow --wait --timeout 300ms", 1},
 		{"decrypt --context nonsense", 2},

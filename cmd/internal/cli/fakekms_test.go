@@ -279,3 +279,20 @@ func (fakeOperator) DescribeHsms(_ context.Context, r *operatorv1.DescribeHsmsRe
 func (f fakeOperator) ListHsmOrphans(context.Context, *operatorv1.ListHsmOrphansRequest) (*operatorv1.ListHsmOrphansResponse, error) {
 	return f.orphans, nil
 }
+
+// SimulatePolicy allows everything to alice, and tells what it was asked.
+func (fakeOperator) SimulatePolicy(_ context.Context, r *operatorv1.SimulatePolicyRequest) (*operatorv1.SimulatePolicyResponse, error) {
+	asked := []string{fmt.Sprintf("%s %s %v %v", r.GetAction(), r.GetKeyId(), r.GetEncryptionContext(), r.GetGrantTokens())}
+	for _, c := range r.GetContext() {
+		asked = append(asked, fmt.Sprintf("%s %q", c.GetKey(), c.GetValues()))
+	}
+	for _, draft := range append([]string{r.GetKeyPolicy()}, r.GetIdentityPolicies()...) {
+		asked = append(asked, fmt.Sprintf("%q", draft))
+	}
+	if r.GetPrincipal() == "arn:alice" {
+		return &operatorv1.SimulatePolicyResponse{Allowed: new(true), DecidedBy: new("grant g1"), Explanation: asked}, nil
+	}
+	return &operatorv1.SimulatePolicyResponse{
+		Allowed: new(false), Reason: new("with an explicit deny in a resource-based policy"), DecidedBy: new("key policy, statement 2 (Off)"), Explanation: asked,
+	}, nil
+}
