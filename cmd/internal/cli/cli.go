@@ -53,7 +53,8 @@ type grammar struct {
 	Key         keyCmd         `cmd:"" group:"use" help:"Create, list, enable, disable and delete keys."`
 	Alias       aliasCmd       `cmd:"" group:"use" help:"Give keys names."`
 	Grant       grantCmd       `cmd:"" group:"use" help:"Let others use keys."`
-	Policy      policyCmd      `cmd:"" group:"use" help:"Ask what the policies allow."`
+	Principal   principalCmd   `cmd:"" group:"use" help:"Say who may call the server."`
+	Policy      policyCmd      `cmd:"" group:"use" help:"Say what callers may do, and ask what the policies allow."`
 	KeyStore    keyStoreCmd    `cmd:"" group:"use" help:"Keep keys in HSM clusters of their own: custom key stores."`
 	Encrypt     encryptCmd     `cmd:"" group:"use" help:"Encrypt up to 4,096 bytes."`
 	Decrypt     decryptCmd     `cmd:"" group:"use" help:"Decrypt what encrypt, datakey or a KMS client made."`
