@@ -1,0 +1,107 @@
+package integration
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/integration/harness"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+// What lists of keys by somebody whom the server does not know, and by somebody
+// who may not, are answered.
+const unknown, forbidden = "UnrecognizedClientException", "AccessDeniedException"
+
+// strangers is a server at which Stranger is made a principal, and Stranger's
+// connection to it, which is one all the time.
+type strangers struct {
+	t      *testing.T
+	site   *harness.Site
+	server *harness.Server
+	client *harness.Client
+	policy string // a file
+}
+
+func startStrangers(t *testing.T, site *harness.Site) *strangers {
+	t.Helper()
+	server := start(t, site)
+	return &strangers{t: t, site: site, server: server, client: dial(t, site, server, harness.Stranger), policy: filepath.Join(t.TempDir(), "policy.json")}
+}
+
+func (s *strangers) run(args ...string) {
+	s.t.Helper()
+	mustRun(s.t, clientEnv(s.site, s.server, harness.Admin), args...)
+}
+
+// put makes Stranger a principal.
+func (s *strangers) put() {
+	s.t.Helper()
+	s.run("principal", "put", harness.ARN(harness.Stranger), "--name", harness.SPIFFE(harness.Stranger).String(), "--policy", "lister")
+}
+
+// putPolicy lets those who have the policy list keys, or keeps them from it.
+func (s *strangers) putPolicy(effect string) {
+	s.t.Helper()
+	document := `{"Version":"2012-10-17","Statement":{"Effect":"` + effect + `","Action":"kms:ListKeys","Resource":"*"}}`
+	if err := os.WriteFile(s.policy, []byte(document), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.run("policy", "put", "lister", "--file", s.policy)
+}
+
+// expect expects what Stranger is answered to the next request, "" for a list.
+func (s *strangers) expect(when, reason string) {
+	s.t.Helper()
+	_, err := s.client.KMS.ListKeys(within(s.t, 10*time.Second), new(kmsv1.ListKeysRequest))
+	if got := harness.ErrorInfo(err).GetReason(); got != reason || (err == nil) != (reason == "") {
+		s.t.Errorf("%s: got %v, want %q", when, err, reason)
+	}
+}
+
+// A principal that is made, changed and deleted by the command line is so for the
+// next request of a connection that was there all the time.
+func TestPrincipalsComeAndGoOnAnOpenConnection(t *testing.T) {
+	s := startStrangers(t, newSite(t, harness.Options{}))
+	s.expect("before there is such a principal", unknown)
+	s.putPolicy("Allow")
+	s.put()
+	s.expect("as a principal", "")
+	s.putPolicy("Deny")
+	s.expect("under a policy that denies", forbidden)
+	s.putPolicy("Allow")
+	s.expect("under a policy that allows again", "")
+	s.run("principal", "delete", harness.ARN(harness.Stranger))
+	s.expect("deleted", unknown)
+	s.put()
+	s.expect("made again", "")
+}
+
+// A backup has the principals. Metadata that is restored beside a journal that
+// tells of one's deletion does not have it.
+func TestPrincipalsAreRestoredUnlessDeletedSince(t *testing.T) {
+	site := newSite(t, harness.Options{})
+	s := startStrangers(t, site)
+	s.putPolicy("Allow")
+	s.put()
+	backup := backUp(t, site, s.server)
+	stop(t, s.server.Process)
+	for _, part := range []string{"journal", "metadata.db"} {
+		if err := os.RemoveAll(filepath.Join(site.DataDir, part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustRun(t, nil, "restore", "--data-dir", site.DataDir, backup)
+	s = startStrangers(t, site)
+	s.expect("restored", "")
+	s.run("principal", "delete", harness.ARN(harness.Stranger))
+	stop(t, s.server.Process)
+	out := mustRun(t, nil, "restore", "--metadata-only", "--data-dir", site.DataDir, backup)
+	if !strings.Contains(out, harness.ARN(harness.Stranger)) {
+		t.Errorf("the deletion is not told:\n%s", out)
+	}
+	s = startStrangers(t, site)
+	s.expect("restored, and deleted since the backup", unknown)
+}
