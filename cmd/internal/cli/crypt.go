@@ -13,23 +13,32 @@ import (
 // maxPlaintext is the most that the API encrypts in one request, in bytes.
 const maxPlaintext = 4096
 
+// encryptionAlgorithm is the flag of commands that encrypt or decrypt.
+type encryptionAlgorithm struct {
+	Algorithm choice[kmsv1.EncryptionAlgorithmSpec] `short:"a" placeholder:"ALGORITHM" help:"SYMMETRIC_DEFAULT (the default) or, of RSA keys, RSAES_OAEP_SHA_1 or RSAES_OAEP_SHA_256."`
+}
+
 type encryptCmd struct {
 	Input string  `arg:"" optional:"" default:"-" help:"The file to encrypt; - is standard input."`
 	Key   keyName `short:"k" placeholder:"KEY" required:"" help:"The key's id, ARN or alias."`
 	Raw   bool    `help:"Print the ciphertext's bytes instead of base64."`
+	encryptionAlgorithm
 	encryptionContext
+	useFlags
 	bytesOutput
 	connection
 }
 
 // Help is part of kong's HelpProvider.
 func (*encryptCmd) Help() string {
-	return `The ciphertext names its key, so that decrypt need not be told.
+	return `The ciphertext names its key, so that decrypt need not be told; that of an RSA key does not, and
+has no encryption context.
 
 Examples:
 
     echo -n 'hunter2' | strongroom encrypt --key $KEY --context user=alice
-    strongroom encrypt --key $KEY secret.txt -o secret.bin`
+    strongroom encrypt --key $KEY secret.txt -o secret.bin
+    strongroom encrypt --key alias/rsa --algorithm RSAES_OAEP_SHA_256 secret.txt`
 }
 
 // Run encrypts the input.
@@ -48,7 +57,8 @@ func (c *encryptCmd) Run(ctx context.Context, p *Process) error {
 	}
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		answer, err := client.KMS.Encrypt(ctx, &kmsv1.EncryptRequest{
-			KeyId: c.Key.id(), Plaintext: plaintext, EncryptionContext: pairs,
+			KeyId: c.Key.id(), Plaintext: plaintext, EncryptionContext: pairs, EncryptionAlgorithm: c.Algorithm.field(),
+			GrantTokens: c.GrantToken, DryRun: c.dry(),
 		})
 		if err != nil {
 			return err
@@ -59,8 +69,10 @@ func (c *encryptCmd) Run(ctx context.Context, p *Process) error {
 
 type decryptCmd struct {
 	Input string  `arg:"" optional:"" default:"-" help:"The file with the ciphertext, in base64 or as it is; - is standard input."`
-	Key   keyName `short:"k" placeholder:"KEY" help:"Refuse a ciphertext of another key than this id, ARN or alias."`
+	Key   keyName `short:"k" placeholder:"KEY" help:"Refuse a ciphertext of another key than this id, ARN or alias. An RSA key has to be named."`
+	encryptionAlgorithm
 	encryptionContext
+	useFlags
 	bytesOutput
 	connection
 }
@@ -70,7 +82,8 @@ func (*decryptCmd) Help() string {
 	return `Examples:
 
     strongroom decrypt --context user=alice secret.b64
-    strongroom decrypt secret.bin -o secret.txt`
+    strongroom decrypt secret.bin -o secret.txt
+    strongroom decrypt --key alias/rsa --algorithm RSAES_OAEP_SHA_256 secret.b64`
 }
 
 // Run decrypts the input.
@@ -83,7 +96,10 @@ func (c *decryptCmd) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	request := &kmsv1.DecryptRequest{CiphertextBlob: input, EncryptionContext: pairs}
+	request := &kmsv1.DecryptRequest{
+		CiphertextBlob: input, EncryptionContext: pairs, EncryptionAlgorithm: c.Algorithm.field(),
+		GrantTokens: c.GrantToken, DryRun: c.dry(),
+	}
 	if c.Key != "" {
 		request.KeyId = c.Key.id()
 	}

@@ -17,6 +17,7 @@ type datakeyCmd struct {
 	Bytes            *int32      `xor:"length" placeholder:"N" help:"The length of the data key, 1 to 1,024 bytes, instead of a kind."`
 	WithoutPlaintext bool        `help:"Get only the encrypted data key; the HSM worker forgets the other."`
 	encryptionContext
+	useFlags
 	output
 	connection
 }
@@ -45,7 +46,7 @@ func (c *datakeyCmd) Run(ctx context.Context, p *Process) error {
 		if c.WithoutPlaintext {
 			return c.encryptedOnly(ctx, p, client, pairs)
 		}
-		request := &kmsv1.GenerateDataKeyRequest{KeyId: c.Key.id(), EncryptionContext: pairs}
+		request := &kmsv1.GenerateDataKeyRequest{KeyId: c.Key.id(), EncryptionContext: pairs, GrantTokens: c.GrantToken, DryRun: c.dry()}
 		request.KeySpec, request.NumberOfBytes = c.length()
 		answer, err := client.KMS.GenerateDataKey(ctx, request)
 		if err != nil {
@@ -59,7 +60,9 @@ func (c *datakeyCmd) Run(ctx context.Context, p *Process) error {
 }
 
 func (c *datakeyCmd) encryptedOnly(ctx context.Context, p *Process, client *connect.Client, pairs map[string]string) error {
-	request := &kmsv1.GenerateDataKeyWithoutPlaintextRequest{KeyId: c.Key.id(), EncryptionContext: pairs}
+	request := &kmsv1.GenerateDataKeyWithoutPlaintextRequest{
+		KeyId: c.Key.id(), EncryptionContext: pairs, GrantTokens: c.GrantToken, DryRun: c.dry(),
+	}
 	request.KeySpec, request.NumberOfBytes = c.length()
 	answer, err := client.KMS.GenerateDataKeyWithoutPlaintext(ctx, request)
 	if err != nil {

@@ -14,6 +14,7 @@ type dataKeyPairCmd struct {
 	Spec             choice[kmsv1.DataKeyPairSpec] `placeholder:"SPEC" required:"" help:"The kind of key pair, such as RSA_2048 or ECC_NIST_P256."`
 	WithoutPlaintext bool                          `help:"Get the private key only encrypted."`
 	encryptionContext
+	useFlags
 	requestFlags
 }
 
@@ -34,10 +35,14 @@ func (c *dataKeyPairCmd) Run(ctx context.Context, p *Process) error {
 		return err
 	}
 	if c.WithoutPlaintext {
-		request := &kmsv1.GenerateDataKeyPairWithoutPlaintextRequest{KeyId: c.Key.id(), KeyPairSpec: c.Spec.field(), EncryptionContext: pairs}
+		request := &kmsv1.GenerateDataKeyPairWithoutPlaintextRequest{
+			KeyId: c.Key.id(), KeyPairSpec: c.Spec.field(), EncryptionContext: pairs, GrantTokens: c.GrantToken, DryRun: c.dry(),
+		}
 		return ask(ctx, p, c.requestFlags, kms.GenerateDataKeyPairWithoutPlaintext, request, showEncryptedPair)
 	}
-	request := &kmsv1.GenerateDataKeyPairRequest{KeyId: c.Key.id(), KeyPairSpec: c.Spec.field(), EncryptionContext: pairs}
+	request := &kmsv1.GenerateDataKeyPairRequest{
+		KeyId: c.Key.id(), KeyPairSpec: c.Spec.field(), EncryptionContext: pairs, GrantTokens: c.GrantToken, DryRun: c.dry(),
+	}
 	return ask(ctx, p, c.requestFlags, kms.GenerateDataKeyPair, request, showPair)
 }
 

@@ -12,6 +12,7 @@ type deriveCmd struct {
 	PublicKey string  `arg:"" optional:"" default:"-" help:"The file with the other side's public key, in PEM or DER; - is standard input."`
 	Key       keyName `short:"k" placeholder:"KEY" required:"" help:"The id, ARN or alias of a key for KEY_AGREEMENT."`
 	Raw       bool    `help:"Print the secret's bytes instead of base64."`
+	useFlags
 	bytesOutput
 	connection
 }
@@ -39,6 +40,7 @@ func (c *deriveCmd) Run(ctx context.Context, p *Process) error {
 		answer, err := client.KMS.DeriveSharedSecret(ctx, &kmsv1.DeriveSharedSecretRequest{
 			KeyId: c.Key.id(), PublicKey: public,
 			KeyAgreementAlgorithm: kmsv1.KeyAgreementAlgorithmSpec_KEY_AGREEMENT_ALGORITHM_SPEC_ECDH.Enum(),
+			GrantTokens:           c.GrantToken, DryRun: c.dry(),
 		})
 		if err != nil {
 			return err

@@ -60,7 +60,7 @@ func startFakeOperator(t *testing.T, operator fakeOperator) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := grpc.NewServer(grpc.Creds(fakeTLS(t, serverPair, ca.File)))
+	srv := grpc.NewServer(grpc.Creds(fakeTLS(t, serverPair, ca.File)), grpc.UnaryInterceptor(fakeUse))
 	kmsv1.RegisterKeyManagementServiceServer(srv, fakeKMS{stores: &fakeStores{described: map[string]int{}}})
 	operatorv1.RegisterOperatorServiceServer(srv, operator)
 	served := make(chan error, 1)
@@ -110,6 +110,19 @@ func refuse(code codes.Code, name, format string, args ...any) error {
 	return s.Err()
 }
 
+// fakeUse does no dry run, and shows the grant tokens of one that has any.
+func fakeUse(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	tokens, _ := req.(interface{ GetGrantTokens() []string })
+	dry, ok := req.(interface{ GetDryRun() bool })
+	switch {
+	case tokens != nil && slices.Contains(tokens.GetGrantTokens(), "show"):
+		return nil, refuse(codes.InvalidArgument, "InvalidGrantTokenException", "%q", tokens.GetGrantTokens())
+	case ok && dry.GetDryRun():
+		return nil, refuse(codes.FailedPrecondition, "DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")
+	}
+	return handler(ctx, req)
+}
+
 // fakeKMS has one key. What it calls ciphertext is the byte 1, the encryption
 // context and the plaintext.
 type fakeKMS struct {
@@ -127,6 +140,14 @@ func header(pairs map[string]string) []byte {
 		b = fmt.Appendf(b, "%s=%s;", k, pairs[k])
 	}
 	return append(b, '|')
+}
+
+// rsaMark is what a ciphertext of an RSA key ends in.
+func rsaMark(a *kmsv1.EncryptionAlgorithmSpec) []byte {
+	if a == nil || *a == kmsv1.EncryptionAlgorithmSpec_ENCRYPTION_ALGORITHM_SPEC_SYMMETRIC_DEFAULT {
+		return nil
+	}
+	return []byte(a.String())
 }
 
 func checkKey(id string) error {
@@ -177,12 +198,14 @@ func (fakeKMS) ListKeys(_ context.Context, r *kmsv1.ListKeysRequest) (*kmsv1.Lis
 }
 
 func (fakeKMS) Encrypt(_ context.Context, r *kmsv1.EncryptRequest) (*kmsv1.EncryptResponse, error) {
-	return &kmsv1.EncryptResponse{CiphertextBlob: seal(r.GetPlaintext(), r.GetEncryptionContext())}, checkKey(r.GetKeyId())
+	blob := seal(r.GetPlaintext(), r.GetEncryptionContext())
+	return &kmsv1.EncryptResponse{CiphertextBlob: slices.Concat(blob, rsaMark(r.EncryptionAlgorithm))}, checkKey(r.GetKeyId())
 }
 
 func (fakeKMS) Decrypt(_ context.Context, r *kmsv1.DecryptRequest) (*kmsv1.DecryptResponse, error) {
 	plaintext, ok := bytes.CutPrefix(r.GetCiphertextBlob(), seal(nil, r.GetEncryptionContext()))
-	if !ok {
+	plaintext, marked := bytes.CutSuffix(plaintext, rsaMark(r.EncryptionAlgorithm))
+	if !ok || !marked {
 		return nil, refuse(codes.InvalidArgument, "InvalidCiphertextException", "The ciphertext or the encryption context was altered.")
 	}
 	return &kmsv1.DecryptResponse{Plaintext: plaintext}, nil

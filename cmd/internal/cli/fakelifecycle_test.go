@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -94,11 +95,11 @@ func (k fakeKMS) ReEncrypt(ctx context.Context, r *kmsv1.ReEncryptRequest) (*kms
 	if r.SourceKeyId != nil && r.GetSourceKeyId() != fakeKeyID {
 		return nil, refuse(codes.InvalidArgument, "IncorrectKeyException", "The key ID in the request does not identify the key that encrypted.")
 	}
-	opened, err := k.Decrypt(ctx, &kmsv1.DecryptRequest{CiphertextBlob: r.GetCiphertextBlob(), EncryptionContext: r.GetSourceEncryptionContext()})
+	opened, err := k.Decrypt(ctx, &kmsv1.DecryptRequest{CiphertextBlob: r.GetCiphertextBlob(), EncryptionContext: r.GetSourceEncryptionContext(), EncryptionAlgorithm: r.SourceEncryptionAlgorithm})
 	if err != nil {
 		return nil, err
 	}
 	return &kmsv1.ReEncryptResponse{
-		CiphertextBlob: seal(opened.GetPlaintext(), r.GetDestinationEncryptionContext()),
+		CiphertextBlob: slices.Concat(seal(opened.GetPlaintext(), r.GetDestinationEncryptionContext()), rsaMark(r.DestinationEncryptionAlgorithm)),
 	}, checkKey(r.GetDestinationKeyId())
 }

@@ -35,6 +35,7 @@ type fileSealCmd struct {
 	Input string  `arg:"" help:"The file to seal."`
 	Key   keyName `short:"k" placeholder:"KEY" required:"" help:"The id, ARN or alias of the key that encrypts the data key."`
 	encryptionContext
+	grantTokens
 	outputFile
 	connection
 }
@@ -66,7 +67,7 @@ func (c *fileSealCmd) Run(ctx context.Context, p *Process) error {
 			ctx, cancel := c.within(ctx)
 			defer cancel()
 			answer, err := client.KMS.GenerateDataKey(ctx, &kmsv1.GenerateDataKeyRequest{
-				KeyId: c.Key.id(), KeySpec: kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256.Enum(), EncryptionContext: pairs,
+				KeyId: c.Key.id(), KeySpec: kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256.Enum(), EncryptionContext: pairs, GrantTokens: c.GrantToken,
 			})
 			return answer.GetPlaintext(), answer.GetCiphertextBlob(), err
 		}
@@ -79,6 +80,7 @@ func (c *fileSealCmd) Run(ctx context.Context, p *Process) error {
 type fileOpenCmd struct {
 	Input string `arg:"" help:"The sealed file."`
 	encryptionContext
+	grantTokens
 	outputFile
 	connection
 }
@@ -110,7 +112,7 @@ func (c *fileOpenCmd) Run(ctx context.Context, p *Process) error {
 		unwrap := func(ctx context.Context, wrapped []byte) ([]byte, error) {
 			ctx, cancel := c.within(ctx)
 			defer cancel()
-			answer, err := client.KMS.Decrypt(ctx, &kmsv1.DecryptRequest{CiphertextBlob: wrapped, EncryptionContext: pairs})
+			answer, err := client.KMS.Decrypt(ctx, &kmsv1.DecryptRequest{CiphertextBlob: wrapped, EncryptionContext: pairs, GrantTokens: c.GrantToken})
 			return answer.GetPlaintext(), err
 		}
 		return convert(p, c.Input, c.outputFile, "opening", func(w io.Writer, r io.Reader) error {

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/strongroom-kms/strongroom/client"
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
 	"github.com/strongroom-kms/strongroom/internal/atomicfile"
@@ -63,11 +64,16 @@ func checkAddress(address string) error {
 	return nil
 }
 
-// call runs f with a client and at most --timeout.
+// call runs f with a client and at most --timeout. A dry run that the server says
+// would have succeeded is a success.
 func (c *connection) call(ctx context.Context, p *Process, f func(context.Context, *connect.Client) error) error {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	return c.stream(ctx, p, f)
+	err := c.stream(ctx, p, f)
+	if e, ok := client.AsError(err); ok && e.Name == "DryRunOperationException" {
+		_, err = fmt.Fprintln(p.Stdout, "The request would have succeeded. Nothing was done.")
+	}
+	return err
 }
 
 // within gives one answer --timeout to come.
@@ -161,6 +167,30 @@ func parsePairs(flag string, values []string) (map[string]string, error) {
 		pairs[name] = value
 	}
 	return pairs, nil
+}
+
+// grantTokens is the flag of commands that a grant can allow.
+type grantTokens struct {
+	GrantToken []string `sep:"none" placeholder:"TOKEN" help:"The token of a grant; may be repeated. With this server grants are in force without it."`
+}
+
+// dryRun is the flag of commands that can be tried.
+type dryRun struct {
+	DryRun bool `help:"Only say whether the request would succeed."`
+}
+
+// dry returns the field of a request.
+func (d dryRun) dry() *bool {
+	if !d.DryRun {
+		return nil
+	}
+	return new(true)
+}
+
+// useFlags is the flags of commands that use a key.
+type useFlags struct {
+	grantTokens
+	dryRun
 }
 
 // maxInput is how much of an input is read, in bytes: well over what an

@@ -24,6 +24,7 @@ type grantCreateCmd struct {
 	Name          string                         `help:"A name: the same grant made again with it is the same grant."`
 	ContextEquals []string                       `sep:"none" placeholder:"NAME=VALUE" help:"Allow only this encryption context; may be repeated."`
 	ContextSubset []string                       `sep:"none" placeholder:"NAME=VALUE" help:"Allow only encryption contexts with this pair; may be repeated."`
+	useFlags
 	requestFlags
 }
 
@@ -42,6 +43,7 @@ func (c *grantCreateCmd) Run(ctx context.Context, p *Process) error {
 	}
 	request := &kmsv1.CreateGrantRequest{
 		KeyId: c.Key.id(), GranteePrincipal: &c.Grantee, RetiringPrincipal: given(c.Retiring), Name: given(c.Name), Constraints: constraints,
+		GrantTokens: c.GrantToken, DryRun: c.dry(),
 	}
 	for _, o := range c.Operation {
 		request.Operations = append(request.Operations, o.value)
@@ -75,6 +77,7 @@ type grantRetireCmd struct {
 	Token string `xor:"which" placeholder:"TOKEN" help:"The grant's token, instead of its key and id."`
 	Key   keyID  `short:"k" xor:"which" placeholder:"ARN" help:"The ARN of the grant's key."`
 	Grant string `placeholder:"ID" help:"The grant's id."`
+	dryRun
 	requestFlags
 }
 
@@ -83,18 +86,19 @@ func (c *grantRetireCmd) Run(ctx context.Context, p *Process) error {
 	if (c.Token == "") == (c.Grant == "") || (c.Key == "") != (c.Grant == "") {
 		return usagef("needs --token, or --key and --grant")
 	}
-	request := &kmsv1.RetireGrantRequest{GrantToken: given(c.Token), KeyId: given(string(c.Key)), GrantId: given(c.Grant)}
+	request := &kmsv1.RetireGrantRequest{GrantToken: given(c.Token), KeyId: given(string(c.Key)), GrantId: given(c.Grant), DryRun: c.dry()}
 	return change(ctx, p, c.requestFlags, kms.RetireGrant, request, "The grant is retired.")
 }
 
 type grantRevokeCmd struct {
 	Key   keyID  `arg:"" help:"The key's id or ARN."`
 	Grant string `arg:"" help:"The grant's id."`
+	dryRun
 	requestFlags
 }
 
 // Run revokes the grant.
 func (c *grantRevokeCmd) Run(ctx context.Context, p *Process) error {
-	request := &kmsv1.RevokeGrantRequest{KeyId: c.Key.id(), GrantId: &c.Grant}
+	request := &kmsv1.RevokeGrantRequest{KeyId: c.Key.id(), GrantId: &c.Grant, DryRun: c.dry()}
 	return change(ctx, p, c.requestFlags, kms.RevokeGrant, request, "Grant %s is revoked.", c.Grant)
 }

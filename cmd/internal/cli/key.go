@@ -68,12 +68,13 @@ func listKeys(ctx context.Context, client *connect.Client) (all []*kmsv1.KeyList
 
 type keyDescribeCmd struct {
 	Key keyName `arg:"" help:"The key's id, ARN or alias."`
+	grantTokens
 	requestFlags
 }
 
 // Run prints the key's metadata.
 func (c *keyDescribeCmd) Run(ctx context.Context, p *Process) error {
-	request := &kmsv1.DescribeKeyRequest{KeyId: c.Key.id()}
+	request := &kmsv1.DescribeKeyRequest{KeyId: c.Key.id(), GrantTokens: c.GrantToken}
 	return ask(ctx, p, c.requestFlags, kms.DescribeKey, request, func(w io.Writer, r *kmsv1.DescribeKeyResponse) error {
 		return showKey(w, r.GetKeyMetadata())
 	})

@@ -11,6 +11,7 @@ import (
 
 type keyPublicKeyCmd struct {
 	Key keyName `arg:"" help:"The key's id, ARN or alias."`
+	grantTokens
 	bytesOutput
 	output
 	connection
@@ -29,7 +30,7 @@ Examples:
 // Run prints the public key.
 func (c *keyPublicKeyCmd) Run(ctx context.Context, p *Process) error {
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		answer, err := client.KMS.GetPublicKey(ctx, &kmsv1.GetPublicKeyRequest{KeyId: c.Key.id()})
+		answer, err := client.KMS.GetPublicKey(ctx, &kmsv1.GetPublicKeyRequest{KeyId: c.Key.id(), GrantTokens: c.GrantToken})
 		if err != nil {
 			return err
 		}

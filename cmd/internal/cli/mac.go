@@ -18,6 +18,7 @@ type macing struct {
 	Input     string                         `arg:"" optional:"" default:"-" help:"The file with the message; - is standard input."`
 	Key       keyName                        `short:"k" placeholder:"KEY" required:"" help:"The id, ARN or alias of an HMAC key."`
 	Algorithm choice[kmsv1.MacAlgorithmSpec] `short:"a" placeholder:"ALGORITHM" required:"" help:"That of the key: HMAC_SHA_224, HMAC_SHA_256, HMAC_SHA_384 or HMAC_SHA_512."`
+	useFlags
 }
 
 // message reads the message.
@@ -47,7 +48,7 @@ func (c *macGenerateCmd) Run(ctx context.Context, p *Process) error {
 	}
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		answer, err := client.KMS.GenerateMac(ctx, &kmsv1.GenerateMacRequest{
-			KeyId: c.Key.id(), Message: message, MacAlgorithm: c.Algorithm.field(),
+			KeyId: c.Key.id(), Message: message, MacAlgorithm: c.Algorithm.field(), GrantTokens: c.GrantToken, DryRun: c.dry(),
 		})
 		if err != nil {
 			return err
@@ -82,7 +83,9 @@ func (c *macVerifyCmd) Run(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	request := &kmsv1.VerifyMacRequest{KeyId: c.Key.id(), Message: message, Mac: mac, MacAlgorithm: c.Algorithm.field()}
+	request := &kmsv1.VerifyMacRequest{
+		KeyId: c.Key.id(), Message: message, Mac: mac, MacAlgorithm: c.Algorithm.field(), GrantTokens: c.GrantToken, DryRun: c.dry(),
+	}
 	return ask(ctx, p, c.requestFlags, kms.VerifyMac, request, func(w io.Writer, r *kmsv1.VerifyMacResponse) error {
 		return valid(w, "authentication code", r.GetMacValid())
 	})

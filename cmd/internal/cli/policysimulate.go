@@ -17,9 +17,9 @@ type policySimulateCmd struct {
 	Key               keyName  `short:"k" placeholder:"KEY" help:"The id, ARN or alias of the key that it would be done with, of actions that have one."`
 	EncryptionContext []string `sep:"none" placeholder:"NAME=VALUE" help:"A pair of the request's encryption context; may be repeated."`
 	Context           []string `sep:"none" placeholder:"KEY=VALUE" help:"A value of a condition key, such as aws:SourceIp=192.0.2.1; may be repeated, also with one key. It takes the place of what follows from principal and key."`
-	GrantToken        []string `sep:"none" placeholder:"TOKEN" help:"A grant token of the request; may be repeated."`
 	KeyPolicy         string   `placeholder:"FILE" help:"A draft, in JSON, in place of the key policy; - is standard input."`
 	IdentityPolicy    []string `sep:"none" placeholder:"FILE" help:"A draft in place of the principal's policies; may be repeated."`
+	grantTokens
 	requestFlags
 }
 

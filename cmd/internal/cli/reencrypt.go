@@ -14,7 +14,11 @@ type reencryptCmd struct {
 	NewContext []string `sep:"none" xor:"new-context" placeholder:"NAME=VALUE" help:"A pair of the new ciphertext's encryption context; may be repeated. Without it the context stays as it is."`
 	NoContext  bool     `xor:"new-context" help:"Give the new ciphertext no encryption context."`
 	Raw        bool     `help:"Print the ciphertext's bytes instead of base64."`
+
+	FromAlgorithm choice[kmsv1.EncryptionAlgorithmSpec] `placeholder:"ALGORITHM" help:"How the input was encrypted, as of --algorithm, which is about the output."`
+	encryptionAlgorithm
 	encryptionContext
+	useFlags
 	bytesOutput
 	connection
 }
@@ -43,6 +47,8 @@ func (c *reencryptCmd) Run(ctx context.Context, p *Process) error {
 	request := &kmsv1.ReEncryptRequest{
 		CiphertextBlob: input, SourceEncryptionContext: source,
 		DestinationKeyId: c.Key.id(), DestinationEncryptionContext: destination,
+		SourceEncryptionAlgorithm: c.FromAlgorithm.field(), DestinationEncryptionAlgorithm: c.Algorithm.field(),
+		GrantTokens: c.GrantToken, DryRun: c.dry(),
 	}
 	if c.From != "" {
 		request.SourceKeyId = c.From.id()

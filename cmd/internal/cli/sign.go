@@ -15,6 +15,7 @@ type signing struct {
 	Key       keyName                            `short:"k" placeholder:"KEY" required:"" help:"The key's id, ARN or alias."`
 	Algorithm choice[kmsv1.SigningAlgorithmSpec] `short:"a" placeholder:"ALGORITHM" required:"" help:"One of those that key public-key --json lists, such as ECDSA_SHA_256."`
 	Digest    bool                               `help:"The message is a digest, as bytes, made with the algorithm's hash."`
+	useFlags
 }
 
 // message returns the message and what it is.
@@ -51,6 +52,7 @@ func (c *signCmd) Run(ctx context.Context, p *Process) error {
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		answer, err := client.KMS.Sign(ctx, &kmsv1.SignRequest{
 			KeyId: c.Key.id(), Message: message, MessageType: kind, SigningAlgorithm: c.Algorithm.field(),
+			GrantTokens: c.GrantToken, DryRun: c.dry(),
 		})
 		if err != nil {
 			return err
@@ -87,6 +89,7 @@ func (c *verifyCmd) Run(ctx context.Context, p *Process) error {
 	}
 	request := &kmsv1.VerifyRequest{
 		KeyId: c.Key.id(), Message: message, MessageType: kind, Signature: signature, SigningAlgorithm: c.Algorithm.field(),
+		GrantTokens: c.GrantToken, DryRun: c.dry(),
 	}
 	return ask(ctx, p, c.requestFlags, kms.Verify, request, func(w io.Writer, r *kmsv1.VerifyResponse) error {
 		return valid(w, "signature", r.GetSignatureValid())
