@@ -28,10 +28,7 @@ func (r *request) admit(find finder) error {
 	if err := r.k.fresh(); err != nil {
 		return err
 	}
-	if err := r.find(find); err != nil {
-		return err
-	}
-	return refuseStore(r.input)
+	return r.find(find)
 }
 
 // find finds the targets, and says whether the caller may act on them and they

@@ -14,7 +14,7 @@ func (r *request) authorize() error {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED,
 			"User: %s is not authorized to perform: %s because it cannot be done from another account", r.caller.Principal, r.method.Actions[0])
 	}
-	if len(r.targets) == 0 {
+	if len(r.targets) == 0 || r.targets[0].isStore {
 		return r.authorizeAccount()
 	}
 	for i, t := range r.targets {

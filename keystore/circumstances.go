@@ -218,7 +218,8 @@ func (c *circumstances) ofSide(name string) (values []string, handled, ok bool) 
 }
 
 func (c *circumstances) onSameKey() bool {
-	return c.targets[0].key != nil && c.targets[0].key == c.targets[1].key
+	source, destination := c.targets[0].key, c.targets[1].key
+	return source != nil && destination != nil && source.id == destination.id
 }
 
 // encryptionContext is the one that the request has for the target.

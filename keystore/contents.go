@@ -11,6 +11,8 @@ import (
 type contents struct {
 	keys    index[uuid.UUID, *key]
 	aliases index[string, *alias]
+	// stores are the custom key stores.
+	stores index[string, *customStore]
 	// named are the names of the aliases of each key that has any, sorted.
 	named map[uuid.UUID][]string
 	// grants are the grants of each key that has any.
@@ -24,7 +26,7 @@ type contents struct {
 
 func newContents() contents {
 	return contents{
-		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare),
+		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare), stores: newIndex[string, *customStore](strings.Compare),
 		named: map[uuid.UUID][]string{}, grants: map[uuid.UUID]*keyGrants{}, doomed: map[uuid.UUID]*key{}, expiring: map[uuid.UUID]*key{},
 		rotations: newRotations(),
 	}

@@ -81,7 +81,7 @@ func (w world) set(name string, change func(*worldKey)) {
 // nothing else is counted.
 func (s *service) expectOneTruth() {
 	s.t.Helper()
-	known := s.view.backingKeys()
+	known := s.view.materials()
 	want := make([]string, 0, len(known))
 	for id := range known {
 		want = append(want, id.String())

@@ -28,9 +28,15 @@ const cleanupTimeout = 20 * time.Second
 func (k *Keystore) CreateKey(ctx context.Context, req *kmsv1.CreateKeyRequest) (*kmsv1.CreateKeyResponse, error) {
 	record := k.newKeyRecord(req)
 	return perform(ctx, k, kmsv1.KeyManagementService_CreateKey_FullMethodName, req, plan[*kmsv1.CreateKeyResponse]{
-		check: func([]target) error { return k.creatable(ctx, req, record) },
+		targets: k.inStore(req.CustomKeyStoreId),
+		check: func(found []target) error {
+			if err := k.creatable(ctx, req, record); err != nil {
+				return err
+			}
+			return k.storeReady(found)
+		},
 		change: func([]target) audit.Intent {
-			i := audit.Intent{KeyARN: record.GetArn()}
+			i := audit.Intent{KeyARN: record.GetArn(), CustomKeyStoreID: record.GetCustomKeyStoreId()}
 			if len(record.BackingKeys) > 0 {
 				i.BackingKeyID = newestID(record).String()
 			}
@@ -41,13 +47,14 @@ func (k *Keystore) CreateKey(ctx context.Context, req *kmsv1.CreateKeyRequest) (
 			if err != nil {
 				return nil, err
 			}
-			return &kmsv1.CreateKeyResponse{KeyMetadata: created.metadata(k.scope)}, nil
+			return &kmsv1.CreateKeyResponse{KeyMetadata: k.placed(created).metadata(k.scope)}, nil
 		},
 	})
 }
 
 // create makes a key of its record.
 func (k *Keystore) create(ctx context.Context, p *proof, r *storagev1.KeyRecord) (*key, error) {
+	p.store = r.GetCustomKeyStoreId()
 	if len(r.BackingKeys) > 0 {
 		return k.makeMaterial(ctx, p, r, 0)
 	}
@@ -65,6 +72,9 @@ func (k *Keystore) creatable(ctx context.Context, req *kmsv1.CreateKeyRequest, r
 		return err
 	}
 	if err := offered(req); err != nil {
+		return err
+	}
+	if err := storable(req); err != nil {
 		return err
 	}
 	tags, err := newTags(req.GetTags())
@@ -98,7 +108,7 @@ func offered(req *kmsv1.CreateKeyRequest) error {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, format, args...)
 	}
 	switch o := originOf(req); {
-	case o != awsKMS && o != external:
+	case o != awsKMS && o != external && o != cloudHSM:
 		return unsupported("Origin %s is not supported.", describe.WireName(o))
 	case req.GetMultiRegion():
 		return unsupported("MultiRegion keys are not supported.")
@@ -112,6 +122,7 @@ func offered(req *kmsv1.CreateKeyRequest) error {
 const (
 	awsKMS   = kmsv1.OriginType_ORIGIN_TYPE_AWS_KMS
 	external = kmsv1.OriginType_ORIGIN_TYPE_EXTERNAL
+	cloudHSM = kmsv1.OriginType_ORIGIN_TYPE_AWS_CLOUDHSM
 )
 
 // originOf is the origin that a request asks for.
@@ -156,6 +167,8 @@ func (k *Keystore) newKeyRecord(req *kmsv1.CreateKeyRequest) *storagev1.KeyRecor
 		KeyUsage:    usage.Enum(),
 		Origin:      originOf(req).Enum(),
 		State:       enabled.Enum(),
+
+		CustomKeyStoreId: req.CustomKeyStoreId,
 	}
 	if r.GetOrigin() == external {
 		r.State = pendingImport.Enum()

@@ -43,10 +43,14 @@ func (k *Keystore) GenerateDataKeyWithoutPlaintext(ctx context.Context, req *kms
 	})
 }
 
-// GenerateRandom answers random bytes made in the HSM.
+// GenerateRandom answers random bytes made in the HSM, that of a custom key store
+// if the request names one.
 func (k *Keystore) GenerateRandom(ctx context.Context, req *kmsv1.GenerateRandomRequest) (*kmsv1.GenerateRandomResponse, error) {
 	return perform(ctx, k, kmsv1.KeyManagementService_GenerateRandom_FullMethodName, req, plan[*kmsv1.GenerateRandomResponse]{
+		targets: k.inStore(req.CustomKeyStoreId),
+		check:   k.storeConnected,
 		run: func(ctx context.Context, p *proof) (*kmsv1.GenerateRandomResponse, error) {
+			p.store = req.GetCustomKeyStoreId()
 			b, err := p.random(ctx, int(req.GetNumberOfBytes()))
 			if err != nil {
 				return nil, err

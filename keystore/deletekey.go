@@ -37,7 +37,9 @@ func (k *Keystore) deleteDue(ctx context.Context, due *key) error {
 
 // deleteKey deletes the proof's key: first it is marked, so that the deletion
 // cannot be cancelled any more, then its material is destroyed, then the
-// metadata is removed. Cut off anywhere, it is done again from its beginning.
+// metadata is removed. Cut off anywhere, it is done again from its beginning. In a
+// custom key store the destruction is tried once, as AWS does: its HSM may be away
+// for good.
 func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 	doomed, begun := p.key, p.key.record.DeletionStarted != nil
 	if !begun {
@@ -50,7 +52,11 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 		doomed = marked
 	}
 	if err := p.destroyAll(ctx, doomed.objects(), begun); err != nil {
-		return err
+		if doomed.store() == "" {
+			return err
+		}
+		k.log.Error("the material of a deleted key was left in the cluster of its custom key store; destroy it there by its CKA_ID",
+			"key", doomed.arn, "custom_key_store_id", doomed.store(), "request_id", p.request, "error", err)
 	}
 	if err := k.forget(ctx, p, doomed); err != nil {
 		return notStored(ctx, "key "+doomed.arn, err)

@@ -47,7 +47,7 @@ func (r *request) event(res proto.Message, err error) *audit.APIEvent {
 // responseElements shows the answer. As in CloudTrail, a change that answers
 // nothing shows the key that was changed; of an alias, the key that it names.
 func (r *request) responseElements(res proto.Message) []byte {
-	if r.method.ReadOnly || r.method.EmptyOutput == annotationsv1.EmptyOutput_EMPTY_OUTPUT_UNSPECIFIED || len(r.targets) == 0 {
+	if r.method.ReadOnly || r.method.EmptyOutput == annotationsv1.EmptyOutput_EMPTY_OUTPUT_UNSPECIFIED || len(r.targets) == 0 || r.targets[0].isStore {
 		return r.method.AppendResponseEvent(nil, res)
 	}
 	of := r.targets[len(r.targets)-1]
@@ -121,14 +121,42 @@ func (r *request) tlsDetails() *audit.TLSDetails {
 	return &audit.TLSDetails{TLSVersion: t.Version, CipherSuite: t.CipherSuite, ClientProvidedHostHeader: t.Host}
 }
 
-// additional says where in the HSMs the request was done: which HSM, with
-// which backing key, and what the HSM returned. It is nil when no HSM was
-// asked.
+// additional says where in the HSMs the request was done: in which custom key
+// store, by which HSM, with which backing key, and what the HSM returned. It is nil
+// when no HSM was asked.
 func (p *proof) additional() []byte {
-	if p.trace.HSM == "" {
+	b := p.ofStore(nil)
+	if p.trace.HSM != "" {
+		b = p.ofHSM(b)
+	}
+	if b == nil {
 		return nil
 	}
-	b := jsonenc.AppendString([]byte(`{"hsmId":`), p.trace.HSM)
+	b[0] = '{'
+	return append(b, '}')
+}
+
+// ofStore appends the custom key store that a request was about.
+func (p *proof) ofStore(b []byte) []byte {
+	id := p.storeID()
+	if len(p.targets) > 0 && p.targets[0].store != nil {
+		s := p.targets[0].store
+		b = appendMember(b, "customKeyStoreName", []byte(s.record.GetName()))
+		b = appendMember(b, "clusterId", []byte(s.record.GetClusterId()))
+		id = s.id
+	}
+	if id != "" {
+		b = appendMember(b, "customKeyStoreId", []byte(id))
+	}
+	if p.using != nil && p.destroyed != nil && id != "" {
+		b = appendMember(b, "clusterId", []byte(p.k.placed(p.using).cluster))
+	}
+	return b
+}
+
+// ofHSM appends what the HSM did.
+func (p *proof) ofHSM(b []byte) []byte {
+	b = appendMember(b, "hsmId", []byte(p.trace.HSM))
 	switch {
 	case p.destroyed != nil:
 		b = appendDestroyed(b, p.destroyed)
@@ -138,9 +166,7 @@ func (p *proof) additional() []byte {
 	case p.material != (hsmpool.ObjectID{}):
 		b = appendMaterial(b, `,"backingKeyId":`, `,"keyMaterialId":`, p.material)
 	}
-	b = append(b, `,"returnCode":`...)
-	b = jsonenc.AppendString(b, ckr.RV(p.trace.RV).String())
-	return append(b, '}')
+	return appendMember(b, "returnCode", []byte(ckr.RV(p.trace.RV).String()))
 }
 
 func appendMaterial(b []byte, object, name string, id hsmpool.ObjectID) []byte {
@@ -172,6 +198,7 @@ func unknownMethod(fullMethod string) *describe.Method {
 	return &describe.Method{Service: &describe.Service{EventSource: "unknown.strongroom"}, Name: fullMethod, FullMethod: fullMethod}
 }
 
+// appendMember appends a comma and a member of a JSON object.
 func appendMember(b []byte, name string, value []byte) []byte {
 	b = append(jsonenc.AppendString(append(b, ','), name), ':')
 	return jsonenc.AppendString(b, string(value))

@@ -54,6 +54,7 @@ type service struct {
 	accept   bool   // another journal
 	region   string // us-east-1 if empty
 	now      func() time.Time
+	with     []Cluster
 	fuse     *fuse // between the parts and the journal and metadata; nil: none
 
 	*Keystore
@@ -164,7 +165,7 @@ func (s *service) openParts() {
 func (s *service) config() Config {
 	return Config{
 		Account: "000000000000", Region: cmp.Or(s.region, "us-east-1"), HSM: s.pool, Metadata: s.store, Trail: s.trail, gcmLimit: s.gcmLimit, now: s.now, Logger: s.logger,
-		Journal: s.journal, AcceptNewJournal: s.accept,
+		Journal: s.journal, AcceptNewJournal: s.accept, Clusters: s.with,
 		Principals: map[string][]string{admin: {"admin"}, app: {"user"}, auditor: {"auditor"}},
 	}
 }

@@ -31,6 +31,11 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 	if e.Class == hsmpool.Timeout && ctx.Err() != nil {
 		return outOfTime(ctx, subject).because(err)
 	}
+	if p.storeID() != "" {
+		if failed := p.storeError(e); failed != nil {
+			return failed.because(err)
+		}
+	}
 	switch e.Class {
 	case hsmpool.ObjectMissing:
 		p.k.log.Error("a key's material is not in the token; restore it from the token's backup",
@@ -38,8 +43,7 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INVALID_STATE,
 			"%s does not have its key material %s.", subject, materialID(p.material)).because(err)
 	case hsmpool.Busy:
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_THROTTLING,
-			"You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.").because(err)
+		return tooFast().because(err)
 	case hsmpool.Timeout:
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT, "%s did not answer in time.", subject).because(err)
 	case hsmpool.Unavailable, hsmpool.Operator:
@@ -52,4 +56,9 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 	default:
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "%s failed.", subject).because(err)
 	}
+}
+
+func tooFast() *Error {
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_THROTTLING,
+		"You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")
 }

@@ -26,6 +26,23 @@ type key struct {
 	policy   *policy.Document
 	backing  []hsmpool.ObjectID // newest last
 	revision uint64
+
+	// cluster is that of the key's custom key store, and away says that the store
+	// is not connected: both are known of a key that was placed.
+	cluster string
+	away    bool
+}
+
+// store is the id of the custom key store that has the key; "" is the default one.
+func (k *key) store() string { return k.record.GetCustomKeyStoreId() }
+
+// state is the key's state. A key whose store is away is unavailable, unless it is
+// to be deleted.
+func (k *key) state() kmsv1.KeyState {
+	if k.away && !k.pendingDeletion() {
+		return unavailable
+	}
+	return k.record.GetState()
 }
 
 // current returns the backing key that is used for everything but decrypting what
@@ -96,10 +113,10 @@ func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 		KeyId:                  r.KeyId,
 		Arn:                    &k.arn,
 		CreationDate:           r.Created,
-		Enabled:                new(r.GetState() == enabled),
+		Enabled:                new(k.state() == enabled),
 		Description:            new(r.GetDescription()),
 		KeyUsage:               r.KeyUsage,
-		KeyState:               r.State,
+		KeyState:               k.state().Enum(),
 		DeletionDate:           r.DeletionDate,
 		Origin:                 r.Origin,
 		KeyManager:             kmsv1.KeyManagerType_KEY_MANAGER_TYPE_CUSTOMER.Enum(),
@@ -111,7 +128,9 @@ func (k *key) metadata(s scope) *kmsv1.KeyMetadata {
 		KeyAgreementAlgorithms: k.kind.agreement,
 		MultiRegion:            new(false),
 	}
-	if current := k.current(); current != (hsmpool.ObjectID{}) {
+	if k.store() != "" {
+		m.CustomKeyStoreId, m.CloudHsmClusterId = r.CustomKeyStoreId, &k.cluster
+	} else if current := k.current(); current != (hsmpool.ObjectID{}) {
 		m.CurrentKeyMaterialId = k.nameOf(current)
 	}
 	k.expirationOf(m)

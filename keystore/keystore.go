@@ -16,6 +16,7 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/keystore/connect"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/keystore/policy"
 	"github.com/strongroom-kms/strongroom/proto/describe"
@@ -82,6 +83,8 @@ type Config struct {
 	HSM      HSM
 	Metadata metadata.Store
 	Trail    Trail
+	// Clusters are what custom key stores can be made of; none is mandatory.
+	Clusters []Cluster
 	// Journal is the id of the journal that Trail writes, in hex.
 	Journal string
 	// AcceptNewJournal lets the metadata be tied to another journal than the
@@ -107,6 +110,7 @@ type Keystore struct {
 	directory  *directory
 	identities *atomic.Pointer[policy.Identities]
 	hsm        HSM // for work with keys only by way of a proof
+	clusters   []Cluster
 	store      metadata.Store
 	trail      Trail
 	view       *view
@@ -114,6 +118,9 @@ type Keystore struct {
 	usage      *usage
 	log        hclog.Logger
 	now        func() time.Time
+
+	// connections are those of the custom key stores.
+	connections *connect.Set[*connection]
 
 	changes *changes // of all Regions
 	regions *Regions // this one and its siblings
@@ -152,6 +159,7 @@ func assemble(c Config, api *describe.API) (*Keystore, error) {
 		hsm: c.HSM, store: c.Metadata, trail: c.Trail,
 		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger, now: c.now,
 		usage: newUsage(s, c.Metadata), settler: newSettler(),
+		clusters: c.Clusters, connections: connect.NewSet[*connection](),
 	}, nil
 }
 
@@ -170,7 +178,7 @@ func compileAPI() (*describe.API, error) {
 // start runs the goroutines that Close stops: they follow the metadata store,
 // renew worn-out backing keys, delete and rotate keys when they are due, settle
 // changes whose event could not be recorded, and write the last uses of keys. One
-// compares token and metadata once.
+// compares token and metadata once. Custom key stores are connected meanwhile.
 func (k *Keystore) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
@@ -186,14 +194,18 @@ func (k *Keystore) start() {
 	k.work.Go(func() { k.trackUsage(ctx) })
 	hsm := k.hsm
 	k.work.Go(func() { k.reportOrphans(ctx, hsm) })
+	k.reconnect()
 }
 
-// Close stops the background work, writes the last uses of keys and gives unused
+// Close stops the background work, disconnects the custom key stores, writes the last uses of keys and gives unused
 // invocations back. Requests must have ended before.
 func (k *Keystore) Close(ctx context.Context) error {
 	k.stop()
-	k.work.Wait()
 	var errs []error
+	if err := k.connections.Close(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("disconnecting the custom key stores: %w", err))
+	}
+	k.work.Wait()
 	if err := k.usage.write(ctx); err != nil {
 		errs = append(errs, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -52,15 +54,25 @@ func (o *operator) StreamHsmLog(req *operatorv1.StreamHsmLogRequest, stream grpc
 	})
 }
 
-// DescribeHsms answers the state of every HSM and, if asked, what it can do.
+// DescribeHsms answers the state of every HSM, those of connected custom key
+// stores too, and, if asked, what it can do.
 func (o *operator) DescribeHsms(ctx context.Context, req *operatorv1.DescribeHsmsRequest) (*operatorv1.DescribeHsmsResponse, error) {
 	return perform(ctx, o.k, operatorv1.OperatorService_DescribeHsms_FullMethodName, req, plan[*operatorv1.DescribeHsmsResponse]{
 		run: func(ctx context.Context, p *proof) (*operatorv1.DescribeHsmsResponse, error) {
-			hsms, err := describeHSMs(ctx, o.k.hsm, req.GetCapabilities())
-			if err != nil {
-				return nil, p.hsmError(ctx, err)
+			res, all := new(operatorv1.DescribeHsmsResponse), o.k.regions.hsms()
+			for _, store := range slices.Sorted(maps.Keys(all)) {
+				hsms, err := describeHSMs(ctx, all[store], req.GetCapabilities())
+				if err != nil {
+					return nil, p.hsmError(ctx, err)
+				}
+				for _, h := range hsms {
+					if store != "" {
+						h.CustomKeyStoreId = &store
+					}
+				}
+				res.Hsms = append(res.Hsms, hsms...)
 			}
-			return &operatorv1.DescribeHsmsResponse{Hsms: hsms}, nil
+			return res, nil
 		},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,11 +14,12 @@ import (
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
-// ListHsmOrphans compares the keys of the tokens with the metadata.
+// ListHsmOrphans compares the keys of the tokens, those of connected custom key
+// stores too, with the metadata.
 func (o *operator) ListHsmOrphans(ctx context.Context, req *operatorv1.ListHsmOrphansRequest) (*operatorv1.ListHsmOrphansResponse, error) {
 	return perform(ctx, o.k, operatorv1.OperatorService_ListHsmOrphans_FullMethodName, req, plan[*operatorv1.ListHsmOrphansResponse]{
 		run: func(ctx context.Context, p *proof) (*operatorv1.ListHsmOrphansResponse, error) {
-			res, err := o.k.orphans(ctx, o.k.hsm)
+			res, err := o.k.orphans(ctx, o.k.regions.hsms())
 			if err != nil {
 				return nil, p.hsmError(ctx, err)
 			}
@@ -32,7 +34,7 @@ func (k *Keystore) reportOrphans(ctx context.Context, hsm HSM) {
 	if k != k.regions.Default() {
 		return // once for all Regions
 	}
-	res, err := k.orphans(ctx, hsm)
+	res, err := k.orphans(ctx, map[string]HSM{"": hsm})
 	if ctx.Err() != nil {
 		return // the service stops
 	}
@@ -50,16 +52,17 @@ func (k *Keystore) reportOrphans(ctx context.Context, hsm HSM) {
 }
 
 // orphans compares the metadata of all Regions before and after a reading of the
-// tokens with that reading. Material that a change under way makes or removes is no orphan.
-func (k *Keystore) orphans(ctx context.Context, hsm HSM) (*operatorv1.ListHsmOrphansResponse, error) {
-	before := k.regions.backingKeys()
-	objects, unknown, err := k.unknownObjects(ctx, hsm, before)
+// HSMs, which are given by their stores' ids, with that reading. Material that a
+// change under way makes or removes is no orphan.
+func (k *Keystore) orphans(ctx context.Context, hsms map[string]HSM) (*operatorv1.ListHsmOrphansResponse, error) {
+	before := k.regions.materials()
+	objects, unknown, err := k.unknownObjects(ctx, hsms, before)
 	if err != nil {
 		return nil, err
 	}
 	if len(unknown) > 0 {
 		// A request that has failed since may just have destroyed what it had made.
-		_, again, err := k.unknownObjects(ctx, hsm, before)
+		_, again, err := k.unknownObjects(ctx, hsms, before)
 		if err != nil {
 			return nil, err
 		}
@@ -71,42 +74,52 @@ func (k *Keystore) orphans(ctx context.Context, hsm HSM) (*operatorv1.ListHsmOrp
 	for _, o := range unknown {
 		res.TokenOrphans = append(res.TokenOrphans, k.describeObject(o))
 	}
-	res.MetadataOrphans = withoutObjects(before, k.regions.backingKeys(), objects)
+	res.MetadataOrphans = withoutObjects(before, k.regions.materials(), objects)
 	return res, nil
 }
 
-// unknownObjects returns the keys of all tokens, and those among them that the
-// metadata did not know and does not know, and that no change under way makes.
-func (k *Keystore) unknownObjects(ctx context.Context, hsm HSM, before map[hsmpool.ObjectID]*key) (all, unknown []hsmpool.Object, err error) {
-	all, err = hsm.Objects(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("listing the keys of the tokens: %w", err)
-	}
-	making := k.changes.material() // first: what has been made since is in the metadata
-	after := k.regions.backingKeys()
-	for _, o := range all {
-		id, ours := objectID(o)
-		if !ours || before[id] == nil && after[id] == nil && !making[id.String()] {
-			unknown = append(unknown, o)
+// unknownObjects returns the keys of all tokens, by their stores' ids, and those
+// among them that the metadata did not know and does not know, and that no change
+// under way makes.
+func (k *Keystore) unknownObjects(ctx context.Context, hsms map[string]HSM, before map[hsmpool.ObjectID]material) (all map[string][]hsmpool.Object, unknown []hsmpool.Object, err error) {
+	all = map[string][]hsmpool.Object{}
+	for _, store := range slices.Sorted(maps.Keys(hsms)) {
+		objects, err := hsms[store].Objects(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("listing the keys of the tokens: %w", err)
+		}
+		all[store] = objects
+		making := k.changes.material() // first: what has been made since is in the metadata
+		after := k.regions.materials()
+		for _, o := range objects {
+			id, ours := objectID(o)
+			_, was := before[id]
+			_, is := after[id]
+			if !ours || !was && !is && !making[id.String()] {
+				unknown = append(unknown, o)
+			}
 		}
 	}
 	return all, unknown, nil
 }
 
-// withoutObjects returns the backing keys that were and are in the metadata, and
-// in no token. Those of a key whose deletion has begun are on their way.
-func withoutObjects(before, after map[hsmpool.ObjectID]*key, objects []hsmpool.Object) (orphans []*operatorv1.MetadataOrphan) {
+// withoutObjects returns the material that was and is in the metadata, and not in
+// the tokens of its store, if these were read. That of a key whose deletion has
+// begun is on its way.
+func withoutObjects(before, after map[hsmpool.ObjectID]material, objects map[string][]hsmpool.Object) (orphans []*operatorv1.MetadataOrphan) {
 	found := map[hsmpool.ObjectID]bool{}
-	for _, o := range objects {
-		if id, ours := objectID(o); ours {
-			found[id] = true
+	for _, inStore := range objects {
+		for _, o := range inStore {
+			if id, ours := objectID(o); ours {
+				found[id] = true
+			}
 		}
 	}
-	for id, key := range after {
-		if before[id] != nil && !found[id] && key.record.DeletionStarted == nil {
-			orphans = append(orphans, &operatorv1.MetadataOrphan{
-				KeyArn: &key.arn, BackingKeyId: new(id.String()), Current: new(id == key.current()),
-			})
+	for id, m := range after {
+		_, was := before[id]
+		_, read := objects[m.store]
+		if was && read && !found[id] && !m.going {
+			orphans = append(orphans, &operatorv1.MetadataOrphan{KeyArn: &m.arn, BackingKeyId: new(id.String()), Current: &m.current})
 		}
 	}
 	slices.SortFunc(orphans, func(a, b *operatorv1.MetadataOrphan) int {
@@ -128,7 +141,7 @@ func (k *Keystore) describeObject(o hsmpool.Object) *operatorv1.TokenOrphan {
 	ours := false
 	if of := k.regions.of(o.Label); of != nil {
 		r, err := of.scope.parseReference(o.Label)
-		ours = err == nil && o.Label == of.scope.keyARN(r.key)
+		ours = err == nil && o.Label == of.scope.keyARN(r.key) || strings.HasPrefix(o.Label, of.scope.storeARN(""))
 	}
 	return &operatorv1.TokenOrphan{HsmId: &o.HSM, ObjectId: new(hex.EncodeToString(o.ID)), Label: &o.Label, Ours: &ours}
 }

@@ -24,6 +24,9 @@ type proof struct {
 	targets []target
 	key     *key // the first target's, nil when it is no key
 	using   *key // the key of the last call, nil when it was about none
+	// store is the custom key store in whose HSM the work is that is about no key;
+	// "" is the default one.
+	store string
 
 	trace    hsmpool.Trace
 	material hsmpool.ObjectID // zero when no backing key was used
@@ -60,12 +63,37 @@ func (p *proof) hsm(ctx context.Context) (context.Context, HSM, error) {
 	if !p.granted {
 		return nil, nil, errNoProof
 	}
-	h, err := p.k.hsmOf(p.using)
-	return hsmpool.WithRequestID(ctx, p.request), h, err
+	ctx = hsmpool.WithRequestID(ctx, p.request)
+	id := p.storeID()
+	if id == "" {
+		return ctx, p.k.hsm, nil
+	}
+	c, ok := p.k.connections.Get(id)
+	if !ok {
+		return nil, nil, p.notConnected()
+	}
+	return ctx, c, nil
 }
 
-// hsmOf returns the HSM that has a key's material; of no key, the default one.
-func (k *Keystore) hsmOf(*key) (HSM, error) { return k.hsm, nil }
+// storeID is the custom key store whose HSM is asked; "" is the default one.
+func (p *proof) storeID() string {
+	if p.using != nil {
+		return p.using.store()
+	}
+	return p.store
+}
+
+// drawing is hsm for what counts against the quota of a custom key store.
+func (p *proof) drawing(ctx context.Context) (context.Context, HSM, error) {
+	ctx, h, err := p.hsm(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c, ok := h.(*connection); ok && c.quota != nil && !c.quota.Allow() {
+		return nil, nil, tooFast()
+	}
+	return ctx, h, nil
+}
 
 // note remembers where the last call was done, also when it failed.
 func (p *proof) note(t hsmpool.Trace, err error) {
@@ -113,7 +141,7 @@ func (p *proof) sealer(ctx context.Context) (context.Context, HSM, blob.Header, 
 	if err != nil {
 		return nil, nil, blob.Header{}, err
 	}
-	ctx, hsm, err := p.hsm(ctx)
+	ctx, hsm, err := p.drawing(ctx)
 	if err != nil {
 		return nil, nil, blob.Header{}, err
 	}
@@ -137,7 +165,7 @@ func (p *proof) encrypter() (*key, error) {
 // open decrypts a blob that one of the backing keys of the first target's key
 // made.
 func (p *proof) open(ctx context.Context, b blob.Blob, encryptionContext map[string]string) ([]byte, error) {
-	ctx, hsm, err := p.hsm(ctx)
+	ctx, hsm, err := p.drawing(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +207,7 @@ func (p *proof) decrypt(ctx context.Context, a kmsv1.EncryptionAlgorithmSpec, ci
 
 // random makes n random bytes in the HSM.
 func (p *proof) random(ctx context.Context, n int) ([]byte, error) {
-	ctx, hsm, err := p.hsm(ctx)
+	ctx, hsm, err := p.drawing(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -28,33 +28,3 @@ func (k *Keystore) ReplicateKey(ctx context.Context, req *kmsv1.ReplicateKeyRequ
 func (k *Keystore) UpdatePrimaryRegion(ctx context.Context, req *kmsv1.UpdatePrimaryRegionRequest) (*kmsv1.UpdatePrimaryRegionResponse, error) {
 	return refuse[*kmsv1.UpdatePrimaryRegionResponse](ctx, k, kmsv1.KeyManagementService_UpdatePrimaryRegion_FullMethodName, req)
 }
-
-// CreateCustomKeyStore is not supported.
-func (k *Keystore) CreateCustomKeyStore(ctx context.Context, req *kmsv1.CreateCustomKeyStoreRequest) (*kmsv1.CreateCustomKeyStoreResponse, error) {
-	return refuse[*kmsv1.CreateCustomKeyStoreResponse](ctx, k, kmsv1.KeyManagementService_CreateCustomKeyStore_FullMethodName, req)
-}
-
-// DescribeCustomKeyStores is not supported.
-func (k *Keystore) DescribeCustomKeyStores(ctx context.Context, req *kmsv1.DescribeCustomKeyStoresRequest) (*kmsv1.DescribeCustomKeyStoresResponse, error) {
-	return refuse[*kmsv1.DescribeCustomKeyStoresResponse](ctx, k, kmsv1.KeyManagementService_DescribeCustomKeyStores_FullMethodName, req)
-}
-
-// UpdateCustomKeyStore is not supported.
-func (k *Keystore) UpdateCustomKeyStore(ctx context.Context, req *kmsv1.UpdateCustomKeyStoreRequest) (*kmsv1.UpdateCustomKeyStoreResponse, error) {
-	return refuse[*kmsv1.UpdateCustomKeyStoreResponse](ctx, k, kmsv1.KeyManagementService_UpdateCustomKeyStore_FullMethodName, req)
-}
-
-// ConnectCustomKeyStore is not supported.
-func (k *Keystore) ConnectCustomKeyStore(ctx context.Context, req *kmsv1.ConnectCustomKeyStoreRequest) (*kmsv1.ConnectCustomKeyStoreResponse, error) {
-	return refuse[*kmsv1.ConnectCustomKeyStoreResponse](ctx, k, kmsv1.KeyManagementService_ConnectCustomKeyStore_FullMethodName, req)
-}
-
-// DisconnectCustomKeyStore is not supported.
-func (k *Keystore) DisconnectCustomKeyStore(ctx context.Context, req *kmsv1.DisconnectCustomKeyStoreRequest) (*kmsv1.DisconnectCustomKeyStoreResponse, error) {
-	return refuse[*kmsv1.DisconnectCustomKeyStoreResponse](ctx, k, kmsv1.KeyManagementService_DisconnectCustomKeyStore_FullMethodName, req)
-}
-
-// DeleteCustomKeyStore is not supported.
-func (k *Keystore) DeleteCustomKeyStore(ctx context.Context, req *kmsv1.DeleteCustomKeyStoreRequest) (*kmsv1.DeleteCustomKeyStoreResponse, error) {
-	return refuse[*kmsv1.DeleteCustomKeyStoreResponse](ctx, k, kmsv1.KeyManagementService_DeleteCustomKeyStore_FullMethodName, req)
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -172,12 +173,23 @@ func (r *Regions) of(arn string) *Keystore {
 func (r *Regions) account() string { return r.Default().scope.account }
 func (r *Regions) prefix() string  { return r.account() + "/" }
 
-// backingKeys maps the id of every backing key of every Region to its key.
-func (r *Regions) backingKeys() map[hsmpool.ObjectID]*key {
-	all := r.Default().view.backingKeys()
-	for _, k := range r.stores[1:] {
-		for id, of := range k.view.backingKeys() {
-			all[id] = of
+// materials maps the id of every object that a token should have, of every Region,
+// to what it is.
+func (r *Regions) materials() map[hsmpool.ObjectID]material {
+	all := map[hsmpool.ObjectID]material{}
+	for _, k := range r.stores {
+		maps.Copy(all, k.view.materials())
+	}
+	return all
+}
+
+// hsms are the HSMs of the default key store, "", and of all custom key stores that
+// are connected, by the stores' ids.
+func (r *Regions) hsms() map[string]HSM {
+	all := map[string]HSM{"": r.Default().hsm}
+	for _, k := range r.stores {
+		for id, c := range k.connections.Connected() {
+			all[id] = c
 		}
 	}
 	return all

@@ -319,18 +319,18 @@ func TestKeysOfAnotherRegionAreNoOrphans(t *testing.T) {
 	label := scope{account: "000000000000", region: ireland}.keyARN(uuid.New())
 	_, err := s.pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: stray, Label: label, Type: hsmpool.AES256, Use: hsmpool.Encrypt})
 	s.must(err)
-	res, err := r.Default().orphans(t.Context(), s.pool)
+	res, err := r.Default().orphans(t.Context(), r.hsms())
 	s.must(err)
 	if len(res.GetMetadataOrphans()) != 0 || len(res.GetTokenOrphans()) != 1 || !res.GetTokenOrphans()[0].GetOurs() {
 		t.Errorf("orphans %v, want the stray key alone, as one of ours", res)
 	}
 
 	second, _ := r.Region(ireland)
-	for _, key := range second.view.backingKeys() {
-		_, err := s.pool.Destroy(t.Context(), key.current())
+	for id := range second.view.materials() {
+		_, err := s.pool.Destroy(t.Context(), id)
 		s.must(err)
 	}
-	res, err = r.Default().orphans(t.Context(), s.pool)
+	res, err = r.Default().orphans(t.Context(), r.hsms())
 	s.must(err)
 	if lost := res.GetMetadataOrphans(); len(lost) != 1 || !strings.Contains(lost[0].GetKeyArn(), ireland) {
 		t.Errorf("lost %v, want the key in Ireland", lost)
@@ -380,7 +380,7 @@ func TestClosingGivesInvocationsBackInEveryRegion(t *testing.T) {
 	}
 	s.must(r.Close(t.Context()))
 	for _, k := range r.stores {
-		for id := range k.view.backingKeys() {
+		for id := range k.view.materials() {
 			if count, _, err := k.meter.read(t.Context(), id); err != nil || count != 1 {
 				t.Errorf("%s has %d reserved, %v", k.scope.region, count, err)
 			}

@@ -73,7 +73,7 @@ func (k *Keystore) holdKey(ctx context.Context, id uuid.UUID) (*change, error) {
 // do does what was decided and gives back what is held when its event
 // is durable.
 func (k *Keystore) do(ctx context.Context, on *key, c *chore, held *change) error {
-	i := &audit.Intent{Time: time.Now(), RequestID: uuid.NewString(), EventName: c.name, KeyARN: on.arn, BackingKeyID: c.material}
+	i := &audit.Intent{Time: time.Now(), RequestID: uuid.NewString(), EventName: c.name, KeyARN: on.arn, BackingKeyID: c.material, CustomKeyStoreID: on.store()}
 	held.makes(c.material)
 	if err := k.writeIntent(ctx, i); err != nil {
 		k.settler.add(i, held)

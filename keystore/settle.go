@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,6 +21,7 @@ import (
 const (
 	tookEffect = "The request was cut off before its answer; it had taken effect."
 	noEffect   = "The request was cut off; nothing was changed."
+	storeGone  = "The request was cut off; the custom key store in which it may have left key material is gone."
 	undone     = "The request was cut off; its key material was destroyed."
 	goesOn     = "The deletion was cut off; it goes on."
 	completed  = "" // a deletion, which needs no answer, was done
@@ -36,12 +38,21 @@ func (r *Regions) settle(ctx context.Context) error {
 		if k == nil {
 			k = r.Default() // has what is of no Region, and refuses the rest
 		}
-		if err := k.settleOne(ctx, &i); err != nil {
+		err := k.settleOne(ctx, &i)
+		if errors.Is(err, errStoreAway) {
+			k.settler.add(&i, nil)
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("request %s (%s of %s): %w", i.RequestID, i.EventName, subject, err)
 		}
 	}
 	return nil
 }
+
+// errStoreAway says that a change in a custom key store cannot be settled before
+// the store is connected.
+var errStoreAway = errors.New("the custom key store is not connected")
 
 func (k *Keystore) settleOne(ctx context.Context, i *audit.Intent) error {
 	p := newProof(k, i.RequestID)
@@ -122,7 +133,16 @@ func (k *Keystore) materialOutcome(ctx context.Context, p *proof, i *audit.Inten
 	case !removesMaterial(i.EventName) && hasObject(record, id):
 		return tookEffect, nil
 	}
+	if i.CustomKeyStoreID != "" {
+		if k.view.customStore(i.CustomKeyStoreID) == nil {
+			return storeGone, nil
+		}
+		if _, there := k.connections.Get(i.CustomKeyStoreID); !there {
+			return "", errStoreAway
+		}
+	}
 	p.grant(nil)
+	p.store = i.CustomKeyStoreID
 	if _, err := p.destroy(ctx, id); err != nil {
 		return "", fmt.Errorf("destroying the key material %s: %w", id, err)
 	}

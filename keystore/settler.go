@@ -3,6 +3,7 @@ package keystore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -98,7 +99,10 @@ func (k *Keystore) settleAll(ctx context.Context, all []openChange) (left []open
 			left = append(left, c)
 			continue
 		}
-		if err := k.settleIfOpen(ctx, c.intent); err != nil {
+		if err := k.settleIfOpen(ctx, c.intent); errors.Is(err, errStoreAway) {
+			left = append(left, c) // for as long as it takes
+			continue
+		} else if err != nil {
 			k.log.Warn("a change that was cut off is not settled yet", "operation", c.intent.EventName,
 				"of", cmp.Or(c.intent.KeyARN, c.intent.ResourceARN), "request_id", c.intent.RequestID, "error", err)
 			left = append(left, c)

@@ -51,7 +51,7 @@ func schedulable(k *key) error {
 // cancellable says whether a key's deletion may be cancelled: not once some of
 // its material may have been destroyed.
 func cancellable(k *key) error {
-	switch k.record.GetState() {
+	switch k.state() {
 	case pendingDeletion, pendingReplicaDeletion:
 	default:
 		return invalidState("%s is not pending deletion.", k.arn)
@@ -64,7 +64,7 @@ func cancellable(k *key) error {
 
 // refuseDisabled refuses a disabled key, which has an error of its own.
 func refuseDisabled(k *key) error {
-	if k.record.GetState() == disabled {
+	if k.state() == disabled {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_DISABLED, "%s is disabled.", k.arn)
 	}
 	return nil
@@ -72,7 +72,7 @@ func refuseDisabled(k *key) error {
 
 // refuseIn refuses a key in one of the states.
 func refuseIn(k *key, states ...kmsv1.KeyState) error {
-	if s := k.record.GetState(); slices.Contains(states, s) {
+	if s := k.state(); slices.Contains(states, s) {
 		return invalidState("%s is %s.", k.arn, stateInWords(s))
 	}
 	return nil

@@ -13,6 +13,9 @@ type target struct {
 	alias *alias // nil: it is no alias, or not found
 	// isAlias says that resource is an alias, there or to be.
 	isAlias bool
+	store   *customStore // nil: it is no custom key store, or not found
+	// isStore says that it is a custom key store, for which IAM has no resource.
+	isStore bool
 	// resource is the ARN that policies are asked about, "*" when there is none.
 	resource string
 	// ref is the alias, or its ARN, by which the request names a key; empty when it
@@ -77,7 +80,7 @@ func (k *Keystore) byKeyID(ref string) func() target {
 
 // keyTarget is a key, found or not.
 func (k *Keystore) keyTarget(id uuid.UUID) target {
-	t := target{key: k.view.get(id), resource: k.scope.keyARN(id), path: k.scope.keyPath(id)}
+	t := target{key: k.placed(k.view.get(id)), resource: k.scope.keyARN(id), path: k.scope.keyPath(id)}
 	if t.key == nil {
 		t.err = errorf(annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND, "Key '%s' does not exist", t.resource)
 	}

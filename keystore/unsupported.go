@@ -23,11 +23,3 @@ func refuseUnsupported(req proto.Message) error {
 	}
 	return nil
 }
-
-// refuseStore refuses a request for a custom key store, of which there is none.
-func refuseStore(req proto.Message) error {
-	if r, ok := req.(interface{ GetCustomKeyStoreId() string }); ok && r.GetCustomKeyStoreId() != "" {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_NOT_FOUND, "Custom key store %s does not exist.", r.GetCustomKeyStoreId())
-	}
-	return nil
-}

@@ -25,7 +25,7 @@ func newView(s scope) *view {
 }
 
 // decode says what an event does to the contents. What is neither a key nor an
-// alias nor a grant does nothing.
+// alias nor a grant nor a custom key store does nothing.
 func (v *view) decode(e metadata.Event) (func(*contents), error) {
 	if id, isKey := strings.CutPrefix(e.Entry.Key, v.scope.keyPrefix()); isKey {
 		return v.decodeKey(e, id)
@@ -35,6 +35,9 @@ func (v *view) decode(e metadata.Event) (func(*contents), error) {
 	}
 	if at, isGrant := strings.CutPrefix(e.Entry.Key, v.scope.grantPrefix()); isGrant {
 		return v.decodeGrant(e, at)
+	}
+	if strings.HasPrefix(e.Entry.Key, v.scope.storePrefix()) {
+		return v.decodeStore(e)
 	}
 	return func(*contents) {}, nil
 }
@@ -109,15 +112,26 @@ func (v *view) aliasPage(of uuid.UUID, after string, limit int) (aliases []*alia
 	return aliases, more
 }
 
-// backingKeys maps the id of every backing key to its key.
-func (v *view) backingKeys() map[hsmpool.ObjectID]*key {
+// material is an object that a token should have, as the metadata knows it.
+type material struct {
+	arn     string // of its key, or of the custom key store whose password it seals
+	store   string // the custom key store whose HSM has it; "" is the default one
+	current bool   // it encrypts, and not only decrypts
+	going   bool   // the deletion of its key has begun
+}
+
+// materials maps the id of every object that a token should have to what it is.
+func (v *view) materials() map[hsmpool.ObjectID]material {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	all := make(map[hsmpool.ObjectID]*key, len(v.keys.values))
+	all := make(map[hsmpool.ObjectID]material, len(v.keys.values))
 	for _, k := range v.keys.values {
 		for _, id := range k.objects() {
-			all[id] = k
+			all[id] = material{arn: k.arn, store: k.store(), current: id == k.current(), going: k.record.DeletionStarted != nil}
 		}
+	}
+	for _, s := range v.stores.values {
+		all[s.sealing] = material{arn: s.arn, current: true}
 	}
 	return all
 }

@@ -1,0 +1,237 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/time/rate"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/keystore/connect"
+	"github.com/strongroom-kms/strongroom/proto/describe"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+const (
+	// connectTimeout bounds one attempt to connect.
+	connectTimeout = 5 * time.Minute
+	// reconnectPause is the pause between two attempts to connect after a start.
+	reconnectPause = 5 * time.Second
+)
+
+// connection is the HSMs of a connected custom key store.
+type connection struct {
+	ClusterHSM
+	cluster Cluster
+	quota   *rate.Limiter // nil: none
+}
+
+// newConnection connects with a cluster, whose quota begins full.
+func newConnection(c Cluster, hsm ClusterHSM) *connection {
+	made := &connection{ClusterHSM: hsm, cluster: c}
+	if n := c.RequestsPerSecond(); n > 0 {
+		made.quota = rate.NewLimiter(rate.Limit(n), n)
+	}
+	return made
+}
+
+// active counts the HSMs that take requests.
+func (c *connection) active() (n int) {
+	for _, s := range c.Describe() {
+		if s.State == hsmpool.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+// ConnectCustomKeyStore begins to connect a custom key store; how that ends,
+// DescribeCustomKeyStores tells. One that is connected, or about to be, stays so.
+func (k *Keystore) ConnectCustomKeyStore(ctx context.Context, req *kmsv1.ConnectCustomKeyStoreRequest) (*kmsv1.ConnectCustomKeyStoreResponse, error) {
+	return perform(ctx, k, kmsv1.KeyManagementService_ConnectCustomKeyStore_FullMethodName, req, plan[*kmsv1.ConnectCustomKeyStoreResponse]{
+		targets: on(k.byStore(req.GetCustomKeyStoreId())),
+		check: onStore(func(s *customStore) error {
+			if state := k.connectionState(s); state == failed || state == disconnecting {
+				return k.wrongState(s)
+			}
+			return nil
+		}),
+		change: changeOfStore,
+		run: func(ctx context.Context, p *proof) (*kmsv1.ConnectCustomKeyStoreResponse, error) {
+			s := p.targets[0].store
+			if k.connectionState(s) != disconnected {
+				return new(kmsv1.ConnectCustomKeyStoreResponse), nil
+			}
+			r := s.copyRecord()
+			r.State = connected.Enum()
+			wanted, err := k.writeStore(ctx, p, r, s.revision)
+			if err != nil {
+				return nil, err
+			}
+			k.connect(wanted, k.dialOnce)
+			return new(kmsv1.ConnectCustomKeyStoreResponse), nil
+		},
+	})
+}
+
+// DisconnectCustomKeyStore begins to disconnect a custom key store. From now on its
+// keys are unavailable; requests in flight are answered.
+func (k *Keystore) DisconnectCustomKeyStore(ctx context.Context, req *kmsv1.DisconnectCustomKeyStoreRequest) (*kmsv1.DisconnectCustomKeyStoreResponse, error) {
+	return perform(ctx, k, kmsv1.KeyManagementService_DisconnectCustomKeyStore_FullMethodName, req, plan[*kmsv1.DisconnectCustomKeyStoreResponse]{
+		targets: on(k.byStore(req.GetCustomKeyStoreId())),
+		check: onStore(func(s *customStore) error {
+			if state := k.connectionState(s); state == disconnected || state == disconnecting {
+				return k.wrongState(s)
+			}
+			return nil
+		}),
+		change: changeOfStore,
+		run: func(ctx context.Context, p *proof) (*kmsv1.DisconnectCustomKeyStoreResponse, error) {
+			s := p.targets[0].store
+			r := s.copyRecord()
+			r.State, r.ErrorCode = disconnected.Enum(), nil
+			if _, err := k.writeStore(ctx, p, r, s.revision); err != nil {
+				return nil, err
+			}
+			k.connections.Disconnect(s.id, func(err error) {
+				k.log.Info("a custom key store is disconnected", "custom_key_store_id", s.id, "error", err)
+			})
+			return new(kmsv1.DisconnectCustomKeyStoreResponse), nil
+		},
+	})
+}
+
+// reconnect connects the stores that were connected when the service stopped. A
+// cluster that is away for a while is waited for.
+func (k *Keystore) reconnect() {
+	stores, _ := k.view.storePage("", maxStores)
+	for _, s := range stores {
+		if s.record.GetState() == connected {
+			k.connect(s, k.dialPatiently)
+		}
+	}
+}
+
+// connect begins to connect a store, and writes down when that has failed.
+func (k *Keystore) connect(s *customStore, dial func(context.Context, *customStore) (*connection, error)) {
+	k.connections.Connect(s.id, func(ctx context.Context) (*connection, error) { return dial(ctx, s) }, func(err error) {
+		about := []any{"custom_key_store_id", s.id, "name", s.record.GetName(), "cluster_id", s.record.GetClusterId()}
+		switch {
+		case err == nil:
+			k.log.Info("a custom key store is connected", about...)
+		case errors.Is(err, connect.ErrGivenUp) || errors.Is(err, context.Canceled):
+		default:
+			code := connectionErrorCode(err)
+			k.log.Error("a custom key store could not be connected; disconnect it, repair what is wrong, and connect it again",
+				append(about, "connection_error_code", describe.WireName(code), "error", err)...)
+			k.connectionFailed(s.id, code)
+		}
+	})
+}
+
+// dialPatiently tries to connect until that succeeds, or fails in a way that an
+// operator has to mend.
+func (k *Keystore) dialPatiently(ctx context.Context, s *customStore) (*connection, error) {
+	for {
+		c, err := k.dialOnce(ctx, s)
+		if err == nil || !passing(err) {
+			return c, err
+		}
+		k.log.Warn("a custom key store cannot be connected yet", "custom_key_store_id", s.id, "cluster_id", s.record.GetClusterId(), "error", err)
+		select {
+		case <-time.After(reconnectPause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// errNoCluster says that the configuration has no cluster of a store's.
+var errNoCluster = errors.New("the configuration has no such cluster")
+
+// dialOnce connects a store with its cluster: one login.
+func (k *Keystore) dialOnce(ctx context.Context, s *customStore) (*connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	c := k.cluster(s.record.GetClusterId())
+	if c == nil {
+		return nil, fmt.Errorf("cluster %s: %w", s.record.GetClusterId(), errNoCluster)
+	}
+	p := newProof(k, uuid.NewString())
+	p.grant(nil)
+	password, err := p.openPassword(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("decrypting the password: %w", err)
+	}
+	defer clear(password)
+	hsm, err := c.Connect(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	return newConnection(c, hsm), nil
+}
+
+// connectionFailed writes down why a store could not be connected, unless it was
+// disconnected meanwhile.
+func (k *Keystore) connectionFailed(id string, code kmsv1.ConnectionErrorCodeType) {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	err := k.writeFailure(ctx, id, code)
+	if err != nil {
+		k.log.Error("the failure of a connection could not be written down: the custom key store looks as if it were being connected",
+			"custom_key_store_id", id, "error", err)
+	}
+}
+
+func (k *Keystore) writeFailure(ctx context.Context, id string, code kmsv1.ConnectionErrorCodeType) error {
+	held, err := k.changes.begin(ctx, k.scope.storePath(id))
+	if err != nil {
+		return err
+	}
+	defer held.end()
+	s := k.view.customStore(id)
+	if s == nil || s.record.GetState() != connected {
+		return nil
+	}
+	r := s.copyRecord()
+	r.State, r.ErrorCode = failed.Enum(), &code
+	_, err = replaceValue(ctx, k.store, k.scope.storePath(id), r, s.revision)
+	return err
+}
+
+// passing says whether a failure to connect may pass by itself: an HSM that does
+// not answer. Whatever has to do with the login is not tried again, since HSMs lock
+// their users.
+func passing(err error) bool {
+	var e *hsmpool.Error
+	return errors.As(err, &e) && (e.Class == hsmpool.Unavailable || e.Class == hsmpool.Timeout || e.Class == hsmpool.Busy)
+}
+
+// connectionErrorCode names a failure to connect as AWS does.
+func connectionErrorCode(err error) kmsv1.ConnectionErrorCodeType {
+	if errors.Is(err, errNoCluster) || errors.Is(err, hsmpool.ErrNoToken) {
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND
+	}
+	var e *hsmpool.Error
+	if !errors.As(err, &e) {
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR
+	}
+	switch ckr.RV(e.RV) {
+	case ckr.PINIncorrect, ckr.PINInvalid, ckr.PINLenRange:
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INVALID_CREDENTIALS
+	case ckr.PINLocked:
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_USER_LOCKED_OUT
+	case ckr.UserPINNotInitialized:
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_USER_NOT_FOUND
+	case ckr.UserAlreadyLoggedIn:
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_USER_LOGGED_IN
+	}
+	if passing(err) {
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_NETWORK_ERRORS
+	}
+	return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR
+}
