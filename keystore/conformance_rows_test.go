@@ -176,7 +176,6 @@ func refusedRows() []conformanceRow {
 	ofKey := deniedOn("arn:aws:kms:us-east-1:000000000000:key/" + goneID)
 	none := deniedOn("*")
 	refused := answer{annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION, "{op} is not supported.", inferred}
-	undeclared := answer{invalid, refused.message, inferred}
 	noStore := answer{annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_NOT_FOUND, "Custom key store " + *store + " does not exist.", apiReference}
 	replicate := &kmsv1.ReplicateKeyRequest{KeyId: id, ReplicaRegion: new("eu-west-1")}
 	primary := &kmsv1.UpdatePrimaryRegionRequest{KeyId: id, PrimaryRegion: new("eu-west-1")}
@@ -191,9 +190,8 @@ func refusedRows() []conformanceRow {
 		{name: "denied", caller: nobody, want: none, request: primary},
 		{name: "refused", caller: admin, want: refused, request: primary},
 		{name: "denied", caller: nobody, want: none, request: create},
-		{name: "refused", caller: admin, want: undeclared, request: create},
+		{name: "no cluster", caller: admin, want: answer{invalid, "CloudHsmClusterId is required for a custom key store of type AWS_CLOUDHSM.", inferred}, request: create},
 		{name: "denied", caller: nobody, want: none, request: describe},
-		{name: "refused", caller: admin, want: undeclared, request: describe},
 		{name: "unknown store", caller: admin, want: noStore, request: &kmsv1.UpdateCustomKeyStoreRequest{CustomKeyStoreId: store}},
 		{name: "unknown store", caller: admin, want: noStore, request: &kmsv1.ConnectCustomKeyStoreRequest{CustomKeyStoreId: store}},
 		{name: "unknown store", caller: admin, want: noStore, request: &kmsv1.DisconnectCustomKeyStoreRequest{CustomKeyStoreId: store}},

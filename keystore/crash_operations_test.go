@@ -25,7 +25,7 @@ type operation struct {
 
 // operations are all that change something.
 func operations() []operation {
-	return slices.Concat(keyOperations(), importOperations(), accessOperations(), rotationOperations(), tagOperations(), aliasOperations(), directoryOperations(), serviceOperations())
+	return slices.Concat(keyOperations(), importOperations(), accessOperations(), rotationOperations(), tagOperations(), aliasOperations(), directoryOperations(), storeOperations(), serviceOperations())
 }
 
 func keyOperations() []operation {

@@ -70,7 +70,7 @@ func TestProcessThatKillsItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	op, f := operations()[o.Operation], &fuse{at: o.Step}
-	s := &service{t: t, dir: o.Dir, fuse: f, now: op.now}
+	s := &service{t: t, dir: o.Dir, fuse: f, now: op.now, with: awayClusters()}
 	asked := op.do != nil && !o.Restart
 	if !asked {
 		f.light()

@@ -62,6 +62,7 @@ type startingPoint struct {
 func newStartingPoint(t *testing.T) *startingPoint {
 	t.Helper()
 	s := newService(t)
+	s.with = awayClusters()
 	s.initToken()
 	s.start()
 	p := &startingPoint{dir: s.dir, names: map[uuid.UUID]string{}, sealed: map[string][]byte{}}
@@ -91,6 +92,7 @@ func newStartingPoint(t *testing.T) *startingPoint {
 	}
 	p.addImported(s)
 	s.addDirectory()
+	s.addStores()
 	p.world, p.events, p.api = s.world(p.names), len(s.events()), s.Describe()
 	s.stop()
 	return p
@@ -110,10 +112,7 @@ func (p *startingPoint) expectAll(t *testing.T, some []operation) {
 
 // notOffered are operations that are refused whatever they are asked for.
 func notOffered() []string {
-	return []string{
-		"ReplicateKey", "UpdatePrimaryRegion",
-		"CreateCustomKeyStore", "UpdateCustomKeyStore", "ConnectCustomKeyStore", "DisconnectCustomKeyStore", "DeleteCustomKeyStore",
-	}
+	return []string{"ReplicateKey", "UpdatePrimaryRegion"}
 }
 
 // copyService copies the directory of a service that does not run.
@@ -181,7 +180,7 @@ func secondSteps(first, steps int) []int {
 // keys, aliases, key material and events.
 func (c crash) expectSettledIn(t *testing.T, dir string) {
 	t.Helper()
-	s := &service{t: t, dir: dir, now: c.op.now}
+	s := &service{t: t, dir: dir, now: c.op.now, with: awayClusters()}
 	s.start()
 	c.op.await(s)
 	found, events := s.world(c.start.names), s.events()[c.start.events:]

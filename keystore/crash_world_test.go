@@ -21,6 +21,8 @@ type world struct {
 
 	Principals map[string][]string // that are stored, with their policies
 	Policies   map[string]string
+
+	Stores map[string]kmsv1.ConnectionStateType // as they are to be, by their names
 }
 
 type worldKey struct {
@@ -36,8 +38,10 @@ type worldKey struct {
 
 // world reads what the service holds. A key without a name is called "new".
 func (s *service) world(names map[uuid.UUID]string) world {
-	w := world{Keys: map[string]worldKey{}, Aliases: map[string]string{}, Principals: map[string][]string{}, Policies: map[string]string{}}
+	w := world{Keys: map[string]worldKey{}, Aliases: map[string]string{}, Principals: map[string][]string{}, Policies: map[string]string{},
+		Stores: map[string]kmsv1.ConnectionStateType{}}
 	s.addDirectoryTo(w)
+	s.addStoresTo(w)
 	name := func(id uuid.UUID) string {
 		if n, ok := names[id]; ok {
 			return n
@@ -67,7 +71,7 @@ func (s *service) world(names map[uuid.UUID]string) world {
 }
 
 func (w world) clone() world {
-	return world{Keys: maps.Clone(w.Keys), Aliases: maps.Clone(w.Aliases), Principals: maps.Clone(w.Principals), Policies: maps.Clone(w.Policies)}
+	return world{Keys: maps.Clone(w.Keys), Aliases: maps.Clone(w.Aliases), Principals: maps.Clone(w.Principals), Policies: maps.Clone(w.Policies), Stores: maps.Clone(w.Stores)}
 }
 
 // set changes a key.

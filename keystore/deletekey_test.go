@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -53,8 +52,7 @@ func (s *service) awaitEvent(name string, n int) event {
 	defer cancel()
 	for rec, err := range s.trail.Events(ctx, audit.Query{Follow: true}) {
 		s.must(err)
-		var e event
-		s.must(json.Unmarshal(rec.JSON, &e))
+		e := s.decodeEvent(rec)
 		if e.EventName != name {
 			continue
 		}

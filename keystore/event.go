@@ -127,7 +127,16 @@ func (r *request) tlsDetails() *audit.TLSDetails {
 func (p *proof) additional() []byte {
 	b := p.ofStore(nil)
 	if p.trace.HSM != "" {
-		b = p.ofHSM(b)
+		b = appendMember(b, "hsmId", []byte(p.trace.HSM))
+	}
+	switch {
+	case p.destroyed != nil:
+		b = appendDestroyed(b, p.destroyed)
+	case p.trace.HSM != "":
+		b = p.ofMaterial(b)
+	}
+	if p.trace.HSM != "" {
+		b = appendMember(b, "returnCode", []byte(ckr.RV(p.trace.RV).String()))
 	}
 	if b == nil {
 		return nil
@@ -154,19 +163,16 @@ func (p *proof) ofStore(b []byte) []byte {
 	return b
 }
 
-// ofHSM appends what the HSM did.
-func (p *proof) ofHSM(b []byte) []byte {
-	b = appendMember(b, "hsmId", []byte(p.trace.HSM))
+// ofMaterial appends the backing keys that were used.
+func (p *proof) ofMaterial(b []byte) []byte {
 	switch {
-	case p.destroyed != nil:
-		b = appendDestroyed(b, p.destroyed)
 	case p.source != (hsmpool.ObjectID{}):
 		b = appendMaterial(b, `,"sourceBackingKeyId":`, `,"sourceKeyMaterialId":`, p.source)
 		b = appendMaterial(b, `,"destinationBackingKeyId":`, `,"destinationKeyMaterialId":`, p.material)
 	case p.material != (hsmpool.ObjectID{}):
 		b = appendMaterial(b, `,"backingKeyId":`, `,"keyMaterialId":`, p.material)
 	}
-	return appendMember(b, "returnCode", []byte(ckr.RV(p.trace.RV).String()))
+	return b
 }
 
 func appendMaterial(b []byte, object, name string, id hsmpool.ObjectID) []byte {

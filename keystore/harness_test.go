@@ -219,11 +219,15 @@ func (s *service) events() []event {
 	var all []event
 	for rec, err := range s.trail.Events(s.t.Context(), audit.Query{}) {
 		s.must(err)
-		var e event
-		s.must(json.Unmarshal(rec.JSON, &e))
-		all = append(all, e)
+		all = append(all, s.decodeEvent(rec))
 	}
 	return all
+}
+
+func (s *service) decodeEvent(rec audit.EventRecord) (e event) {
+	s.t.Helper()
+	s.must(json.Unmarshal(rec.JSON, &e))
+	return e
 }
 
 // lastEvent returns the newest API event.
