@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -101,9 +100,11 @@ func newHarness(t testing.TB) *harness {
 
 // principalOf is Config.Principals.
 func (h *harness) principalOf(uris, dns []string) string {
-	for _, name := range slices.Concat(uris, dns) {
-		if arn, ok := h.known.Load(name); ok {
-			return arn.(string)
+	for _, names := range [][]string{uris, dns} {
+		for _, name := range names {
+			if arn, ok := h.known.Load(name); ok {
+				return arn.(string)
+			}
 		}
 	}
 	return ""
