@@ -179,6 +179,7 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		Metadata: d.metadata,
 		Trail:    d.trail,
 		Journal:  d.journal,
+		Clusters: d.clusters(),
 		Logger:   d.logger.Named("keystore"),
 
 		AcceptNewJournal: d.options.AcceptNewJournal,
