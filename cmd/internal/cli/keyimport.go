@@ -15,6 +15,7 @@ import (
 
 type keyImportCmd struct {
 	Parameters keyImportParametersCmd `cmd:"" help:"Get what key material is wrapped and imported with."`
+	Wrap       keyImportWrapCmd       `cmd:"" help:"Wrap key material, without a server."`
 	Material   keyImportMaterialCmd   `cmd:"" help:"Import wrapped key material."`
 	Delete     keyImportDeleteCmd     `cmd:"" help:"Delete imported key material; it can be imported again."`
 }
@@ -34,8 +35,7 @@ func (*keyImportParametersCmd) Help() string {
 	return `Example:
 
     strongroom key import parameters $KEY --algorithm RSAES_OAEP_SHA_256 --spec RSA_3072 --public-key wrap.der --token token
-    openssl pkeyutl -encrypt -pubin -keyform DER -inkey wrap.der -in material -out wrapped \
-        -pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256
+    strongroom key import wrap --public-key wrap.der --algorithm RSAES_OAEP_SHA_256 material -o wrapped
     strongroom key import material $KEY --token token wrapped`
 }
 
