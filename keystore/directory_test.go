@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/audit"
@@ -121,6 +123,26 @@ func TestConfiguredPrincipalsHaveToAgree(t *testing.T) {
 		if _, err := newDirectory(testScope, c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// TestWhatIsNotInForceIsSaidOnce has a principal lose its policy, and other changes
+// come after that.
+func TestWhatIsNotInForceIsSaidOnce(t *testing.T) {
+	var log bytes.Buffer
+	d, err := newDirectory(testScope, Config{Logger: hclog.New(&hclog.LoggerOptions{Output: &log})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newDirectoryContents()
+	c.principals[bob] = &storedPrincipal{record: &storagev1.PrincipalRecord{Arn: new(bob), Policies: []string{"gone"}}}
+	for range 3 {
+		if err := d.publish(&c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(log.String(), `[WARN]  the stored principal `+bob+` has the policy "gone", which does not exist and grants nothing`); n != 1 {
+		t.Errorf("said %d times:\n%s", n, &log)
 	}
 }
 

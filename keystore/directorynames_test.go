@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"fmt"
 	"testing"
 )
 
@@ -56,6 +57,24 @@ func TestNamesThatNoCertificateCouldHave(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// BenchmarkPrincipalOf looks up the last of the names of a certificate among those
+// of 1,000 principals, as each request does.
+func BenchmarkPrincipalOf(b *testing.B) {
+	arns := map[string]string{}
+	for i := range 1000 {
+		arns[fmt.Sprintf("spiffe://corp/user-%d", i)] = fmt.Sprintf("arn:aws:iam::000000000000:user/user-%d", i)
+	}
+	d := &directory{}
+	d.names.Store(newCertificateNames(arns))
+	uris := []string{"spiffe://other/user", "spiffe://corp/user-500"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if d.principalOf(uris, nil) == "" {
+			b.Fatal("nobody")
 		}
 	}
 }
