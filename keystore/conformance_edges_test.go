@@ -80,7 +80,7 @@ func (c *conformance) atEdge(operation, name string, value any) answer {
 // edgeOfName is the answer to a value that is as long as it may be, but names nothing.
 func edgeOfName(operation, name, text string) (answer, bool) {
 	switch {
-	case name == "keyId", name == "targetKeyId" && operation == "CreateAlias", name == "sourceKeyId":
+	case name == "keyId", name == "targetKeyId", name == "sourceKeyId":
 		return answer{notFound, "Invalid keyId '" + text + "'", inferred}, true
 	case name == "attestationDocument":
 		return answer{declared(operation, unsupported, "GenerateRandom", "GenerateDataKeyPair"), "Recipient is not supported.", inferred}, true
@@ -137,7 +137,6 @@ func usually(operation string) answer {
 		"VerifyMac":          {invalidMAC, "The MAC is not that of the message under {arn}.", inferred},
 		"DeriveSharedSecret": {invalid, "PublicKey is not a public key on the curve of {arn}.", inferred},
 		"ReEncrypt":          garbage('x'),
-		"UpdateAlias":        {notFound, "Alias arn:aws:kms:us-east-1:000000000000:alias/gone is not found.", apiReference},
 		"ImportKeyMaterial":  {invalidToken, "The import token is not the one that GetParametersForImport answered last for {arn}.", inferred},
 	}[operation]
 }

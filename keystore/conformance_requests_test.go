@@ -32,12 +32,9 @@ func (c *conformance) otherRequests() []proto.Message {
 		&kmsv1.DecryptRequest{CiphertextBlob: x},
 		&kmsv1.ReEncryptRequest{CiphertextBlob: x, DestinationKeyId: key},
 		&kmsv1.CreateAliasRequest{AliasName: new("alias/new"), TargetKeyId: key},
-		&kmsv1.UpdateAliasRequest{AliasName: new("alias/gone"), TargetKeyId: key},
+		&kmsv1.UpdateAliasRequest{AliasName: new("alias/here"), TargetKeyId: key},
 		&kmsv1.DeleteAliasRequest{AliasName: new("alias/gone")},
-		&kmsv1.RevokeGrantRequest{KeyId: key, GrantId: new("x")},
 		&kmsv1.RetireGrantRequest{KeyId: key, GrantId: new("x")},
-		&kmsv1.GetKeyRotationStatusRequest{KeyId: key},
-		&kmsv1.RotateKeyOnDemandRequest{KeyId: c.awaiting.KeyId},
 		&kmsv1.GetParametersForImportRequest{
 			KeyId:             c.awaiting.KeyId,
 			WrappingAlgorithm: kmsv1.AlgorithmSpec_ALGORITHM_SPEC_RSAES_OAEP_SHA_256.Enum(), WrappingKeySpec: kmsv1.WrappingKeySpec_WRAPPING_KEY_SPEC_RSA_2048.Enum(),

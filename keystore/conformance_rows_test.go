@@ -23,59 +23,6 @@ const (
 	oneKey      = kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256
 )
 
-// keyedOperations are the operations that name a key by KeyId.
-func keyedOperations() []keyed {
-	x := []byte("x")
-	symmetric := keyed{field: "key_id", spec: aKeySpec, usage: encryptDecrypt}
-	with := func(k keyed, requests ...proto.Message) (all []keyed) {
-		for _, r := range requests {
-			k.request = r
-			all = append(all, k)
-		}
-		return all
-	}
-	using, reading, changing, describing := symmetric, symmetric, symmetric, symmetric
-	using.wrongUsage, using.disabled, using.pending = true, whenDisabled(), whenPending()
-	changing.pending, describing.pending = whenPending(), whenPending()
-	signing, macing, agreeing, public := using, using, using, using
-	signing.spec, signing.usage = curveSpec, signVerify
-	macing.spec, macing.usage = secretSpec, generateVerifyMac
-	agreeing.spec, agreeing.usage = curveSpec, keyAgreement
-	public.spec, public.usage, public.wrongUsage = curveSpec, signVerify, false
-	granting := symmetric
-	granting.disabled, granting.pending = whenDisabled(), whenPending()
-	cancelling := symmetric
-	cancelling.enabled = answer{wrongState, "{arn} is not pending deletion.", keyStates}
-	cancelling.pending = answer{kind: ok, source: keyStates}
-	verifying, comparing, deriving := signing, macing, agreeing
-	verifying.enabled = answer{annotationsv1.ErrorKind_ERROR_KIND_KMS_INVALID_SIGNATURE, "The signature is not that of the message under {arn}.", inferred}
-	comparing.enabled = answer{annotationsv1.ErrorKind_ERROR_KIND_KMS_INVALID_MAC, "The MAC is not that of the message under {arn}.", inferred}
-	deriving.enabled = answer{invalid, "PublicKey is not a public key on the curve of {arn}.", inferred}
-	ecdh := kmsv1.KeyAgreementAlgorithmSpec_KEY_AGREEMENT_ALGORITHM_SPEC_ECDH
-
-	all := with(using,
-		&kmsv1.EncryptRequest{Plaintext: x},
-		&kmsv1.GenerateDataKeyRequest{KeySpec: oneKey.Enum()},
-		&kmsv1.GenerateDataKeyWithoutPlaintextRequest{KeySpec: oneKey.Enum()},
-		&kmsv1.GenerateDataKeyPairRequest{KeyPairSpec: pairP256.Enum()},
-		&kmsv1.GenerateDataKeyPairWithoutPlaintextRequest{KeyPairSpec: pairP256.Enum()})
-	all = append(all, with(signing, &kmsv1.SignRequest{Message: x, SigningAlgorithm: ecdsaSHA256.Enum()})...)
-	all = append(all, with(macing, &kmsv1.GenerateMacRequest{Message: x, MacAlgorithm: hmacSHA256.Enum()})...)
-	all = append(all, with(public, &kmsv1.GetPublicKeyRequest{})...)
-	all = append(all, with(reading, &kmsv1.DescribeKeyRequest{}, &kmsv1.GetKeyPolicyRequest{}, &kmsv1.ListKeyPoliciesRequest{},
-		&kmsv1.ListResourceTagsRequest{}, &kmsv1.ListGrantsRequest{}, &kmsv1.ListKeyRotationsRequest{}, &kmsv1.GetKeyLastUsageRequest{})...)
-	all = append(all, with(changing, &kmsv1.EnableKeyRequest{}, &kmsv1.DisableKeyRequest{}, &kmsv1.ScheduleKeyDeletionRequest{})...)
-	all = append(all, with(describing, &kmsv1.UpdateKeyDescriptionRequest{Description: new("d")},
-		&kmsv1.TagResourceRequest{Tags: tagsOf("a", "1")}, &kmsv1.UntagResourceRequest{TagKeys: []string{"a"}})...)
-	all = append(all, with(granting, &kmsv1.CreateGrantRequest{GranteePrincipal: new(app), Operations: []kmsv1.GrantOperation{mayEncrypt}},
-		&kmsv1.EnableKeyRotationRequest{}, &kmsv1.DisableKeyRotationRequest{})...)
-	all = append(all, with(verifying, &kmsv1.VerifyRequest{Message: x, SigningAlgorithm: ecdsaSHA256.Enum(), Signature: x})...)
-	all = append(all, with(comparing, &kmsv1.VerifyMacRequest{Message: x, MacAlgorithm: hmacSHA256.Enum(), Mac: x})...)
-	all = append(all, with(deriving, &kmsv1.DeriveSharedSecretRequest{PublicKey: x, KeyAgreementAlgorithm: ecdh.Enum()})...)
-	all = append(all, with(reading, &kmsv1.PutKeyPolicyRequest{Policy: new(policyOf(admin))})...)
-	return append(all, with(cancelling, &kmsv1.CancelKeyDeletionRequest{})...)
-}
-
 // accountRows are of operations that have other answers than those of a key's
 // generated rows.
 func (c *conformance) accountRows() []conformanceRow {
@@ -116,11 +63,9 @@ func (c *conformance) namedRows(key *kmsv1.KeyMetadata) []conformanceRow {
 		{name: "unknown alias", caller: admin, request: &kmsv1.UpdateAliasRequest{AliasName: new("alias/gone"), TargetKeyId: key.KeyId}, want: noAlias},
 		{name: "unknown alias", caller: admin, request: &kmsv1.DeleteAliasRequest{AliasName: new("alias/gone")}, want: noAlias},
 		{name: "allowed", caller: admin, request: &kmsv1.DeleteAliasRequest{AliasName: new("alias/there")}},
-		{name: "no grant id", caller: admin, request: &kmsv1.RevokeGrantRequest{KeyId: key.KeyId, GrantId: new("x")}, want: badGrant},
 		{name: "no grant id", caller: admin, request: &kmsv1.RetireGrantRequest{KeyId: key.Arn, GrantId: new("x")}, want: badGrant},
 		{name: "wrong usage, and garbage", caller: app, request: &kmsv1.ReEncryptRequest{CiphertextBlob: []byte("x"), SourceKeyId: signer.KeyId, DestinationKeyId: key.KeyId},
 			want: answer{annotationsv1.ErrorKind_ERROR_KIND_INVALID_KEY_USAGE, signer.GetArn() + " key usage is SIGN_VERIFY which is not valid for ReEncrypt.", apiReference}},
-		{name: "allowed", caller: app, request: &kmsv1.GetKeyRotationStatusRequest{KeyId: key.KeyId}},
 		{name: "denied", caller: app, request: &kmsv1.RotateKeyOnDemandRequest{KeyId: key.KeyId}, want: answer{denied,
 			"User: " + app + " is not authorized to perform: kms:RotateKeyOnDemand on resource: " + key.GetArn() + " because no identity-based policy allows the kms:RotateKeyOnDemand action", permissions}},
 		{name: "denied", caller: app, request: &kmsv1.PutKeyPolicyRequest{KeyId: key.KeyId, Policy: new("{}")}, want: answer{denied,
@@ -146,6 +91,8 @@ func (c *conformance) limitRows() []conformanceRow {
 		{&kmsv1.ListGrantsRequest{KeyId: key}, "limit", 1, 100},
 		{&kmsv1.ListRetirableGrantsRequest{RetiringPrincipal: new(app)}, "limit", 1, 100},
 		{&kmsv1.ListResourceTagsRequest{KeyId: key}, "limit", 1, 50},
+		{&kmsv1.ListKeyPoliciesRequest{KeyId: key}, "limit", 1, 1000},
+		{&kmsv1.ListKeyRotationsRequest{KeyId: key}, "limit", 1, 1000},
 	} {
 		for _, n := range []int32{l.least - 1, l.least, l.most, l.most + 1} {
 			req := proto.Clone(l.request)

@@ -3,6 +3,7 @@ package keystore
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,8 @@ type answer struct {
 type conformanceRow struct {
 	name, caller string
 	request      proto.Message
-	state        kmsv1.KeyState // of the key; unspecified: enabled
+	key          *kmsv1.KeyMetadata // that the answer is of; nil: none
+	state        kmsv1.KeyState     // of the key meanwhile; unspecified: enabled
 	want         answer
 }
 
@@ -54,8 +56,11 @@ type keyed struct {
 	// disabled, pending: what is answered for a key in these states; zero: as for
 	// one that is enabled.
 	disabled, pending answer
-	wrongUsage        bool   // a key of another usage is refused
-	enabled           answer // zero: done
+	// in is what is answered for one in the other states; none: as for one that is
+	// enabled.
+	in         map[kmsv1.KeyState]answer
+	wrongUsage bool   // a key of another usage is refused
+	enabled    answer // zero: done
 }
 
 // conformance is the state of the test.
@@ -64,6 +69,8 @@ type conformance struct {
 	// keys of every usage, which nothing changes for good.
 	keys     map[kmsv1.KeyUsageType]*kmsv1.KeyMetadata
 	awaiting *kmsv1.KeyMetadata // a key without its material
+	rsa      *kmsv1.KeyMetadata // of 2048 bits, that encrypts
+	sealed   []byte             // under the symmetric key
 	count    map[string]int
 }
 
@@ -74,21 +81,17 @@ func TestConformance(t *testing.T) {
 	c.keys[encryptDecrypt] = c.createKey()
 	c.keys[signVerify], c.keys[keyAgreement] = c.keyOf(curveSpec, signVerify), c.keyOf(curveSpec, keyAgreement)
 	c.keys[generateVerifyMac] = c.keyOf(secretSpec, generateVerifyMac)
-	c.awaiting = c.awaitingKey(aKeySpec, encryptDecrypt)
+	c.awaiting, c.rsa = c.awaitingKey(aKeySpec, encryptDecrypt), c.keyOf(kmsv1.KeySpec_KEY_SPEC_RSA_2048, encryptDecrypt)
+	c.must(c.createAlias("alias/here", c.keys[encryptDecrypt].KeyId))
+	sealed, err := c.encrypt(c.keys[encryptDecrypt].GetKeyId())
+	c.must(err)
+	c.sealed = sealed
 	for _, o := range keyedOperations() {
 		c.checkKeyed(t, o)
 	}
-	for _, r := range c.accountRows() {
-		c.check(t, r, nil)
-	}
-	for _, r := range c.limitRows() {
-		c.check(t, r, nil)
-	}
-	for _, r := range refusedRows() {
-		c.check(t, r, nil)
-	}
-	for _, r := range c.sizeRows(c.wellFormed()) {
-		c.check(t, r, nil)
+	requests := c.wellFormed()
+	for _, r := range slices.Concat(c.accountRows(), c.limitRows(), c.countRows(), refusedRows(), c.sizeRows(requests), c.nameRows(requests), c.kindRows(), c.pairRows()) {
+		c.check(t, r)
 	}
 	c.report(t)
 }
@@ -129,21 +132,22 @@ func (c *conformance) call(ctx context.Context, req proto.Message) error {
 	return err
 }
 
-// check makes the request of a row; a row's key is put into its state first.
-func (c *conformance) check(t *testing.T, r conformanceRow, key *kmsv1.KeyMetadata) {
+// check makes the request of a row; a row's key is put into its state meanwhile.
+func (c *conformance) check(t *testing.T, r conformanceRow) {
 	operation := operationOf(r.request)
 	c.count[operation]++
 	t.Run(operation+"/"+r.name, func(t *testing.T) {
 		s := c.in(t)
-		if key != nil {
-			s.setState(key.KeyId, r.state)
+		if r.state != kmsv1.KeyState_KEY_STATE_UNSPECIFIED {
+			s.setState(r.key.KeyId, r.state)
+			defer s.setState(r.key.KeyId, r.key.GetKeyState())
 		}
 		err := c.call(s.as(r.caller), r.request)
 		message := ""
 		if err != nil {
 			message = AsError(err).Message
 		}
-		want := r.want.text(operation, key)
+		want := r.want.text(operation, r.key)
 		if kindOf(err) != r.want.kind || message != want {
 			t.Errorf("%v\n got %q\nwant %v\n     %q (%s)", kindOf(err), message, r.want.kind, want, r.want.source)
 		}
@@ -153,9 +157,6 @@ func (c *conformance) check(t *testing.T, r conformanceRow, key *kmsv1.KeyMetada
 // setState puts a key into a state, by its record.
 func (s *service) setState(id *string, state kmsv1.KeyState) {
 	s.t.Helper()
-	if state == kmsv1.KeyState_KEY_STATE_UNSPECIFIED {
-		state = enabled
-	}
 	s.change(id, func(r *storagev1.KeyRecord) {
 		r.State, r.DeletionDate = &state, nil
 		if state == pendingDeletion {
@@ -178,6 +179,18 @@ func deniedOn(resource string) answer {
 
 func whenDisabled() answer { return answer{isDisabled, "{arn} is disabled.", keyStates} }
 func whenPending() answer  { return answer{wrongState, "{arn} is pending deletion.", keyStates} }
+
+// refusedIn are the answers to keys in some states.
+func refusedIn(states ...kmsv1.KeyState) map[kmsv1.KeyState]answer {
+	words := map[kmsv1.KeyState]string{
+		creating: "creating", pendingReplicaDeletion: "pending replica deletion", pendingImport: "pending import", unavailable: "unavailable", updating: "updating",
+	}
+	refused := make(map[kmsv1.KeyState]answer)
+	for _, s := range states {
+		refused[s] = answer{wrongState, "{arn} is " + words[s] + ".", keyStates}
+	}
+	return refused
+}
 
 const goneID = "12345678-1234-1234-1234-123456789012"
 
@@ -207,26 +220,32 @@ func (c *conformance) checkKeyed(t *testing.T, o keyed) {
 		{name: "disabled", caller: admin, request: on(key.KeyId), state: disabled, want: either(o.disabled, o.enabled)},
 		{name: "pending deletion", caller: admin, request: on(key.KeyId), state: pendingDeletion, want: either(o.pending, o.enabled)},
 	}
-	for _, r := range rows {
-		c.check(t, r, key)
+	for _, state := range []kmsv1.KeyState{creating, pendingReplicaDeletion, pendingImport, unavailable, updating} {
+		rows = append(rows, conformanceRow{name: stateInWords(state), caller: admin, request: on(key.KeyId), state: state, want: either(o.in[state], o.enabled)})
 	}
 	if o.wrongUsage {
-		c.checkWrongUsage(t, o, on)
+		rows = append(rows, c.wrongUsageRows(o, on)...)
 	}
-	c.check(t, conformanceRow{name: "allowed", caller: admin, request: on(key.KeyId), want: o.enabled}, key)
+	for _, r := range append(rows, conformanceRow{name: "allowed", caller: admin, request: on(key.KeyId), want: o.enabled}) {
+		if r.key == nil {
+			r.key = key
+		}
+		c.check(t, r)
+	}
 }
 
-// checkWrongUsage asks with a key of another usage, which wins over its state.
-func (c *conformance) checkWrongUsage(t *testing.T, o keyed, on func(*string) proto.Message) {
+// wrongUsageRows ask with a key of another usage, which wins over its state.
+func (c *conformance) wrongUsageRows(o keyed, on func(*string) proto.Message) []conformanceRow {
 	other := c.keys[encryptDecrypt]
 	if o.usage == encryptDecrypt {
 		other = c.keys[signVerify]
 	}
-	want := answer{annotationsv1.ErrorKind_ERROR_KIND_INVALID_KEY_USAGE, "{arn} key usage is {usage} which is not valid for {op}.", apiReference}
-	c.check(t, conformanceRow{name: "wrong usage", caller: admin, request: on(other.KeyId), want: want}, other)
-	want.source = inferred
-	c.check(t, conformanceRow{name: "wrong usage, and disabled", caller: admin, request: on(other.KeyId), state: disabled, want: want}, other)
-	c.setState(other.KeyId, enabled)
+	want := answer{wrongUsage, "{arn} key usage is {usage} which is not valid for {op}.", apiReference}
+	and := answer{want.kind, want.message, inferred}
+	return []conformanceRow{
+		{name: "wrong usage", caller: admin, request: on(other.KeyId), key: other, want: want},
+		{name: "wrong usage, and disabled", caller: admin, request: on(other.KeyId), key: other, state: disabled, want: and},
+	}
 }
 
 func either(a, b answer) answer {
