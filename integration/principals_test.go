@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/integration/harness"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
 // What lists of keys by somebody whom the server does not know, and by somebody
@@ -77,6 +78,26 @@ func TestPrincipalsComeAndGoOnAnOpenConnection(t *testing.T) {
 	s.expect("deleted", unknown)
 	s.put()
 	s.expect("made again", "")
+}
+
+// A stream that somebody follows ends with the right to it: what comes after that
+// is not sent.
+func TestAStreamEndsWithTheRightToIt(t *testing.T) {
+	s := startStrangers(t, newSite(t, harness.Options{}))
+	s.run("principal", "put", harness.ARN(harness.Stranger), "--name", harness.SPIFFE(harness.Stranger).String(), "--policy", "auditor")
+	stream, err := s.client.Operator.StreamEvents(within(t, 20*time.Second), &operatorv1.StreamEventsRequest{Follow: new(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the event of PutPrincipal, and the stream's own
+		if _, err := stream.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.run("principal", "delete", harness.ARN(harness.Stranger))
+	if e, err := stream.Recv(); harness.ErrorInfo(err).GetReason() != forbidden {
+		t.Errorf("deleted: got %v, %v", e, err)
+	}
 }
 
 // A backup has the principals. Metadata that is restored beside a journal that

@@ -35,6 +35,7 @@ func (o *operator) StreamEvents(req *operatorv1.StreamEventsRequest, stream grpc
 		return err
 	}
 	events := o.k.trail.Events(ctx, audit.Query{Last: int(req.GetLast()), Follow: req.GetFollow()})
+	events = whileAllowed(ctx, o.k, operatorv1.OperatorService_StreamEvents_FullMethodName, req, events)
 	return sendAll(ctx, events, stream, func(e audit.EventRecord) *operatorv1.StreamEventsResponse {
 		return &operatorv1.StreamEventsResponse{Sequence: &e.Seq, EventJson: new(string(e.JSON))}
 	})
@@ -47,6 +48,7 @@ func (o *operator) StreamHsmLog(req *operatorv1.StreamHsmLogRequest, stream grpc
 		return err
 	}
 	entries := o.k.trail.HSMLog(ctx, audit.Query{HSM: req.GetHsmId(), Last: int(req.GetLast()), Follow: req.GetFollow()})
+	entries = whileAllowed(ctx, o.k, operatorv1.OperatorService_StreamHsmLog_FullMethodName, req, entries)
 	return sendAll(ctx, entries, stream, func(e audit.HSMEntry) *operatorv1.StreamHsmLogResponse {
 		return &operatorv1.StreamHsmLogResponse{
 			Sequence: &e.Record, HsmId: &e.HSM, Text: new(string(e.AppendText(nil))), EntryJson: new(string(e.AppendJSON(nil))),
