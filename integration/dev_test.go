@@ -50,9 +50,14 @@ func TestDevSaysWhatToPaste(t *testing.T) {
 	if !ok {
 		t.Fatalf("the banner says nothing to paste:\n%s", server.Stdout)
 	}
-	script, _, _ = strings.Cut(script, "strongroom events tail")
+	script, more, _ := strings.Cut(script, "strongroom events tail\n")
 	if got := shell(t, script); got != "hello\n" {
 		t.Errorf("the pasted commands print %q, want hello", got)
+	}
+	more, _, _ = strings.Cut(more, "Ctrl-C")
+	environment, _, _ := strings.Cut(script, "KEY=")
+	if got := shell(t, environment+more); !strings.HasPrefix(got, "Key store cks-") {
+		t.Errorf("the pasted commands print %q, want a key store", got)
 	}
 }
 

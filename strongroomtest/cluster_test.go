@@ -3,8 +3,10 @@ package strongroomtest_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	"github.com/strongroom-kms/strongroom/strongroomtest"
 )
 
@@ -37,4 +39,50 @@ func TestClusters(t *testing.T) {
 	if logins != 2 { // of the HSM that is in no cluster, at each start
 		t.Errorf("%d logins without a connection", logins)
 	}
+}
+
+// TestACustomKeyStore makes one, uses a key in it, and finds it again after a restart.
+func TestACustomKeyStore(t *testing.T) {
+	const id = "cluster-aaaaaaaaaaa"
+	server := strongroomtest.Start(t, strongroomtest.WithCluster(strongroomtest.ClusterConfig{ID: id}))
+	kms, cluster := server.Admin.KMS, server.Cluster(id)
+	name := "payroll"
+	made, err := kms.CreateCustomKeyStore(t.Context(), &kmsv1.CreateCustomKeyStoreRequest{
+		CustomKeyStoreName: &name, CloudHsmClusterId: &cluster.ID,
+		KeyStorePassword: &cluster.Password, TrustAnchorCertificate: &cluster.TrustAnchor,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := made.GetCustomKeyStoreId()
+	if _, err := kms.ConnectCustomKeyStore(t.Context(), &kmsv1.ConnectCustomKeyStoreRequest{CustomKeyStoreId: &store}); err != nil {
+		t.Fatal(err)
+	}
+	awaitConnected(t, server, store)
+	key, err := kms.CreateKey(t.Context(), &kmsv1.CreateKeyRequest{CustomKeyStoreId: &store, Origin: kmsv1.OriginType_ORIGIN_TYPE_AWS_CLOUDHSM.Enum()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ciphertext := encrypt(t, server.Client("app"), key.GetKeyMetadata().GetArn())
+	server.Restart()
+	awaitConnected(t, server, store)
+	expectSecret(t, server.Client("app"), ciphertext)
+}
+
+// awaitConnected waits until the key store is connected, which no event tells.
+func awaitConnected(t *testing.T, server *strongroomtest.Server, store string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		answer, err := server.Admin.KMS.DescribeCustomKeyStores(t.Context(), &kmsv1.DescribeCustomKeyStoresRequest{CustomKeyStoreId: &store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch s := answer.GetCustomKeyStores()[0]; s.GetConnectionState() {
+		case kmsv1.ConnectionStateType_CONNECTION_STATE_TYPE_CONNECTED:
+			return
+		case kmsv1.ConnectionStateType_CONNECTION_STATE_TYPE_FAILED:
+			t.Fatalf("the key store is %v", s)
+		}
+	}
+	t.Fatal("the key store is not connected in 30 s")
 }
