@@ -24,7 +24,8 @@
 //
 // Reads are served from a [view] of the metadata store held in memory and kept
 // fresh by the store's Watch; a change is visible to every later request of
-// this process once its answer is out.
+// this process once its answer is out. So is the [directory] of principals and
+// identity policies, which all Regions share.
 //
 // AES-GCM under random 96-bit IVs may be invoked 2^32 times with one key (NIST
 // SP 800-38D, section 8.3). The [meter] counts the invocations of each backing
