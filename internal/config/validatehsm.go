@@ -19,8 +19,8 @@ const (
 	maxRequestsPerSecond = 1_000_000
 )
 
-// hsms checks the tokens of the default key store and of the clusters: nothing is
-// told apart by what two of them share.
+// hsms checks the default HSM and the clusters, no two of which may share a name or a
+// token.
 func (v *validation) hsms(h *HSM, clusters []Cluster) {
 	v.device("hsm", &h.Device)
 	v.pin(&h.PIN)
