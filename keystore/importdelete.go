@@ -67,7 +67,7 @@ func materialToDelete(of *key, id *string) (int, error) {
 func (k *Keystore) giveUpMaterial(ctx context.Context, p *proof, place int) error {
 	id, r := p.key.backing[place], proto.CloneOf(p.key.record)
 	r.BackingKeys[place].Destroyed = new(true)
-	if r.GetState() != disabled || !r.BackingKeys[place].GetPending() {
+	if r.GetState() != pendingDeletion && (r.GetState() != disabled || !r.BackingKeys[place].GetPending()) {
 		r.State = pendingImport.Enum()
 	}
 	r.BackingKeys[place].ValidTo = nil
@@ -82,6 +82,14 @@ func (k *Keystore) giveUpMaterial(ctx context.Context, p *proof, place int) erro
 		return p.hsmError(ctx, err)
 	}
 	return nil
+}
+
+// lacksMaterial says whether a key cannot be used before material is imported.
+func lacksMaterial(r *storagev1.KeyRecord) bool {
+	if r.GetOrigin() != external {
+		return false
+	}
+	return len(r.GetBackingKeys()) == 0 || slices.ContainsFunc(r.GetBackingKeys(), func(b *storagev1.BackingKey) bool { return b.GetDestroyed() })
 }
 
 // expires is the material of a key that expires first, and when; -1 if none does.

@@ -192,8 +192,7 @@ func (i incoming) record(of *key, imported hsmpool.Imported) *storagev1.KeyRecor
 	if imported.PublicKey != nil {
 		r.PublicKey = imported.PublicKey
 	}
-	missing := slices.ContainsFunc(r.BackingKeys, func(b *storagev1.BackingKey) bool { return b.GetDestroyed() })
-	if r.GetState() == pendingImport && !missing {
+	if r.GetState() == pendingImport && !lacksMaterial(r) {
 		r.State = enabled.Enum()
 	}
 	return r

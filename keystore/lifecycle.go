@@ -73,12 +73,16 @@ func (k *Keystore) ScheduleKeyDeletion(ctx context.Context, req *kmsv1.ScheduleK
 	})
 }
 
-// CancelKeyDeletion keeps a key that was to be deleted; it is disabled then.
+// CancelKeyDeletion keeps a key that was to be deleted; it is disabled then, or
+// awaits its imported material.
 func (k *Keystore) CancelKeyDeletion(ctx context.Context, req *kmsv1.CancelKeyDeletionRequest) (*kmsv1.CancelKeyDeletionResponse, error) {
 	return changeKey(ctx, k, kmsv1.KeyManagementService_CancelKeyDeletion_FullMethodName, req, keyChange[*kmsv1.CancelKeyDeletionResponse]{
 		check: cancellable,
 		apply: func(r *storagev1.KeyRecord) {
 			r.State, r.DeletionDate, r.PendingWindowInDays = disabled.Enum(), nil, nil
+			if lacksMaterial(r) {
+				r.State = pendingImport.Enum()
+			}
 		},
 		answer: func(k *key) *kmsv1.CancelKeyDeletionResponse { return &kmsv1.CancelKeyDeletionResponse{KeyId: &k.arn} },
 	})
