@@ -11,14 +11,15 @@ import (
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
-// step does one random operation.
-func (w *walk) step() {
-	w.t.Helper()
-	n := w.random.IntN(1000)
-	for _, s := range []struct {
-		weight int // per thousand
-		do     func()
-	}{
+// weighted is an operation, and how often it is done in relation to the others.
+type weighted struct {
+	weight int
+	do     func()
+}
+
+// operations are those that the walk is made of.
+func (w *walk) operations() []weighted {
+	return slices.Concat([]weighted{
 		{60, w.create},
 		{120, w.enable},
 		{60, w.disable},
@@ -37,9 +38,20 @@ func (w *walk) step() {
 		{10, w.renewMaterial},
 		{18, w.wait},
 		{12, w.restart},
-	} {
-		if n -= s.weight; n < 0 {
-			s.do()
+	}, w.accessOperations(), w.materialOperations())
+}
+
+// step does one random operation.
+func (w *walk) step() {
+	w.t.Helper()
+	total := 0
+	for _, o := range w.operations() {
+		total += o.weight
+	}
+	n := w.random.IntN(total)
+	for _, o := range w.operations() {
+		if n -= o.weight; n < 0 {
+			o.do()
 			return
 		}
 	}
@@ -56,7 +68,11 @@ func (w *walk) create() {
 
 func (w *walk) createAnyway() {
 	k := &modelKey{description: fmt.Sprint("made as ", w.random.Uint32()), state: enabled}
-	res, err := w.CreateKey(w.as(admin), &kmsv1.CreateKeyRequest{Description: &k.description})
+	req := &kmsv1.CreateKeyRequest{Description: &k.description}
+	if w.chance(4) {
+		req.Origin, k.external, k.state = external.Enum(), true, pendingImport
+	}
+	res, err := w.CreateKey(w.as(admin), req)
 	w.said("CreateKey", k.description, err, ok)
 	k.id, k.arn = res.GetKeyMetadata().GetKeyId(), res.GetKeyMetadata().GetArn()
 	w.keys = append(w.keys, k)
@@ -117,6 +133,9 @@ func (w *walk) cancelDeletion() {
 	w.said("CancelKeyDeletion", ref, err, want)
 	if want == ok {
 		k.state, k.due = disabled, time.Time{}
+		if k.external && !k.present {
+			k.state = pendingImport
+		}
 	}
 }
 
@@ -194,6 +213,9 @@ func (w *walk) renewMaterial() {
 		return
 	}
 	k := live[w.random.IntN(len(live))]
+	if k.external {
+		return // nobody here has its material
+	}
 	w.said("renewal of", k.id, w.renewNow(w.t.Context(), &k.id), ok)
 }
 

@@ -38,6 +38,12 @@ var (
 	toSchedule = row{ok, ok, wrongState, wrongState, ok, ok, ok, wrongState}
 	// CancelKeyDeletion
 	toCancel = row{wrongState, wrongState, ok, ok, wrongState, wrongState, wrongState, wrongState}
+	// CreateGrant
+	toGrant = row{ok, isDisabled, wrongState, wrongState, wrongState, ok, wrongState, ok}
+	// RotateKeyOnDemand
+	toRotate = row{ok, isDisabled, wrongState, wrongState, wrongState, wrongState, wrongState, ok}
+	// GetParametersForImport, DeleteImportedKeyMaterial
+	toImport = row{ok, ok, wrongState, wrongState, ok, ok, wrongState, wrongState}
 	// DescribeKey, and DeleteAlias and UpdateAlias of an alias of the key
 	toKnow = row{}
 )
@@ -55,6 +61,7 @@ func TestKeyStates(t *testing.T) {
 		"switch":   {toSwitch, switchable},
 		"describe": {toDescribe, describable},
 		"schedule": {toSchedule, schedulable},
+		"grant":    {toGrant, func(k *key) error { return grantable(k, new(kmsv1.CreateGrantRequest)) }},
 		"cancel":   {toCancel, cancellable},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -41,6 +41,15 @@ type modelKey struct {
 	description string
 	due         time.Time // of its deletion
 	deleted     bool
+
+	grants []modelGrant
+	tags   map[string]string
+	shared bool // by its policy
+
+	rotations int
+	external  bool   // its material is imported
+	material  []byte // that was imported first; nil: none was
+	present   bool   // the material, now
 }
 
 // modelSecret is something that was encrypted.
@@ -195,20 +204,24 @@ func (w *walk) compare() {
 		State       kmsv1.KeyState
 		Description string
 		Due         time.Time
+		Tags        map[string]string
+		Grants      []string
+		Rotations   int
 	}
 	want, got := map[string]held{}, map[string]held{}
 	for _, k := range w.live() {
-		want[k.id] = held{k.state, k.description, k.due}
+		want[k.id] = held{k.state, k.description, k.due, k.tags, k.grantIDs(), k.rotations}
 	}
 	for _, id := range w.listKeys() {
 		k := w.describe(id)
-		h := held{State: k.GetKeyState(), Description: k.GetDescription()}
+		h := held{State: k.GetKeyState(), Description: k.GetDescription(), Grants: w.listGrants(id), Rotations: len(w.rotationsOf(&id, onlyRotations, 10))}
+		_, h.Tags = w.tags(&id, 50, nil)
 		if k.DeletionDate != nil {
 			h.Due = k.DeletionDate.AsTime()
 		}
 		got[id] = h
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		w.t.Errorf("the keys (-model +service):\n%s", diff)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(w.model.named)), w.aliases(nil, 4), cmpopts.EquateEmpty()); diff != "" {
