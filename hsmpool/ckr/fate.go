@@ -88,7 +88,7 @@ func (r rule) matches(profile, function string, rv RV) bool {
 }
 
 const (
-	hintPIN     = "correct the PIN at its source and restart the server; it is not tried again, because HSMs lock after a few wrong PINs"
+	hintPIN     = "correct the PIN at its source and restart the server (of a custom key store: disconnect, update and connect it); it is not tried again, because HSMs lock after a few wrong PINs"
 	hintLogin   = "find out why the login was refused and restart the server; the PIN is not tried again, because HSMs lock after a few wrong PINs"
 	hintLost    = "the worker is replaced by itself; if it recurs, see the HSM and its network"
 	hintTokens  = "check that the token directory exists, is writable and has space"

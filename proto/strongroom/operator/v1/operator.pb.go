@@ -1220,7 +1220,7 @@ func (x *SimulatePolicyRequest) GetIdentityPolicies() []string {
 // ConditionValue is a condition key and its values.
 type ConditionValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// E.g. "kms:ViaService".
+	// E.g. "aws:SourceIp".
 	Key           *string  `protobuf:"bytes,1,opt,name=key" json:"key,omitempty"`
 	Values        []string `protobuf:"bytes,2,rep,name=values" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2192,14 +2192,14 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x19POLICY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16POLICY_SOURCE_BUILT_IN\x10\x01\x12\x1f\n" +
 	"\x1bPOLICY_SOURCE_CONFIGURATION\x10\x02\x12\x18\n" +
-	"\x14POLICY_SOURCE_STORED\x10\x032\x9f\f\n" +
+	"\x14POLICY_SOURCE_STORED\x10\x032\xa2\f\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
 	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12|\n" +
 	"\x0eListHsmOrphans\x12-.strongroom.operator.v1.ListHsmOrphansRequest\x1a..strongroom.operator.v1.ListHsmOrphansResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12f\n" +
-	"\x06Backup\x12%.strongroom.operator.v1.BackupRequest\x1a&.strongroom.operator.v1.BackupResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12|\n" +
-	"\x0eSimulatePolicy\x12-.strongroom.operator.v1.SimulatePolicyRequest\x1a..strongroom.operator.v1.SimulatePolicyResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12u\n" +
+	"\x06Backup\x12%.strongroom.operator.v1.BackupRequest\x1a&.strongroom.operator.v1.BackupResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12\x7f\n" +
+	"\x0eSimulatePolicy\x12-.strongroom.operator.v1.SimulatePolicyRequest\x1a..strongroom.operator.v1.SimulatePolicyResponse\"\x0e\xea\xe0\x18\a\x1a\x01\x17 \x010\r\x90\x02\x01\x12u\n" +
 	"\fPutPrincipal\x12+.strongroom.operator.v1.PutPrincipalRequest\x1a,.strongroom.operator.v1.PutPrincipalResponse\"\n" +
 	"\xea\xe0\x18\x06 \x010\r@\x01\x12|\n" +
 	"\x0fDeletePrincipal\x12..strongroom.operator.v1.DeletePrincipalRequest\x1a/.strongroom.operator.v1.DeletePrincipalResponse\"\b\xea\xe0\x18\x04 \x010\r\x12|\n" +
