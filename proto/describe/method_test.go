@@ -71,13 +71,16 @@ func TestOperatorOperations(t *testing.T) {
 		"ListPrincipals":       {out: "Principals: list<struct Principal>"},
 		"PutIdentityPolicy":    {in: "Name*: string 1..128 /[a-zA-Z0-9+=,.@_-]+/; Document*: string 1..131072"},
 		"DeleteIdentityPolicy": {in: "Name*: string 1..128"},
+		"CreateAccessKey":      {in: "Principal*: string 20..512", out: "AccessKey: struct AccessKey; SecretAccessKey: string"},
+		"DeleteAccessKey":      {in: "AccessKeyId*: string 16..128 /[A-Z0-9]+/"},
+		"ListAccessKeys":       {in: "Principal: string 20..512", out: "AccessKeys: list<struct AccessKey>"},
 		"ListIdentityPolicies": {out: "Policies: list<struct IdentityPolicy>"},
 	}
 	streaming := []string{"StreamEvents", "StreamHsmLog", "Backup"}
 	got := make(map[string]operation)
 	for _, m := range compiled(t).Services()[1].Methods {
 		got[m.Name] = operation{in: shape(m.Request), out: shape(m.Response)}
-		changes := strings.HasPrefix(m.Name, "Put") || strings.HasPrefix(m.Name, "Delete")
+		changes := strings.HasPrefix(m.Name, "Put") || strings.HasPrefix(m.Name, "Delete") || strings.HasPrefix(m.Name, "Create")
 		if m.ReadOnly == changes || m.Resource != annotationsv1.ResourceKind_RESOURCE_KIND_ACCOUNT || m.EventResponse && !changes {
 			t.Errorf("%s: read-only %t, on %v, shows its answer %t", m.Name, m.ReadOnly, m.Resource, m.EventResponse)
 		}

@@ -2040,6 +2040,342 @@ func (x *ListIdentityPoliciesResponse) GetPolicies() []*IdentityPolicy {
 	return nil
 }
 
+// AccessKey is an access key without its secret.
+type AccessKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "AKIA" and 16 of A-Z and 2-7.
+	AccessKeyId *string `protobuf:"bytes,1,opt,name=access_key_id,json=accessKeyId" json:"access_key_id,omitempty"`
+	// The ARN of its principal.
+	Principal     *string                `protobuf:"bytes,2,opt,name=principal" json:"principal,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessKey) Reset() {
+	*x = AccessKey{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessKey) ProtoMessage() {}
+
+func (x *AccessKey) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessKey.ProtoReflect.Descriptor instead.
+func (*AccessKey) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *AccessKey) GetAccessKeyId() string {
+	if x != nil && x.AccessKeyId != nil {
+		return *x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *AccessKey) GetPrincipal() string {
+	if x != nil && x.Principal != nil {
+		return *x.Principal
+	}
+	return ""
+}
+
+func (x *AccessKey) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+// CreateAccessKeyRequest is the input of CreateAccessKey.
+type CreateAccessKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ARN of a principal of the configuration file or of PutPrincipal.
+	Principal     *string `protobuf:"bytes,1,opt,name=principal" json:"principal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateAccessKeyRequest) Reset() {
+	*x = CreateAccessKeyRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateAccessKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateAccessKeyRequest) ProtoMessage() {}
+
+func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateAccessKeyRequest.ProtoReflect.Descriptor instead.
+func (*CreateAccessKeyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *CreateAccessKeyRequest) GetPrincipal() string {
+	if x != nil && x.Principal != nil {
+		return *x.Principal
+	}
+	return ""
+}
+
+// CreateAccessKeyResponse is the output of CreateAccessKey.
+type CreateAccessKeyResponse struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	AccessKey *AccessKey             `protobuf:"bytes,1,opt,name=access_key,json=accessKey" json:"access_key,omitempty"`
+	// 40 characters; it cannot be had again.
+	SecretAccessKey *string `protobuf:"bytes,2,opt,name=secret_access_key,json=secretAccessKey" json:"secret_access_key,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *CreateAccessKeyResponse) Reset() {
+	*x = CreateAccessKeyResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateAccessKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateAccessKeyResponse) ProtoMessage() {}
+
+func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateAccessKeyResponse.ProtoReflect.Descriptor instead.
+func (*CreateAccessKeyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CreateAccessKeyResponse) GetAccessKey() *AccessKey {
+	if x != nil {
+		return x.AccessKey
+	}
+	return nil
+}
+
+func (x *CreateAccessKeyResponse) GetSecretAccessKey() string {
+	if x != nil && x.SecretAccessKey != nil {
+		return *x.SecretAccessKey
+	}
+	return ""
+}
+
+// DeleteAccessKeyRequest is the input of DeleteAccessKey.
+type DeleteAccessKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AccessKeyId   *string                `protobuf:"bytes,1,opt,name=access_key_id,json=accessKeyId" json:"access_key_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAccessKeyRequest) Reset() {
+	*x = DeleteAccessKeyRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAccessKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAccessKeyRequest) ProtoMessage() {}
+
+func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAccessKeyRequest.ProtoReflect.Descriptor instead.
+func (*DeleteAccessKeyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *DeleteAccessKeyRequest) GetAccessKeyId() string {
+	if x != nil && x.AccessKeyId != nil {
+		return *x.AccessKeyId
+	}
+	return ""
+}
+
+// DeleteAccessKeyResponse is the output of DeleteAccessKey.
+type DeleteAccessKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteAccessKeyResponse) Reset() {
+	*x = DeleteAccessKeyResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteAccessKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteAccessKeyResponse) ProtoMessage() {}
+
+func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteAccessKeyResponse.ProtoReflect.Descriptor instead.
+func (*DeleteAccessKeyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
+}
+
+// ListAccessKeysRequest is the input of ListAccessKeys.
+type ListAccessKeysRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only those of the principal of this ARN; absent: all.
+	Principal     *string `protobuf:"bytes,1,opt,name=principal" json:"principal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccessKeysRequest) Reset() {
+	*x = ListAccessKeysRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccessKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccessKeysRequest) ProtoMessage() {}
+
+func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccessKeysRequest.ProtoReflect.Descriptor instead.
+func (*ListAccessKeysRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListAccessKeysRequest) GetPrincipal() string {
+	if x != nil && x.Principal != nil {
+		return *x.Principal
+	}
+	return ""
+}
+
+// ListAccessKeysResponse is the output of ListAccessKeys.
+type ListAccessKeysResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AccessKeys    []*AccessKey           `protobuf:"bytes,1,rep,name=access_keys,json=accessKeys" json:"access_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAccessKeysResponse) Reset() {
+	*x = ListAccessKeysResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAccessKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAccessKeysResponse) ProtoMessage() {}
+
+func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAccessKeysResponse.ProtoReflect.Descriptor instead.
+func (*ListAccessKeysResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListAccessKeysResponse) GetAccessKeys() []*AccessKey {
+	if x != nil {
+		return x.AccessKeys
+	}
+	return nil
+}
+
 var File_strongroom_operator_v1_operator_proto protoreflect.FileDescriptor
 
 const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
@@ -2182,7 +2518,25 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x1cDeleteIdentityPolicyResponse\"\x1d\n" +
 	"\x1bListIdentityPoliciesRequest\"b\n" +
 	"\x1cListIdentityPoliciesResponse\x12B\n" +
-	"\bpolicies\x18\x01 \x03(\v2&.strongroom.operator.v1.IdentityPolicyR\bpolicies*i\n" +
+	"\bpolicies\x18\x01 \x03(\v2&.strongroom.operator.v1.IdentityPolicyR\bpolicies\"\x83\x01\n" +
+	"\tAccessKey\x12\"\n" +
+	"\raccess_key_id\x18\x01 \x01(\tR\vaccessKeyId\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"E\n" +
+	"\x16CreateAccessKeyRequest\x12+\n" +
+	"\tprincipal\x18\x01 \x01(\tB\r\xea\xe0\x18\t\x10\x01\x1a\x05\b\x14\x10\x80\x04R\tprincipal\"\x8c\x01\n" +
+	"\x17CreateAccessKeyResponse\x12@\n" +
+	"\n" +
+	"access_key\x18\x01 \x01(\v2!.strongroom.operator.v1.AccessKeyR\taccessKey\x12/\n" +
+	"\x11secret_access_key\x18\x02 \x01(\tB\x03\x80\x01\x01R\x0fsecretAccessKey\"V\n" +
+	"\x16DeleteAccessKeyRequest\x12<\n" +
+	"\raccess_key_id\x18\x01 \x01(\tB\x18\xea\xe0\x18\x14\x10\x01\x1a\x05\b\x10\x10\x80\x01\"\t[A-Z0-9]+R\vaccessKeyId\"\x19\n" +
+	"\x17DeleteAccessKeyResponse\"B\n" +
+	"\x15ListAccessKeysRequest\x12)\n" +
+	"\tprincipal\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x04R\tprincipal\"\\\n" +
+	"\x16ListAccessKeysResponse\x12B\n" +
+	"\vaccess_keys\x18\x01 \x03(\v2!.strongroom.operator.v1.AccessKeyR\n" +
+	"accessKeys*i\n" +
 	"\bHsmState\x12\x19\n" +
 	"\x15HSM_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12HSM_STATE_STARTING\x10\x01\x12\x13\n" +
@@ -2192,7 +2546,7 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x19POLICY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16POLICY_SOURCE_BUILT_IN\x10\x01\x12\x1f\n" +
 	"\x1bPOLICY_SOURCE_CONFIGURATION\x10\x02\x12\x18\n" +
-	"\x14POLICY_SOURCE_STORED\x10\x032\xa2\f\n" +
+	"\x14POLICY_SOURCE_STORED\x10\x032\x9e\x0f\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
@@ -2206,7 +2560,11 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x0eListPrincipals\x12-.strongroom.operator.v1.ListPrincipalsRequest\x1a..strongroom.operator.v1.ListPrincipalsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12\x82\x01\n" +
 	"\x11PutIdentityPolicy\x120.strongroom.operator.v1.PutIdentityPolicyRequest\x1a1.strongroom.operator.v1.PutIdentityPolicyResponse\"\b\xea\xe0\x18\x04 \x010\r\x12\x8b\x01\n" +
 	"\x14DeleteIdentityPolicy\x123.strongroom.operator.v1.DeleteIdentityPolicyRequest\x1a4.strongroom.operator.v1.DeleteIdentityPolicyResponse\"\b\xea\xe0\x18\x04 \x010\r\x12\x8e\x01\n" +
-	"\x14ListIdentityPolicies\x123.strongroom.operator.v1.ListIdentityPoliciesRequest\x1a4.strongroom.operator.v1.ListIdentityPoliciesResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x1a%\xea\xe0\x18!\x1a\x13operator.strongroom\"\n" +
+	"\x14ListIdentityPolicies\x123.strongroom.operator.v1.ListIdentityPoliciesRequest\x1a4.strongroom.operator.v1.ListIdentityPoliciesResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12~\n" +
+	"\x0fCreateAccessKey\x12..strongroom.operator.v1.CreateAccessKeyRequest\x1a/.strongroom.operator.v1.CreateAccessKeyResponse\"\n" +
+	"\xea\xe0\x18\x06 \x010\r@\x01\x12|\n" +
+	"\x0fDeleteAccessKey\x12..strongroom.operator.v1.DeleteAccessKeyRequest\x1a/.strongroom.operator.v1.DeleteAccessKeyResponse\"\b\xea\xe0\x18\x04 \x010\r\x12|\n" +
+	"\x0eListAccessKeys\x12-.strongroom.operator.v1.ListAccessKeysRequest\x1a..strongroom.operator.v1.ListAccessKeysResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x1a%\xea\xe0\x18!\x1a\x13operator.strongroom\"\n" +
 	"strongroomBNZLgithub.com/strongroom-kms/strongroom/proto/strongroom/operator/v1;operatorv1b\beditionsp\xe8\a"
 
 var (
@@ -2222,7 +2580,7 @@ func file_strongroom_operator_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_strongroom_operator_v1_operator_proto_goTypes = []any{
 	(HsmState)(0),                        // 0: strongroom.operator.v1.HsmState
 	(PolicySource)(0),                    // 1: strongroom.operator.v1.PolicySource
@@ -2257,55 +2615,71 @@ var file_strongroom_operator_v1_operator_proto_goTypes = []any{
 	(*DeleteIdentityPolicyResponse)(nil), // 30: strongroom.operator.v1.DeleteIdentityPolicyResponse
 	(*ListIdentityPoliciesRequest)(nil),  // 31: strongroom.operator.v1.ListIdentityPoliciesRequest
 	(*ListIdentityPoliciesResponse)(nil), // 32: strongroom.operator.v1.ListIdentityPoliciesResponse
-	nil,                                  // 33: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	(*timestamppb.Timestamp)(nil),        // 34: google.protobuf.Timestamp
+	(*AccessKey)(nil),                    // 33: strongroom.operator.v1.AccessKey
+	(*CreateAccessKeyRequest)(nil),       // 34: strongroom.operator.v1.CreateAccessKeyRequest
+	(*CreateAccessKeyResponse)(nil),      // 35: strongroom.operator.v1.CreateAccessKeyResponse
+	(*DeleteAccessKeyRequest)(nil),       // 36: strongroom.operator.v1.DeleteAccessKeyRequest
+	(*DeleteAccessKeyResponse)(nil),      // 37: strongroom.operator.v1.DeleteAccessKeyResponse
+	(*ListAccessKeysRequest)(nil),        // 38: strongroom.operator.v1.ListAccessKeysRequest
+	(*ListAccessKeysResponse)(nil),       // 39: strongroom.operator.v1.ListAccessKeysResponse
+	nil,                                  // 40: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	(*timestamppb.Timestamp)(nil),        // 41: google.protobuf.Timestamp
 }
 var file_strongroom_operator_v1_operator_proto_depIdxs = []int32{
 	8,  // 0: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
 	0,  // 1: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
-	34, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
+	41, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
 	9,  // 3: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
 	12, // 4: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
 	13, // 5: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
 	17, // 6: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
-	33, // 7: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	34, // 8: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
-	34, // 9: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
+	40, // 7: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	41, // 8: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
+	41, // 9: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
 	19, // 10: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
 	19, // 11: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
 	1,  // 12: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
-	34, // 13: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
-	34, // 14: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
+	41, // 13: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
+	41, // 14: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
 	26, // 15: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
-	2,  // 16: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
-	4,  // 17: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
-	6,  // 18: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
-	10, // 19: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
-	14, // 20: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
-	16, // 21: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
-	20, // 22: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
-	22, // 23: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
-	24, // 24: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
-	27, // 25: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
-	29, // 26: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
-	31, // 27: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
-	3,  // 28: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
-	5,  // 29: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
-	7,  // 30: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
-	11, // 31: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
-	15, // 32: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
-	18, // 33: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
-	21, // 34: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
-	23, // 35: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
-	25, // 36: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
-	28, // 37: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
-	30, // 38: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
-	32, // 39: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
-	28, // [28:40] is the sub-list for method output_type
-	16, // [16:28] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	41, // 16: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
+	33, // 17: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
+	33, // 18: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
+	2,  // 19: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
+	4,  // 20: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
+	6,  // 21: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
+	10, // 22: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
+	14, // 23: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
+	16, // 24: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
+	20, // 25: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
+	22, // 26: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
+	24, // 27: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
+	27, // 28: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
+	29, // 29: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
+	31, // 30: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
+	34, // 31: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
+	36, // 32: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
+	38, // 33: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
+	3,  // 34: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
+	5,  // 35: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
+	7,  // 36: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
+	11, // 37: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
+	15, // 38: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
+	18, // 39: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
+	21, // 40: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
+	23, // 41: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
+	25, // 42: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
+	28, // 43: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
+	30, // 44: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
+	32, // 45: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
+	35, // 46: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
+	37, // 47: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
+	39, // 48: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
+	34, // [34:49] is the sub-list for method output_type
+	19, // [19:34] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_operator_v1_operator_proto_init() }
@@ -2319,7 +2693,7 @@ func file_strongroom_operator_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_operator_v1_operator_proto_rawDesc), len(file_strongroom_operator_v1_operator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   32,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

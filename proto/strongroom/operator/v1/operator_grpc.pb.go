@@ -35,6 +35,9 @@ const (
 	OperatorService_PutIdentityPolicy_FullMethodName    = "/strongroom.operator.v1.OperatorService/PutIdentityPolicy"
 	OperatorService_DeleteIdentityPolicy_FullMethodName = "/strongroom.operator.v1.OperatorService/DeleteIdentityPolicy"
 	OperatorService_ListIdentityPolicies_FullMethodName = "/strongroom.operator.v1.OperatorService/ListIdentityPolicies"
+	OperatorService_CreateAccessKey_FullMethodName      = "/strongroom.operator.v1.OperatorService/CreateAccessKey"
+	OperatorService_DeleteAccessKey_FullMethodName      = "/strongroom.operator.v1.OperatorService/DeleteAccessKey"
+	OperatorService_ListAccessKeys_FullMethodName       = "/strongroom.operator.v1.OperatorService/ListAccessKeys"
 )
 
 // OperatorServiceClient is the client API for OperatorService service.
@@ -82,6 +85,16 @@ type OperatorServiceClient interface {
 	// ListIdentityPolicies lists the identity policies, with their documents, in the
 	// order of their names.
 	ListIdentityPolicies(ctx context.Context, in *ListIdentityPoliciesRequest, opts ...grpc.CallOption) (*ListIdentityPoliciesResponse, error)
+	// CreateAccessKey gives a principal an access key, by which AWS clients sign their
+	// requests. Its secret is answered this once. A principal has two at most, as in
+	// AWS IAM.
+	CreateAccessKey(ctx context.Context, in *CreateAccessKeyRequest, opts ...grpc.CallOption) (*CreateAccessKeyResponse, error)
+	// DeleteAccessKey removes an access key; requests that it signed are refused from
+	// then on.
+	DeleteAccessKey(ctx context.Context, in *DeleteAccessKeyRequest, opts ...grpc.CallOption) (*DeleteAccessKeyResponse, error)
+	// ListAccessKeys lists the access keys of a principal, or of all, in the order of
+	// their ids, without their secrets.
+	ListAccessKeys(ctx context.Context, in *ListAccessKeysRequest, opts ...grpc.CallOption) (*ListAccessKeysResponse, error)
 }
 
 type operatorServiceClient struct {
@@ -239,6 +252,36 @@ func (c *operatorServiceClient) ListIdentityPolicies(ctx context.Context, in *Li
 	return out, nil
 }
 
+func (c *operatorServiceClient) CreateAccessKey(ctx context.Context, in *CreateAccessKeyRequest, opts ...grpc.CallOption) (*CreateAccessKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateAccessKeyResponse)
+	err := c.cc.Invoke(ctx, OperatorService_CreateAccessKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) DeleteAccessKey(ctx context.Context, in *DeleteAccessKeyRequest, opts ...grpc.CallOption) (*DeleteAccessKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteAccessKeyResponse)
+	err := c.cc.Invoke(ctx, OperatorService_DeleteAccessKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) ListAccessKeys(ctx context.Context, in *ListAccessKeysRequest, opts ...grpc.CallOption) (*ListAccessKeysResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAccessKeysResponse)
+	err := c.cc.Invoke(ctx, OperatorService_ListAccessKeys_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OperatorServiceServer is the server API for OperatorService service.
 // All implementations must embed UnimplementedOperatorServiceServer
 // for forward compatibility.
@@ -284,6 +327,16 @@ type OperatorServiceServer interface {
 	// ListIdentityPolicies lists the identity policies, with their documents, in the
 	// order of their names.
 	ListIdentityPolicies(context.Context, *ListIdentityPoliciesRequest) (*ListIdentityPoliciesResponse, error)
+	// CreateAccessKey gives a principal an access key, by which AWS clients sign their
+	// requests. Its secret is answered this once. A principal has two at most, as in
+	// AWS IAM.
+	CreateAccessKey(context.Context, *CreateAccessKeyRequest) (*CreateAccessKeyResponse, error)
+	// DeleteAccessKey removes an access key; requests that it signed are refused from
+	// then on.
+	DeleteAccessKey(context.Context, *DeleteAccessKeyRequest) (*DeleteAccessKeyResponse, error)
+	// ListAccessKeys lists the access keys of a principal, or of all, in the order of
+	// their ids, without their secrets.
+	ListAccessKeys(context.Context, *ListAccessKeysRequest) (*ListAccessKeysResponse, error)
 	mustEmbedUnimplementedOperatorServiceServer()
 }
 
@@ -329,6 +382,15 @@ func (UnimplementedOperatorServiceServer) DeleteIdentityPolicy(context.Context, 
 }
 func (UnimplementedOperatorServiceServer) ListIdentityPolicies(context.Context, *ListIdentityPoliciesRequest) (*ListIdentityPoliciesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListIdentityPolicies not implemented")
+}
+func (UnimplementedOperatorServiceServer) CreateAccessKey(context.Context, *CreateAccessKeyRequest) (*CreateAccessKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateAccessKey not implemented")
+}
+func (UnimplementedOperatorServiceServer) DeleteAccessKey(context.Context, *DeleteAccessKeyRequest) (*DeleteAccessKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteAccessKey not implemented")
+}
+func (UnimplementedOperatorServiceServer) ListAccessKeys(context.Context, *ListAccessKeysRequest) (*ListAccessKeysResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAccessKeys not implemented")
 }
 func (UnimplementedOperatorServiceServer) mustEmbedUnimplementedOperatorServiceServer() {}
 func (UnimplementedOperatorServiceServer) testEmbeddedByValue()                         {}
@@ -546,6 +608,60 @@ func _OperatorService_ListIdentityPolicies_Handler(srv interface{}, ctx context.
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OperatorService_CreateAccessKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateAccessKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).CreateAccessKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_CreateAccessKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).CreateAccessKey(ctx, req.(*CreateAccessKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_DeleteAccessKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteAccessKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).DeleteAccessKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_DeleteAccessKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).DeleteAccessKey(ctx, req.(*DeleteAccessKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_ListAccessKeys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAccessKeysRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).ListAccessKeys(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_ListAccessKeys_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).ListAccessKeys(ctx, req.(*ListAccessKeysRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // OperatorService_ServiceDesc is the grpc.ServiceDesc for OperatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -588,6 +704,18 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListIdentityPolicies",
 			Handler:    _OperatorService_ListIdentityPolicies_Handler,
+		},
+		{
+			MethodName: "CreateAccessKey",
+			Handler:    _OperatorService_CreateAccessKey_Handler,
+		},
+		{
+			MethodName: "DeleteAccessKey",
+			Handler:    _OperatorService_DeleteAccessKey_Handler,
+		},
+		{
+			MethodName: "ListAccessKeys",
+			Handler:    _OperatorService_ListAccessKeys_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

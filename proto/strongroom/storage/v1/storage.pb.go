@@ -767,6 +767,158 @@ func (x *PrincipalRecord) GetChangedBy() string {
 	return ""
 }
 
+// AccessKeyRecord is an access key, at <account>/global/access-key/<access key id>.
+type AccessKeyRecord struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	AccessKeyId *string                `protobuf:"bytes,1,opt,name=access_key_id,json=accessKeyId" json:"access_key_id,omitempty"`
+	// The ARN.
+	Principal *string `protobuf:"bytes,2,opt,name=principal" json:"principal,omitempty"`
+	// The secret, encrypted with AES-GCM under the account's sealing key; the AAD is
+	// the access key id. 12 bytes of IV, the ciphertext and the tag.
+	SealedSecret []byte `protobuf:"bytes,3,opt,name=sealed_secret,json=sealedSecret" json:"sealed_secret,omitempty"`
+	// CKA_ID of that sealing key, 16 bytes.
+	SealingKeyId  []byte                 `protobuf:"bytes,4,opt,name=sealing_key_id,json=sealingKeyId" json:"sealing_key_id,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created" json:"created,omitempty"`
+	ChangedBy     *string                `protobuf:"bytes,6,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccessKeyRecord) Reset() {
+	*x = AccessKeyRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccessKeyRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccessKeyRecord) ProtoMessage() {}
+
+func (x *AccessKeyRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccessKeyRecord.ProtoReflect.Descriptor instead.
+func (*AccessKeyRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AccessKeyRecord) GetAccessKeyId() string {
+	if x != nil && x.AccessKeyId != nil {
+		return *x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *AccessKeyRecord) GetPrincipal() string {
+	if x != nil && x.Principal != nil {
+		return *x.Principal
+	}
+	return ""
+}
+
+func (x *AccessKeyRecord) GetSealedSecret() []byte {
+	if x != nil {
+		return x.SealedSecret
+	}
+	return nil
+}
+
+func (x *AccessKeyRecord) GetSealingKeyId() []byte {
+	if x != nil {
+		return x.SealingKeyId
+	}
+	return nil
+}
+
+func (x *AccessKeyRecord) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *AccessKeyRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
+// SealingKeyRecord is the key in the default HSM that seals the secrets of access
+// keys, at <account>/global/sealing-key.
+type SealingKeyRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CKA_ID, 16 bytes.
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=created" json:"created,omitempty"`
+	ChangedBy     *string                `protobuf:"bytes,3,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealingKeyRecord) Reset() {
+	*x = SealingKeyRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealingKeyRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealingKeyRecord) ProtoMessage() {}
+
+func (x *SealingKeyRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealingKeyRecord.ProtoReflect.Descriptor instead.
+func (*SealingKeyRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SealingKeyRecord) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *SealingKeyRecord) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *SealingKeyRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
 // PolicyRecord is a named identity policy, at <account>/global/policy/<name>.
 type PolicyRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -782,7 +934,7 @@ type PolicyRecord struct {
 
 func (x *PolicyRecord) Reset() {
 	*x = PolicyRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[7]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +946,7 @@ func (x *PolicyRecord) String() string {
 func (*PolicyRecord) ProtoMessage() {}
 
 func (x *PolicyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[7]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +959,7 @@ func (x *PolicyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRecord.ProtoReflect.Descriptor instead.
 func (*PolicyRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{7}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PolicyRecord) GetName() string {
@@ -858,7 +1010,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[8]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +1022,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[8]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +1035,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{8}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UsageRecord) GetOperation() v1.KeyLastUsageTrackingOperation {
@@ -931,7 +1083,7 @@ type AliasRecord struct {
 
 func (x *AliasRecord) Reset() {
 	*x = AliasRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1095,7 @@ func (x *AliasRecord) String() string {
 func (*AliasRecord) ProtoMessage() {}
 
 func (x *AliasRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1108,7 @@ func (x *AliasRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AliasRecord.ProtoReflect.Descriptor instead.
 func (*AliasRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{9}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AliasRecord) GetName() string {
@@ -1018,7 +1170,7 @@ type BackingKey struct {
 
 func (x *BackingKey) Reset() {
 	*x = BackingKey{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1182,7 @@ func (x *BackingKey) String() string {
 func (*BackingKey) ProtoMessage() {}
 
 func (x *BackingKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1195,7 @@ func (x *BackingKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackingKey.ProtoReflect.Descriptor instead.
 func (*BackingKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{10}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BackingKey) GetId() []byte {
@@ -1114,7 +1266,7 @@ type InvocationRecord struct {
 
 func (x *InvocationRecord) Reset() {
 	*x = InvocationRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1278,7 @@ func (x *InvocationRecord) String() string {
 func (*InvocationRecord) ProtoMessage() {}
 
 func (x *InvocationRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1291,7 @@ func (x *InvocationRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvocationRecord.ProtoReflect.Descriptor instead.
 func (*InvocationRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *InvocationRecord) GetReserved() uint64 {
@@ -1162,7 +1314,7 @@ type ServiceRecord struct {
 
 func (x *ServiceRecord) Reset() {
 	*x = ServiceRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1326,7 @@ func (x *ServiceRecord) String() string {
 func (*ServiceRecord) ProtoMessage() {}
 
 func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1339,7 @@ func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRecord.ProtoReflect.Descriptor instead.
 func (*ServiceRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ServiceRecord) GetJournalId() string {
@@ -1283,7 +1435,20 @@ const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
 	"\aupdated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aupdated\x12\x1d\n" +
 	"\n" +
-	"changed_by\x18\x06 \x01(\tR\tchangedBy\"\xc9\x01\n" +
+	"changed_by\x18\x06 \x01(\tR\tchangedBy\"\xf8\x01\n" +
+	"\x0fAccessKeyRecord\x12\"\n" +
+	"\raccess_key_id\x18\x01 \x01(\tR\vaccessKeyId\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12(\n" +
+	"\rsealed_secret\x18\x03 \x01(\fB\x03\x80\x01\x01R\fsealedSecret\x12$\n" +
+	"\x0esealing_key_id\x18\x04 \x01(\fR\fsealingKeyId\x124\n" +
+	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\x06 \x01(\tR\tchangedBy\"w\n" +
+	"\x10SealingKeyRecord\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x124\n" +
+	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\x03 \x01(\tR\tchangedBy\"\xc9\x01\n" +
 	"\fPolicyRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bdocument\x18\x02 \x01(\tR\bdocument\x124\n" +
@@ -1332,7 +1497,7 @@ func file_strongroom_storage_v1_storage_proto_rawDescGZIP() []byte {
 	return file_strongroom_storage_v1_storage_proto_rawDescData
 }
 
-var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_strongroom_storage_v1_storage_proto_goTypes = []any{
 	(*KeyRecord)(nil),                     // 0: strongroom.storage.v1.KeyRecord
 	(*TagRecord)(nil),                     // 1: strongroom.storage.v1.TagRecord
@@ -1341,66 +1506,70 @@ var file_strongroom_storage_v1_storage_proto_goTypes = []any{
 	(*GrantRecord)(nil),                   // 4: strongroom.storage.v1.GrantRecord
 	(*CustomKeyStoreRecord)(nil),          // 5: strongroom.storage.v1.CustomKeyStoreRecord
 	(*PrincipalRecord)(nil),               // 6: strongroom.storage.v1.PrincipalRecord
-	(*PolicyRecord)(nil),                  // 7: strongroom.storage.v1.PolicyRecord
-	(*UsageRecord)(nil),                   // 8: strongroom.storage.v1.UsageRecord
-	(*AliasRecord)(nil),                   // 9: strongroom.storage.v1.AliasRecord
-	(*BackingKey)(nil),                    // 10: strongroom.storage.v1.BackingKey
-	(*InvocationRecord)(nil),              // 11: strongroom.storage.v1.InvocationRecord
-	(*ServiceRecord)(nil),                 // 12: strongroom.storage.v1.ServiceRecord
-	nil,                                   // 13: strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
-	nil,                                   // 14: strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
-	(*timestamppb.Timestamp)(nil),         // 15: google.protobuf.Timestamp
-	(v1.KeySpec)(0),                       // 16: strongroom.kms.v1.KeySpec
-	(v1.KeyUsageType)(0),                  // 17: strongroom.kms.v1.KeyUsageType
-	(v1.OriginType)(0),                    // 18: strongroom.kms.v1.OriginType
-	(v1.KeyState)(0),                      // 19: strongroom.kms.v1.KeyState
-	(v1.AlgorithmSpec)(0),                 // 20: strongroom.kms.v1.AlgorithmSpec
-	(v1.WrappingKeySpec)(0),               // 21: strongroom.kms.v1.WrappingKeySpec
-	(v1.GrantOperation)(0),                // 22: strongroom.kms.v1.GrantOperation
-	(v1.ConnectionStateType)(0),           // 23: strongroom.kms.v1.ConnectionStateType
-	(v1.ConnectionErrorCodeType)(0),       // 24: strongroom.kms.v1.ConnectionErrorCodeType
-	(v1.KeyLastUsageTrackingOperation)(0), // 25: strongroom.kms.v1.KeyLastUsageTrackingOperation
-	(v1.RotationType)(0),                  // 26: strongroom.kms.v1.RotationType
+	(*AccessKeyRecord)(nil),               // 7: strongroom.storage.v1.AccessKeyRecord
+	(*SealingKeyRecord)(nil),              // 8: strongroom.storage.v1.SealingKeyRecord
+	(*PolicyRecord)(nil),                  // 9: strongroom.storage.v1.PolicyRecord
+	(*UsageRecord)(nil),                   // 10: strongroom.storage.v1.UsageRecord
+	(*AliasRecord)(nil),                   // 11: strongroom.storage.v1.AliasRecord
+	(*BackingKey)(nil),                    // 12: strongroom.storage.v1.BackingKey
+	(*InvocationRecord)(nil),              // 13: strongroom.storage.v1.InvocationRecord
+	(*ServiceRecord)(nil),                 // 14: strongroom.storage.v1.ServiceRecord
+	nil,                                   // 15: strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
+	nil,                                   // 16: strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
+	(*timestamppb.Timestamp)(nil),         // 17: google.protobuf.Timestamp
+	(v1.KeySpec)(0),                       // 18: strongroom.kms.v1.KeySpec
+	(v1.KeyUsageType)(0),                  // 19: strongroom.kms.v1.KeyUsageType
+	(v1.OriginType)(0),                    // 20: strongroom.kms.v1.OriginType
+	(v1.KeyState)(0),                      // 21: strongroom.kms.v1.KeyState
+	(v1.AlgorithmSpec)(0),                 // 22: strongroom.kms.v1.AlgorithmSpec
+	(v1.WrappingKeySpec)(0),               // 23: strongroom.kms.v1.WrappingKeySpec
+	(v1.GrantOperation)(0),                // 24: strongroom.kms.v1.GrantOperation
+	(v1.ConnectionStateType)(0),           // 25: strongroom.kms.v1.ConnectionStateType
+	(v1.ConnectionErrorCodeType)(0),       // 26: strongroom.kms.v1.ConnectionErrorCodeType
+	(v1.KeyLastUsageTrackingOperation)(0), // 27: strongroom.kms.v1.KeyLastUsageTrackingOperation
+	(v1.RotationType)(0),                  // 28: strongroom.kms.v1.RotationType
 }
 var file_strongroom_storage_v1_storage_proto_depIdxs = []int32{
-	15, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
-	16, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	17, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	18, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
-	19, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
-	10, // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
-	15, // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
-	15, // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
+	17, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
+	18, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	19, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	20, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
+	21, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
+	12, // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
+	17, // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
+	17, // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
 	1,  // 8: strongroom.storage.v1.KeyRecord.tags:type_name -> strongroom.storage.v1.TagRecord
 	2,  // 9: strongroom.storage.v1.KeyRecord.rotation:type_name -> strongroom.storage.v1.RotationRecord
 	3,  // 10: strongroom.storage.v1.KeyRecord.import:type_name -> strongroom.storage.v1.ImportRecord
-	15, // 11: strongroom.storage.v1.RotationRecord.next:type_name -> google.protobuf.Timestamp
-	20, // 12: strongroom.storage.v1.ImportRecord.algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
-	21, // 13: strongroom.storage.v1.ImportRecord.spec:type_name -> strongroom.kms.v1.WrappingKeySpec
-	15, // 14: strongroom.storage.v1.ImportRecord.valid_to:type_name -> google.protobuf.Timestamp
-	22, // 15: strongroom.storage.v1.GrantRecord.operations:type_name -> strongroom.kms.v1.GrantOperation
-	13, // 16: strongroom.storage.v1.GrantRecord.encryption_context_equals:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
-	14, // 17: strongroom.storage.v1.GrantRecord.encryption_context_subset:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
-	15, // 18: strongroom.storage.v1.GrantRecord.created:type_name -> google.protobuf.Timestamp
-	15, // 19: strongroom.storage.v1.CustomKeyStoreRecord.created:type_name -> google.protobuf.Timestamp
-	23, // 20: strongroom.storage.v1.CustomKeyStoreRecord.state:type_name -> strongroom.kms.v1.ConnectionStateType
-	24, // 21: strongroom.storage.v1.CustomKeyStoreRecord.error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
-	15, // 22: strongroom.storage.v1.PrincipalRecord.created:type_name -> google.protobuf.Timestamp
-	15, // 23: strongroom.storage.v1.PrincipalRecord.updated:type_name -> google.protobuf.Timestamp
-	15, // 24: strongroom.storage.v1.PolicyRecord.created:type_name -> google.protobuf.Timestamp
-	15, // 25: strongroom.storage.v1.PolicyRecord.updated:type_name -> google.protobuf.Timestamp
-	25, // 26: strongroom.storage.v1.UsageRecord.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
-	15, // 27: strongroom.storage.v1.UsageRecord.time:type_name -> google.protobuf.Timestamp
-	15, // 28: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
-	15, // 29: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
-	15, // 30: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
-	26, // 31: strongroom.storage.v1.BackingKey.rotation_type:type_name -> strongroom.kms.v1.RotationType
-	15, // 32: strongroom.storage.v1.BackingKey.valid_to:type_name -> google.protobuf.Timestamp
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	17, // 11: strongroom.storage.v1.RotationRecord.next:type_name -> google.protobuf.Timestamp
+	22, // 12: strongroom.storage.v1.ImportRecord.algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
+	23, // 13: strongroom.storage.v1.ImportRecord.spec:type_name -> strongroom.kms.v1.WrappingKeySpec
+	17, // 14: strongroom.storage.v1.ImportRecord.valid_to:type_name -> google.protobuf.Timestamp
+	24, // 15: strongroom.storage.v1.GrantRecord.operations:type_name -> strongroom.kms.v1.GrantOperation
+	15, // 16: strongroom.storage.v1.GrantRecord.encryption_context_equals:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
+	16, // 17: strongroom.storage.v1.GrantRecord.encryption_context_subset:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
+	17, // 18: strongroom.storage.v1.GrantRecord.created:type_name -> google.protobuf.Timestamp
+	17, // 19: strongroom.storage.v1.CustomKeyStoreRecord.created:type_name -> google.protobuf.Timestamp
+	25, // 20: strongroom.storage.v1.CustomKeyStoreRecord.state:type_name -> strongroom.kms.v1.ConnectionStateType
+	26, // 21: strongroom.storage.v1.CustomKeyStoreRecord.error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
+	17, // 22: strongroom.storage.v1.PrincipalRecord.created:type_name -> google.protobuf.Timestamp
+	17, // 23: strongroom.storage.v1.PrincipalRecord.updated:type_name -> google.protobuf.Timestamp
+	17, // 24: strongroom.storage.v1.AccessKeyRecord.created:type_name -> google.protobuf.Timestamp
+	17, // 25: strongroom.storage.v1.SealingKeyRecord.created:type_name -> google.protobuf.Timestamp
+	17, // 26: strongroom.storage.v1.PolicyRecord.created:type_name -> google.protobuf.Timestamp
+	17, // 27: strongroom.storage.v1.PolicyRecord.updated:type_name -> google.protobuf.Timestamp
+	27, // 28: strongroom.storage.v1.UsageRecord.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
+	17, // 29: strongroom.storage.v1.UsageRecord.time:type_name -> google.protobuf.Timestamp
+	17, // 30: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
+	17, // 31: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
+	17, // 32: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
+	28, // 33: strongroom.storage.v1.BackingKey.rotation_type:type_name -> strongroom.kms.v1.RotationType
+	17, // 34: strongroom.storage.v1.BackingKey.valid_to:type_name -> google.protobuf.Timestamp
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_storage_v1_storage_proto_init() }
@@ -1414,7 +1583,7 @@ func file_strongroom_storage_v1_storage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_storage_v1_storage_proto_rawDesc), len(file_strongroom_storage_v1_storage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
