@@ -111,6 +111,7 @@ func TestPlantedSecretsShowNowhere(t *testing.T) {
 	})
 	slices.Sort(planted)
 	want := []string{
+		"CreateAccessKeyResponse.secret_access_key",
 		"CreateCustomKeyStoreRequest.key_store_password",
 		"CreateCustomKeyStoreRequest.xks_proxy_authentication_credential",
 		"DecryptResponse.plaintext",
