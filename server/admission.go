@@ -86,18 +86,32 @@ func (a *admission) enter(ctx context.Context, method string) (place, error) {
 		return place{}, a.refuse(annotationsv1.ErrorKind_ERROR_KIND_MISSING_AUTHENTICATION_TOKEN,
 			"The connection has no client certificate from an authority that this server accepts; the authorities are those of tls.client_ca in its configuration.")
 	}
+	p, refusal := a.take(principal, method)
+	if p.pool == nil {
+		return p, a.refuse(refusal.Kind, refusal.Message)
+	}
+	if refusal != nil {
+		arrivalOf(ctx).refusal = refusal
+	}
+	return p, nil
+}
+
+// take finds a place for a request of a principal. A request for which there is
+// none gets one among the refusals, and the error to record and to answer; or no
+// place at all, and the error to answer without an event.
+func (a *admission) take(principal, method string) (place, *keystore.Error) {
 	p := a.poolOf(method)
-	refusal := p.enter(principal)
-	if refusal == "" {
+	why := p.enter(principal)
+	if why == "" {
 		return place{p, principal}, nil
 	}
+	refusal := &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_THROTTLING, Message: why}
 	if p == a.infrastructure || a.refusals.enter(principal) != "" {
 		a.overload.unrecorded.Add(1)
-		return place{}, a.refuse(annotationsv1.ErrorKind_ERROR_KIND_THROTTLING, refusal)
+		return place{}, refusal
 	}
 	a.overload.recorded.Add(1)
-	arrivalOf(ctx).refusal = &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_THROTTLING, Message: refusal}
-	return place{a.refusals, principal}, nil
+	return place{a.refusals, principal}, refusal
 }
 
 // refuse makes the answer of a request that leaves no event, and so has no

@@ -74,17 +74,25 @@ func (t *errorTranslator) translate(ctx context.Context, method string, err erro
 	if _, ok := status.FromError(err); ok && isInfrastructure(method) && !draining {
 		return err
 	}
+	e := t.explain(ctx, method, err)
+	caller, _ := keystore.CallerFrom(ctx)
+	return t.rules[e.Kind].status(e.Message, caller.RequestID).Err()
+}
+
+// explain makes of any error the one that the caller hears, and logs it with its
+// cause when the fault is the server's.
+func (t *errorTranslator) explain(ctx context.Context, method string, err error) *keystore.Error {
 	e := asError(ctx, err)
 	rule, ok := t.rules[e.Kind]
 	if !ok {
 		e = keystore.AsError(errors.New("error of unknown kind: " + err.Error()))
 		rule = t.rules[e.Kind]
 	}
-	caller, _ := keystore.CallerFrom(ctx)
-	if rule.ServerFault && !draining {
+	if rule.ServerFault && !errors.Is(context.Cause(ctx), errDraining) {
+		caller, _ := keystore.CallerFrom(ctx)
 		t.logger.Log(levelOf(e.Kind), "request failed", "method", method, "request_id", caller.RequestID, "error", err)
 	}
-	return rule.status(e.Message, caller.RequestID).Err()
+	return e
 }
 
 // levelOf is how loud a fault of the server is. What fails every request, such

@@ -25,6 +25,7 @@ import (
 // Server is a gRPC server for one listener. It owns no part of the keystore.
 type Server struct {
 	grpc           *grpc.Server
+	inProcess      *inProcess
 	health         *healthReporter
 	drain          *drain
 	admission      *admission
@@ -63,6 +64,7 @@ func New(config Config) (*Server, error) {
 		maxConnections: c.MaxConnections,
 	}
 	s.register(c)
+	s.inProcess = newInProcess(c, errs, a)
 	return s, nil
 }
 
@@ -80,8 +82,7 @@ func newTransport(c Config) (credentials.TransportCredentials, error) {
 
 // interceptors lists the interceptors from the outside in.
 func interceptors(c Config, errs *errorTranslator, a *admission) []grpc.ServerOption {
-	log := requestLog{logger: c.Logger, redact: c.Redact}
-	rec := recovery{reject: c.Reject, logger: c.Logger}
+	log, rec := requestLog{logger: c.Logger, redact: c.Redact}, recovery{reject: c.Reject, logger: c.Logger}
 	rej := rejecter{c.Reject}
 	dl := deadlines{fallback: c.DefaultDeadline, longest: c.MaxDeadline, streaming: a.streaming}
 	return []grpc.ServerOption{

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/strongroom-kms/strongroom/keystore"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+)
+
+// Request is a request that has come over another protocol than gRPC, of a caller
+// who has proved who it is.
+type Request struct {
+	// Method is gRPC's full name of a method of KMS.
+	Method string
+	// Refusal is what to record and to answer instead of doing it; nil to do it.
+	Refusal *keystore.Error
+	// Decode reads the request's message. It fails with a *keystore.Error.
+	Decode func(proto.Message) error
+	// Answer takes the answer, whose secrets are overwritten when it returns.
+	Answer func(proto.Message)
+}
+
+// Invoke does a request as if it had come over gRPC: with a place among those in
+// flight, within DefaultDeadline, recorded and logged as those are. The context
+// has the keystore.Caller; its Region is where the request is done.
+func (s *Server) Invoke(ctx context.Context, r Request) *keystore.Error {
+	return s.inProcess.invoke(ctx, r)
+}
+
+// inProcess does requests without gRPC's transport.
+type inProcess struct {
+	methods   map[string]grpc.MethodHandler
+	fallback  kmsv1.KeyManagementServiceServer // for callers without a Region
+	regions   map[string]kmsv1.KeyManagementServiceServer
+	chain     grpc.UnaryServerInterceptor
+	wiper     wiper
+	errs      *errorTranslator
+	admission *admission
+	rejecter  rejecter
+	deadline  time.Duration
+}
+
+func newInProcess(c Config, errs *errorTranslator, a *admission) *inProcess {
+	log, rec := requestLog{logger: c.Logger, redact: c.Redact}, recovery{reject: c.Reject, logger: c.Logger}
+	p := &inProcess{
+		methods: map[string]grpc.MethodHandler{}, fallback: c.KMS, regions: c.Regions,
+		chain: chained(wiper(c.Wipe).unary, log.unary, rec.unary), wiper: c.Wipe,
+		errs: errs, admission: a, rejecter: rejecter{c.Reject}, deadline: c.DefaultDeadline,
+	}
+	kms := kmsv1.KeyManagementService_ServiceDesc
+	for _, m := range kms.Methods {
+		p.methods["/"+kms.ServiceName+"/"+m.MethodName] = p.rejecter.decoding(m.Handler)
+	}
+	return p
+}
+
+// chained makes one interceptor of several, the first outermost.
+func chained(all ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, operation grpc.UnaryHandler) (any, error) {
+		for i := len(all) - 1; i >= 0; i-- {
+			next, outer := operation, all[i]
+			operation = func(ctx context.Context, req any) (any, error) { return outer(ctx, req, info, next) }
+		}
+		return operation(ctx, req)
+	}
+}
+
+func (p *inProcess) invoke(ctx context.Context, r Request) *keystore.Error {
+	ctx, cancel := context.WithTimeout(ctx, p.deadline)
+	defer cancel()
+	caller, _ := keystore.CallerFrom(ctx)
+	at, full := p.admission.take(caller.Principal, r.Method)
+	if at.pool == nil {
+		return full
+	}
+	defer at.leave()
+	if full != nil {
+		r.Refusal = full
+	}
+	ctx = context.WithValue(ctx, arrivalKey{}, &arrival{end: func(error) { cancel() }, refusal: r.Refusal})
+	answer, err := p.do(ctx, caller.Region, r)
+	if err != nil {
+		return p.errs.explain(ctx, r.Method, err)
+	}
+	message, ok := answer.(proto.Message)
+	if !ok {
+		return keystore.AsError(fmt.Errorf("%s answered a %T", r.Method, answer))
+	}
+	defer p.wiper.wipe(message)
+	r.Answer(message)
+	return nil
+}
+
+// do hands a request to its operation.
+func (p *inProcess) do(ctx context.Context, region string, r Request) (any, error) {
+	handler, ok := p.methods[r.Method]
+	if !ok {
+		return nil, p.rejecter.reject(ctx, r.Method, &keystore.Error{
+			Kind: annotationsv1.ErrorKind_ERROR_KIND_UNKNOWN_OPERATION, Message: "Unknown operation: " + r.Method,
+		})
+	}
+	service := p.fallback
+	if of, listed := p.regions[region]; listed {
+		service = of
+	}
+	decode := func(v any) error {
+		in, ok := v.(*incoming)
+		if !ok {
+			return fmt.Errorf("%s decodes into a %T", r.Method, v)
+		}
+		message, ok := in.message.(proto.Message)
+		if !ok {
+			return fmt.Errorf("%s decodes into a %T", r.Method, in.message)
+		}
+		in.err = r.Decode(message)
+		return nil
+	}
+	return handler(service, ctx, decode, p.chain)
+}
