@@ -18,6 +18,8 @@ type Caller struct {
 	// Credential names what proved the principal, e.g. the fingerprint of a
 	// client certificate. It is not secret; it stands in the event.
 	Credential string
+	// AccessKeyID is the access key that signed the request; empty: none did.
+	AccessKeyID string
 	// RequestID is the request's UUID, in the event, in HSM audit entries and
 	// in the answer. NewContext fills it in when it is empty.
 	RequestID string

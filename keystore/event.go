@@ -93,7 +93,7 @@ func (k *Keystore) resource(arn string) audit.Resource {
 
 // identity describes the caller by its principal's ARN.
 func (r *request) identity() audit.UserIdentity {
-	u := audit.UserIdentity{Type: "Unknown", ARN: r.caller.Principal, CredentialID: r.caller.Credential}
+	u := audit.UserIdentity{Type: "Unknown", ARN: r.caller.Principal, CredentialID: r.caller.Credential, AccessKeyID: r.caller.AccessKeyID}
 	p := strings.SplitN(r.caller.Principal, ":", 6)
 	if len(p) != 6 {
 		return u
