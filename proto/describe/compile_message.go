@@ -100,6 +100,7 @@ func (c *compiler) field(desc protoreflect.FieldDescriptor) *Field {
 	f := &Field{
 		Desc:        desc,
 		WireName:    wireName,
+		WireKey:     `,"` + wireName + `":`,
 		MemberName:  member,
 		EventName:   orElse(rule.GetEvent().GetName(), member),
 		List:        desc.IsList(),

@@ -61,13 +61,39 @@ func (m *Message) appendObject(dst []byte, r protoreflect.Message) []byte {
 func (f *Field) appendMember(dst []byte, r protoreflect.Message) []byte {
 	switch {
 	case r.Has(f.Desc):
-		return f.appendValue(append(dst, f.eventKey...), r.Get(f.Desc))
+		return f.appendPresent(append(dst, f.eventKey...), r)
 	case f.DefaultFrom != nil && r.Has(f.DefaultFrom.Desc):
 		return f.DefaultFrom.appendValue(append(dst, f.eventKey...), r.Get(f.DefaultFrom.Desc))
 	case f.Default != nil:
 		return append(append(dst, f.eventKey...), f.Default...)
 	}
 	return dst
+}
+
+// appendPresent appends the field of r, which has it.
+func (f *Field) appendPresent(dst []byte, r protoreflect.Message) []byte {
+	if f.Kind == KindEnum && !f.Map && len(r.GetUnknown()) > 0 {
+		if spellings := f.misspellings(r); len(spellings) > 0 {
+			return f.appendSpelt(dst, r.Get(f.Desc), shower{f, spellings})
+		}
+	}
+	return f.appendValue(dst, r.Get(f.Desc))
+}
+
+// appendSpelt appends an enum, or a list of them, with spellings that the enum
+// does not have.
+func (f *Field) appendSpelt(dst []byte, v protoreflect.Value, s shower) []byte {
+	if !f.List {
+		return jsonenc.AppendString(dst, s.enum(v.Enum()))
+	}
+	dst = append(dst, '[')
+	for i := range v.List().Len() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonenc.AppendString(dst, s.enum(v.List().Get(i).Enum()))
+	}
+	return append(dst, ']')
 }
 
 func (f *Field) appendValue(dst []byte, v protoreflect.Value) []byte {

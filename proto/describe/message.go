@@ -69,6 +69,9 @@ type Field struct {
 	Desc protoreflect.FieldDescriptor
 	// WireName is the member's name on the AWS wire, e.g. "KeyId".
 	WireName string
+	// WireKey is what an object of the AWS JSON protocols has before the
+	// member's value: a comma, the wire name in quotes, and a colon.
+	WireKey string
 	// MemberName is the member's name in validation messages, e.g. "keyId".
 	MemberName string
 	// EventName is the member's name in API events.

@@ -46,7 +46,7 @@ func (v *validation) message(m *Message, r protoreflect.Message, prefix string) 
 	for _, f := range m.Fields {
 		switch {
 		case r.Has(f.Desc):
-			v.field(f, r.Get(f.Desc), prefix)
+			v.field(f, r, prefix)
 		case f.Required:
 			v.add(prefix+f.MemberName, jsonNull, "Member must not be null")
 		}
@@ -60,17 +60,19 @@ func (v *validation) message(m *Message, r protoreflect.Message, prefix string) 
 	}
 }
 
-func (v *validation) field(f *Field, value protoreflect.Value, prefix string) {
+// field checks the field of r, which has it.
+func (v *validation) field(f *Field, r protoreflect.Message, prefix string) {
+	value := r.Get(f.Desc)
 	for i := range f.whole {
 		if !f.whole[i].holds(value) {
-			v.add(prefix+f.MemberName, f.show(value), f.whole[i].text)
+			v.add(prefix+f.MemberName, f.show(r), f.whole[i].text)
 		}
 	}
 	switch {
 	case f.Map:
-		v.mapItems(f, value, prefix)
+		v.mapItems(f, r, prefix)
 	case f.List:
-		v.listItems(f, value, prefix)
+		v.listItems(f, r, prefix)
 	case f.Kind == KindMessage:
 		v.message(f.Message, value.Message(), prefix+f.MemberName+".")
 	}
@@ -78,8 +80,8 @@ func (v *validation) field(f *Field, value protoreflect.Value, prefix string) {
 
 // listItems checks the items of a list. Those that are not structures give one
 // violation together, as AWS words it.
-func (v *validation) listItems(f *Field, value protoreflect.Value, prefix string) {
-	list := value.List()
+func (v *validation) listItems(f *Field, r protoreflect.Message, prefix string) {
+	list := r.Get(f.Desc).List()
 	bad := false
 	for i := range list.Len() {
 		if f.Kind == KindMessage {
@@ -90,27 +92,27 @@ func (v *validation) listItems(f *Field, value protoreflect.Value, prefix string
 		bad = bad || !all(f.items, list.Get(i))
 	}
 	if bad {
-		v.add(prefix+f.MemberName, f.show(value), "Member must satisfy constraint: "+textsOf(f.items))
+		v.add(prefix+f.MemberName, f.show(r), "Member must satisfy constraint: "+textsOf(f.items))
 	}
 }
 
 // mapItems checks the keys and values of a map; each give one violation
 // together.
-func (v *validation) mapItems(f *Field, value protoreflect.Value, prefix string) {
+func (v *validation) mapItems(f *Field, r protoreflect.Message, prefix string) {
 	if len(f.keys) == 0 && len(f.items) == 0 {
 		return
 	}
 	badKey, badValue := false, false
-	value.Map().Range(func(key protoreflect.MapKey, item protoreflect.Value) bool {
+	r.Get(f.Desc).Map().Range(func(key protoreflect.MapKey, item protoreflect.Value) bool {
 		badKey = badKey || !all(f.keys, key.Value())
 		badValue = badValue || !all(f.items, item)
 		return true
 	})
 	if badKey {
-		v.add(prefix+f.MemberName, f.show(value), "Map keys must satisfy constraint: "+textsOf(f.keys))
+		v.add(prefix+f.MemberName, f.show(r), "Map keys must satisfy constraint: "+textsOf(f.keys))
 	}
 	if badValue {
-		v.add(prefix+f.MemberName, f.show(value), "Map value must satisfy constraint: "+textsOf(f.items))
+		v.add(prefix+f.MemberName, f.show(r), "Map value must satisfy constraint: "+textsOf(f.items))
 	}
 }
 
@@ -130,68 +132,4 @@ func textsOf(list []constraint) string {
 		words[i] = list[i].text
 	}
 	return "[" + strings.Join(words, ", ") + "]"
-}
-
-// show returns a value for a violation; nothing for secrets, bytes and
-// structures.
-func (f *Field) show(value protoreflect.Value) string {
-	switch {
-	case f.Secret || f.Kind == KindBytes || f.Kind == KindMessage:
-		return ""
-	case f.Map:
-		return Quote(f.showMap(value.Map()))
-	case f.List:
-		return Quote(f.showList(value.List()))
-	}
-	return Quote(f.showItem(value))
-}
-
-// showList returns the list in AWS's form, without items that would be cut off.
-func (f *Field) showList(list protoreflect.List) string {
-	var b strings.Builder
-	for i := range list.Len() {
-		if b.Len() > maxShown {
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(f.showItem(list.Get(i)))
-	}
-	return "[" + b.String() + "]"
-}
-
-// showMap returns the map in AWS's form, without items that would be cut off.
-func (f *Field) showMap(entries protoreflect.Map) string {
-	var b strings.Builder
-	for i, e := range sortedEntries(entries) {
-		if b.Len() > maxShown {
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(e.key + "=" + f.showItem(e.value))
-	}
-	return "{" + b.String() + "}"
-}
-
-func (f *Field) showItem(v protoreflect.Value) string {
-	switch f.Kind {
-	case KindString:
-		return v.String()
-	case KindEnum:
-		return string(f.Enum.appendText(nil, v.Enum()))
-	case KindInt:
-		return string(appendInt(nil, v))
-	}
-	return ""
-}
-
-// appendText appends a value's spelling, or its number if it has none.
-func (e *Enum) appendText(dst []byte, n protoreflect.EnumNumber) []byte {
-	if name, ok := e.wire[n]; ok {
-		return append(dst, name...)
-	}
-	return strconv.AppendInt(dst, int64(n), 10)
 }
