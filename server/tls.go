@@ -72,6 +72,27 @@ func (f TLSFiles) load() (*tls.Config, error) {
 	}, nil
 }
 
+// HTTPConfig is the TLS configuration of an HTTP server of the same identity, whose
+// clients prove themselves by other means than certificates. It follows the files
+// too.
+func (f TLSFiles) HTTPConfig(logger hclog.Logger) (*tls.Config, error) {
+	certs, err := newCertificates(f, logger)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			current, err := certs.forClient(hello)
+			if err != nil {
+				return nil, err
+			}
+			return &current.Certificates[0], nil
+		},
+	}, nil
+}
+
 // certificates gives each handshake the configuration of the present files.
 type certificates struct {
 	files  TLSFiles

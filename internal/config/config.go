@@ -29,6 +29,8 @@ type Config struct {
 	// Listen is the address of the gRPC server, "host:port". Default
 	// "127.0.0.1:7400".
 	Listen string `yaml:"listen"`
+	// AWS is the endpoint for AWS clients. Default: there is none.
+	AWS AWS `yaml:"aws"`
 	// TLS is the server's identity, and whose clients it accepts.
 	TLS TLS `yaml:"tls"`
 	// Policies are identity policies by name: JSON files in the language of AWS IAM
@@ -51,6 +53,16 @@ type Config struct {
 	// file and lines say where fields stand, for errors.
 	file  string
 	lines lines
+}
+
+// AWS is an endpoint that AWS clients are pointed at: the AWS JSON protocol, whose
+// requests are signed with access keys (strongroom principal create-key).
+type AWS struct {
+	// Listen is its address, "host:port". Default: none.
+	Listen string `yaml:"listen"`
+	// Plaintext is HTTP without TLS, for a loopback address only. Default false:
+	// TLS with the server's certificate, tls.cert.
+	Plaintext bool `yaml:"plaintext"`
 }
 
 // TLS names PEM files, by absolute path.

@@ -31,7 +31,8 @@ func (c *Config) Validate() error {
 	v.matches("account", c.Account, accountPattern, "12 digits")
 	v.regions(c.Region, c.Regions)
 	v.absolute("data_dir", c.DataDir)
-	v.listen(c.Listen)
+	v.listen("listen", c.Listen)
+	v.aws(c.AWS)
 	v.absolute("tls.cert", c.TLS.Cert)
 	v.absolute("tls.key", c.TLS.Key)
 	v.absolute("tls.client_ca", c.TLS.ClientCA)
@@ -119,8 +120,8 @@ func (v *validation) exactlyOne(field string, set map[string]bool) {
 	}
 }
 
-func (v *validation) listen(address string) {
-	if !v.present("listen", address) {
+func (v *validation) listen(field, address string) {
+	if !v.present(field, address) {
 		return
 	}
 	_, port, err := net.SplitHostPort(address)
@@ -128,7 +129,20 @@ func (v *validation) listen(address string) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		v.fault("listen", `%q is not of the form "host:port"`, address)
+		v.fault(field, `%q is not of the form "host:port"`, address)
+	}
+}
+
+// aws checks the endpoint for AWS clients. Without TLS their plaintexts and keys
+// would be for all to see.
+func (v *validation) aws(c AWS) {
+	if c == (AWS{}) {
+		return
+	}
+	v.listen("aws.listen", c.Listen)
+	host, _, _ := net.SplitHostPort(c.Listen)
+	if ip := net.ParseIP(host); c.Plaintext && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		v.fault("aws.plaintext", "is for a loopback address such as 127.0.0.1:7401 only, and not for %q", c.Listen)
 	}
 }
 

@@ -67,6 +67,13 @@ func (d *daemon) serve(ctx context.Context) error {
 		<-ctx.Done()
 		d.logger.Info("stopping: requests in flight are answered, new ones refused")
 	})
+	if d.aws != nil {
+		beside.Go(func() {
+			if err := d.serveAWS(ctx); err != nil {
+				stop(err)
+			}
+		})
+	}
 	if d.options.Serving != nil {
 		beside.Go(func() {
 			if err := d.options.Serving(ctx, d.listener.Addr()); err != nil {

@@ -30,6 +30,7 @@ type daemon struct {
 	trustAnchors []string // of the clusters, in their order
 
 	listener net.Listener
+	aws      net.Listener // nil: there is no endpoint for AWS clients
 	trail    *audit.Trail
 	journal  string // the id of trail's journal
 	hsm      *hsmpool.Pool
@@ -62,13 +63,25 @@ func (d *daemon) listen(ctx context.Context) error {
 		return fmt.Errorf("listening: %w", err)
 	}
 	d.listener = listener
-	d.parts.add("listener", func(context.Context) error {
-		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+	d.parts.add("listener", closing(listener))
+	if d.config.AWS.Listen == "" {
+		return nil
+	}
+	if d.aws, err = new(net.ListenConfig).Listen(ctx, "tcp", d.config.AWS.Listen); err != nil {
+		return fmt.Errorf("listening for AWS clients: %w", err)
+	}
+	d.parts.add("listener for AWS clients", closing(d.aws))
+	return nil
+}
+
+// closing closes a listener, unless its server has.
+func closing(l net.Listener) func(context.Context) error {
+	return func(context.Context) error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			return err
 		}
-		return nil // the server has closed it
-	})
-	return nil
+		return nil
+	}
 }
 
 func (d *daemon) openTrail(context.Context) error {
@@ -210,14 +223,13 @@ func (d *daemon) newServer(context.Context) error {
 	for _, name := range d.keystore.Names() {
 		regions[name], _ = d.keystore.Region(name)
 	}
-	files := d.config.TLS
 	srv, err := server.New(server.Config{
 		KMS:             d.keystore.Default(),
 		Regions:         regions,
 		Operator:        d.keystore.Operator(),
 		Health:          d.keystore.Health,
 		Reject:          d.keystore.Reject,
-		TLS:             server.TLSFiles{Certificate: files.Cert, Key: files.Key, ClientCA: files.ClientCA},
+		TLS:             d.tlsFiles(),
 		Principals:      d.keystore.PrincipalOf,
 		Redact:          d.keystore.Describe().Redact,
 		Wipe:            d.keystore.Describe().Wipe,

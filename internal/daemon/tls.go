@@ -6,7 +6,15 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+
+	"github.com/strongroom-kms/strongroom/server"
 )
+
+// tlsFiles are the files of the configuration's TLS.
+func (d *daemon) tlsFiles() server.TLSFiles {
+	files := d.config.TLS
+	return server.TLSFiles{Certificate: files.Cert, Key: files.Key, ClientCA: files.ClientCA}
+}
 
 // checkTLS loads the files that the server will load again.
 func (d *daemon) checkTLS(context.Context) error {
