@@ -41,12 +41,33 @@ func (s *Server) Env(principal string) []string {
 	return env
 }
 
+// awsKey is id and secret of the access key that every server knows.
+const awsKey = "test"
+
+// AWS is where and how AWS clients reach a server.
+type AWS struct {
+	// URL is the endpoint, plain HTTP on a loopback address.
+	URL string
+	// AccessKeyID and Secret sign as the first principal.
+	AccessKeyID, Secret string
+	// Region is the default one.
+	Region string
+}
+
+// AWS is how AWS clients reach the server.
+func (s *Server) AWS() AWS {
+	s.t.Helper()
+	site := s.current().site
+	return AWS{URL: "http://" + site.AWSAddress, AccessKeyID: awsKey, Secret: awsKey, Region: site.Region}
+}
+
 // ARN is the principal's name in policies and events.
 func (s *Server) ARN(principal string) string {
 	s.t.Helper()
-	for _, p := range s.current().site.Principals {
+	site := s.current().site
+	for _, p := range site.Principals {
 		if p.Name == principal {
-			return p.ARN()
+			return site.ARN(p)
 		}
 	}
 	s.t.Fatalf("there is no principal %q: see WithPrincipal", principal)

@@ -58,6 +58,8 @@ func (i *instance) serve(listen string) error {
 		r.err = devserver.Run(ctx, devserver.Options{
 			DataDir:    i.dir,
 			Listen:     listen,
+			AWSListen:  "127.0.0.1:0",
+			AccessKey:  devserver.AccessKey{ID: awsKey, Secret: awsKey},
 			Library:    i.options.library,
 			Principals: i.options.principals,
 			Regions:    i.options.regions,

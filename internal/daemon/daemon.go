@@ -17,6 +17,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/internal/config"
+	"github.com/strongroom-kms/strongroom/keystore"
 )
 
 // closeTimeout bounds the closing of all parts after the server has drained. It
@@ -38,8 +39,16 @@ type Options struct {
 	// error ends Run.
 	BeforeHSM func(ctx context.Context, trail *audit.Trail) error
 	// Serving is called, beside the server, when requests are answered at the
-	// address. An error ends the server, and Run. ctx ends when the server does.
-	Serving func(ctx context.Context, address net.Addr) error
+	// addresses. An error ends the server, and Run. ctx ends when the server does.
+	Serving func(ctx context.Context, at Addresses) error
+	// AccessKeys are access keys beside those that principals are given.
+	AccessKeys map[string]keystore.AccessKey
+}
+
+// Addresses are where a server answers requests.
+type Addresses struct {
+	GRPC net.Addr
+	AWS  net.Addr // nil: AWS clients are not answered
 }
 
 // Run serves as the configuration says until ctx ends. Then the requests in
@@ -76,7 +85,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	if d.options.Serving != nil {
 		beside.Go(func() {
-			if err := d.options.Serving(ctx, d.listener.Addr()); err != nil {
+			if err := d.options.Serving(ctx, d.addresses()); err != nil {
 				stop(err)
 			}
 		})
@@ -88,6 +97,14 @@ func (d *daemon) serve(ctx context.Context) error {
 		return cause
 	}
 	return err
+}
+
+func (d *daemon) addresses() Addresses {
+	a := Addresses{GRPC: d.listener.Addr()}
+	if d.aws != nil {
+		a.AWS = d.aws.Addr()
+	}
+	return a
 }
 
 // closers closes parts in the reverse of the order in which they were added.

@@ -2,7 +2,6 @@ package devserver
 
 import (
 	"context"
-	"net"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -24,6 +23,12 @@ type Options struct {
 	DataDir string
 	// Listen is a loopback address, "host:port".
 	Listen string
+	// AWSListen is the same for AWS clients; empty: they are not answered.
+	AWSListen string
+	// Account is the account number of everything; empty: Account.
+	Account string
+	// AccessKey is what AWS clients sign with, as the first principal.
+	AccessKey AccessKey
 	// Library is the path of the SoftHSM library; empty: the usual places.
 	Library string
 	// Principals are the callers; nil: DefaultPrincipals.
@@ -58,6 +63,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	return daemon.Run(ctx, c, o.Logger, daemon.Options{
 		AcceptNewJournal: o.AcceptNewJournal,
+		AccessKeys:       s.accessKeys(o.AccessKey),
 		BeforeHSM: func(ctx context.Context, trail *audit.Trail) error {
 			if o.TrailOpen != nil {
 				o.TrailOpen(trail)
@@ -65,8 +71,11 @@ func Run(ctx context.Context, o Options) error {
 			return s.initTokens(ctx, trail, o.Logger)
 		},
 		// If the port was left to the system, only now is the address known.
-		Serving: func(ctx context.Context, address net.Addr) error {
-			s.Address = address.String()
+		Serving: func(ctx context.Context, at daemon.Addresses) error {
+			s.Address = at.GRPC.String()
+			if at.AWS != nil {
+				s.AWSAddress = at.AWS.String()
+			}
 			return o.Serving(ctx, s)
 		},
 	})

@@ -55,7 +55,7 @@ func TestOnlyLoopbackAddressesAreServed(t *testing.T) {
 		{"127.0.0.1", false},
 	}
 	for _, tc := range tests {
-		if err := requireLoopback(tc.address); (err == nil) != tc.ok {
+		if err := requireLoopback("--listen", tc.address); (err == nil) != tc.ok {
 			t.Errorf("%s: %v, want allowed: %v", tc.address, err, tc.ok)
 		}
 	}

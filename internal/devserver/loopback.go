@@ -6,13 +6,13 @@ import (
 )
 
 // requireLoopback refuses an address that other machines could reach.
-func requireLoopback(address string) error {
+func requireLoopback(flag, address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("--listen %q is not of the form HOST:PORT", address)
+		return fmt.Errorf("%s %q is not of the form HOST:PORT", flag, address)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("--listen %s: a development server serves only on a loopback address, such as 127.0.0.1:7400; for others there is `strongroom serve`", address)
+		return fmt.Errorf("%s %s: a development server serves only on a loopback address, such as 127.0.0.1:7400; for others there is `strongroom serve`", flag, address)
 	}
 	return nil
 }

@@ -27,16 +27,16 @@ func DefaultPrincipals() []Principal {
 	}
 }
 
-// ARN is how policies and events name the principal.
-func (p Principal) ARN() string { return "arn:aws:iam::" + Account + ":user/" + p.Name }
+// ARN is how policies and events name a principal.
+func (s *Site) ARN(p Principal) string { return "arn:aws:iam::" + s.Account + ":user/" + p.Name }
 
 // uri is the subject alternative name of the principal's certificate.
 func (p Principal) uri() *url.URL {
 	return &url.URL{Scheme: "spiffe", Host: "strongroom.internal", Path: "/dev/" + p.Name}
 }
 
-func (p Principal) config() config.Principal {
-	return config.Principal{ARN: p.ARN(), Names: []string{p.uri().String()}, Policies: p.Policies}
+func (s *Site) configOf(p Principal) config.Principal {
+	return config.Principal{ARN: s.ARN(p), Names: []string{p.uri().String()}, Policies: p.Policies}
 }
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9-]+$`)

@@ -1,6 +1,7 @@
 package devserver
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +16,11 @@ import (
 type Site struct {
 	// Dir is the data directory.
 	Dir string
-	// Address is where the server listens, "host:port".
-	Address string
+	// Address is where the server listens, "host:port", and AWSAddress the same for
+	// AWS clients; empty: nowhere.
+	Address, AWSAddress string
+	// Account is the account number of everything, and Region the default Region.
+	Account, Region string
 	// CACert is the PEM file of the authority that issued all certificates.
 	CACert string
 	// Principals are those that the server knows.
@@ -32,8 +36,13 @@ type Site struct {
 
 // prepare makes what is missing in the data directory, but for the token.
 func prepare(o Options) (*Site, error) {
-	if err := requireLoopback(o.Listen); err != nil {
+	if err := requireLoopback("--listen", o.Listen); err != nil {
 		return nil, err
+	}
+	if o.AWSListen != "" {
+		if err := requireLoopback("--aws-listen", o.AWSListen); err != nil {
+			return nil, err
+		}
 	}
 	library, err := findLibrary(o.Library, libraryPatterns())
 	if err != nil {
@@ -43,7 +52,7 @@ func prepare(o Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Dir: dir, Address: o.Listen, Principals: o.Principals, library: library, clients: map[string]devpki.Pair{}}
+	s := &Site{Dir: dir, Address: o.Listen, Account: cmp.Or(o.Account, Account), Principals: o.Principals, library: library, clients: map[string]devpki.Pair{}}
 	if s.Principals == nil {
 		s.Principals = DefaultPrincipals()
 	}
@@ -107,16 +116,19 @@ func (s *Site) makeCertificates() error {
 // config is what a configuration file would say.
 func (s *Site) config(o Options) (*config.Config, error) {
 	c := config.Default()
-	c.Account = Account
-	if c.Regions = o.Regions; len(c.Regions) == 0 {
-		c.Region = Region
+	c.Account = s.Account
+	c.Regions = o.Regions
+	if len(c.Regions) == 0 {
+		c.Regions = []string{Region}
 	}
+	s.Region = c.Regions[0]
 	c.DataDir = s.Dir
 	c.Listen = o.Listen
+	c.AWS = config.AWS{Listen: o.AWSListen, Plaintext: o.AWSListen != ""}
 	c.TLS = config.TLS{Cert: s.server.Cert, Key: s.server.Key, ClientCA: s.CACert}
 	for _, p := range s.Principals {
 		if len(p.Policies) > 0 {
-			c.Principals = append(c.Principals, p.config())
+			c.Principals = append(c.Principals, s.configOf(p))
 		}
 	}
 	c.HSM = config.HSM{Device: s.token.device(s.library), PIN: config.PIN{File: s.token.pin()}}

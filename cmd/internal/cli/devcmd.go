@@ -7,11 +7,14 @@ import (
 	"github.com/strongroom-kms/strongroom/cmd/internal/dev"
 	"github.com/strongroom-kms/strongroom/internal/config"
 	"github.com/strongroom-kms/strongroom/internal/daemon"
+	"github.com/strongroom-kms/strongroom/internal/devserver"
 )
 
 type devCmd struct {
 	DataDir   string `placeholder:"DIR" help:"Where everything is kept (./strongroom-dev)."`
 	Listen    string `placeholder:"HOST:PORT" help:"A loopback address (127.0.0.1:7400; a free port if ephemeral)."`
+	AWSListen string `name:"aws-listen" placeholder:"HOST:PORT" help:"A loopback address for AWS clients (127.0.0.1:7401; a free port if ephemeral)."`
+	Account   string `placeholder:"NUMBER" help:"The account number of keys and principals, 12 digits (000000000000)."`
 	Library   string `placeholder:"FILE" help:"The SoftHSM library, if it is not in one of the usual places."`
 	Tour      bool   `help:"Make a first round trip and show what it left in both audit trails."`
 	Ephemeral bool   `help:"Serve a program's tests: keep nothing, print one line of JSON, end with who started it."`
@@ -32,6 +35,10 @@ Example:
     . ./strongroom-dev/env
     strongroom key create
 
+AWS clients are answered too, in every Region that AWS has. They sign with the access key of
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY as they are when the server starts, or with test and
+test.
+
 With --ephemeral everything is in a temporary directory, which is removed at the end. When it
 serves it prints one line of JSON: the address, the certificates of three principals, and the
 environment for this command line. It ends on SIGTERM, when its standard input is a pipe that is
@@ -41,6 +48,9 @@ closed, and when the process that started it ends. docs/testing.md has an exampl
 // Run serves until ctx ends.
 func (c *devCmd) Run(ctx context.Context, p *Process) error {
 	o := dev.Options{
+		AWSListen:        c.AWSListen,
+		Account:          c.Account,
+		AccessKey:        accessKeyOf(p.Getenv),
 		DataDir:          cmp.Or(c.DataDir, "./strongroom-dev"),
 		Listen:           c.Listen,
 		Library:          c.Library,
@@ -51,12 +61,23 @@ func (c *devCmd) Run(ctx context.Context, p *Process) error {
 	}
 	daemon.TuneGC()
 	if !c.Ephemeral {
-		o.Listen = cmp.Or(o.Listen, "127.0.0.1:7400")
+		o.Listen, o.AWSListen = cmp.Or(o.Listen, "127.0.0.1:7400"), cmp.Or(o.AWSListen, "127.0.0.1:7401")
+		o.Regions = devserver.AWSRegions()
 		return dev.Run(ctx, o)
 	}
 	if c.DataDir != "" || c.Tour || c.AcceptNewJournal {
 		return usagef("--ephemeral keeps nothing and talks to a program: it takes no --data-dir, --tour or --accept-new-journal")
 	}
-	o.Listen = cmp.Or(o.Listen, "127.0.0.1:0")
+	o.Listen, o.AWSListen = cmp.Or(o.Listen, "127.0.0.1:0"), cmp.Or(o.AWSListen, "127.0.0.1:0")
 	return dev.RunEphemeral(ctx, o, p.Stdin)
+}
+
+// accessKeyOf is what AWS clients sign with: what the environment has for them, so
+// that a shell that is set up for AWS needs no other keys.
+func accessKeyOf(getenv func(string) string) devserver.AccessKey {
+	k := devserver.AccessKey{ID: getenv("AWS_ACCESS_KEY_ID"), Secret: getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: getenv("AWS_SESSION_TOKEN")}
+	if k.ID == "" || k.Secret == "" {
+		return dev.DefaultAccessKey()
+	}
+	return k
 }

@@ -22,6 +22,14 @@ type Options struct {
 	DataDir string
 	// Listen is a loopback address, "host:port".
 	Listen string
+	// AWSListen is the same for AWS clients.
+	AWSListen string
+	// AccessKey is what AWS clients sign with, as the principal admin.
+	AccessKey devserver.AccessKey
+	// Account is the account number of everything.
+	Account string
+	// Regions are the Regions, the default one first; nil: one alone.
+	Regions []string
 	// Library is the path of the SoftHSM library; empty: the usual places.
 	Library string
 	// Tour makes a first round trip once the server serves.
@@ -43,6 +51,10 @@ func (o Options) serve(ctx context.Context, clusters []devserver.ClusterOptions,
 	return devserver.Run(ctx, devserver.Options{
 		DataDir:          o.DataDir,
 		Listen:           o.Listen,
+		AWSListen:        o.AWSListen,
+		AccessKey:        o.AccessKey,
+		Account:          o.Account,
+		Regions:          o.Regions,
 		Library:          o.Library,
 		Clusters:         clusters,
 		AcceptNewJournal: o.AcceptNewJournal,
@@ -62,7 +74,7 @@ const (
 
 // welcome says what to do next.
 func (o Options) welcome(ctx context.Context, site *devserver.Site) error {
-	env, err := writeEnv(site)
+	env, err := o.writeEnv(site)
 	if err != nil {
 		return err
 	}
@@ -75,7 +87,7 @@ func (o Options) welcome(ctx context.Context, site *devserver.Site) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(o.Output, banner, site.Dir, site.Address, shellQuote(env), pathLine(self))
+	_, err = fmt.Fprintf(o.Output, banner, site.Dir, site.Address, shellQuote(env), pathLine(self), site.AWSAddress)
 	return err
 }
 
@@ -105,17 +117,35 @@ Strongroom serves on %s. To use it, paste into another shell:
     strongroom key-store create --name second --cluster ` + clusterID + ` \
         --trust-anchor "$` + clusterVariable + `/ca.pem" --password-file "$` + clusterVariable + `/pin"
 
+AWS clients reach it on http://%s; the file above tells them so:
+
+    aws kms create-key
+
 Ctrl-C stops it; the next start has the same keys.
 `
+
+// awsVariables point AWS clients here. A secret that the user has brought stays
+// out of the file.
+func (o Options) awsVariables(site *devserver.Site) [][2]string {
+	variables := [][2]string{{"AWS_ENDPOINT_URL_KMS", "http://" + site.AWSAddress}, {"AWS_REGION", site.Region}}
+	if o.AccessKey == DefaultAccessKey() {
+		variables = append(variables, [2]string{"AWS_ACCESS_KEY_ID", o.AccessKey.ID}, [2]string{"AWS_SECRET_ACCESS_KEY", o.AccessKey.Secret})
+	}
+	return variables
+}
+
+// DefaultAccessKey is what AWS clients sign with when nobody says otherwise.
+func DefaultAccessKey() devserver.AccessKey { return devserver.AccessKey{ID: "test", Secret: "test"} }
 
 // writeEnv writes the file for a shell to source and returns its path. It is
 // done when the server serves: the file of a running server must not be lost to
 // a second one that cannot start.
-func writeEnv(site *devserver.Site) (string, error) {
+func (o Options) writeEnv(site *devserver.Site) (string, error) {
 	variables, err := site.Env(admin)
 	if err != nil {
 		return "", err
 	}
+	variables = append(variables, o.awsVariables(site)...)
 	var b strings.Builder
 	b.WriteString("# Source this to use the development server as the principal admin (policy admin).\n")
 	b.WriteString("# For the principals app (policy user) and auditor set the client files to tls/app.pem\n")

@@ -58,6 +58,9 @@ func RunEphemeral(ctx context.Context, o Options, stdin io.Reader) (err error) {
 // `strongroom dev --ephemeral`, described in docs/testing.md.
 type Facts struct {
 	Address string `json:"address"`
+	// AWSURL is the endpoint for AWS clients, who sign with the access key that the
+	// flags or the environment give, or test and test.
+	AWSURL  string `json:"aws_url"`
 	CACert  string `json:"ca_cert"`
 	Account string `json:"account"`
 	Region  string `json:"region"`
@@ -79,7 +82,7 @@ type PrincipalFacts struct {
 
 func factsOf(site *devserver.Site) (Facts, error) {
 	f := Facts{
-		Address: site.Address, CACert: site.CACert, Account: devserver.Account, Region: devserver.Region, DataDir: site.Dir, PID: os.Getpid(),
+		Address: site.Address, AWSURL: "http://" + site.AWSAddress, CACert: site.CACert, Account: site.Account, Region: devserver.Region, DataDir: site.Dir, PID: os.Getpid(),
 		Env: map[string]string{}, Principals: map[string]PrincipalFacts{},
 	}
 	env, err := site.Env(admin)
@@ -94,7 +97,7 @@ func factsOf(site *devserver.Site) (Facts, error) {
 		if err != nil {
 			return f, err
 		}
-		f.Principals[p.Name] = PrincipalFacts{ARN: p.ARN(), Policies: p.Policies, ClientCert: c.ClientCert, ClientKey: c.ClientKey}
+		f.Principals[p.Name] = PrincipalFacts{ARN: site.ARN(p), Policies: p.Policies, ClientCert: c.ClientCert, ClientKey: c.ClientKey}
 	}
 	return f, nil
 }
