@@ -2,11 +2,13 @@ package sigv4_test
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -81,8 +83,14 @@ func usual() signing {
 func (s signing) sign(tb testing.TB, r *http.Request, body []byte) {
 	tb.Helper()
 	sum := sha256.Sum256(body)
+	s.signHash(tb, r, hex.EncodeToString(sum[:]))
+}
+
+// signHash signs a request with what it says is the hash of its body.
+func (s signing) signHash(tb testing.TB, r *http.Request, hash string) {
+	tb.Helper()
 	credentials := aws.Credentials{AccessKeyID: s.key, SecretAccessKey: s.secret, SessionToken: s.token}
-	if err := v4.NewSigner().SignHTTP(tb.Context(), credentials, r, hex.EncodeToString(sum[:]), s.service, s.region, s.at); err != nil {
+	if err := v4.NewSigner().SignHTTP(tb.Context(), credentials, r, hash, s.service, s.region, s.at); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -112,4 +120,31 @@ func refusal(t *testing.T, err error) *sigv4.Error {
 		t.Fatalf("error %v, want a *sigv4.Error", err)
 	}
 	return refused
+}
+
+// signedByHand returns a signature by the text of AWS's documentation, for
+// requests that the SDK does not make.
+func signedByHand(r *http.Request, headers string) string {
+	body := sha256.Sum256([]byte(decrypt))
+	request := r.Method + "\n/\n\n"
+	for name := range strings.SplitSeq(headers, ";") {
+		value := r.Header.Get(name)
+		if name == "host" {
+			value = r.Host
+		}
+		request += name + ":" + value + "\n"
+	}
+	request += "\n" + headers + "\n" + hex.EncodeToString(body[:])
+	sum := sha256.Sum256([]byte(request))
+	key := []byte("AWS4" + secret)
+	for _, part := range []string{"20260228", region, "kms", "aws4_request"} {
+		key = hmacOf(key, part)
+	}
+	return hex.EncodeToString(hmacOf(key, "AWS4-HMAC-SHA256\n20260228T235930Z\n20260228/"+region+"/kms/aws4_request\n"+hex.EncodeToString(sum[:])))
+}
+
+func hmacOf(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
 }

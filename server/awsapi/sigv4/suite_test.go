@@ -2,7 +2,6 @@ package sigv4_test
 
 import (
 	"bufio"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -135,14 +134,4 @@ func TestSuite(t *testing.T) {
 			}
 		})
 	}
-}
-
-// readAll reads what a handler or client got.
-func readAll(t *testing.T, r io.Reader) []byte {
-	t.Helper()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		t.Error(err)
-	}
-	return b
 }

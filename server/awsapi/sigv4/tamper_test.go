@@ -1,0 +1,145 @@
+package sigv4_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/strongroom-kms/strongroom/server/awsapi/sigv4"
+)
+
+// TestTampering changes each part of a signed request that the signature covers.
+func TestTampering(t *testing.T) {
+	for name, tamper := range map[string]edit{
+		"method":                          func(r *http.Request) { r.Method = http.MethodPut },
+		"path":                            func(r *http.Request) { r.URL.Path = "/x" },
+		"path, encoded":                   func(r *http.Request) { r.URL.Path, r.URL.RawPath = "//", "/%2F" },
+		"query":                           func(r *http.Request) { r.URL.RawQuery = "a=b" },
+		"query, malformed":                func(r *http.Request) { r.URL.RawQuery = "a=%zz" },
+		"host":                            func(r *http.Request) { r.Host = "kms.us-east-1.amazonaws.com" },
+		"port":                            func(r *http.Request) { r.Host += ":444" },
+		"content length":                  func(r *http.Request) { r.ContentLength++ },
+		"target":                          set("X-Amz-Target", "TrentService.ScheduleKeyDeletion"),
+		"target, in another case":         set("X-Amz-Target", "TrentService.decrypt"),
+		"target, a second":                func(r *http.Request) { r.Header.Add("X-Amz-Target", "TrentService.ScheduleKeyDeletion") },
+		"target, removed":                 del("X-Amz-Target"),
+		"content type":                    set("Content-Type", "application/cbor"),
+		"time, in the skew":               set("X-Amz-Date", "20260228T235931Z"),
+		"Region":                          authorization("/"+region+"/", "/us-east-1/"),
+		"signed headers, one less":        authorization("content-type;", ""),
+		"signed headers, one more":        authorization("content-type;", "content-type;user-agent;"),
+		"signed headers, one that is not": authorization("content-type;", "content-type;x-not-there;"),
+		"signed headers, an empty one":    authorization("content-type;", "content-type;;"),
+		"signed headers, another order":   authorization("content-type;host", "host;content-type"),
+		"signature, its last digit": func(r *http.Request) {
+			h := r.Header.Get("Authorization")
+			last := map[bool]string{true: "1", false: "0"}[h[len(h)-1] == '0']
+			r.Header.Set("Authorization", h[:len(h)-1]+last)
+		},
+		"signature, a digit less": func(r *http.Request) {
+			h := r.Header.Get("Authorization")
+			r.Header.Set("Authorization", h[:len(h)-1])
+		},
+		"signature, a digit more": func(r *http.Request) { r.Header.Set("Authorization", r.Header.Get("Authorization")+"0") },
+		"signature, in capitals": func(r *http.Request) {
+			head, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
+			r.Header.Set("Authorization", head+"Signature="+strings.ToUpper(signature))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := signedRequest(t)
+			tamper(r)
+			_, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt))
+			if got := refusal(t, err); got.Kind != invalid || got.Message != mismatch {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+func TestTamperingWithTheBody(t *testing.T) {
+	v := newVerifier(newKeys(), signedAt)
+	for _, body := range []string{"", decrypt + " ", strings.Replace(decrypt, "A", "B", 1)} {
+		_, err := v.Verify(signedRequest(t), []byte(body))
+		if got := refusal(t, err); got.Message != mismatch {
+			t.Errorf("%q: %v", body, got)
+		}
+	}
+}
+
+// TestBodyHash has what a client may say of its body: its hash. The requests are
+// all signed correctly, with what they say.
+func TestBodyHash(t *testing.T) {
+	sum := sha256.Sum256([]byte(decrypt))
+	bodyHash := hex.EncodeToString(sum[:])
+	for _, test := range []struct {
+		said string
+		ok   bool
+	}{
+		{bodyHash, true},
+		{"", false},
+		{strings.ToUpper(bodyHash), false},
+		{"UNSIGNED-PAYLOAD", false},
+		{"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", false},
+		{"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", false},
+	} {
+		r := newRequest([]byte(decrypt))
+		r.Header.Set("X-Amz-Content-Sha256", test.said)
+		usual().signHash(t, r, test.said)
+		_, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt))
+		if (err == nil) != test.ok {
+			t.Errorf("%q: %v", test.said, err)
+		}
+	}
+}
+
+// TestUnsignedHeaders has headers that may be changed on the way.
+func TestUnsignedHeaders(t *testing.T) {
+	r := signedRequest(t)
+	for name, value := range map[string]string{
+		"User-Agent": "proxy", "X-Amz-User-Agent": "aws-sdk-php/3", "X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793",
+		"Amz-Sdk-Request": "attempt=2", "X-Forwarded-For": "192.0.2.1",
+	} {
+		r.Header.Set(name, value)
+	}
+	if _, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSeparators has how SDKs write the Authorization header.
+func TestSeparators(t *testing.T) {
+	for _, change := range []edit{authorization(", ", ","), authorization(", ", " "), authorization(", ", ",   "), authorization(" ", "\t")} {
+		r := signedRequest(t)
+		change(r)
+		if _, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt)); err != nil {
+			t.Errorf("%s: %v", r.Header.Get("Authorization"), err)
+		}
+	}
+}
+
+// TestDateHeader has requests without X-Amz-Date.
+func TestDateHeader(t *testing.T) {
+	for _, date := range []string{"Sat, 28 Feb 2026 23:59:30 GMT", "20260228T235930Z"} {
+		t.Run(date, func(t *testing.T) {
+			r := newRequest([]byte(decrypt))
+			r.Header.Set("Date", date)
+			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+accessKey+"/20260228/"+region+
+				"/kms/aws4_request, SignedHeaders=date;host;x-amz-target, Signature="+signedByHand(r, "date;host;x-amz-target"))
+			if _, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestCredentialIsNotPrinted(t *testing.T) {
+	c := sigv4.Credential{Secret: secret, SessionToken: token, Principal: "user/ann"}
+	s := fmt.Sprintf("%v %+v %#v %s", c, c, c, c)
+	if strings.Contains(s, secret) || strings.Contains(s, token) || strings.Count(s, "user/ann") != 4 {
+		t.Errorf("printed %q", s)
+	}
+}
