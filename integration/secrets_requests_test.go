@@ -18,7 +18,7 @@ import (
 
 // refusedByDesign are the operations that the service does not offer.
 var refusedByDesign = map[string]bool{
-	"ReplicateKey": true, "UpdatePrimaryRegion": true, "CreateCustomKeyStore": true, "DescribeCustomKeyStores": true,
+	"ReplicateKey": true, "UpdatePrimaryRegion": true, "CreateCustomKeyStore": true,
 	"UpdateCustomKeyStore": true, "ConnectCustomKeyStore": true, "DisconnectCustomKeyStore": true, "DeleteCustomKeyStore": true,
 }
 
@@ -53,7 +53,7 @@ func (p *planter) makeKeys(t *testing.T) {
 // particulars returns what a good request has besides what fill knows, or nil.
 func (p *planter) particulars(t *testing.T, r *dynamicpb.Message) proto.Message {
 	t.Helper()
-	for _, of := range []func(*testing.T, *dynamicpb.Message) proto.Message{p.ofUse, p.ofManagement, p.ofImport, p.ofRefused} {
+	for _, of := range []func(*testing.T, *dynamicpb.Message) proto.Message{p.ofUse, p.ofManagement, p.ofImport, p.ofOperators, p.ofRefused} {
 		if req := of(t, r); req != nil {
 			return req
 		}

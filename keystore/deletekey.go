@@ -25,8 +25,12 @@ func (k *Keystore) deleteDueKeys(ctx context.Context) {
 	})
 }
 
-// deleteDue deletes a key that is due.
+// deleteDue deletes a key that is due, unless its custom key store is about to be
+// connected: its material can be destroyed then.
 func (k *Keystore) deleteDue(ctx context.Context, due *key) error {
+	if k.awaited(due.store()) {
+		return errStoreAway
+	}
 	return k.performService(ctx, due.id, func(key *key) *chore {
 		if !key.pendingDeletion() || k.now().Before(key.deletionDate()) {
 			return nil // cancelled meanwhile
@@ -52,7 +56,7 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 		doomed = marked
 	}
 	if err := p.destroyAll(ctx, doomed.objects(), begun); err != nil {
-		if doomed.store() == "" {
+		if doomed.store() == "" || k.awaited(doomed.store()) {
 			return err
 		}
 		k.log.Error("the material of a deleted key was left in the cluster of its custom key store; destroy it there by its CKA_ID",

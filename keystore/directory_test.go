@@ -107,6 +107,13 @@ func TestTheConfigurationWinsOverWhatIsStored(t *testing.T) {
 			if diff := cmp.Diff(test.known, known); diff != "" {
 				t.Errorf("certificate names (-want +got):\n%s", diff)
 			}
+			listed, is := r.principals[test.principal.GetArn()]
+			if replaced := strings.HasSuffix(test.warning, " is there already"); is == replaced {
+				t.Fatalf("in the list: %t", is)
+			}
+			if is && (!slices.Equal(listed.record.GetPolicies(), test.has) || !slices.Equal(listed.record.GetNames(), test.known)) {
+				t.Errorf("the list has %v", listed.record)
+			}
 		})
 	}
 }

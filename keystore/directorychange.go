@@ -49,7 +49,8 @@ func changeDirectory[Res proto.Message](ctx context.Context, k *Keystore, fullMe
 	})
 }
 
-// storeDirectory makes a change and waits until it is in force.
+// storeDirectory makes a change and waits until it is in force, whether its caller
+// does or not: the next change, which is held back meanwhile, has to see this one.
 func (k *Keystore) storeDirectory(ctx context.Context, p *proof, c *directoryChange) error {
 	txn := metadata.Txn{Conditions: []metadata.Condition{{Key: c.path, Revision: c.revision}}}
 	if c.record == nil {
@@ -66,6 +67,8 @@ func (k *Keystore) storeDirectory(ctx context.Context, p *proof, c *directoryCha
 		return notStored(ctx, c.arn, err)
 	}
 	p.revision = revision
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
 	if err := k.directory.reach(ctx, revision); err != nil {
 		k.log.Warn("a stored change is not in force yet", "revision", revision, "error", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/strongroom-kms/strongroom/keystore/policy"
+	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
 
 // configured is what the configuration says of principals and identity policies.
@@ -46,6 +47,8 @@ func (c configured) hasPolicy(name string) bool {
 type rights struct {
 	identities *policy.Identities
 	names      *certificateNames
+	// principals are what is in force of those that are stored.
+	principals map[string]*storedPrincipal
 	// warnings say what is stored and not in force.
 	warnings []string
 }
@@ -55,7 +58,7 @@ type rights struct {
 func (c configured) with(stored *directoryContents) (rights, error) {
 	j := joiner{
 		configured: c, documents: maps.Clone(c.documents), attached: maps.Clone(c.attached), names: maps.Clone(c.names),
-		sessions: map[string]string{},
+		sessions: map[string]string{}, principals: map[string]*storedPrincipal{},
 	}
 	if j.attached == nil {
 		j.attached = map[string][]string{}
@@ -76,7 +79,7 @@ func (c configured) with(stored *directoryContents) (rights, error) {
 	if err != nil {
 		return rights{}, err
 	}
-	return rights{identities: identities, names: newCertificateNames(j.names), warnings: j.warnings}, nil
+	return rights{identities: identities, names: newCertificateNames(j.names), principals: j.principals, warnings: j.warnings}, nil
 }
 
 // joiner adds what is stored to what is configured.
@@ -86,6 +89,7 @@ type joiner struct {
 	attached   map[string][]string
 	names      map[string]string
 	sessions   map[string]string // the ARN by what names its sessions
+	principals map[string]*storedPrincipal
 	warnings   []string
 }
 
@@ -109,8 +113,12 @@ func (j *joiner) addPrincipal(arn string, p *storedPrincipal) {
 		return
 	}
 	j.sessions[sessionsOf(arn)] = arn
-	if policies := j.existing(arn, p.record.GetPolicies()); len(policies) > 0 {
-		j.attached[arn] = policies
+	known := &storagev1.PrincipalRecord{
+		Arn: &arn, Policies: j.existing(arn, p.record.GetPolicies()), Created: p.record.Created, Updated: p.record.Updated,
+	}
+	j.principals[arn] = &storedPrincipal{record: known, revision: p.revision}
+	if len(known.Policies) > 0 {
+		j.attached[arn] = known.Policies
 	}
 	for _, name := range p.record.GetNames() {
 		if other, taken := j.names[name]; taken && other != arn {
@@ -118,6 +126,7 @@ func (j *joiner) addPrincipal(arn string, p *storedPrincipal) {
 			continue
 		}
 		j.names[name] = arn
+		known.Names = append(known.Names, name)
 	}
 }
 

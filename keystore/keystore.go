@@ -197,8 +197,8 @@ func (k *Keystore) start() {
 	k.reconnect()
 }
 
-// Close stops the background work, disconnects the custom key stores, writes the last uses of keys and gives unused
-// invocations back. Requests must have ended before.
+// Close stops the background work, disconnects the custom key stores, writes the last
+// uses of keys and gives unused invocations back. Requests must have ended before.
 func (k *Keystore) Close(ctx context.Context) error {
 	k.stop()
 	var errs []error

@@ -57,7 +57,13 @@ func (o *operator) DeletePrincipal(ctx context.Context, req *operatorv1.DeletePr
 func (o *operator) ListPrincipals(ctx context.Context, req *operatorv1.ListPrincipalsRequest) (*operatorv1.ListPrincipalsResponse, error) {
 	return perform(ctx, o.k, operatorv1.OperatorService_ListPrincipals_FullMethodName, req, plan[*operatorv1.ListPrincipalsResponse]{
 		run: func(context.Context, *proof) (*operatorv1.ListPrincipalsResponse, error) {
-			return &operatorv1.ListPrincipalsResponse{Principals: o.k.directory.configured.principals(o.k.directory.snapshot())}, nil
+			stored := o.k.directory.snapshot()
+			r, err := o.k.directory.configured.with(&stored)
+			if err != nil {
+				return nil, err
+			}
+			stored.principals = r.principals
+			return &operatorv1.ListPrincipalsResponse{Principals: o.k.directory.configured.principals(stored)}, nil
 		},
 	})
 }
@@ -155,7 +161,8 @@ func (k *Keystore) putPrincipal(req *operatorv1.PutPrincipalRequest, stored dire
 	return &directoryChange{arn: req.GetArn(), path: k.scope.principalPath(req.GetArn()), record: made.record, revision: old.revision, apply: put}, made.record, nil
 }
 
-// principals describes all that are in force, in the order of their ARNs.
+// principals describes those of the configuration and the stored ones beside them,
+// in the order of their ARNs.
 func (c configured) principals(stored directoryContents) []*operatorv1.Principal {
 	all := make(map[string]*operatorv1.Principal, len(stored.principals)+len(c.attached))
 	for arn, p := range stored.principals {

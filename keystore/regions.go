@@ -138,11 +138,11 @@ func (r *Regions) Reject(ctx context.Context, fullMethod string, e *Error) error
 }
 
 // Health is nil when requests can be answered in every Region, or says for
-// operators why not.
+// operators why not in the first one in which they cannot.
 func (r *Regions) Health() error {
 	for _, k := range r.stores {
 		if err := k.Health(); err != nil {
-			return err
+			return fmt.Errorf("Region %s: %w", k.scope.region, err)
 		}
 	}
 	return nil

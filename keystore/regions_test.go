@@ -363,8 +363,8 @@ func TestHealthIsOfAllRegions(t *testing.T) {
 	second.view.mu.Lock()
 	second.view.broken = broken
 	second.view.mu.Unlock()
-	if err := r.Health(); err == nil || !strings.Contains(err.Error(), broken.Error()) {
-		t.Errorf("got %v, want %v", err, broken)
+	if err := r.Health(); err == nil || !strings.HasPrefix(err.Error(), "Region "+ireland+": ") || !strings.Contains(err.Error(), broken.Error()) {
+		t.Errorf("got %v, want %v of %s", err, broken, ireland)
 	}
 }
 

@@ -1,9 +1,11 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/strongroom-kms/strongroom/keystore/policy"
@@ -23,9 +25,9 @@ func (o *operator) SimulatePolicy(ctx context.Context, req *operatorv1.SimulateP
 	return perform(ctx, o.k, operatorv1.OperatorService_SimulatePolicy_FullMethodName, req, plan[*operatorv1.SimulatePolicyResponse]{
 		run: func(ctx context.Context, _ *proof) (*operatorv1.SimulatePolicyResponse, error) {
 			caller, _ := CallerFrom(ctx)
-			k, ok := o.k.regions.Region(caller.Region)
-			if !ok {
-				k = o.k.regions.Default()
+			k, err := o.k.named(caller.Region)
+			if err != nil {
+				return nil, err
 			}
 			s, err := k.imagine(req, caller)
 			if err != nil {
@@ -34,6 +36,17 @@ func (o *operator) SimulatePolicy(ctx context.Context, req *operatorv1.SimulateP
 			return s.answer(), nil
 		},
 	})
+}
+
+// named returns the Keystore of the Region that a call names, the default one if
+// it names none, if that knows the present.
+func (k *Keystore) named(region string) (*Keystore, error) {
+	of, ok := k.regions.Region(cmp.Or(region, k.regions.Default().scope.region))
+	if !ok {
+		return nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
+			"The request names a Region that this server does not have. It has: %s.", strings.Join(k.regions.Names(), ", "))
+	}
+	return of, of.fresh()
 }
 
 // simulation is a request that is only imagined. What its principal and its key

@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -185,7 +186,7 @@ func TestSimulationRefusesWhatItCannotImagine(t *testing.T) {
 func TestSimulationIsOfARegion(t *testing.T) {
 	s, r := startRegions(t, virginia, ireland)
 	req := asking(app, "kms:Encrypt", s.createIn(r, ireland).GetKeyId(), draftIdentity(allowIf(`{"StringEquals":{"aws:RequestedRegion":"`+ireland+`"}}`)))
-	for _, region := range []string{ireland, virginia, ""} {
+	for _, region := range []string{ireland, virginia, "", "ap-south-1"} {
 		ctx := NewContext(t.Context(), Caller{Principal: admin, Region: region})
 		res, err := r.Operator().SimulatePolicy(ctx, req)
 		if region != ireland {
@@ -194,4 +195,14 @@ func TestSimulationIsOfARegion(t *testing.T) {
 			t.Errorf("in %s: %v, %v", region, res, err)
 		}
 	}
+	if _, err := r.Operator().SimulatePolicy(NewContext(t.Context(), Caller{Principal: admin, Region: "ap-south-1"}), asking(app, "kms:ListKeys", "")); err == nil ||
+		AsError(err).Message != "The request names a Region that this server does not have. It has: us-east-1, eu-west-1." {
+		t.Errorf("in a Region that there is not: %v", err)
+	}
+	second, _ := r.Region(ireland)
+	second.view.mu.Lock()
+	second.view.broken = errors.New("the watch ended")
+	second.view.mu.Unlock()
+	_, err := r.Operator().SimulatePolicy(NewContext(t.Context(), Caller{Principal: admin, Region: ireland}), req)
+	wantKind(t, "of what is not up to date", err, notFresh)
 }

@@ -121,14 +121,14 @@ func startWithClusters(t testing.TB, ids ...string) (*service, []*testCluster) {
 }
 
 // createRequest asks for a store of a cluster.
-func createRequest(c *testCluster) *kmsv1.CreateCustomKeyStoreRequest {
+func createRequest(c Cluster) *kmsv1.CreateCustomKeyStoreRequest {
 	return &kmsv1.CreateCustomKeyStoreRequest{
-		CustomKeyStoreName: new(storeName), CloudHsmClusterId: new(c.id),
-		TrustAnchorCertificate: new(c.anchor), KeyStorePassword: new(clusterPIN),
+		CustomKeyStoreName: new(storeName), CloudHsmClusterId: new(c.ID()),
+		TrustAnchorCertificate: new(c.TrustAnchor()), KeyStorePassword: new(clusterPIN),
 	}
 }
 
-func (s *service) createStore(c *testCluster) string {
+func (s *service) createStore(c Cluster) string {
 	s.t.Helper()
 	res, err := s.CreateCustomKeyStore(s.as(admin), createRequest(c))
 	s.must(err)
@@ -174,7 +174,7 @@ func (s *service) disconnectStore(id string) {
 }
 
 // connectedStore makes a store of a cluster and connects it.
-func (s *service) connectedStore(c *testCluster) string {
+func (s *service) connectedStore(c Cluster) string {
 	s.t.Helper()
 	id := s.createStore(c)
 	s.connectStore(id)

@@ -92,7 +92,7 @@ func TestCreateCustomKeyStoreRefuses(t *testing.T) {
 	s.createStore(clusters[0])
 	small := *clusters[1]
 	small.id, small.minActive = "cluster-smallsmalls", 2
-	s.Keystore.clusters = append(s.Keystore.clusters, &small)
+	s.clusters = append(s.clusters, &small)
 	for name, test := range map[string]struct {
 		change func(*kmsv1.CreateCustomKeyStoreRequest)
 		kind   annotationsv1.ErrorKind
@@ -247,7 +247,7 @@ func TestAFailedConnectionIsToldAsAWSTellsIt(t *testing.T) {
 			s.must(err)
 		}, kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INVALID_CREDENTIALS},
 		{"missing token", func() { cluster.moveTo(t.TempDir()) }, kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND},
-		{"a cluster that is not in the configuration any more", func() { s.Keystore.clusters = nil }, kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND},
+		{"a cluster that is not in the configuration any more", func() { s.clusters = nil }, kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND},
 	} {
 		test.spoil()
 		before := cluster.logins

@@ -56,7 +56,7 @@ func (k *Keystore) ConnectCustomKeyStore(ctx context.Context, req *kmsv1.Connect
 		targets: on(k.byStore(req.GetCustomKeyStoreId())),
 		check: onStore(func(s *customStore) error {
 			if state := k.connectionState(s); state == failed || state == disconnecting {
-				return k.wrongState(s)
+				return invalidStoreState(s, state)
 			}
 			return nil
 		}),
@@ -85,7 +85,7 @@ func (k *Keystore) DisconnectCustomKeyStore(ctx context.Context, req *kmsv1.Disc
 		targets: on(k.byStore(req.GetCustomKeyStoreId())),
 		check: onStore(func(s *customStore) error {
 			if state := k.connectionState(s); state == disconnected || state == disconnecting {
-				return k.wrongState(s)
+				return invalidStoreState(s, state)
 			}
 			return nil
 		}),
@@ -97,12 +97,18 @@ func (k *Keystore) DisconnectCustomKeyStore(ctx context.Context, req *kmsv1.Disc
 			if _, err := k.writeStore(ctx, p, r, s.revision); err != nil {
 				return nil, err
 			}
-			k.connections.Disconnect(s.id, func(err error) {
-				k.log.Info("a custom key store is disconnected", "custom_key_store_id", s.id, "error", err)
-			})
+			k.connections.Disconnect(s.id, func(err error) { k.reportDisconnected(s, err) })
 			return new(kmsv1.DisconnectCustomKeyStoreResponse), nil
 		},
 	})
+}
+
+func (k *Keystore) reportDisconnected(s *customStore, err error) {
+	if err != nil {
+		k.log.Warn("a custom key store is disconnected, but not in order", "custom_key_store_id", s.id, "error", err)
+		return
+	}
+	k.log.Info("a custom key store is disconnected", "custom_key_store_id", s.id)
 }
 
 // reconnect connects the stores that were connected when the service stopped. A
@@ -123,12 +129,12 @@ func (k *Keystore) connect(s *customStore, dial func(context.Context, *customSto
 		switch {
 		case err == nil:
 			k.log.Info("a custom key store is connected", about...)
-		case errors.Is(err, connect.ErrGivenUp) || errors.Is(err, context.Canceled):
+		case givenUp(err):
 		default:
 			code := connectionErrorCode(err)
 			k.log.Error("a custom key store could not be connected; disconnect it, repair what is wrong, and connect it again",
 				append(about, "connection_error_code", describe.WireName(code), "error", err)...)
-			k.connectionFailed(s.id, code)
+			k.connectionFailed(s, code)
 		}
 	})
 }
@@ -175,37 +181,48 @@ func (k *Keystore) dialOnce(ctx context.Context, s *customStore) (*connection, e
 	return newConnection(c, hsm), nil
 }
 
-// connectionFailed writes down why a store could not be connected, unless it was
-// disconnected meanwhile.
-func (k *Keystore) connectionFailed(id string, code kmsv1.ConnectionErrorCodeType) {
+// givenUp says whether an attempt to connect has ended because nobody wanted it any
+// more, which is no failure of the store. A login that was refused is one nevertheless:
+// the next start is not to try it again.
+func givenUp(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return true
+	}
+	var e *hsmpool.Error
+	return errors.Is(err, connect.ErrGivenUp) && (!errors.As(err, &e) || passing(err))
+}
+
+// connectionFailed writes down why a store could not be connected.
+func (k *Keystore) connectionFailed(s *customStore, code kmsv1.ConnectionErrorCodeType) {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
-	err := k.writeFailure(ctx, id, code)
+	err := k.writeFailure(ctx, s, code)
 	if err != nil {
 		k.log.Error("the failure of a connection could not be written down: the custom key store looks as if it were being connected",
-			"custom_key_store_id", id, "error", err)
+			"custom_key_store_id", s.id, "error", err)
 	}
 }
 
-func (k *Keystore) writeFailure(ctx context.Context, id string, code kmsv1.ConnectionErrorCodeType) error {
-	held, err := k.changes.begin(ctx, k.scope.storePath(id))
+// writeFailure writes down that a store could not be connected as it was tried. If it
+// was disconnected meanwhile, and perhaps connected again, that is over.
+func (k *Keystore) writeFailure(ctx context.Context, tried *customStore, code kmsv1.ConnectionErrorCodeType) error {
+	held, err := k.changes.begin(ctx, k.scope.storePath(tried.id))
 	if err != nil {
 		return err
 	}
 	defer held.end()
-	s := k.view.customStore(id)
-	if s == nil || s.record.GetState() != connected {
+	s := k.view.customStore(tried.id)
+	if s == nil || s.revision != tried.revision {
 		return nil
 	}
 	r := s.copyRecord()
 	r.State, r.ErrorCode = failed.Enum(), &code
-	_, err = replaceValue(ctx, k.store, k.scope.storePath(id), r, s.revision)
+	_, err = replaceValue(ctx, k.store, k.scope.storePath(s.id), r, s.revision)
 	return err
 }
 
 // passing says whether a failure to connect may pass by itself: an HSM that does
-// not answer. Whatever has to do with the login is not tried again, since HSMs lock
-// their users.
+// not answer. A login that was refused is none, since HSMs lock their users.
 func passing(err error) bool {
 	var e *hsmpool.Error
 	return errors.As(err, &e) && (e.Class == hsmpool.Unavailable || e.Class == hsmpool.Timeout || e.Class == hsmpool.Busy)
@@ -221,7 +238,7 @@ func connectionErrorCode(err error) kmsv1.ConnectionErrorCodeType {
 		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR
 	}
 	switch ckr.RV(e.RV) {
-	case ckr.PINIncorrect, ckr.PINInvalid, ckr.PINLenRange:
+	case ckr.PINIncorrect, ckr.PINInvalid, ckr.PINLenRange, ckr.PINExpired:
 		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INVALID_CREDENTIALS
 	case ckr.PINLocked:
 		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_USER_LOCKED_OUT

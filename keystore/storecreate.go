@@ -173,6 +173,8 @@ func (k *Keystore) createStore(ctx context.Context, p *proof, r *storagev1.Custo
 // undoSealing destroys the key that was to seal a store's password, unless the
 // store may be there after all.
 func (k *Keystore) undoSealing(ctx context.Context, p *proof, store string, id hsmpool.ObjectID) error {
+	trace := p.trace
+	defer func() { p.trace = trace }() // the event is about what failed, not about the undoing
 	exists, err := k.stored(ctx, k.scope.storePath(store), new(storagev1.CustomKeyStoreRecord))
 	if err != nil {
 		return fmt.Errorf("the sealing key %s was kept, because its store may have been stored: %w", id, err)

@@ -46,9 +46,12 @@ func (p *proof) storeError(e *hsmpool.Error) *Error {
 	if p.using == nil {
 		kind = annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_INVALID_STATE
 	}
-	if ckr.RV(e.RV) == ckr.PINLocked {
-		return errorf(kind, "KMS cannot communicate with your CloudHSM cluster because the kmsuser is locked out. "+
-			"Disconnect the custom key store, reset the password of the user, update the custom key store with it, and connect it again.")
+	const repair = "Disconnect the custom key store, reset the password of the user, update the custom key store with it, and connect it again."
+	switch ckr.RV(e.RV) {
+	case ckr.PINLocked:
+		return errorf(kind, "KMS cannot communicate with your CloudHSM cluster because the kmsuser is locked out. "+repair)
+	case ckr.PINIncorrect, ckr.PINInvalid, ckr.PINLenRange, ckr.PINExpired:
+		return errorf(kind, "KMS cannot communicate with your CloudHSM cluster because the password of the kmsuser is not right any more. "+repair)
 	}
 	return errorf(kind, "KMS cannot communicate with your CloudHSM cluster. This might be a transient network issue. Try again; "+
 		"if it goes on, see that the HSMs of the cluster are active.")

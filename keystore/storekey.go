@@ -32,6 +32,17 @@ func storable(req *kmsv1.CreateKeyRequest) error {
 	return nil
 }
 
+// awaited says whether a custom key store is to be connected, and is not: just after
+// a start, or when the service stops.
+func (k *Keystore) awaited(id string) bool {
+	s := k.view.customStore(id)
+	if s == nil || s.record.GetState() != connected {
+		return false
+	}
+	_, there := k.connections.Get(id)
+	return !there
+}
+
 // storeReady says whether a key may be made in the custom key store that was
 // found, if one was asked for.
 func (k *Keystore) storeReady(found []target) error {
@@ -41,7 +52,7 @@ func (k *Keystore) storeReady(found []target) error {
 	s := found[0].store
 	c, there := k.connections.Get(s.id)
 	if !there {
-		return k.wrongState(s)
+		return invalidStoreState(s, k.connectionState(s))
 	}
 	return enoughHSMs(c.cluster, c.active())
 }
@@ -52,8 +63,9 @@ func (k *Keystore) storeConnected(found []target) error {
 	if len(found) == 0 {
 		return nil
 	}
-	if _, there := k.connections.Get(found[0].store.id); !there {
-		return k.wrongState(found[0].store)
+	s := found[0].store
+	if _, there := k.connections.Get(s.id); !there {
+		return invalidStoreState(s, k.connectionState(s))
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func (k *Keystore) storeUpdatable(s *customStore, req *kmsv1.UpdateCustomKeyStor
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "NewCustomKeyStoreName, KeyStorePassword or CloudHsmClusterId is required.")
 	}
 	if state := k.connectionState(s); state != disconnected && (!onlyName || state != connected) {
-		return k.wrongState(s)
+		return invalidStoreState(s, state)
 	}
 	if req.NewCustomKeyStoreName != nil {
 		if other := k.view.storeNamed(req.GetNewCustomKeyStoreName()); other != nil && other.id != s.id {
@@ -84,10 +84,10 @@ func (k *Keystore) related(s *customStore, cluster string) error {
 	return enoughHSMs(c, c.HSMs())
 }
 
-// wrongState refuses what a store's connection state does not allow.
-func (k *Keystore) wrongState(s *customStore) error {
+// invalidStoreState refuses what the state of a store's connection does not allow.
+func invalidStoreState(s *customStore, state kmsv1.ConnectionStateType) error {
 	return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_INVALID_STATE,
-		"The custom key store %s is %s, which is not valid for this operation.", s.id, describe.WireName(k.connectionState(s)))
+		"The custom key store %s is %s, which is not valid for this operation.", s.id, describe.WireName(state))
 }
 
 // DeleteCustomKeyStore forgets a disconnected custom key store that has no KMS
@@ -109,8 +109,8 @@ func (k *Keystore) DeleteCustomKeyStore(ctx context.Context, req *kmsv1.DeleteCu
 }
 
 func (k *Keystore) storeDeletable(s *customStore) error {
-	if k.connectionState(s) != disconnected {
-		return k.wrongState(s)
+	if state := k.connectionState(s); state != disconnected {
+		return invalidStoreState(s, state)
 	}
 	if n := k.view.keysIn(s.id); n > 0 {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_HAS_CMKS, "The custom key store %s still has %d KMS keys.", s.id, n)

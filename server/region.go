@@ -41,15 +41,17 @@ func (r *regions) choosing(handler grpc.MethodHandler) grpc.MethodHandler {
 			if ok && len(header) == 1 {
 				srv = chosen
 			} else if a := arrivalOf(ctx); a.refusal == nil {
-				a.refusal = r.refusal(header)
+				principal, _ := authn.Principal(ctx)
+				a.refusal = r.refusal(header, principal != "")
 			}
 		}
 		return handler(srv, ctx, decode, chain)
 	}
 }
 
-// refusal is the answer to a header that does not name one of the Regions.
-func (r *regions) refusal(header []string) *keystore.Error {
+// refusal is the answer to a header that does not name one of the Regions. Which
+// there are is told to principals only.
+func (r *regions) refusal(header []string, known bool) *keystore.Error {
 	e := &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION}
 	if len(header) > 1 {
 		e.Message = fmt.Sprintf("The header %s stands %d times in the request.", authn.RegionHeader, len(header))
@@ -59,6 +61,9 @@ func (r *regions) refusal(header []string) *keystore.Error {
 	if len(name) > maxShownRegion {
 		name = name[:maxShownRegion] + "..."
 	}
-	e.Message = fmt.Sprintf("The header %s names the Region %q, which this server does not have. It has: %s.", authn.RegionHeader, name, r.names)
+	e.Message = fmt.Sprintf("The header %s names the Region %q, which this server does not have.", authn.RegionHeader, name)
+	if known {
+		e.Message += " It has: " + r.names + "."
+	}
 	return e
 }

@@ -69,6 +69,18 @@ func TestARequestMeansTheRegionThatItNames(t *testing.T) {
 	}
 }
 
+// TestWhoIsNobodyHearsOfNoRegions asks with the certificate of no principal.
+func TestWhoIsNobodyHearsOfNoRegions(t *testing.T) {
+	h := newHarness(t).inRegions()
+	h.known.Delete(aliceName)
+	_, err := h.client().DescribeKey(metadata.AppendToOutgoingContext(h.context(), authn.RegionHeader, "ap-south-1"), &kmsv1.DescribeKeyRequest{})
+	wantError(t, err, codes.InvalidArgument, "ValidationException")
+	if words := status.Convert(err).Message(); !strings.HasSuffix(words, `"ap-south-1", which this server does not have.`) {
+		t.Errorf("answered %q", words)
+	}
+	h.rejection(t)
+}
+
 // TestEveryOperationIsOfARegion asks for each operation in a Region that there is
 // not, with a message that is not looked at.
 func TestEveryOperationIsOfARegion(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/keystore"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	"github.com/strongroom-kms/strongroom/server/authn"
 )
 
 // rejecter answers requests that reach no operation, by recording them.
@@ -43,7 +44,8 @@ func (r rejecter) undecodable(ctx context.Context, method string, err error) err
 	return r.reject(ctx, method, e)
 }
 
-// stream answers the refused streams of ours, and their undecodable messages.
+// stream answers the refused streams of ours, and their undecodable messages. A
+// stream is its opener's only.
 func (r rejecter) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	if isInfrastructure(info.FullMethod) {
 		return next(srv, ss)
@@ -51,7 +53,7 @@ func (r rejecter) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerI
 	if refusal := arrivalOf(ss.Context()).refusal; refusal != nil {
 		return r.reject(ss.Context(), info.FullMethod, refusal)
 	}
-	return next(srv, &decodingStream{ServerStream: ss, rejecter: r, method: info.FullMethod})
+	return next(srv, &decodingStream{ServerStream: authn.WhileSame(ss), rejecter: r, method: info.FullMethod})
 }
 
 type decodingStream struct {

@@ -233,6 +233,35 @@ func TestDrainLetsRequestsFinishAndEndsStreams(t *testing.T) {
 	}
 }
 
+// TestAStreamEndsWithTheNameOfItsCertificate takes the name from the principal, or
+// gives it to another one, while a stream is open, as with a stolen certificate.
+func TestAStreamEndsWithTheNameOfItsCertificate(t *testing.T) {
+	for name, change := range map[string]func(*harness){
+		"nobody's":  func(h *harness) { h.known.Delete(aliceName) },
+		"another's": func(h *harness) { h.known.Store(aliceName, "arn:aws:iam::000000000000:user/bob") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			h.operator.streamEvents = func(s grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
+				if err := s.Send(&operatorv1.StreamEventsResponse{}); err != nil {
+					return err
+				}
+				change(h)
+				return s.Send(&operatorv1.StreamEventsResponse{})
+			}
+			stream, err := operatorv1.NewOperatorServiceClient(h.start().dial()).StreamEvents(h.context(), &operatorv1.StreamEventsRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); err != nil {
+				t.Fatal(err)
+			}
+			_, err = stream.Recv()
+			wantError(t, err, codes.Unauthenticated, "UnrecognizedClientException")
+		})
+	}
+}
+
 func TestDrainIsBounded(t *testing.T) {
 	h := newHarness(t)
 	h.config.DrainTimeout = 20 * time.Millisecond

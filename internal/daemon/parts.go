@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"os"
 	"slices"
 
 	"github.com/hashicorp/go-hclog"
@@ -27,6 +26,7 @@ type daemon struct {
 	logger  hclog.Logger
 	options Options
 
+	policies     policies
 	trustAnchors []string // of the clusters, in their order
 
 	listener net.Listener
@@ -47,7 +47,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.openHSM, d.openKeystore, d.newServer,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.openHSM, d.openKeystore, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -173,21 +173,16 @@ func (d *daemon) openMetadata(context.Context) error {
 }
 
 func (d *daemon) openKeystore(ctx context.Context) error {
-	attached, names := map[string][]string{}, map[string]string{}
+	names := map[string]string{}
 	for _, p := range d.config.Principals {
-		attached[p.ARN] = p.Policies
 		for _, name := range p.Names {
 			names[name] = p.ARN
 		}
 	}
-	documents, err := readPolicies(d.config.Policies)
-	if err != nil {
-		return err
-	}
 	keys, err := keystore.OpenRegions(ctx, keystore.Config{
 		Account:    d.config.Account,
-		Principals: attached, CertificateNames: names,
-		Policies: documents,
+		Principals: d.policies.attached, CertificateNames: names,
+		Policies: d.policies.texts,
 		HSM:      d.hsm,
 		Metadata: d.metadata,
 		Trail:    d.trail,
@@ -203,19 +198,6 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 	d.keystore = keys
 	d.parts.add("key store", keys.Close)
 	return nil
-}
-
-// readPolicies reads identity policies, whose files are given by their names.
-func readPolicies(files map[string]string) (map[string]string, error) {
-	documents := map[string]string{}
-	for name, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the policy %q: %w", name, err)
-		}
-		documents[name] = string(text)
-	}
-	return documents, nil
 }
 
 func (d *daemon) newServer(context.Context) error {

@@ -27,8 +27,7 @@ type Closer interface {
 	Close(ctx context.Context) error
 }
 
-// ErrGivenUp is the end of a dial whose connection was not wanted any more when
-// it was made.
+// ErrGivenUp is the end of a dial whose connection was not wanted any more.
 var ErrGivenUp = errors.New("the connection was given up")
 
 // Set is the connections of stores, at most one for each, by the stores' ids. It
@@ -63,7 +62,8 @@ func NewSet[C Closer]() *Set[C] {
 // Connect dials for a store that is Disconnected, and answers false for one that
 // is not. dial may take long; its context ends when the connection is given up.
 // ended is called, once, after the dial: with nil when the store is Connected, with
-// the dial's error, or ErrGivenUp, when it is not.
+// the dial's error when it is not, and with ErrGivenUp, and the dial's error if it has
+// one, when the connection was given up meanwhile.
 func (s *Set[C]) Connect(id string, dial func(context.Context) (C, error), ended func(error)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,10 +88,8 @@ func (s *Set[C]) settle(id string, l *link[C], conn C, err error) error {
 	defer close(l.dialed)
 	l.open, l.conn = err == nil, conn
 	switch {
-	case l.state == Disconnecting && l.open:
-		return ErrGivenUp
 	case l.state == Disconnecting:
-		return err
+		return errors.Join(ErrGivenUp, err)
 	case l.open:
 		l.state = Connected
 	default:

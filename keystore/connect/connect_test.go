@@ -128,7 +128,7 @@ func TestADialCanBeGivenUp(t *testing.T) {
 				t.Error(err)
 			}
 			wants(t, s, Disconnected)
-			if open := len(c.closed); (open == 1) != (test.want == ErrGivenUp) {
+			if open := len(c.closed); (open == 1) != (errors.Is(test.want, ErrGivenUp)) {
 				t.Errorf("the connection was closed %d times", open)
 			}
 		})

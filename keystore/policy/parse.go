@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Versions of the language. Only the newer has policy variables; it has to be asked
 // for.
@@ -120,9 +123,13 @@ func (p *statementParser) all(where string, n *node) ([]statement, error) {
 	}
 	statements := make([]statement, len(items))
 	for i, item := range items {
-		statements[i].number = i + 1
-		if err := p.parse(item, &statements[i]); err != nil {
+		s := &statements[i]
+		s.number = i + 1
+		if err := p.parse(item, s); err != nil {
 			return nil, err
+		}
+		if s.sid != "" && slices.ContainsFunc(statements[:i], func(other statement) bool { return other.sid == s.sid }) {
+			return nil, malformed(item.where, "has the Sid %q, as another statement has", s.sid)
 		}
 	}
 	return statements, nil

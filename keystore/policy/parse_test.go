@@ -151,6 +151,7 @@ func TestMalformedDocuments(t *testing.T) {
 		{`{"Statement": []}`, `Statement: is empty`},
 		{`{"Statement": "x"}`, `Statement: is a string, and must be an object`},
 		{`{"Statement": [` + statement + `, 1]}`, `Statement[1]: is a number, and must be an object`},
+		{`{"Statement": [{"Sid": "a", ` + statement[1:] + `, ` + statement + `, {"Sid": "a", ` + statement[1:] + `]}`, `Statement[2]: has the Sid "a", as another statement has`},
 		{`{"statement": ` + statement + `}`, `policy: "statement" is not an element that may stand there`},
 		{`{"Version": "2012-10-18", "Statement": ` + statement + `}`, `Version: "2012-10-18" is neither "2012-10-17" nor "2008-10-17"`},
 		{`{"Version": 2012, "Statement": ` + statement + `}`, `Version: is a number, and must be a string`},

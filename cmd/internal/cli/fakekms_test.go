@@ -208,6 +208,9 @@ func (fakeKMS) Decrypt(_ context.Context, r *kmsv1.DecryptRequest) (*kmsv1.Decry
 	if !ok || !marked {
 		return nil, refuse(codes.InvalidArgument, "InvalidCiphertextException", "The ciphertext or the encryption context was altered.")
 	}
+	if r.KeyId != nil && checkKey(r.GetKeyId()) != nil {
+		return nil, refuse(codes.InvalidArgument, "IncorrectKeyException", "The ciphertext is of another key.")
+	}
 	return &kmsv1.DecryptResponse{Plaintext: plaintext}, nil
 }
 

@@ -78,7 +78,8 @@ func (c *fileSealCmd) Run(ctx context.Context, p *Process) error {
 }
 
 type fileOpenCmd struct {
-	Input string `arg:"" help:"The sealed file."`
+	Input string  `arg:"" help:"The sealed file."`
+	Key   keyName `short:"k" placeholder:"KEY" help:"Refuse a file that was sealed with another key than this id, ARN or alias."`
 	encryptionContext
 	grantTokens
 	outputFile
@@ -112,7 +113,9 @@ func (c *fileOpenCmd) Run(ctx context.Context, p *Process) error {
 		unwrap := func(ctx context.Context, wrapped []byte) ([]byte, error) {
 			ctx, cancel := c.within(ctx)
 			defer cancel()
-			answer, err := client.KMS.Decrypt(ctx, &kmsv1.DecryptRequest{CiphertextBlob: wrapped, EncryptionContext: pairs, GrantTokens: c.GrantToken})
+			answer, err := client.KMS.Decrypt(ctx, &kmsv1.DecryptRequest{
+				KeyId: given(string(c.Key)), CiphertextBlob: wrapped, EncryptionContext: pairs, GrantTokens: c.GrantToken,
+			})
 			return answer.GetPlaintext(), err
 		}
 		return convert(p, c.Input, c.outputFile, "opening", func(w io.Writer, r io.Reader) error {

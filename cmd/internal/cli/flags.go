@@ -199,7 +199,10 @@ const maxInput = 64 << 10
 
 // readInput reads a file, or standard input if path is "-". Of an input longer
 // than maxInput it returns the first maxInput+1 bytes.
-func readInput(p *Process, path string) ([]byte, error) {
+func readInput(p *Process, path string) ([]byte, error) { return readUpTo(p, path, maxInput) }
+
+// readUpTo is readInput with another limit.
+func readUpTo(p *Process, path string, limit int64) ([]byte, error) {
 	r := p.Stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -209,5 +212,5 @@ func readInput(p *Process, path string) ([]byte, error) {
 		defer f.Close() //nolint:errcheck // only read
 		r = f
 	}
-	return io.ReadAll(io.LimitReader(r, maxInput+1))
+	return io.ReadAll(io.LimitReader(r, limit+1))
 }

@@ -22,14 +22,17 @@ func (l lockout) bypass() *bool {
 	return new(true)
 }
 
-// readPolicy reads a key policy; the server says what is wrong with it.
+// maxPolicy is how much of a policy is read, in bytes: no request is longer.
+const maxPolicy = 256 << 10
+
+// readPolicy reads a policy; the server says what is wrong with it.
 func readPolicy(p *Process, path string) (*string, error) {
-	text, err := readInput(p, path)
+	text, err := readUpTo(p, path, maxPolicy)
 	if err != nil {
 		return nil, err
 	}
-	if len(text) > maxInput {
-		return nil, usagef("the policy is longer than %d bytes", maxInput)
+	if len(text) > maxPolicy {
+		return nil, usagef("the policy is longer than %d bytes", maxPolicy)
 	}
 	return new(string(text)), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
@@ -70,6 +71,10 @@ func (c *policySimulateCmd) request(p *Process) (*operatorv1.SimulatePolicyReque
 	request := &operatorv1.SimulatePolicyRequest{
 		Principal: &c.Principal, Action: &c.Action, KeyId: given(string(c.Key)),
 		EncryptionContext: pairs, Context: values, GrantTokens: c.GrantToken,
+	}
+	drafts := append([]string{c.KeyPolicy}, c.IdentityPolicy...)
+	if first := slices.Index(drafts, "-"); slices.Contains(drafts[first+1:], "-") {
+		return nil, usagef("only one of --key-policy and --identity-policy can be standard input")
 	}
 	if c.KeyPolicy != "" {
 		if request.KeyPolicy, err = readPolicy(p, c.KeyPolicy); err != nil {

@@ -18,7 +18,7 @@ type principalCmd struct {
 type principalPutCmd struct {
 	ARN    string   `arg:"" name:"arn" help:"The ARN of a user or role."`
 	Name   []string `sep:"none" placeholder:"NAME" help:"A URI or DNS name in the principal's client certificate; may be repeated."`
-	Policy []string `placeholder:"POLICY" help:"The name of an identity policy, such as user; may be repeated."`
+	Policy []string `sep:"none" placeholder:"POLICY" help:"The name of an identity policy, such as user; may be repeated."`
 	requestFlags
 }
 
@@ -69,7 +69,7 @@ func principalTable(w io.Writer, principals []*operatorv1.Principal) error {
 		if r.GetConfigured() {
 			from = "configuration"
 		}
-		rows[i] = []string{r.GetArn(), strings.Join(r.GetPolicies(), ","), from, strings.Join(r.GetNames(), " ")}
+		rows[i] = []string{r.GetArn(), strings.Join(r.GetPolicies(), " "), from, strings.Join(r.GetNames(), " ")}
 	}
 	return present.Table(w, []string{"ARN", "POLICIES", "FROM", "CERTIFICATE NAMES"}, rows)
 }

@@ -2,8 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -54,17 +58,39 @@ type checkConfigCmd struct {
 
 // Help is part of kong's HelpProvider.
 func (*checkConfigCmd) Help() string {
-	return `Checks the file by itself, not the files, the token and the address that it names,
-so that it can run anywhere. Each line of the error is one fault.`
+	return `Checks the file, and the files of policies that it names and that are there; not the other
+files, the token and the address, so that it can run anywhere. Each line of the error is one
+fault.`
 }
 
 // Run checks the file.
 func (c *checkConfigCmd) Run(p *Process) error {
-	if _, err := config.Load(c.Config); err != nil {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(p.Stdout, "%s is a good configuration\n", c.Config)
+	if err := checkPolicies(p, cfg.Policies); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.Stdout, "%s is a good configuration\n", c.Config)
 	return err
+}
+
+// checkPolicies checks the files of policies, given by name. One that is not there
+// is told of, and no fault.
+func checkPolicies(p *Process, files map[string]string) error {
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		_, _, err := daemon.ReadPolicy(name, files[name])
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, err := fmt.Fprintf(p.Stderr, "the policy %q is not checked: %s is not there\n", name, files[name]); err != nil {
+				return err
+			}
+			continue
+		}
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
 }
 
 type hsmWorkerCmd struct {

@@ -1,0 +1,204 @@
+package keystore
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
+)
+
+// scriptedCluster connects as a test says.
+type scriptedCluster struct {
+	awayCluster
+	dial func(context.Context) (ClusterHSM, error)
+}
+
+func (c *scriptedCluster) Connect(ctx context.Context, _ []byte) (ClusterHSM, error) {
+	return c.dial(ctx)
+}
+
+// borrowedHSM is the default HSM as that of a cluster.
+type borrowedHSM struct {
+	HSM
+	seal  func() error          // nil: as the HSM does
+	close func(context.Context) // nil: at once
+}
+
+func (b *borrowedHSM) Seal(ctx context.Context, id hsmpool.ObjectID, plaintext, aad []byte) (hsmpool.Sealed, error) {
+	if b.seal != nil {
+		return hsmpool.Sealed{}, b.seal()
+	}
+	return b.HSM.Seal(ctx, id, plaintext, aad)
+}
+
+func (b *borrowedHSM) Close(ctx context.Context) error {
+	if b.close != nil {
+		b.close(ctx)
+	}
+	return nil
+}
+
+// startScripted starts a service with a cluster that connects as dial says.
+func startScripted(t *testing.T, dial func(context.Context) (ClusterHSM, error)) (*service, *scriptedCluster) {
+	t.Helper()
+	c := &scriptedCluster{awayCluster{clusterID, newAnchor(t)}, dial}
+	s := newService(t)
+	s.initToken()
+	s.with = append(s.with, c)
+	s.start()
+	t.Cleanup(s.stop)
+	return s, c
+}
+
+// recordOfStore reads a store's record.
+func (s *service) recordOfStore(id string) *storagev1.CustomKeyStoreRecord {
+	s.t.Helper()
+	r := new(storagev1.CustomKeyStoreRecord)
+	_, err := s.stored(s.t.Context(), s.scope.storePath(id), r)
+	s.must(err)
+	return r
+}
+
+// A request to connect that was cut off after it was written down is carried out by
+// the next start, whose login may be refused. The one after that does not try again.
+func TestAWrongPasswordIsTriedOnceHoweverOftenTheServiceStarts(t *testing.T) {
+	s, clusters := startWithClusters(t, clusterID)
+	id := s.createStore(clusters[0])
+	_, err := s.UpdateCustomKeyStore(s.as(admin), &kmsv1.UpdateCustomKeyStoreRequest{CustomKeyStoreId: &id, KeyStorePassword: new("wrong password")})
+	s.must(err)
+	wanted := s.view.customStore(id)
+	r := wanted.copyRecord()
+	r.State = connected.Enum()
+	_, err = replaceValue(t.Context(), s.store, s.scope.storePath(id), r, wanted.revision)
+	s.must(err)
+	for range 3 {
+		s.stop()
+		s.start()
+		if e := s.awaitState(id, failed); e.GetConnectionErrorCode() != kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INVALID_CREDENTIALS {
+			t.Errorf("the error code is %v", e.GetConnectionErrorCode())
+		}
+	}
+	if clusters[0].logins != 1 {
+		t.Errorf("%d logins were tried", clusters[0].logins)
+	}
+}
+
+func TestTheFailureOfAnEarlierAttemptDoesNotFailTheConnectionAfterIt(t *testing.T) {
+	hsm := &borrowedHSM{}
+	s, c := startScripted(t, func(context.Context) (ClusterHSM, error) { return hsm, nil })
+	hsm.HSM = s.pool
+	id := s.connectedStore(c)
+	earlier := s.view.customStore(id)
+	s.disconnectStore(id)
+	s.awaitState(id, disconnected)
+	s.connectStore(id)
+	s.awaitState(id, connected)
+	s.must(s.writeFailure(t.Context(), earlier, kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_NETWORK_ERRORS))
+	if state := s.recordOfStore(id).GetState(); state != connected {
+		t.Errorf("the record says %v", state)
+	}
+}
+
+// What a store's record says when the service stops while the store is being
+// connected, and the attempt ends so.
+func TestAStopDuringAConnectionIsNoFailureOfTheStore(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  *hsmpool.Error
+		want kmsv1.ConnectionStateType
+	}{
+		"the worker was ended first": {&hsmpool.Error{Class: hsmpool.Unavailable, Err: errors.New("worker lost")}, connected},
+		"the context ended":          {&hsmpool.Error{Class: hsmpool.Timeout, Err: context.Canceled}, connected},
+		"the login was refused":      {&hsmpool.Error{Class: hsmpool.Operator, Function: "C_Login", RV: uint32(ckr.PINIncorrect)}, failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dialing := make(chan struct{}, 1)
+			s, c := startScripted(t, func(ctx context.Context) (ClusterHSM, error) {
+				dialing <- struct{}{}
+				<-ctx.Done()
+				return nil, test.end
+			})
+			id := s.createStore(c)
+			s.connectStore(id)
+			<-dialing
+			s.must(s.connections.Close(t.Context()))
+			if state := s.recordOfStore(id).GetState(); state != test.want {
+				t.Errorf("the record says %v, want %v", state, test.want)
+			}
+		})
+	}
+}
+
+// After a start the stores are connected in the background, and the cluster may be
+// away for a while. A key that fell due meanwhile is deleted with its material.
+func TestTheDeletionOfAKeyAwaitsTheConnectionOfItsStore(t *testing.T) {
+	s, clusters := startWithClusters(t, clusterID)
+	id := s.connectedStore(clusters[0])
+	s.schedule(s.createKeyIn(id).KeyId)
+	s.stop()
+	gate := make(chan struct{})
+	s.with[0] = &scriptedCluster{awayCluster{clusterID, clusters[0].anchor}, func(ctx context.Context) (ClusterHSM, error) {
+		select {
+		case <-gate:
+			return clusters[0].Connect(ctx, []byte(clusterPIN))
+		case <-ctx.Done():
+			return nil, &hsmpool.Error{Class: hsmpool.Timeout, Err: ctx.Err()}
+		}
+	}}
+	s.now = func() time.Time { return time.Now().Add(8 * 24 * time.Hour) }
+	s.start()
+	due, _ := s.view.nextDeletion(func(*key) bool { return true })
+	if err := s.deleteDue(t.Context(), due); !errors.Is(err, errStoreAway) {
+		t.Fatalf("the deletion of a key whose store is being connected: %v, want %v", err, errStoreAway)
+	}
+	close(gate)
+	s.awaitState(id, connected)
+	s.must(s.deleteDue(t.Context(), due))
+	objects, err := s.hsms()[id].Objects(t.Context())
+	s.must(err)
+	if len(objects) != 0 {
+		t.Errorf("the cluster has %v", objects)
+	}
+	if status := s.awaitEvent(deleteKey, 1).AdditionalEventData["backingKeysDeletionStatus"]; !strings.Contains(status.(string), "SUCCESS") {
+		t.Errorf("the event says %v", status)
+	}
+}
+
+// A worker that is lost is replaced, and logs in again: the password may have been
+// changed meanwhile. The store stays connected, as with AWS, and its keys say why.
+func TestAKeySaysWhyItsClusterCannotBeUsed(t *testing.T) {
+	const repair = "Disconnect the custom key store, reset the password of the user, update the custom key store with it, and connect it again."
+	hsm := &borrowedHSM{}
+	s, c := startScripted(t, func(context.Context) (ClusterHSM, error) { return hsm, nil })
+	hsm.HSM = s.pool
+	id := s.connectedStore(c)
+	key := s.createKeyIn(id)
+	for name, test := range map[string]struct {
+		err  *hsmpool.Error
+		kind annotationsv1.ErrorKind
+		text string
+	}{
+		"locked": {&hsmpool.Error{Class: hsmpool.Operator, Function: "C_Login", RV: uint32(ckr.PINLocked)}, wrongState,
+			"KMS cannot communicate with your CloudHSM cluster because the kmsuser is locked out. " + repair},
+		"another password": {&hsmpool.Error{Class: hsmpool.Operator, Function: "C_Login", RV: uint32(ckr.PINIncorrect)}, wrongState,
+			"KMS cannot communicate with your CloudHSM cluster because the password of the kmsuser is not right any more. " + repair},
+		"away": {&hsmpool.Error{Class: hsmpool.Unavailable}, wrongState,
+			"KMS cannot communicate with your CloudHSM cluster. This might be a transient network issue."},
+		"busy": {&hsmpool.Error{Class: hsmpool.Busy}, annotationsv1.ErrorKind_ERROR_KIND_THROTTLING, tooFast().Message},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hsm.seal = func() error { return test.err }
+			_, err := s.Encrypt(s.as(app), &kmsv1.EncryptRequest{KeyId: key.Arn, Plaintext: []byte("x")})
+			expectKind(t, err, test.kind, test.text)
+			if state := s.entry(id).GetConnectionState(); state != connected {
+				t.Errorf("the store is %v", state)
+			}
+		})
+	}
+}
