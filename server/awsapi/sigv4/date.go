@@ -36,14 +36,13 @@ func fromHTTPDate(text string) string {
 }
 
 func checkSkew(at, now time.Time) error {
-	shown := now.Format(basicFormat)
 	if least := now.Add(-maxSkew); at.Before(least) {
 		return invalid("Signature expired: " + at.Format(basicFormat) + " is now earlier than " +
-			least.Format(basicFormat) + " (" + shown + " - 5 min.)")
+			least.Format(basicFormat) + " (" + now.Format(basicFormat) + " - 5 min.)")
 	}
 	if most := now.Add(maxSkew); at.After(most) {
 		return invalid("Signature not yet current: " + at.Format(basicFormat) + " is still later than " +
-			most.Format(basicFormat) + " (" + shown + " + 5 min.)")
+			most.Format(basicFormat) + " (" + now.Format(basicFormat) + " + 5 min.)")
 	}
 	return nil
 }

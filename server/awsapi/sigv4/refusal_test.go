@@ -62,7 +62,7 @@ var refusals = []struct {
 	kind annotationsv1.ErrorKind
 	text string
 }{
-	// common-voice/common-voice#1599 has the text, of another service of AWS; dynalite has "Request is missing Authentication Token".
+	// IAM User Guide, "Troubleshoot Signature Version 4 signing"; dynalite has "Request is missing Authentication Token".
 	{"no Authorization header", del("Authorization"), missing, "Missing Authentication Token"},
 	{"another scheme", set("Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9"), missing, "Missing Authentication Token"},
 	// Inferred: AWS takes presigned requests.
@@ -74,10 +74,10 @@ var refusals = []struct {
 	{"signed twice", func(r *http.Request) { r.URL.RawQuery = "X-Amz-Algorithm=AWS4-HMAC-SHA256" }, invalid,
 		"Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."},
 
-	// The text of API Gateway since about 2022 (e.g. the test of drupal/search_api_solr, AWSSolr). Before, it had the header itself (aws/aws-sdk-go#289).
+	// awslabs/time-addressable-media-store#8 (2025). Before, AWS gave the header itself (aws/aws-sdk-go#289, 2015).
 	{"a space in the access key id", authorization("Credential="+accessKey, "Credential="+accessKey+" "), incomplete,
 		"Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): 'HASH'."},
-	// aws/chalice#828, with the header in place of its hash, which AWS gives since.
+	// aws/chalice#828 (2018), with the header itself in place of its hash.
 	{"no parameter", set("Authorization", "AWS4-HMAC-SHA256"), incomplete,
 		"Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. " +
 			"Authorization header requires 'SignedHeaders' parameter. (Hashed with SHA-256 and encoded with Base64) Authorization=HASH"},

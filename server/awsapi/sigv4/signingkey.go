@@ -33,7 +33,7 @@ func (c *keyCache) get(id keyID, secret string) (key [sha256.Size]byte, ok bool)
 	if !ok {
 		return key, false
 	}
-	digest := sha256.Sum256([]byte(secret))
+	digest := digestOf(secret)
 	return found.key, subtle.ConstantTimeCompare(digest[:], found.secret[:]) == 1
 }
 
@@ -49,7 +49,7 @@ func (c *keyCache) put(id keyID, secret string, key [sha256.Size]byte) {
 	if _, replaces := c.keys[id]; !replaces && len(c.keys) >= maxKeys {
 		c.forgetOne()
 	}
-	c.keys[id] = signingKey{secret: sha256.Sum256([]byte(secret)), key: key}
+	c.keys[id] = signingKey{secret: digestOf(secret), key: key}
 }
 
 func (c *keyCache) forgetOne() {
@@ -57,6 +57,12 @@ func (c *keyCache) forgetOne() {
 		delete(c.keys, id)
 		return
 	}
+}
+
+// digestOf returns the digest of a secret, of which no copy is made on the heap.
+func digestOf(secret string) [sha256.Size]byte {
+	var buffer [64]byte
+	return sha256.Sum256(append(buffer[:0], secret...))
 }
 
 // deriveKey derives the key that signs for a date, a Region and a service.

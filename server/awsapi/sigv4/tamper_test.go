@@ -18,6 +18,7 @@ func TestTampering(t *testing.T) {
 		"path":                            func(r *http.Request) { r.URL.Path = "/x" },
 		"path, encoded":                   func(r *http.Request) { r.URL.Path, r.URL.RawPath = "//", "/%2F" },
 		"query":                           func(r *http.Request) { r.URL.RawQuery = "a=b" },
+		"query, with a plus":              func(r *http.Request) { r.URL.RawQuery = "+" },
 		"query, malformed":                func(r *http.Request) { r.URL.RawQuery = "a=%zz" },
 		"host":                            func(r *http.Request) { r.Host = "kms.us-east-1.amazonaws.com" },
 		"port":                            func(r *http.Request) { r.Host += ":444" },

@@ -67,11 +67,11 @@ func (p parameter) compare(q parameter) int {
 	return cmp.Or(strings.Compare(p.name, q.name), strings.Compare(p.value, q.value))
 }
 
-// recode encodes what a client may have encoded more or less than it must. A plus
-// is one: RFC 3986 has no other meaning for it.
+// recode encodes what a client may have encoded more or less than it must. It is
+// not ok with a plus, which some read as a plus and some as a space.
 func recode(text string) (encoded string, ok bool) {
 	plain, err := url.PathUnescape(text)
-	return string(appendEncoded(nil, plain, 0)), err == nil
+	return string(appendEncoded(nil, plain, 0)), err == nil && !strings.Contains(text, "+")
 }
 
 // appendEncoded appends text with all bytes percent-encoded that RFC 3986 does not
