@@ -123,14 +123,18 @@ func (x *exchange) route() (*describe.Method, *keystore.Error) {
 // contentType is that of a service's requests and answers.
 func contentType(m *describe.Method) string { return "application/x-amz-json-" + m.JSONVersion }
 
+// MaxRequestBytes is the largest body of a request, in bytes: base64 takes a third
+// more than the octets that gRPC takes.
+const MaxRequestBytes = 2 * server.MaxRequestBytes
+
 // body reads the request's body, up to the limit.
 func (x *exchange) body() ([]byte, *keystore.Error) {
-	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, server.MaxRequestBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, MaxRequestBytes))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		return body, &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_REQUEST_ENTITY_TOO_LARGE,
-			Message: fmt.Sprintf("The request is larger than %d bytes.", server.MaxRequestBytes)}
+			Message: fmt.Sprintf("The request is larger than %d bytes.", MaxRequestBytes)}
 	case err != nil:
 		return body, &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_MALFORMED_HTTP_REQUEST, Message: "The request's body cannot be read.", Err: err}
 	}
