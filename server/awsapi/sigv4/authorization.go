@@ -84,8 +84,15 @@ func (p parameters) check(header string) error {
 // says what the client is, and nothing is decided by it.
 const unsignable = "X-Amz-User-Agent"
 
+// maxSigned bounds the signed headers: SDKs sign about ten. Each header of a
+// request is looked for among them before it is known who sent it.
+const maxSigned = 100
+
 // checkSignedHeaders checks that the headers are signed that have to be.
 func (a authorization) checkSignedHeaders(h http.Header) error {
+	if strings.Count(a.signedHeaders, ";") >= maxSigned {
+		return errMismatch
+	}
 	if !a.signs("Host") {
 		return errUnsignedHost
 	}

@@ -10,6 +10,9 @@
 // body is always computed here: X-Amz-Content-Sha256, if there, must be it, so that
 // UNSIGNED-PAYLOAD and the streaming forms, which only Amazon S3 needs, are refused.
 // What a proxy may add or change (User-Agent, X-Amzn-Trace-Id) need not be signed.
+// A repeated request is accepted again while its date is: that is so at AWS too.
+//
+// Neither the body is hashed nor the query parsed before the access key is known.
 //
 // # Order of the checks
 //

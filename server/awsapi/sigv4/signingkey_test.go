@@ -30,7 +30,7 @@ func TestCacheIsBounded(t *testing.T) {
 // could turn out the keys of others.
 func TestRefusedRequestsAreNotCached(t *testing.T) {
 	v := New(Config{Service: "kms"})
-	r := httptest.NewRequest("POST", "https://example.com/", http.NoBody)
+	r := httptest.NewRequest(http.MethodPost, "https://example.com/", http.NoBody)
 	s := signature{authorization{signedHeaders: "host", signature: "00"}, "20260228T235930Z", scope{accessKey: "A", text: "x"}}
 	if v.matches(r, nil, s, "secret") || len(v.keys.keys) != 0 {
 		t.Error("the key of a refused request is cached")

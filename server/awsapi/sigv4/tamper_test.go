@@ -34,6 +34,7 @@ func TestTampering(t *testing.T) {
 		"signed headers, one more":        authorization("content-type;", "content-type;user-agent;"),
 		"signed headers, one that is not": authorization("content-type;", "content-type;x-not-there;"),
 		"signed headers, an empty one":    authorization("content-type;", "content-type;;"),
+		"signed headers, too many":        authorization("content-type;", "content-type;"+strings.Repeat("host;", 100)),
 		"signed headers, another order":   authorization("content-type;host", "host;content-type"),
 		"signature, its last digit": func(r *http.Request) {
 			h := r.Header.Get("Authorization")
@@ -142,5 +143,22 @@ func TestCredentialIsNotPrinted(t *testing.T) {
 	s := fmt.Sprintf("%v %+v %#v %s", c, c, c, c)
 	if strings.Contains(s, secret) || strings.Contains(s, token) || strings.Count(s, "user/ann") != 4 {
 		t.Errorf("printed %q", s)
+	}
+}
+
+// TestManySignedHeaders signs as many headers as may be.
+func TestManySignedHeaders(t *testing.T) {
+	for _, test := range []struct {
+		count int
+		ok    bool
+	}{{95, true}, {96, false}} { // The request has five more.
+		r := newRequest([]byte(decrypt))
+		for i := range test.count {
+			r.Header.Set(fmt.Sprintf("X-Amz-Meta-%d", i), "a")
+		}
+		usual().sign(t, r, []byte(decrypt))
+		if _, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt)); (err == nil) != test.ok {
+			t.Errorf("%d headers: %v", test.count, err)
+		}
 	}
 }
