@@ -18,6 +18,11 @@ type operation struct {
 	do    func(*service, context.Context) error
 	now   func() time.Time // nil: time.Now
 	apply func(world)
+	// prepare is done before it, and from is what that does to the world; nil: nothing.
+	// when says in words what is so then.
+	when    string
+	prepare func(*service)
+	from    func(world)
 	// undone is what the event says if the operation was cut off and has not
 	// taken effect.
 	undone string
@@ -25,7 +30,7 @@ type operation struct {
 
 // operations are all that change something.
 func operations() []operation {
-	return slices.Concat(keyOperations(), importOperations(), accessOperations(), rotationOperations(), tagOperations(), aliasOperations(), directoryOperations(), storeOperations(), serviceOperations())
+	return slices.Concat(keyOperations(), importOperations(), accessOperations(), rotationOperations(), tagOperations(), aliasOperations(), directoryOperations(), accessKeyOperations(), storeOperations(), serviceOperations())
 }
 
 func keyOperations() []operation {

@@ -77,6 +77,9 @@ func TestProcessThatKillsItself(t *testing.T) {
 	}
 	s.startWith(f.put)
 	if asked {
+		if op.prepare != nil {
+			op.prepare(s)
+		}
 		f.light()
 		s.must(op.do(s, NewContext(t.Context(), Caller{Principal: admin, RequestID: o.RequestID})))
 		f.step()

@@ -26,7 +26,7 @@ func TestACrashAtAnyStepLeavesTheOldStateOrTheNew(t *testing.T) {
 		all = all[:1]
 	}
 	for i, op := range all {
-		t.Run(op.name, func(t *testing.T) {
+		t.Run(op.name+op.when, func(t *testing.T) {
 			t.Parallel()
 			steps := orders{Dir: copyService(t, start.dir), Operation: i, RequestID: uuid.NewString()}.run(t).steps
 			for step := 1 + i%everyStep(); step <= steps; step += everyStep() {
@@ -92,6 +92,7 @@ func newStartingPoint(t *testing.T) *startingPoint {
 	}
 	p.addImported(s)
 	s.addDirectory()
+	s.addAccessKey(app)
 	s.addStores()
 	p.world, p.events, p.api = s.world(p.names), len(s.events()), s.Describe()
 	s.stop()
@@ -197,11 +198,15 @@ func (c crash) expectSettledIn(t *testing.T, dir string) {
 // say which.
 func (c crash) expectTold(t *testing.T, found world, events []event) {
 	t.Helper()
-	want := c.start.world.clone()
+	old := c.start.world.clone()
+	if c.op.from != nil {
+		c.op.from(old)
+	}
+	want := old.clone()
 	c.op.apply(want)
 	done := cmp.Equal(found, want)
 	if !done {
-		want = c.start.world
+		want = old
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Fatalf("neither the old state nor the new (-old +found):\n%s", diff)

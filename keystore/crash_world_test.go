@@ -21,6 +21,7 @@ type world struct {
 
 	Principals map[string][]string // that are stored, with their policies
 	Policies   map[string]string
+	AccessKeys map[string]int // that are stored, by their principals
 
 	Stores map[string]kmsv1.ConnectionStateType // as they are to be, by their names
 }
@@ -39,7 +40,7 @@ type worldKey struct {
 // world reads what the service holds. A key without a name is called "new".
 func (s *service) world(names map[uuid.UUID]string) world {
 	w := world{Keys: map[string]worldKey{}, Aliases: map[string]string{}, Principals: map[string][]string{}, Policies: map[string]string{},
-		Stores: map[string]kmsv1.ConnectionStateType{}}
+		AccessKeys: map[string]int{}, Stores: map[string]kmsv1.ConnectionStateType{}}
 	s.addDirectoryTo(w)
 	s.addStoresTo(w)
 	name := func(id uuid.UUID) string {
@@ -71,7 +72,7 @@ func (s *service) world(names map[uuid.UUID]string) world {
 }
 
 func (w world) clone() world {
-	return world{Keys: maps.Clone(w.Keys), Aliases: maps.Clone(w.Aliases), Principals: maps.Clone(w.Principals), Policies: maps.Clone(w.Policies), Stores: maps.Clone(w.Stores)}
+	return world{Keys: maps.Clone(w.Keys), Aliases: maps.Clone(w.Aliases), Principals: maps.Clone(w.Principals), Policies: maps.Clone(w.Policies), AccessKeys: maps.Clone(w.AccessKeys), Stores: maps.Clone(w.Stores)}
 }
 
 // set changes a key.
@@ -85,7 +86,7 @@ func (w world) set(name string, change func(*worldKey)) {
 // nothing else is counted.
 func (s *service) expectOneTruth() {
 	s.t.Helper()
-	known := s.view.materials()
+	known := s.regions.materials()
 	want := make([]string, 0, len(known))
 	for id := range known {
 		want = append(want, id.String())

@@ -14,8 +14,8 @@ import (
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
 
-// directory has the principals and the identity policies of the account, which
-// all Regions share: those of the configuration and those that are stored. What
+// directory has the principals, their access keys and the identity policies of the
+// account, which all Regions share: those of the configuration and those that are stored. What
 // requests ask it for is compiled at each change.
 type directory struct {
 	scope      scope // its Region does not count
@@ -27,16 +27,19 @@ type directory struct {
 
 	identities atomic.Pointer[policy.Identities]
 	names      atomic.Pointer[certificateNames]
+	accessKeys atomic.Pointer[accessKeys]
 }
 
 // directoryContents is what is stored.
 type directoryContents struct {
 	principals map[string]*storedPrincipal // by ARN
 	policies   map[string]*storedPolicy    // by name
+	accessKeys map[string]*storedAccessKey // by id
+	sealing    *storedSealingKey           // nil: there is none
 }
 
 func newDirectoryContents() directoryContents {
-	return directoryContents{principals: map[string]*storedPrincipal{}, policies: map[string]*storedPolicy{}}
+	return directoryContents{principals: map[string]*storedPrincipal{}, policies: map[string]*storedPolicy{}, accessKeys: map[string]*storedAccessKey{}}
 }
 
 // storedPrincipal is a principal as of one revision of the metadata. It never
@@ -82,6 +85,7 @@ func (d *directory) publish(c *directoryContents) error {
 	}
 	d.identities.Store(r.identities)
 	d.names.Store(r.names)
+	d.accessKeys.Store(r.accessKeys)
 	for _, words := range r.warnings {
 		if !slices.Contains(d.warned, words) {
 			d.log.Warn(words)
@@ -105,17 +109,25 @@ func (d *directory) snapshot() directoryContents {
 }
 
 func (c directoryContents) clone() directoryContents {
-	return directoryContents{principals: maps.Clone(c.principals), policies: maps.Clone(c.policies)}
+	return directoryContents{
+		principals: maps.Clone(c.principals), policies: maps.Clone(c.policies), accessKeys: maps.Clone(c.accessKeys), sealing: c.sealing,
+	}
 }
 
-// decode says what an event does to the contents. What is neither a principal nor
-// a policy does nothing.
+// decode says what an event does to the contents. What is none of them does
+// nothing.
 func (d *directory) decode(e metadata.Event) (func(*directoryContents), error) {
 	if arn, is := strings.CutPrefix(e.Entry.Key, d.scope.principalPath("")); is {
 		return d.decodePrincipal(e, arn)
 	}
 	if name, is := strings.CutPrefix(e.Entry.Key, d.scope.policyPath("")); is {
 		return d.decodePolicy(e, name)
+	}
+	if id, is := strings.CutPrefix(e.Entry.Key, d.scope.accessKeyPath("")); is {
+		return d.decodeAccessKey(e, id)
+	}
+	if e.Entry.Key == d.scope.sealingKeyPath() {
+		return d.decodeSealingKey(e)
 	}
 	return func(*directoryContents) {}, nil
 }

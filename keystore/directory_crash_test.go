@@ -71,4 +71,7 @@ func (s *service) addDirectoryTo(w world) {
 	for name, p := range stored.policies {
 		w.Policies[name] = p.record.GetDocument()
 	}
+	for _, a := range stored.accessKeys {
+		w.AccessKeys[a.record.GetPrincipal()]++
+	}
 }

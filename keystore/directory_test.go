@@ -172,9 +172,12 @@ func TestWhatIsNotUnderstoodRefusesTheStart(t *testing.T) {
 	}{
 		"policy": {testScope.policyPath("new"), &storagev1.PolicyRecord{Name: new("new"), Document: new(`{"Version":"2030-01-01"}`)},
 			"000000000000/global/policy/new: this binary does not understand the identity policy, which a newer strongroom may have written: "},
-		"policy of another name":    {testScope.policyPath("new"), &storagev1.PolicyRecord{Name: new("old"), Document: new(mayList)}, `the record there is that of "old"`},
-		"principal of another name": {testScope.principalPath(bob), &storagev1.PrincipalRecord{Arn: new(carol)}, `the record there is that of "` + carol + `"`},
-		"principal that is none":    {testScope.principalPath("bob"), &storagev1.PrincipalRecord{Arn: new("bob")}, `principal "bob" is not the ARN`},
+		"policy of another name":        {testScope.policyPath("new"), &storagev1.PolicyRecord{Name: new("old"), Document: new(mayList)}, `the record there is that of "old"`},
+		"principal of another name":     {testScope.principalPath(bob), &storagev1.PrincipalRecord{Arn: new(carol)}, `the record there is that of "` + carol + `"`},
+		"access key of another id":      {testScope.accessKeyPath("AKIA1"), &storagev1.AccessKeyRecord{AccessKeyId: new("AKIA2")}, `the record there is that of "AKIA2"`},
+		"access key that nothing seals": {testScope.accessKeyPath("AKIA1"), &storagev1.AccessKeyRecord{AccessKeyId: new("AKIA1"), SealingKeyId: []byte("short")}, "the id of the sealing key has 5 bytes"},
+		"sealing key without an id":     {testScope.sealingKeyPath(), new(storagev1.SealingKeyRecord), "the id of the sealing key has 0 bytes"},
+		"principal that is none":        {testScope.principalPath("bob"), &storagev1.PrincipalRecord{Arn: new("bob")}, `principal "bob" is not the ARN`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newService(t)
@@ -270,9 +273,10 @@ func TestLookingUpAPrincipalAllocatesNothing(t *testing.T) {
 }
 
 // TestABackupHasPrincipalsAndPolicies restores one beside a journal that tells of
-// a principal deleted later.
+// a principal, or an access key, deleted later.
 func TestABackupHasPrincipalsAndPolicies(t *testing.T) {
 	entries := []metadata.Entry{
+		entryOf(t, testScope.accessKeyPath("AKIA1"), 2, &storagev1.AccessKeyRecord{AccessKeyId: new("AKIA1")}),
 		entryOf(t, testScope.policyPath("lister"), 3, &storagev1.PolicyRecord{Name: new("lister"), Document: new(mayList)}),
 		entryOf(t, testScope.principalPath(bob), 4, &storagev1.PrincipalRecord{Arn: new(bob)}),
 		entryOf(t, testScope.principalPath(carol), 5, &storagev1.PrincipalRecord{Arn: new(carol)}),
@@ -284,10 +288,11 @@ func TestABackupHasPrincipalsAndPolicies(t *testing.T) {
 		changes []audit.Change
 		want    []metadata.Entry
 	}{
-		"nothing changed since":   {nil, entries},
-		"deleted since":           {[]audit.Change{change("PutPrincipal", bob), change("DeletePrincipal", bob)}, slices.Concat(entries[:1], entries[2:])},
-		"made again since":        {[]audit.Change{change("DeletePrincipal", bob), change("PutPrincipal", bob)}, entries},
-		"a policy of that is not": {[]audit.Change{change("DeleteIdentityPolicy", testScope.policyARN("lister"))}, entries},
+		"nothing changed since":    {nil, entries},
+		"deleted since":            {[]audit.Change{change("PutPrincipal", bob), change("DeletePrincipal", bob)}, slices.Concat(entries[:2], entries[3:])},
+		"access key deleted since": {[]audit.Change{change("DeleteAccessKey", testScope.accessKeyARN("AKIA1"))}, entries[1:]},
+		"made again since":         {[]audit.Change{change("DeletePrincipal", bob), change("PutPrincipal", bob)}, entries},
+		"a policy of that is not":  {[]audit.Change{change("DeleteIdentityPolicy", testScope.policyARN("lister"))}, entries},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := Restoration{Now: time.Now(), Records: 7, Changes: test.changes}

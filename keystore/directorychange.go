@@ -36,7 +36,7 @@ func changeDirectory[Res proto.Message](ctx context.Context, k *Keystore, fullMe
 ) (Res, error) {
 	var c *directoryChange
 	return perform(ctx, k, fullMethod, req, plan[Res]{
-		targets: on(func() target { return target{resource: "*", path: k.scope.globalPrefix(), err: fault} }),
+		targets: k.inDirectory(fault),
 		check: func([]target) (err error) {
 			stored := k.directory.snapshot()
 			if c, err = prepare(stored); err != nil {
@@ -49,8 +49,13 @@ func changeDirectory[Res proto.Message](ctx context.Context, k *Keystore, fullMe
 	})
 }
 
-// storeDirectory makes a change and waits until it is in force, whether its caller
-// does or not: the next change, which is held back meanwhile, has to see this one.
+// inDirectory stands for all of the directory, of which one change is made at a
+// time.
+func (k *Keystore) inDirectory(fault error) finder {
+	return on(func() target { return target{resource: "*", path: k.scope.globalPrefix(), err: fault} })
+}
+
+// storeDirectory makes a change of one record.
 func (k *Keystore) storeDirectory(ctx context.Context, p *proof, c *directoryChange) error {
 	txn := metadata.Txn{Conditions: []metadata.Condition{{Key: c.path, Revision: c.revision}}}
 	if c.record == nil {
@@ -62,9 +67,16 @@ func (k *Keystore) storeDirectory(ctx context.Context, p *proof, c *directoryCha
 		}
 		txn.Puts = []metadata.KeyValue{{Key: c.path, Value: value}}
 	}
+	return k.commitDirectory(ctx, p, c.arn, txn)
+}
+
+// commitDirectory makes a change of what is so called and waits until it is in
+// force, whether its caller does or not: the next change, which is held back
+// meanwhile, has to see this one.
+func (k *Keystore) commitDirectory(ctx context.Context, p *proof, what string, txn metadata.Txn) error {
 	revision, err := k.store.Commit(ctx, txn)
 	if err != nil {
-		return notStored(ctx, c.arn, err)
+		return notStored(ctx, what, err)
 	}
 	p.revision = revision
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)

@@ -16,10 +16,11 @@ type configured struct {
 	texts     map[string]string           // of the documents
 	attached  map[string][]string         // the names of policies by ARN
 	names     map[string]string           // the ARN by the name in certificates
+	keys      map[string]AccessKey        // by id
 }
 
 func newConfigured(c Config) (configured, error) {
-	named := configured{documents: map[string]*policy.Document{}, texts: c.Policies, attached: c.Principals, names: c.CertificateNames}
+	named := configured{documents: map[string]*policy.Document{}, texts: c.Policies, attached: c.Principals, names: c.CertificateNames, keys: c.AccessKeys}
 	for name, text := range c.Policies {
 		document, err := policy.ParseIdentityPolicy(name, text)
 		if err != nil {
@@ -35,7 +36,7 @@ func newConfigured(c Config) (configured, error) {
 			return configured{}, fmt.Errorf("certificate name %q: there is no principal %q", name, arn)
 		}
 	}
-	return named, nil
+	return named, checkAccessKeys(c)
 }
 
 // hasPolicy says whether a policy is the configuration's, or built in.
@@ -49,6 +50,7 @@ type rights struct {
 	names      *certificateNames
 	// principals are what is in force of those that are stored.
 	principals map[string]*storedPrincipal
+	accessKeys *accessKeys
 	// warnings say what is stored and not in force.
 	warnings []string
 }
@@ -75,11 +77,12 @@ func (c configured) with(stored *directoryContents) (rights, error) {
 	for _, arn := range slices.Sorted(maps.Keys(stored.principals)) {
 		j.addPrincipal(arn, stored.principals[arn])
 	}
+	keys := j.accessKeys(stored)
 	identities, err := policy.NewIdentities(j.documents, j.attached, nil)
 	if err != nil {
 		return rights{}, err
 	}
-	return rights{identities: identities, names: newCertificateNames(j.names), principals: j.principals, warnings: j.warnings}, nil
+	return rights{identities: identities, names: newCertificateNames(j.names), principals: j.principals, accessKeys: keys, warnings: j.warnings}, nil
 }
 
 // joiner adds what is stored to what is configured.
@@ -128,6 +131,22 @@ func (j *joiner) addPrincipal(arn string, p *storedPrincipal) {
 		j.names[name] = arn
 		known.Names = append(known.Names, name)
 	}
+}
+
+// accessKeys returns the access keys of the principals that there are.
+func (j *joiner) accessKeys(stored *directoryContents) *accessKeys {
+	all := &accessKeys{configured: j.configured.keys, stored: map[string]*storedAccessKey{}, principals: map[string]bool{}}
+	for _, arn := range j.sessions {
+		all.principals[arn] = true
+	}
+	for _, a := range stored.accessKeysOf("") {
+		if !all.principals[a.record.GetPrincipal()] {
+			j.warn("the access key %s is not in force: its principal %s is not there", a.record.GetAccessKeyId(), a.record.GetPrincipal())
+			continue
+		}
+		all.stored[a.record.GetAccessKeyId()] = a
+	}
+	return all
 }
 
 // existing returns those of the policies that there are, each once.

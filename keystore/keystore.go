@@ -76,6 +76,9 @@ type Config struct {
 	// names of client certificates: a name with a colon is a URI, one without a DNS
 	// name. Nil: no certificate is a configured principal's.
 	CertificateNames map[string]string
+	// AccessKeys are access keys by their ids, of some of the Principals, whose
+	// requests they sign beside the stored ones; nil: there are none.
+	AccessKeys map[string]AccessKey
 	// Policies are identity policies in IAM's JSON by name, beside the built-in
 	// ones.
 	Policies map[string]string

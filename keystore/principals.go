@@ -33,8 +33,8 @@ func (o *operator) PutPrincipal(ctx context.Context, req *operatorv1.PutPrincipa
 		}, answer)
 }
 
-// DeletePrincipal removes a principal. Its requests are refused from then on, on
-// open connections too.
+// DeletePrincipal removes a principal that has no access keys. Its requests are
+// refused from then on, on open connections too.
 func (o *operator) DeletePrincipal(ctx context.Context, req *operatorv1.DeletePrincipalRequest) (*operatorv1.DeletePrincipalResponse, error) {
 	arn := req.GetArn()
 	return changeDirectory(ctx, o.k, operatorv1.OperatorService_DeletePrincipal_FullMethodName, req, nil,
@@ -45,6 +45,9 @@ func (o *operator) DeletePrincipal(ctx context.Context, req *operatorv1.DeletePr
 			}
 			if p == nil {
 				return nil, badMember("arn", "there is no principal %s", arn)
+			}
+			if keys := stored.accessKeysOf(arn); len(keys) > 0 {
+				return nil, badMember("arn", "%s has the access key %s; delete its access keys first", arn, keys[0].record.GetAccessKeyId())
 			}
 			return &directoryChange{
 				arn: arn, path: o.k.scope.principalPath(arn), revision: p.revision,

@@ -49,6 +49,19 @@ func TestValuesOfVersion1AreStillRead(t *testing.T) {
 			Updated:   &timestamppb.Timestamp{Seconds: 1795408622},
 			ChangedBy: new("99999999-8888-7777-6666-555555555555"),
 		},
+		"accesskey_v1": &storagev1.AccessKeyRecord{
+			AccessKeyId:  new("AKIAIOSFODNN7EXAMPLE"),
+			Principal:    new("arn:aws:iam::000000000000:user/alice"),
+			SealedSecret: []byte("0123456789ab40 bytes of ciphertext, and 16 of its tag."),
+			SealingKeyId: []byte("0123456789abcdef"),
+			Created:      &timestamppb.Timestamp{Seconds: 1795408621},
+			ChangedBy:    new("99999999-8888-7777-6666-555555555555"),
+		},
+		"sealingkey_v1": &storagev1.SealingKeyRecord{
+			Id:        []byte("0123456789abcdef"),
+			Created:   &timestamppb.Timestamp{Seconds: 1795408621},
+			ChangedBy: new("99999999-8888-7777-6666-555555555555"),
+		},
 		"service_v1": &storagev1.ServiceRecord{JournalId: new("1c62d3372ecf4c9b9af5a20086c387bc")},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -180,6 +180,7 @@ func (r *Regions) materials() map[hsmpool.ObjectID]material {
 	for _, k := range r.stores {
 		maps.Copy(all, k.view.materials())
 	}
+	maps.Copy(all, r.directory.materials())
 	return all
 }
 

@@ -39,7 +39,7 @@ type Restoration struct {
 	Known uint64
 	// Changes are those that this journal tells of after the backup. A deletion that
 	// one of them cancelled, or may have, stays cancelled, and the key disabled. A
-	// principal that one of them deleted, or may have, stays deleted.
+	// principal or access key that one of them deleted, or may have, stays deleted.
 	Changes []audit.Change
 	// Deletions are the keys that are to be deleted, once all entries were passed on.
 	Deletions []Deletion
@@ -157,13 +157,17 @@ func (r *restorer) cancelled(arn string) (request string) {
 	return request
 }
 
-// deleted says whether an entry is that of a principal that was deleted since: one
-// that has lost its rights must not get them back.
+// deleted says whether an entry is that of a principal or an access key that was
+// deleted since: who has lost its rights must not get them back.
 func (r *restorer) deleted(path string) (is bool) {
-	arn, isPrincipal := strings.CutPrefix(path, scopeOf(path).principalPath(""))
+	of := scopeOf(path)
+	arn, deletable := strings.CutPrefix(path, of.principalPath(""))
+	if id, is := strings.CutPrefix(path, of.accessKeyPath("")); is {
+		arn, deletable = of.accessKeyARN(id), true
+	}
 	for _, c := range r.Changes {
-		if isPrincipal && c.ResourceARN == arn {
-			is = c.EventName == "DeletePrincipal"
+		if deletable && c.ResourceARN == arn {
+			is = c.EventName == "DeletePrincipal" || c.EventName == "DeleteAccessKey"
 		}
 	}
 	return is

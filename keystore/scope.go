@@ -44,10 +44,14 @@ func (s scope) arn(resource string) string {
 
 func (s scope) keyARN(id uuid.UUID) string { return s.arn("key/" + id.String()) }
 
-// storeARN, and policyARN, name in intents what AWS has no ARN for, or has it in
-// IAM.
+// storeARN and those after it name in intents what AWS has no ARN for, or has it in
+// IAM. sealingKeyARN is the label of the key that seals the secrets of access keys.
 func (s scope) storeARN(id string) string    { return s.arn("custom-key-store/" + id) }
 func (s scope) policyARN(name string) string { return "arn:aws:iam::" + s.account + ":policy/" + name }
+func (s scope) accessKeyARN(id string) string {
+	return "arn:aws:iam::" + s.account + ":access-key/" + id
+}
+func (s scope) sealingKeyARN() string { return "arn:aws:iam::" + s.account + ":sealing-key" }
 
 // The scope's names in the metadata store.
 func (s scope) prefix() string              { return s.account + "/" + s.region + "/" }
@@ -69,6 +73,8 @@ func (s scope) storePath(id string) string     { return s.storePrefix() + id }
 func (s scope) globalPrefix() string            { return s.account + "/global/" }
 func (s scope) principalPath(arn string) string { return s.globalPrefix() + "principal/" + arn }
 func (s scope) policyPath(name string) string   { return s.globalPrefix() + "policy/" + name }
+func (s scope) accessKeyPath(id string) string  { return s.globalPrefix() + "access-key/" + id }
+func (s scope) sealingKeyPath() string          { return s.globalPrefix() + "sealing-key" }
 
 // reference is what a KeyId of a request names: a key, or an alias.
 type reference struct {

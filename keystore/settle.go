@@ -190,13 +190,8 @@ func (k *Keystore) resourceOutcome(ctx context.Context, p *proof, i *audit.Inten
 	}
 	outcome := noEffect
 	if i.BackingKeyID != "" {
-		id, err := parseObjectID(i.BackingKeyID)
-		if err != nil {
+		if err := k.destroySealing(ctx, p, i.BackingKeyID); err != nil {
 			return "", err
-		}
-		p.grant(nil)
-		if _, err := p.destroy(ctx, id); err != nil {
-			return "", fmt.Errorf("destroying the key %s: %w", id, err)
 		}
 		outcome = undone
 	}
@@ -204,6 +199,24 @@ func (k *Keystore) resourceOutcome(ctx context.Context, p *proof, i *audit.Inten
 		outcome = tookEffect
 	}
 	return outcome, nil
+}
+
+// destroySealing destroys a key that seals nothing any more. That of the account
+// may have come into use by a later request, since its record says so.
+func (k *Keystore) destroySealing(ctx context.Context, p *proof, backingKey string) error {
+	id, err := parseObjectID(backingKey)
+	if err != nil {
+		return err
+	}
+	used := new(storagev1.SealingKeyRecord)
+	if _, err := k.stored(ctx, k.scope.sealingKeyPath(), used); err != nil || string(used.GetId()) == string(id[:]) {
+		return err
+	}
+	p.grant(nil)
+	if _, err := p.destroy(ctx, id); err != nil {
+		return fmt.Errorf("destroying the key %s: %w", id, err)
+	}
+	return nil
 }
 
 // recordOf returns where what an ARN names stands in the metadata, and an empty
@@ -214,7 +227,9 @@ func (k *Keystore) recordOf(arn string) (path string, record changeable, err err
 		return k.scope.storePath(strings.TrimPrefix(arn, k.scope.storeARN(""))), new(storagev1.CustomKeyStoreRecord), nil
 	case strings.HasPrefix(arn, k.scope.policyARN("")):
 		return k.scope.policyPath(strings.TrimPrefix(arn, k.scope.policyARN(""))), new(storagev1.PolicyRecord), nil
-	case strings.HasPrefix(arn, "arn:aws:kms:"):
+	case strings.HasPrefix(arn, k.scope.accessKeyARN("")):
+		return k.scope.accessKeyPath(strings.TrimPrefix(arn, k.scope.accessKeyARN(""))), new(storagev1.AccessKeyRecord), nil
+	case strings.HasPrefix(arn, "arn:aws:kms:"), isAccessKey(arn):
 		return "", nil, k.errOtherScope()
 	default:
 		return k.scope.principalPath(arn), new(storagev1.PrincipalRecord), nil

@@ -3,48 +3,31 @@ package keystore
 import (
 	"context"
 	"crypto/subtle"
-	"fmt"
 
-	"github.com/strongroom-kms/strongroom/keystore/blob"
+	"github.com/strongroom-kms/strongroom/hsmpool"
 	storagev1 "github.com/strongroom-kms/strongroom/proto/strongroom/storage/v1"
 )
 
 // sealPassword encrypts a store's password under its sealing key in the default
 // HSM, and puts it into the record.
 func (p *proof) sealPassword(ctx context.Context, r *storagev1.CustomKeyStoreRecord, arn, password string) error {
-	ctx, hsm, err := p.hsm(ctx)
-	if err != nil {
-		return err
-	}
-	copy(p.material[:], r.GetSealingKeyId())
 	secret := []byte(password)
 	defer clear(secret)
-	s, err := hsm.Seal(ctx, p.material, secret, []byte(arn))
-	p.note(s.Trace, err)
+	sealed, err := p.sealSecret(ctx, hsmpool.ObjectID(r.GetSealingKeyId()), secret, arn)
 	if err != nil {
 		return p.hsmError(ctx, err)
 	}
-	r.SealedPassword = append(s.IV[:], s.Ciphertext...)
+	r.SealedPassword = sealed
 	return nil
 }
 
 // openPassword decrypts a store's password. The caller wipes it.
 func (p *proof) openPassword(ctx context.Context, s *customStore) ([]byte, error) {
-	ctx, hsm, err := p.hsm(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sealed := s.record.GetSealedPassword()
-	if len(sealed) < blob.IVSize {
-		return nil, fmt.Errorf("the sealed password of %s has %d bytes", s.id, len(sealed))
-	}
-	p.material = s.sealing
-	o, err := hsm.Open(ctx, s.sealing, sealed[:blob.IVSize], sealed[blob.IVSize:], []byte(s.arn))
-	p.note(o.Trace, err)
+	password, err := p.openSecret(ctx, s.sealing, s.record.GetSealedPassword(), s.arn)
 	if err != nil {
 		return nil, p.hsmError(ctx, err)
 	}
-	return o.Plaintext, nil
+	return password, nil
 }
 
 // confirmPassword checks that a store has a password; it is another store's name

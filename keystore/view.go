@@ -114,7 +114,7 @@ func (v *view) aliasPage(of uuid.UUID, after string, limit int) (aliases []*alia
 
 // material is an object that a token should have, as the metadata knows it.
 type material struct {
-	arn     string // of its key, or of the custom key store whose password it seals
+	arn     string // of its key, or of the custom key store whose password it seals; or the sealing key's
 	store   string // the custom key store whose HSM has it; "" is the default one
 	current bool   // it encrypts, and not only decrypts
 	going   bool   // the deletion of its key has begun

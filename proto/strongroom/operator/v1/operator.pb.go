@@ -2546,7 +2546,7 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x19POLICY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16POLICY_SOURCE_BUILT_IN\x10\x01\x12\x1f\n" +
 	"\x1bPOLICY_SOURCE_CONFIGURATION\x10\x02\x12\x18\n" +
-	"\x14POLICY_SOURCE_STORED\x10\x032\x9e\x0f\n" +
+	"\x14POLICY_SOURCE_STORED\x10\x032\xa2\x0f\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
@@ -2560,9 +2560,8 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x0eListPrincipals\x12-.strongroom.operator.v1.ListPrincipalsRequest\x1a..strongroom.operator.v1.ListPrincipalsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12\x82\x01\n" +
 	"\x11PutIdentityPolicy\x120.strongroom.operator.v1.PutIdentityPolicyRequest\x1a1.strongroom.operator.v1.PutIdentityPolicyResponse\"\b\xea\xe0\x18\x04 \x010\r\x12\x8b\x01\n" +
 	"\x14DeleteIdentityPolicy\x123.strongroom.operator.v1.DeleteIdentityPolicyRequest\x1a4.strongroom.operator.v1.DeleteIdentityPolicyResponse\"\b\xea\xe0\x18\x04 \x010\r\x12\x8e\x01\n" +
-	"\x14ListIdentityPolicies\x123.strongroom.operator.v1.ListIdentityPoliciesRequest\x1a4.strongroom.operator.v1.ListIdentityPoliciesResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12~\n" +
-	"\x0fCreateAccessKey\x12..strongroom.operator.v1.CreateAccessKeyRequest\x1a/.strongroom.operator.v1.CreateAccessKeyResponse\"\n" +
-	"\xea\xe0\x18\x06 \x010\r@\x01\x12|\n" +
+	"\x14ListIdentityPolicies\x123.strongroom.operator.v1.ListIdentityPoliciesRequest\x1a4.strongroom.operator.v1.ListIdentityPoliciesResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12\x81\x01\n" +
+	"\x0fCreateAccessKey\x12..strongroom.operator.v1.CreateAccessKeyRequest\x1a/.strongroom.operator.v1.CreateAccessKeyResponse\"\r\xea\xe0\x18\t\x1a\x01  \x010\r@\x01\x12|\n" +
 	"\x0fDeleteAccessKey\x12..strongroom.operator.v1.DeleteAccessKeyRequest\x1a/.strongroom.operator.v1.DeleteAccessKeyResponse\"\b\xea\xe0\x18\x04 \x010\r\x12|\n" +
 	"\x0eListAccessKeys\x12-.strongroom.operator.v1.ListAccessKeysRequest\x1a..strongroom.operator.v1.ListAccessKeysResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x1a%\xea\xe0\x18!\x1a\x13operator.strongroom\"\n" +
 	"strongroomBNZLgithub.com/strongroom-kms/strongroom/proto/strongroom/operator/v1;operatorv1b\beditionsp\xe8\a"

@@ -71,7 +71,7 @@ type OperatorServiceClient interface {
 	// it is answered. One of the configuration file cannot be replaced.
 	PutPrincipal(ctx context.Context, in *PutPrincipalRequest, opts ...grpc.CallOption) (*PutPrincipalResponse, error)
 	// DeletePrincipal removes a principal, whose requests are refused from then on.
-	// One of the configuration file cannot be removed.
+	// One of the configuration file, or one that has access keys, cannot be removed.
 	DeletePrincipal(ctx context.Context, in *DeletePrincipalRequest, opts ...grpc.CallOption) (*DeletePrincipalResponse, error)
 	// ListPrincipals lists the principals of the configuration file and those made
 	// here, in the order of their ARNs.
@@ -313,7 +313,7 @@ type OperatorServiceServer interface {
 	// it is answered. One of the configuration file cannot be replaced.
 	PutPrincipal(context.Context, *PutPrincipalRequest) (*PutPrincipalResponse, error)
 	// DeletePrincipal removes a principal, whose requests are refused from then on.
-	// One of the configuration file cannot be removed.
+	// One of the configuration file, or one that has access keys, cannot be removed.
 	DeletePrincipal(context.Context, *DeletePrincipalRequest) (*DeletePrincipalResponse, error)
 	// ListPrincipals lists the principals of the configuration file and those made
 	// here, in the order of their ARNs.

@@ -1,0 +1,45 @@
+package keystore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/keystore/blob"
+)
+
+// sealSecret encrypts a secret of the service's own under a sealing key in the
+// default HSM: AES-GCM, bound to the name of whose secret it is. It returns the IV
+// and the ciphertext. The error is the HSM's.
+func (p *proof) sealSecret(ctx context.Context, id hsmpool.ObjectID, secret []byte, of string) ([]byte, error) {
+	ctx, hsm, err := p.hsm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.material = id
+	s, err := hsm.Seal(ctx, id, secret, []byte(of))
+	p.note(s.Trace, err)
+	if err != nil {
+		return nil, err
+	}
+	return append(s.IV[:], s.Ciphertext...), nil
+}
+
+// openSecret decrypts what sealSecret has encrypted. The caller wipes it. The error
+// is the HSM's.
+func (p *proof) openSecret(ctx context.Context, id hsmpool.ObjectID, sealed []byte, of string) ([]byte, error) {
+	ctx, hsm, err := p.hsm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(sealed) < blob.IVSize {
+		return nil, fmt.Errorf("the sealed secret of %s has %d bytes", of, len(sealed))
+	}
+	p.material = id
+	o, err := hsm.Open(ctx, id, sealed[:blob.IVSize], sealed[blob.IVSize:], []byte(of))
+	p.note(o.Trace, err)
+	if err != nil {
+		return nil, err
+	}
+	return o.Plaintext, nil
+}
