@@ -124,9 +124,9 @@ func refusal(t *testing.T, err error) *sigv4.Error {
 
 // signedByHand returns a signature by the text of AWS's documentation, for
 // requests that the SDK does not make.
-func signedByHand(r *http.Request, headers string) string {
+func signedByHand(r *http.Request, query, headers string) string {
 	body := sha256.Sum256([]byte(decrypt))
-	request := r.Method + "\n/\n\n"
+	request := r.Method + "\n/\n" + query + "\n"
 	for name := range strings.SplitSeq(headers, ";") {
 		value := r.Header.Get(name)
 		if name == "host" {

@@ -36,11 +36,6 @@ func TestTampering(t *testing.T) {
 		"signed headers, an empty one":    authorization("content-type;", "content-type;;"),
 		"signed headers, too many":        authorization("content-type;", "content-type;"+strings.Repeat("host;", 100)),
 		"signed headers, another order":   authorization("content-type;host", "host;content-type"),
-		"signature, its last digit": func(r *http.Request) {
-			h := r.Header.Get("Authorization")
-			last := map[bool]string{true: "1", false: "0"}[h[len(h)-1] == '0']
-			r.Header.Set("Authorization", h[:len(h)-1]+last)
-		},
 		"signature, a digit less": func(r *http.Request) {
 			h := r.Header.Get("Authorization")
 			r.Header.Set("Authorization", h[:len(h)-1])
@@ -77,23 +72,41 @@ func TestTamperingWithTheBody(t *testing.T) {
 func TestBodyHash(t *testing.T) {
 	sum := sha256.Sum256([]byte(decrypt))
 	bodyHash := hex.EncodeToString(sum[:])
+	const ofNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	for _, test := range []struct {
-		said string
-		ok   bool
+		said, signed string
+		ok           bool
 	}{
-		{bodyHash, true},
-		{"", false},
-		{strings.ToUpper(bodyHash), false},
-		{"UNSIGNED-PAYLOAD", false},
-		{"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", false},
-		{"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", false},
+		{bodyHash, bodyHash, true},
+		{"", "", false},
+		{strings.ToUpper(bodyHash), strings.ToUpper(bodyHash), false},
+		{"UNSIGNED-PAYLOAD", "UNSIGNED-PAYLOAD", false},
+		{"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", false},
+		{ofNothing, ofNothing, false},
+		{ofNothing, bodyHash, false},
+		{"UNSIGNED-PAYLOAD", bodyHash, false},
 	} {
 		r := newRequest([]byte(decrypt))
 		r.Header.Set("X-Amz-Content-Sha256", test.said)
-		usual().signHash(t, r, test.said)
+		usual().signHash(t, r, test.signed)
 		_, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt))
 		if (err == nil) != test.ok {
-			t.Errorf("%q: %v", test.said, err)
+			t.Errorf("%q, signed with %q: %v", test.said, test.signed, err)
+		}
+	}
+}
+
+// TestEachDigitOfTheSignature changes one after the other.
+func TestEachDigitOfTheSignature(t *testing.T) {
+	r, v := signedRequest(t), newVerifier(newKeys(), signedAt)
+	genuine := r.Header.Get("Authorization")
+	for at := strings.LastIndex(genuine, "=") + 1; at < len(genuine); at++ {
+		changed := []byte(genuine)
+		changed[at] = map[bool]byte{true: '1', false: '0'}[changed[at] == '0']
+		r.Header.Set("Authorization", string(changed))
+		_, err := v.Verify(r, []byte(decrypt))
+		if got := refusal(t, err); got.Message != mismatch {
+			t.Errorf("%s: %v", changed, got)
 		}
 	}
 }
@@ -123,15 +136,31 @@ func TestSeparators(t *testing.T) {
 	}
 }
 
-// TestDateHeader has requests without X-Amz-Date.
-func TestDateHeader(t *testing.T) {
-	for _, date := range []string{"Sat, 28 Feb 2026 23:59:30 GMT", "20260228T235930Z"} {
-		t.Run(date, func(t *testing.T) {
+// TestSignedByHand has requests as the SDK does not make them, whose signatures are
+// right for what they say.
+func TestSignedByHand(t *testing.T) {
+	const date = "20260228T235930Z"
+	for _, test := range []struct {
+		name, date, query, canonical, headers string
+		ok                                    bool
+	}{
+		{"Date in the format of HTTP", "Sat, 28 Feb 2026 23:59:30 GMT", "", "", "date;host;x-amz-target", true},
+		{"Date in that of X-Amz-Date", date, "", "", "date;host;x-amz-target", true},
+		{"Date that is not signed", date, "", "", "host;x-amz-target", true}, // The string to sign has it.
+		{"another order of the headers", date, "", "", "x-amz-target;host", true},
+		{"a signed header that is not there", date, "", "", "host;x-amz-target;x-not-there", false},
+		{"a query", date, "b=%41&&a", "a=&b=A", "host;x-amz-target", true},
+		{"a plus, signed as a plus", date, "a=+", "a=%2B", "host;x-amz-target", false},
+		{"a plus, signed as a space", date, "a=+", "a=%20", "host;x-amz-target", false},
+		{"a malformed query", date, "a=%zz", "a=%zz", "host;x-amz-target", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			r := newRequest([]byte(decrypt))
-			r.Header.Set("Date", date)
-			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+accessKey+"/20260228/"+region+
-				"/kms/aws4_request, SignedHeaders=date;host;x-amz-target, Signature="+signedByHand(r, "date;host;x-amz-target"))
-			if _, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt)); err != nil {
+			r.URL.RawQuery = test.query
+			r.Header.Set("Date", test.date)
+			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+accessKey+"/20260228/"+region+"/kms/aws4_request, SignedHeaders="+
+				test.headers+", Signature="+signedByHand(r, test.canonical, test.headers))
+			if _, err := newVerifier(newKeys(), signedAt).Verify(r, []byte(decrypt)); (err == nil) != test.ok {
 				t.Error(err)
 			}
 		})
