@@ -68,9 +68,9 @@ func openAWSDoor(t testing.TB, k *keystore.Keystore) keystore.Door {
 // everybody has an access key.
 type everybody struct{}
 
-func (everybody) AccessKey(id string) (sigv4.Credential, bool) {
+func (everybody) AccessKey(_ context.Context, id string) (sigv4.Credential, error) {
 	principal, err := hex.DecodeString(id)
-	return sigv4.Credential{Secret: awsSecret, Principal: string(principal)}, err == nil
+	return sigv4.Credential{Secret: awsSecret, Principal: string(principal)}, err
 }
 
 // startServer runs a server on a Keystore until the test ends.

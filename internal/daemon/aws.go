@@ -12,7 +12,7 @@ func (d *daemon) serveAWS(ctx context.Context) error {
 	logger := d.logger.Named("awsapi")
 	verifier := sigv4.New(sigv4.Config{
 		Service:     d.keystore.Describe().Services()[0].SigningName,
-		Credentials: accessKeys{d},
+		Credentials: accessKeys{d.keystore},
 		Region:      func(name string) bool { _, ok := d.keystore.Region(name); return ok },
 	})
 	handler, err := awsapi.NewHandler(awsapi.Config{API: d.keystore.Describe(), Operations: d.server, Verifier: verifier, Logger: logger})

@@ -1,15 +1,21 @@
 package daemon
 
-import "github.com/strongroom-kms/strongroom/server/awsapi/sigv4"
+import (
+	"context"
+	"errors"
 
-// accessKeys are those of the configuration and those that principals were given.
-type accessKeys struct{ d *daemon }
+	"github.com/strongroom-kms/strongroom/keystore"
+	"github.com/strongroom-kms/strongroom/server/awsapi/sigv4"
+)
+
+// accessKeys are those that the key store knows.
+type accessKeys struct{ *keystore.Regions }
 
 // AccessKey is part of sigv4.Credentials.
-func (a accessKeys) AccessKey(id string) (sigv4.Credential, bool) {
-	k, ok := a.d.options.AccessKeys[id]
-	if !ok {
-		return sigv4.Credential{}, false
+func (a accessKeys) AccessKey(ctx context.Context, id string) (sigv4.Credential, error) {
+	k, err := a.Regions.AccessKey(ctx, id)
+	if errors.Is(err, keystore.ErrUnknownAccessKey) {
+		return sigv4.Credential{}, sigv4.ErrUnknown
 	}
-	return sigv4.Credential{Secret: k.Secret, SessionToken: k.SessionToken, Principal: k.Principal}, true
+	return sigv4.Credential{Secret: k.Secret, SessionToken: k.SessionToken, Principal: k.Principal}, err
 }

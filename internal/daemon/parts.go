@@ -188,7 +188,9 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		Trail:    d.trail,
 		Journal:  d.journal,
 		Clusters: d.clusters(),
-		Logger:   d.logger.Named("keystore"),
+
+		AccessKeys: d.options.AccessKeys,
+		Logger:     d.logger.Named("keystore"),
 
 		AcceptNewJournal: d.options.AcceptNewJournal,
 	}, d.config.RegionNames()...)

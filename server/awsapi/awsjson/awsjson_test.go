@@ -139,10 +139,10 @@ func times() []*timestamppb.Timestamp {
 	return []*timestamppb.Timestamp{
 		{},
 		{Seconds: 1499288695, Nanos: 918_000_000},
-		{Seconds: 253402300799, Nanos: 999_999_999},
+		{Seconds: 253402300799, Nanos: 999_000_000},
 		{Seconds: -62135596800},
 		{Seconds: -1, Nanos: 500_000_000},
-		{Seconds: -2, Nanos: 1},
+		{Seconds: -2, Nanos: 1_000_000},
 	}
 }
 

@@ -57,7 +57,8 @@ func decodeTests() []decodeTest {
 		{"an empty structure", `{"Constraints": {}}`, &kmsv1.CreateGrantRequest{Constraints: &kmsv1.GrantConstraints{}}},
 		{"a time as Java writes it", `{"ValidTo": 1.499288695918E9}`, validTo(1499288695, 918_000_000)},
 		{"a whole second", `{"ValidTo": 1499288695}`, validTo(1499288695, 0)},
-		{"more digits than nanoseconds", `{"ValidTo": 0.1234567899}`, validTo(0, 123_456_789)},
+		{"less than a millisecond", `{"ValidTo": 0.1234567899}`, validTo(0, 123_000_000)},
+		{"less than a millisecond before 1970", `{"ValidTo": -0.0009}`, validTo(0, 0)},
 		{"before 1970", `{"ValidTo": -0.25}`, validTo(-1, 750_000_000)},
 	}
 }

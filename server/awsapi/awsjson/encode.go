@@ -44,7 +44,7 @@ func reserve(dst []byte, n int) []byte {
 func appendMessage(dst []byte, m *describe.Message, r protoreflect.Message) []byte {
 	start := len(dst)
 	for _, f := range m.Fields {
-		if r.Has(f.Desc) {
+		if r.Has(f.Desc) || m.Page && f.List {
 			dst = append(reserve(dst, len(f.WireKey)), f.WireKey...)
 			dst = appendValue(dst, f, r.Get(f.Desc))
 		}
@@ -158,12 +158,12 @@ func appendFloat(dst []byte, n float64) []byte {
 	return strconv.AppendFloat(dst, n, 'g', -1, 64)
 }
 
-// appendTime appends a google.protobuf.Timestamp as seconds since 1970, with as
-// much of a fraction as it has.
+// appendTime appends a google.protobuf.Timestamp as seconds since 1970, to the
+// millisecond, as AWS does.
 func appendTime(dst []byte, timestamp protoreflect.Message) []byte {
 	fields := timestamp.Descriptor().Fields()
 	t := time.Unix(timestamp.Get(fields.ByNumber(1)).Int(), timestamp.Get(fields.ByNumber(2)).Int())
-	seconds, nanos := t.Unix(), t.Nanosecond()
+	seconds, nanos := t.Unix(), t.Nanosecond()/1e6*1e6
 	if seconds < 0 && nanos > 0 {
 		seconds, nanos = seconds+1, 1e9-nanos
 		if seconds == 0 {

@@ -120,8 +120,8 @@ func parseInteger(kind protoreflect.Kind, text string) (protoreflect.Value, erro
 	return protoreflect.ValueOfInt64(n), err
 }
 
-// timestamp returns the time of so many seconds since 1970. Digits after the
-// ninth of the fraction are cut off.
+// timestamp returns the time of so many seconds since 1970, to the millisecond
+// as AWS keeps it: what is below is cut off.
 func timestamp(f *describe.Field, r protoreflect.Message, raw jsontext.Value) (protoreflect.Value, error) {
 	n, ok := parseDecimal(raw)
 	if !ok {
@@ -131,17 +131,17 @@ func timestamp(f *describe.Field, r protoreflect.Message, raw jsontext.Value) (p
 	if err != nil {
 		return protoreflect.Value{}, conversion(f, jsontext.KindNumber)
 	}
-	nanos, err := strconv.ParseInt(string(n.appendDigits(nil, n.point, n.point+9)), 10, 32)
+	millis, err := strconv.ParseInt(string(n.appendDigits(nil, n.point, n.point+3)), 10, 32)
 	if err != nil {
 		return protoreflect.Value{}, conversion(f, jsontext.KindNumber)
 	}
-	if n.negative && nanos > 0 {
-		seconds, nanos = seconds-1, 1e9-nanos
+	if n.negative && millis > 0 {
+		seconds, millis = seconds-1, 1000-millis
 	}
 	if seconds < firstSecond || seconds > lastSecond {
 		return protoreflect.Value{}, conversion(f, jsontext.KindNumber)
 	}
-	return newTimestamp(f, r, seconds, int32(nanos)), nil //nolint:gosec // below 1e9
+	return newTimestamp(f, r, seconds, int32(millis*1e6)), nil //nolint:gosec // below 1e9
 }
 
 // newTimestamp returns a timestamp that can be put into the field of r. It sets

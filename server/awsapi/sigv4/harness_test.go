@@ -2,6 +2,7 @@ package sigv4_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -41,11 +42,14 @@ func newKeys() *keys {
 }
 
 // AccessKey is part of sigv4.Credentials.
-func (k *keys) AccessKey(id string) (sigv4.Credential, bool) {
+func (k *keys) AccessKey(_ context.Context, id string) (sigv4.Credential, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c, ok := k.byID[id]
-	return c, ok
+	if !ok {
+		return c, sigv4.ErrUnknown
+	}
+	return c, nil
 }
 
 func (k *keys) set(id string, c sigv4.Credential) {

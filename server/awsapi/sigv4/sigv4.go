@@ -1,7 +1,10 @@
 package sigv4
 
 import (
+	"context"
 	"crypto/subtle"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -29,11 +32,15 @@ func (c Credential) GoString() string { return c.String() }
 
 // Credentials are the access keys.
 type Credentials interface {
-	// AccessKey returns the credential of an access key id, not ok if there is
-	// none now. It is called for each request, so that a deleted key is refused
-	// at once, by many goroutines at a time.
-	AccessKey(id string) (c Credential, ok bool)
+	// AccessKey returns the credential of an access key id. It is ErrUnknown that
+	// there is none now; another error says that it cannot be had, and Verify
+	// answers it. It is called for each request, so that a deleted key is refused at
+	// once, by many goroutines at a time.
+	AccessKey(ctx context.Context, id string) (Credential, error)
 }
+
+// ErrUnknown says that there is no access key of an id.
+var ErrUnknown = errors.New("there is no such access key")
 
 // Config is what a Verifier needs. Only Now may be left out.
 type Config struct {
@@ -71,8 +78,8 @@ type Signed struct {
 	Region string
 }
 
-// Verify verifies the signature of a request, whose body the caller has read. Its
-// errors are *Error, and for the client.
+// Verify verifies the signature of a request, whose body the caller has read. An
+// *Error is for the client; another error is why the access key cannot be had.
 func (v *Verifier) Verify(r *http.Request, body []byte) (Signed, error) {
 	auth, err := parseAuthorization(r)
 	if err != nil {
@@ -90,9 +97,12 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Signed, error) {
 	if err != nil {
 		return Signed{}, err
 	}
-	credential, ok := v.config.Credentials.AccessKey(scope.accessKey)
-	if !ok {
+	credential, err := v.config.Credentials.AccessKey(r.Context(), scope.accessKey)
+	if errors.Is(err, ErrUnknown) {
 		return Signed{}, errUnknownKey
+	}
+	if err != nil {
+		return Signed{}, fmt.Errorf("access key %s: %w", scope.accessKey, err)
 	}
 	if !v.matches(r, body, signature{auth, at, scope}, credential.Secret) {
 		return Signed{}, errMismatch
