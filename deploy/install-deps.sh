@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what Strongroom needs beside Go on Debian or Ubuntu: a C compiler
 # with the C library's headers, and SoftHSM; with --test also what the tests use
-# (pkcs11-tool, Python, strace). It installs only what is missing, and is silent
-# when nothing is.
+# (pkcs11-tool, Python and its virtual environments, strace). It installs only
+# what is missing, and is silent when nothing is.
 set -eu
 
 missing=
@@ -18,6 +18,7 @@ need softhsm2 command -v softhsm2-util
 if [ "${1-}" = --test ]; then
 	need opensc command -v pkcs11-tool
 	need python3 command -v python3
+	need python3-venv python3 -c 'import ensurepip'
 	need strace command -v strace
 fi
 [ -n "$missing" ] || exit 0

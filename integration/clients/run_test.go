@@ -1,0 +1,139 @@
+package clients
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// documented is the endpoint that the examples name.
+const documented = "http://127.0.0.1:7401"
+
+// toolsDir is where `make clients` puts the clients.
+func toolsDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../../.tools")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// pointHere returns what sh/env.sh says to set, as "NAME=value", with the
+// endpoint of the server under test.
+func pointHere(t *testing.T) []string {
+	t.Helper()
+	script := strings.ReplaceAll(read(t, "sh/env.sh"), documented, endpoint)
+	var env []string
+	for _, line := range regexp.MustCompile(`(?m)^export (.*)$`).FindAllStringSubmatch(script, -1) {
+		env = append(env, line[1])
+	}
+	if len(env) != 5 {
+		t.Fatalf("sh/env.sh sets %q", env)
+	}
+	return env
+}
+
+// environment is that of a client's process: nothing of the machine's own
+// settings of AWS, and no instance metadata.
+func environment(t *testing.T) []string {
+	t.Helper()
+	tools := toolsDir(t)
+	path := strings.Join([]string{filepath.Join(tools, "clients", "bin"), tools, "/usr/local/bin", "/usr/bin", "/bin"}, ":")
+	return append(pointHere(t), "PATH="+path, "HOME="+t.TempDir(), "AWS_EC2_METADATA_DISABLED=true")
+}
+
+// inProcess points the clients of this process here.
+func inProcess(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	for _, line := range pointHere(t) {
+		name, value, _ := strings.Cut(line, "=")
+		t.Setenv(name, value)
+	}
+}
+
+// command is a client's, in dir; it ends with the test or after a minute.
+func command(t *testing.T, dir, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, fmt.Errorf("%s takes more than a minute", name))
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "/usr/bin/env", append([]string{name}, args...)...) // which looks in the new PATH
+	cmd.Dir, cmd.Env = dir, environment(t)
+	return cmd
+}
+
+// mustRun returns what a client prints, which has to succeed.
+func mustRun(t *testing.T, dir, name string, args ...string) string {
+	t.Helper()
+	var stderr strings.Builder
+	cmd := command(t, dir, name, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, &stderr)
+	}
+	return string(out)
+}
+
+// mustFail returns what a client says, which has to fail.
+func mustFail(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := command(t, t.TempDir(), name, args...).CombinedOutput()
+	if err == nil {
+		t.Fatalf("%s %s succeeds: %s", name, strings.Join(args, " "), out)
+	}
+	return string(out)
+}
+
+// example runs a copy of a file of sh/, python/ or js/ in a directory of its own
+// and returns what it prints.
+func example(t *testing.T, file string, args ...string) string {
+	t.Helper()
+	dir, name := t.TempDir(), filepath.Base(file)
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(read(t, file)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	switch filepath.Ext(file) {
+	case ".sh":
+		return mustRun(t, dir, "bash", append([]string{"-euo", "pipefail", name}, args...)...)
+	case ".py":
+		return mustRun(t, dir, "python", append([]string{name}, args...)...)
+	case ".mjs":
+		// Node looks for packages beside the file.
+		if err := os.Symlink(filepath.Join(toolsDir(t), "clients", "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
+			t.Fatal(err)
+		}
+		return mustRun(t, dir, "node", append([]string{name}, args...)...)
+	default:
+		t.Fatalf("nothing runs %s", file)
+		return ""
+	}
+}
+
+// newKey makes a key with the AWS command line and returns its ARN.
+func newKey(t *testing.T, args ...string) string {
+	t.Helper()
+	args = append([]string{"kms", "create-key", "--query", "KeyMetadata.Arn", "--output", "text"}, args...)
+	return strings.TrimSpace(mustRun(t, t.TempDir(), "aws", args...))
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
