@@ -13,6 +13,11 @@ type principalCmd struct {
 	Put    principalPutCmd    `cmd:"" help:"Make a principal, or replace it."`
 	List   principalListCmd   `cmd:"" help:"List the principals."`
 	Delete principalDeleteCmd `cmd:"" help:"Delete a principal, whose requests are refused from then on."`
+
+	CreateKey principalCreateKeyCmd `cmd:"" help:"Make an access key, by which AWS clients sign requests."`
+	ListKeys  principalListKeysCmd  `cmd:"" help:"List access keys, without their secrets."`
+	DeleteKey principalDeleteKeyCmd `cmd:"" help:"Delete an access key, whose requests are refused from then on."`
+	RotateKey principalRotateKeyCmd `cmd:"" help:"Make a second access key, which is to replace the first."`
 }
 
 type principalPutCmd struct {
