@@ -30,6 +30,7 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) *Message {
 	for _, f := range m.Fields {
 		c.defaultFrom(m, f)
 	}
+	m.Page = m.byWireName["Truncated"] != nil
 	m.conditionKeys()
 	m.exactlyOne = c.group(m, "exactly_one_of", rule.GetExactlyOneOf(), rule.GetExactlyOneOfText())
 	m.atMostOne = c.group(m, "at_most_one_of", rule.GetAtMostOneOf(), rule.GetAtMostOneOfText())

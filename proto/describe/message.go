@@ -16,6 +16,9 @@ type Message struct {
 	WireName string
 	// Fields are the message's fields in the order of the .proto file.
 	Fields []*Field
+	// Page says that the message is a page of a list (it has the member Truncated):
+	// AWS answers its lists even when they are empty.
+	Page bool
 
 	byWireName map[string]*Field
 	shown      []*Field // in events
