@@ -51,18 +51,19 @@ func TestModelledErrors(t *testing.T) {
 	}
 }
 
-// Statuses are those of AWS's common errors; AccessDeniedException is 400 on the
+// Statuses are those of AWS's common errors; those of authentication and
+// authorization, which the reference has as 403, are 400 on the
 // wire.
 func TestCommonErrors(t *testing.T) {
 	want := map[string]int{
 		"AccessDeniedException":               400,
-		"ExpiredTokenException":               403,
-		"IncompleteSignatureException":        403,
+		"ExpiredTokenException":               400,
+		"IncompleteSignatureException":        400,
 		"InternalFailure":                     500,
-		"InvalidSignatureException":           403,
+		"InvalidSignatureException":           400,
 		"KMSInternalException":                500,
 		"MalformedHttpRequestException":       400,
-		"MissingAuthenticationTokenException": 403,
+		"MissingAuthenticationTokenException": 400,
 		"RequestAbortedException":             400,
 		"RequestEntityTooLargeException":      413,
 		"RequestTimeoutException":             408,
@@ -70,7 +71,7 @@ func TestCommonErrors(t *testing.T) {
 		"ServiceUnavailableException":         503,
 		"ThrottlingException":                 400,
 		"UnknownOperationException":           404,
-		"UnrecognizedClientException":         403,
+		"UnrecognizedClientException":         400,
 		"ValidationException":                 400,
 	}
 	got := make(map[string]int)

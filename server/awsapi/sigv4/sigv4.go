@@ -102,7 +102,7 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Signed, error) {
 		return Signed{}, errUnknownKey
 	}
 	if err != nil {
-		return Signed{}, fmt.Errorf("access key %s: %w", scope.accessKey, err)
+		return Signed{}, fmt.Errorf("looking the access key up: %w", err) // without its id, in whose place some put the secret
 	}
 	if !v.matches(r, body, signature{auth, at, scope}, credential.Secret) {
 		return Signed{}, errMismatch

@@ -1596,15 +1596,15 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\x18ERROR_KIND_ACCESS_DENIED\x101\x1a \xf2\xe0\x18\x1c\n" +
 	"\x15AccessDeniedException\x10\x90\x03(\x01\x12>\n" +
 	"\x18ERROR_KIND_EXPIRED_TOKEN\x102\x1a \xf2\xe0\x18\x1c\n" +
-	"\x15ExpiredTokenException\x10\x93\x03(\x01\x12L\n" +
+	"\x15ExpiredTokenException\x10\x90\x03(\x01\x12L\n" +
 	"\x1fERROR_KIND_INCOMPLETE_SIGNATURE\x103\x1a'\xf2\xe0\x18#\n" +
-	"\x1cIncompleteSignatureException\x10\x93\x03(\x01\x12F\n" +
+	"\x1cIncompleteSignatureException\x10\x90\x03(\x01\x12F\n" +
 	"\x1cERROR_KIND_INVALID_SIGNATURE\x104\x1a$\xf2\xe0\x18 \n" +
-	"\x19InvalidSignatureException\x10\x93\x03(\x01\x12[\n" +
+	"\x19InvalidSignatureException\x10\x90\x03(\x01\x12[\n" +
 	"'ERROR_KIND_MISSING_AUTHENTICATION_TOKEN\x105\x1a.\xf2\xe0\x18*\n" +
-	"#MissingAuthenticationTokenException\x10\x93\x03(\x01\x12J\n" +
+	"#MissingAuthenticationTokenException\x10\x90\x03(\x01\x12J\n" +
 	"\x1eERROR_KIND_UNRECOGNIZED_CLIENT\x106\x1a&\xf2\xe0\x18\"\n" +
-	"\x1bUnrecognizedClientException\x10\x93\x03(\x01\x129\n" +
+	"\x1bUnrecognizedClientException\x10\x90\x03(\x01\x129\n" +
 	"\x15ERROR_KIND_VALIDATION\x107\x1a\x1e\xf2\xe0\x18\x1a\n" +
 	"\x13ValidationException\x10\x90\x03(\x01\x12?\n" +
 	"\x18ERROR_KIND_SERIALIZATION\x108\x1a!\xf2\xe0\x18\x1d\n" +
