@@ -126,3 +126,35 @@ func TestPrincipalsAreRestoredUnlessDeletedSince(t *testing.T) {
 	s = startStrangers(t, site)
 	s.expect("restored, and deleted since the backup", unknown)
 }
+
+// Access keys are restored with the metadata, on the token that has the key which
+// their secrets are sealed under; but not those that were deleted since.
+func TestAccessKeysAreRestoredUnlessDeletedSince(t *testing.T) {
+	site := newSite(t, harness.Options{})
+	s := startStrangers(t, site)
+	kept, deleted := s.makeAccessKey("create-key"), s.makeAccessKey("create-key")
+	backup := backUp(t, site, s.server)
+	s.run("principal", "delete-key", deleted)
+	stop(t, s.server.Process)
+	mustRun(t, nil, "restore", "--metadata-only", "--data-dir", site.DataDir, backup)
+	s = startStrangers(t, site)
+	listed := mustRun(t, clientEnv(site, s.server, harness.Admin), "principal", "list-keys", harness.ARN(harness.User))
+	if !strings.Contains(listed, kept) || strings.Contains(listed, deleted) {
+		t.Errorf("restored are\n%s\nwant %s and not %s", listed, kept, deleted)
+	}
+	if out := mustRun(t, clientEnv(site, s.server, harness.Admin), "hsm", "orphans"); strings.Contains(out, "sealing-key") {
+		t.Errorf("the key that seals the secrets is missing:\n%s", out)
+	}
+	rotated := s.makeAccessKey("rotate-key")
+	s.run("principal", "delete-key", kept)
+	s.run("principal", "delete-key", rotated)
+}
+
+// makeAccessKey gives User an access key by a command, and returns its id.
+func (s *strangers) makeAccessKey(command string) string {
+	s.t.Helper()
+	out := mustRun(s.t, clientEnv(s.site, s.server, harness.Admin), "principal", command, harness.ARN(harness.User))
+	_, after, _ := strings.Cut(out, "AWS_ACCESS_KEY_ID=")
+	id, _, _ := strings.Cut(after, "\n")
+	return id
+}

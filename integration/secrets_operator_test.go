@@ -24,6 +24,11 @@ func (p *planter) ofOperators(t *testing.T, r *dynamicpb.Message) proto.Message 
 	case "DeletePrincipalRequest":
 		_, err := p.client.Operator.PutPrincipal(within(t, 10*time.Second), principal)
 		return made(t, &operatorv1.DeletePrincipalRequest{Arn: principal.Arn}, err)
+	case "CreateAccessKeyRequest":
+		return &operatorv1.CreateAccessKeyRequest{Principal: new(harness.ARN(harness.Admin))}
+	case "DeleteAccessKeyRequest":
+		res, err := p.client.Operator.CreateAccessKey(within(t, 10*time.Second), &operatorv1.CreateAccessKeyRequest{Principal: new(harness.ARN(harness.User))})
+		return made(t, &operatorv1.DeleteAccessKeyRequest{AccessKeyId: res.GetAccessKey().AccessKeyId}, err)
 	case "PutIdentityPolicyRequest":
 		return policy
 	case "DeleteIdentityPolicyRequest":
