@@ -77,7 +77,7 @@ func checkPrincipal(req *operatorv1.PutPrincipalRequest) error {
 		return badMember("arn", "%q is not the ARN of an IAM user or role of at most 256 bytes", req.GetArn())
 	}
 	for i, name := range req.GetNames() {
-		if err := checkCertificateName(name); err != nil {
+		if err := CheckCertificateName(name); err != nil {
 			return badMember(fmt.Sprintf("names[%d]", i), "%v", err)
 		}
 	}
