@@ -31,7 +31,7 @@ const (
 func (o *operator) CreateAccessKey(ctx context.Context, req *operatorv1.CreateAccessKeyRequest) (*operatorv1.CreateAccessKeyResponse, error) {
 	var c *accessKeyCreation
 	return perform(ctx, o.k, operatorv1.OperatorService_CreateAccessKey_FullMethodName, req, plan[*operatorv1.CreateAccessKeyResponse]{
-		targets: o.k.inDirectory(nil),
+		targets: o.k.inDirectory(),
 		check: func([]target) (err error) {
 			c, err = o.k.newAccessKey(req.GetPrincipal())
 			return err
@@ -58,7 +58,7 @@ func (o *operator) CreateAccessKey(ctx context.Context, req *operatorv1.CreateAc
 func (o *operator) DeleteAccessKey(ctx context.Context, req *operatorv1.DeleteAccessKeyRequest) (*operatorv1.DeleteAccessKeyResponse, error) {
 	var d *accessKeyDeletion
 	return perform(ctx, o.k, operatorv1.OperatorService_DeleteAccessKey_FullMethodName, req, plan[*operatorv1.DeleteAccessKeyResponse]{
-		targets: o.k.inDirectory(nil),
+		targets: o.k.inDirectory(),
 		check: func([]target) (err error) {
 			d, err = newAccessKeyDeletion(req.GetAccessKeyId(), o.k.directory.snapshot())
 			return err

@@ -63,6 +63,9 @@ func (c *conformance) arnOf(req proto.Message) string {
 // the value, or else that of the well-formed request.
 func (c *conformance) atEdge(operation, name string, value any) answer {
 	text, _ := value.(string)
+	if strings.HasSuffix(name, "ServicePrincipal") || name == "sourceArn" {
+		return answer{invalid, strings.ToUpper(name[:1]) + name[1:] + " is not supported.", inferred}
+	}
 	switch operation {
 	case "ReplicateKey", "UpdatePrimaryRegion":
 		return answer{unsupported, operation + " is not supported.", inferred}

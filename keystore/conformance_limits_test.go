@@ -125,7 +125,14 @@ func (m member) filled(length int) any {
 	if m.Kind == describe.KindBytes {
 		return bytes.Repeat([]byte("a"), length)
 	}
-	for around, value := range map[string][2]string{"aliasName": {aliasPrefix, ""}, "replicaRegion": {"", "-a-1"}, "primaryRegion": {"", "-a-1"}} {
+	for around, value := range map[string][2]string{
+		"aliasName":                {aliasPrefix, ""},
+		"replicaRegion":            {"", "-a-1"},
+		"primaryRegion":            {"", "-a-1"},
+		"granteeServicePrincipal":  {"", ".amazonaws.com"},
+		"retiringServicePrincipal": {"", ".amazonaws.com"},
+		"constraints.sourceArn":    {"arn:aws:a::000000000000:", ""},
+	} {
 		if fixed := len(value[0]) + len(value[1]); m.path == around && length > fixed {
 			return value[0] + strings.Repeat("a", length-fixed) + value[1]
 		}
@@ -157,8 +164,9 @@ func (m member) oneOf() string {
 func (m member) listRows(req proto.Message) (rows []conformanceRow) {
 	if m.Size != nil {
 		n := int(m.Size.Max) + 1
-		shown := strings.TrimSuffix(strings.Repeat("x, ", n), ", ")
-		rows = append(rows, invalidRow(fmt.Sprintf("%s of %d", m.path, n), m.setList(req, n, protoreflect.ValueOfString("x")),
+		item, spelling := m.item()
+		shown := strings.TrimSuffix(strings.Repeat(spelling+", ", n), ", ")
+		rows = append(rows, invalidRow(fmt.Sprintf("%s of %d", m.path, n), m.setList(req, n, item),
 			m.broken("["+shown+"]", fmt.Sprint("have length less than or equal to ", m.Size.Max))))
 	}
 	if m.ItemSize != nil {
@@ -171,6 +179,16 @@ func (m member) listRows(req proto.Message) (rows []conformanceRow) {
 		rows = append(rows, invalidRow("unknown in "+m.path, m.setList(req, 1, protoreflect.ValueOfEnum(9999)), m.broken("[9999]", "satisfy constraint: [Member must "+m.oneOf()+"]")))
 	}
 	return rows
+}
+
+// item is a good item of a list, and how it is shown.
+func (m member) item() (protoreflect.Value, string) {
+	if m.Enum == nil {
+		return protoreflect.ValueOfString("x"), "x"
+	}
+	name := m.Enum.Names()[0]
+	number, _ := m.Enum.Number(name)
+	return protoreflect.ValueOfEnum(number), name
 }
 
 // setList gives a copy of a request a list of n equal items.

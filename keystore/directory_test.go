@@ -120,9 +120,9 @@ func TestTheConfigurationWinsOverWhatIsStored(t *testing.T) {
 
 func TestConfiguredPrincipalsHaveToAgree(t *testing.T) {
 	for want, c := range map[string]Config{
-		`certificate name "a.corp": there is no principal "` + bob + `"`:              {CertificateNames: map[string]string{"a.corp": bob}},
-		`the certificate name is empty`:                                               {Principals: map[string][]string{admin: {"admin"}}, CertificateNames: map[string]string{"": admin}},
-		`policy "p": `:                                                                {Policies: map[string]string{"p": "{"}},
+		`certificate name "a.corp": there is no principal "` + bob + `"`: {CertificateNames: map[string]string{"a.corp": bob}},
+		`the certificate name "" is neither a URI nor a DNS name`:        {Principals: map[string][]string{admin: {"admin"}}, CertificateNames: map[string]string{"": admin}},
+		`policy "p": `: {Policies: map[string]string{"p": "{"}},
 		`principal "` + admin + `": there is no policy "p", only`:                     {Principals: map[string][]string{admin: {"p"}}},
 		`policy "user": that is the name of a built-in policy`:                        {Policies: map[string]string{"user": mayList}},
 		`principal "arn:aws:iam::000000000000:role/b/a": account 000000000000 has an`: {Principals: map[string][]string{"arn:aws:iam::000000000000:role/a/a": {"user"}, "arn:aws:iam::000000000000:role/b/a": {"user"}}},

@@ -28,15 +28,15 @@ type directoryChange struct {
 	apply    func(*directoryContents)
 }
 
-// changeDirectory performs a change of the directory. fault is what the request
-// alone shows to be wrong. prepare is given what is stored while nobody else
-// changes any of it, since principals and policies depend on each other.
+// changeDirectory performs a change of the directory. prepare is called for a caller
+// who may make it, and given what is stored while nobody else changes any of it,
+// since principals and policies depend on each other.
 func changeDirectory[Res proto.Message](ctx context.Context, k *Keystore, fullMethod string, req proto.Message,
-	fault error, prepare func(directoryContents) (*directoryChange, error), answer Res,
+	prepare func(directoryContents) (*directoryChange, error), answer Res,
 ) (Res, error) {
 	var c *directoryChange
 	return perform(ctx, k, fullMethod, req, plan[Res]{
-		targets: k.inDirectory(fault),
+		targets: k.inDirectory(),
 		check: func([]target) (err error) {
 			stored := k.directory.snapshot()
 			if c, err = prepare(stored); err != nil {
@@ -51,8 +51,8 @@ func changeDirectory[Res proto.Message](ctx context.Context, k *Keystore, fullMe
 
 // inDirectory stands for all of the directory, of which one change is made at a
 // time.
-func (k *Keystore) inDirectory(fault error) finder {
-	return on(func() target { return target{resource: "*", path: k.scope.globalPrefix(), err: fault} })
+func (k *Keystore) inDirectory() finder {
+	return on(func() target { return target{resource: "*", path: k.scope.globalPrefix()} })
 }
 
 // storeDirectory makes a change of one record.

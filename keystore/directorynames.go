@@ -48,8 +48,9 @@ func (c *certificateNames) principalOf(uris, dns []string) string {
 	return ""
 }
 
-// checkCertificateName refuses a name that no certificate could have.
-func checkCertificateName(name string) error {
+// CheckCertificateName refuses a name that no certificate could have: one that is
+// neither a URI, as Go's net/url writes it, nor a DNS name in lower case.
+func CheckCertificateName(name string) error {
 	if !strings.Contains(name, ":") {
 		if len(name) > 253 || !dnsName.MatchString(name) {
 			return fmt.Errorf("%q is neither a URI nor a DNS name in lower case", name)

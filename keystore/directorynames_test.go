@@ -52,7 +52,7 @@ func TestNamesThatNoCertificateCouldHave(t *testing.T) {
 		"spiffe://corp/a#":    `"spiffe://corp/a#" is not a URI as certificates have it, such as "spiffe://corp/a"`,
 	} {
 		got := ""
-		if err := checkCertificateName(name); err != nil {
+		if err := CheckCertificateName(name); err != nil {
 			got = err.Error()
 		}
 		if got != want {

@@ -29,8 +29,8 @@ func newConfigured(c Config) (configured, error) {
 		named.documents[name] = document
 	}
 	for name, arn := range c.CertificateNames {
-		if name == "" {
-			return configured{}, fmt.Errorf("principal %q: the certificate name is empty", arn)
+		if err := CheckCertificateName(name); err != nil {
+			return configured{}, fmt.Errorf("principal %q: the certificate name %w", arn, err)
 		}
 		if _, known := c.Principals[arn]; !known {
 			return configured{}, fmt.Errorf("certificate name %q: there is no principal %q", name, arn)

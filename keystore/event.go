@@ -121,11 +121,14 @@ func (r *request) tlsDetails() *audit.TLSDetails {
 	return &audit.TLSDetails{TLSVersion: t.Version, CipherSuite: t.CipherSuite, ClientProvidedHostHeader: t.Host}
 }
 
+// additionalRoom is enough, in bytes, for what additional says of most requests.
+const additionalRoom = 256
+
 // additional says where in the HSMs the request was done: in which custom key
 // store, by which HSM, with which backing key, and what the HSM returned. It is nil
 // when no HSM was asked.
 func (p *proof) additional() []byte {
-	b := p.ofStore(nil)
+	b := p.ofStore(make([]byte, 0, additionalRoom))
 	if p.trace.HSM != "" {
 		b = appendMember(b, "hsmId", []byte(p.trace.HSM))
 	}
@@ -138,7 +141,7 @@ func (p *proof) additional() []byte {
 	if p.trace.HSM != "" {
 		b = appendMember(b, "returnCode", []byte(ckr.RV(p.trace.RV).String()))
 	}
-	if b == nil {
+	if len(b) == 0 {
 		return nil
 	}
 	b[0] = '{'

@@ -16,12 +16,12 @@ import (
 // PutIdentityPolicy makes an identity policy, or replaces it, for every principal
 // that has it. It is in force when it is answered.
 func (o *operator) PutIdentityPolicy(ctx context.Context, req *operatorv1.PutIdentityPolicyRequest) (*operatorv1.PutIdentityPolicyResponse, error) {
-	document, err := policy.ParseIdentityPolicy(req.GetName(), req.GetDocument())
-	if err != nil {
-		err = badMember("document", "%v", err)
-	}
-	return changeDirectory(ctx, o.k, operatorv1.OperatorService_PutIdentityPolicy_FullMethodName, req, err,
+	return changeDirectory(ctx, o.k, operatorv1.OperatorService_PutIdentityPolicy_FullMethodName, req,
 		func(stored directoryContents) (*directoryChange, error) {
+			document, err := policy.ParseIdentityPolicy(req.GetName(), req.GetDocument())
+			if err != nil {
+				return nil, badMember("document", "%v", err)
+			}
 			caller, _ := CallerFrom(ctx)
 			return o.k.putPolicy(req, document, stored, caller.RequestID)
 		}, new(operatorv1.PutIdentityPolicyResponse))
@@ -30,7 +30,7 @@ func (o *operator) PutIdentityPolicy(ctx context.Context, req *operatorv1.PutIde
 // DeleteIdentityPolicy removes an identity policy that no principal has.
 func (o *operator) DeleteIdentityPolicy(ctx context.Context, req *operatorv1.DeleteIdentityPolicyRequest) (*operatorv1.DeleteIdentityPolicyResponse, error) {
 	name := req.GetName()
-	return changeDirectory(ctx, o.k, operatorv1.OperatorService_DeleteIdentityPolicy_FullMethodName, req, nil,
+	return changeDirectory(ctx, o.k, operatorv1.OperatorService_DeleteIdentityPolicy_FullMethodName, req,
 		func(stored directoryContents) (*directoryChange, error) {
 			if err := o.k.directory.configured.policyDeletable(name, stored); err != nil {
 				return nil, err

@@ -22,8 +22,11 @@ var callerARN = regexp.MustCompile(`^arn:aws:iam::[0-9]{12}:(user|role)/`)
 // PutPrincipal makes a principal, or replaces it. It is known when it is answered.
 func (o *operator) PutPrincipal(ctx context.Context, req *operatorv1.PutPrincipalRequest) (*operatorv1.PutPrincipalResponse, error) {
 	answer := new(operatorv1.PutPrincipalResponse)
-	return changeDirectory(ctx, o.k, operatorv1.OperatorService_PutPrincipal_FullMethodName, req, checkPrincipal(req),
+	return changeDirectory(ctx, o.k, operatorv1.OperatorService_PutPrincipal_FullMethodName, req,
 		func(stored directoryContents) (*directoryChange, error) {
+			if err := checkPrincipal(req); err != nil {
+				return nil, err
+			}
 			caller, _ := CallerFrom(ctx)
 			c, record, err := o.k.putPrincipal(req, stored, caller)
 			if err == nil {
@@ -37,7 +40,7 @@ func (o *operator) PutPrincipal(ctx context.Context, req *operatorv1.PutPrincipa
 // refused from then on, on open connections too.
 func (o *operator) DeletePrincipal(ctx context.Context, req *operatorv1.DeletePrincipalRequest) (*operatorv1.DeletePrincipalResponse, error) {
 	arn := req.GetArn()
-	return changeDirectory(ctx, o.k, operatorv1.OperatorService_DeletePrincipal_FullMethodName, req, nil,
+	return changeDirectory(ctx, o.k, operatorv1.OperatorService_DeletePrincipal_FullMethodName, req,
 		func(stored directoryContents) (*directoryChange, error) {
 			p := stored.principals[arn]
 			if _, configured := o.k.directory.configured.attached[arn]; configured {
@@ -77,7 +80,7 @@ func checkPrincipal(req *operatorv1.PutPrincipalRequest) error {
 		return badMember("arn", "%q is not the ARN of an IAM user or role of at most 256 bytes", req.GetArn())
 	}
 	for i, name := range req.GetNames() {
-		if err := checkCertificateName(name); err != nil {
+		if err := CheckCertificateName(name); err != nil {
 			return badMember(fmt.Sprintf("names[%d]", i), "%v", err)
 		}
 	}

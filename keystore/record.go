@@ -81,9 +81,12 @@ func (k *Keystore) commit(ctx context.Context, p *proof, t metadata.Txn) error {
 	return nil
 }
 
-// reach waits until the view shows a revision. The change is made, whatever
+// reach waits until the view shows a revision, also for a caller who has gone: the
+// next change of the same thing must see this one. The change is made, whatever
 // becomes of the view.
 func (k *Keystore) reach(ctx context.Context, revision uint64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
 	if err := k.view.reach(ctx, revision); err != nil {
 		k.log.Warn("a stored change is not seen yet", "revision", revision, "error", err)
 	}

@@ -13,6 +13,8 @@ type childOptions struct {
 	role string
 	// address, ca, cert and key say whom to call, or how to serve.
 	address, ca, cert, key string
+	// awsAddress is where AWS clients are answered; empty: the load is gRPC's.
+	awsAddress string
 	// operation is what the load consists of.
 	operation string
 	// kmsKey is the key that operations use.
@@ -31,6 +33,7 @@ func (c *childOptions) register(flags *flag.FlagSet) {
 		{&c.ca, "child-ca", "internal"},
 		{&c.cert, "child-cert", "internal"},
 		{&c.key, "child-key", "internal"},
+		{&c.awsAddress, "child-aws-address", "internal"},
 		{&c.operation, "child-operation", "internal"},
 		{&c.kmsKey, "child-kms-key", "internal"},
 		{&c.dir, "child-dir", "internal"},

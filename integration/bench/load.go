@@ -17,19 +17,28 @@ import (
 const (
 	opNoop    = "noop"
 	opEncrypt = "Encrypt"
+	opDecrypt = "Decrypt"
 	opDataKey = "GenerateDataKey"
 )
 
-// connections is the most that the load spreads over.
+// connections is the most that the load over gRPC spreads over.
 const connections = 4
 
 // pair is an answer's ciphertext and what it has to decrypt to.
 type pair struct{ plaintext, blob []byte }
 
+// caller calls operations, over gRPC or as AWS clients do.
+type caller interface {
+	encrypt(ctx context.Context, plaintext []byte) (blob []byte, err error)
+	decrypt(ctx context.Context, blob []byte) (plaintext []byte, err error)
+	dataKey(ctx context.Context) (pair, error)
+}
+
 // load calls one operation from many goroutines and remembers the answers.
 type load struct {
 	key     string
 	clients []*harness.Client
+	callers []caller
 	answers [][]pair // of each goroutine
 }
 
@@ -43,8 +52,16 @@ func runLoad(ctx context.Context, o options, stdout io.Writer) error {
 		}
 		defer c.Close() //nolint:errcheck // all calls are over
 		l.clients = append(l.clients, c)
+		l.callers = append(l.callers, grpcCaller{client: c, key: o.child.kmsKey})
 	}
-	work, err := l.work(o.child.operation)
+	if o.child.awsAddress != "" {
+		aws, err := newAWSCaller(o.child, inFlight)
+		if err != nil {
+			return err
+		}
+		l.callers = []caller{aws}
+	}
+	work, err := l.work(ctx, o.child.operation)
 	if err != nil {
 		return err
 	}
@@ -59,12 +76,14 @@ func runLoad(ctx context.Context, o options, stdout io.Writer) error {
 	return printResult(stdout, t)
 }
 
-func (l *load) work(operation string) (func(context.Context, int) error, error) {
+func (l *load) work(ctx context.Context, operation string) (func(context.Context, int) error, error) {
 	switch operation {
 	case opNoop:
 		return l.noop, nil
 	case opEncrypt:
 		return l.encrypt, nil
+	case opDecrypt:
+		return l.decrypt, l.encryptForEach(ctx)
 	case opDataKey:
 		return l.dataKey, nil
 	default:
@@ -73,6 +92,8 @@ func (l *load) work(operation string) (func(context.Context, int) error, error) 
 }
 
 func (l *load) client(i int) *harness.Client { return l.clients[i%len(l.clients)] }
+
+func (l *load) caller(i int) caller { return l.callers[i%len(l.callers)] }
 
 // noop calls a server that does nothing, with a request and an answer of the
 // size that Encrypt's have.
@@ -93,26 +114,44 @@ func (l *load) encrypt(ctx context.Context, i int) error {
 	plaintext := make([]byte, plaintextSize)
 	binary.BigEndian.PutUint32(plaintext, uint32(i))
 	binary.BigEndian.PutUint64(plaintext[8:], uint64(len(l.answers[i])))
-	res, err := l.client(i).KMS.Encrypt(ctx, &kmsv1.EncryptRequest{KeyId: &l.key, Plaintext: plaintext, EncryptionContext: pairs()})
+	blob, err := l.caller(i).encrypt(ctx, plaintext)
 	if err != nil {
 		return err
 	}
-	l.answers[i] = append(l.answers[i], pair{plaintext, res.GetCiphertextBlob()})
+	l.answers[i] = append(l.answers[i], pair{plaintext, blob})
 	return nil
+}
+
+// encryptForEach gives each goroutine something to decrypt.
+func (l *load) encryptForEach(ctx context.Context) error {
+	for i := range l.answers {
+		if err := l.encrypt(ctx, i); err != nil {
+			return fmt.Errorf("making ciphertexts: %w", err)
+		}
+	}
+	return nil
+}
+
+// decrypt compares at once.
+func (l *load) decrypt(ctx context.Context, i int) error {
+	known := l.answers[i][0]
+	plaintext, err := l.caller(i).decrypt(ctx, known.blob)
+	if err == nil && !bytes.Equal(plaintext, known.plaintext) {
+		return errors.New("a ciphertext decrypts to something else")
+	}
+	return err
 }
 
 func (l *load) dataKey(ctx context.Context, i int) error {
-	res, err := l.client(i).KMS.GenerateDataKey(ctx, &kmsv1.GenerateDataKeyRequest{
-		KeyId: &l.key, KeySpec: kmsv1.DataKeySpec_DATA_KEY_SPEC_AES_256.Enum(), EncryptionContext: pairs(),
-	})
+	made, err := l.caller(i).dataKey(ctx)
 	if err != nil {
 		return err
 	}
-	l.answers[i] = append(l.answers[i], pair{res.GetPlaintext(), res.GetCiphertextBlob()})
+	l.answers[i] = append(l.answers[i], made)
 	return nil
 }
 
-// check decrypts every answer.
+// check decrypts every answer, over gRPC.
 func (l *load) check(ctx context.Context) error {
 	var all []pair
 	for _, some := range l.answers {

@@ -1,12 +1,13 @@
 // Command bench measures what a request costs, beside what it cannot cost less
 // than: in one run and on one machine, the floors (the token's AES-GCM alone, a
-// no-op gRPC call over TLS, a durable journal record) and then Encrypt and
-// GenerateDataKey through a real server and a real worker on SoftHSM.
+// no-op gRPC call over TLS, a durable journal record) and then Encrypt, Decrypt
+// and GenerateDataKey through a real server and a real worker on SoftHSM, over gRPC
+// and as AWS clients call them.
 //
 // The costs are CPU time, of the server and its worker together, from /proc.
 // Clients run in a process of their own, so that they are not counted, but on
 // the same cores, so that throughput is less than it could be. Every answer is
-// checked: after the measured time all of them are decrypted and compared.
+// checked: those that have a ciphertext are decrypted after the measured time.
 //
 // It must be run in the repository (`make bench`), because it builds strongroom.
 package main

@@ -37,7 +37,7 @@ func measureAll(ctx context.Context, o options) (*report, error) {
 			return nil, fmt.Errorf("building strongroom: %w\n%s", err, out)
 		}
 	}
-	site, err := harness.NewSite(ctx, harness.Options{Binary: o.binary, Dir: dir})
+	site, err := harness.NewSite(ctx, harness.Options{Binary: o.binary, Dir: dir, AWS: true})
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (b *bench) noop(ctx context.Context) ([]row, error) {
 	}
 	var rows []row
 	for _, n := range b.inFlight {
-		r, err := b.load(ctx, rowNoop, opNoop, n, address, sampleARN, p.PID(), 0)
+		r, err := b.measure(b.load(ctx, opNoop, n, address, sampleARN), rowNoop, n, p.PID, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -100,51 +100,6 @@ func (b *bench) journal(ctx context.Context) ([]row, error) {
 		rows = append(rows, r)
 	}
 	return rows, nil
-}
-
-// operations measures the real server and its worker.
-func (b *bench) operations(ctx context.Context) ([]row, error) {
-	server, err := b.site.Start(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer server.Kill()
-	key, err := b.newKey(ctx, server)
-	if err != nil {
-		return nil, err
-	}
-	worker, err := server.Worker(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	var rows []row
-	for _, operation := range []string{opEncrypt, opDataKey} {
-		for _, n := range b.inFlight {
-			r, err := b.load(ctx, operation, operation, n, server.Address, key, server.PID(), worker)
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, r)
-		}
-	}
-	return rows, server.Stop(ctx)
-}
-
-func (b *bench) newKey(ctx context.Context, server *harness.Server) (string, error) {
-	client, err := b.site.Dial(server.Address, harness.Admin)
-	if err != nil {
-		return "", err
-	}
-	defer client.Close() //nolint:errcheck // all calls are over
-	return client.NewKey(ctx)
-}
-
-// load measures an operation with a load generator in its own process.
-func (b *bench) load(ctx context.Context, name, operation string, inFlight int, address, key string, server, worker int) (row, error) {
-	id := b.site.Identities[harness.User]
-	cmd := b.child(ctx, "load", inFlight, "-child-address", address, "-child-ca", b.site.CA.Cert,
-		"-child-cert", id.Cert, "-child-key", id.Key, "-child-operation", operation, "-child-kms-key", key)
-	return b.measure(cmd, name, inFlight, func() int { return server }, worker)
 }
 
 // child prepares a child process of this program.

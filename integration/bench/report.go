@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -12,6 +13,9 @@ const (
 	rowNoop    = "no-op gRPC, TLS"
 	rowJournal = "journal record"
 )
+
+// suffixAWS makes the name of an operation that of the same for AWS clients.
+const suffixAWS = ", AWS JSON"
 
 // row is one measurement. Times are in microseconds.
 type row struct {
@@ -29,6 +33,8 @@ type row struct {
 	// a service that costs nothing itself.
 	Floor float64 `json:"floorCPUMicros,omitempty"`
 	Ratio float64 `json:"ratio,omitempty"`
+	// TimesGRPC is the server's CPU for AWS clients over that for gRPC.
+	TimesGRPC float64 `json:"timesGRPC,omitempty"`
 }
 
 // report is everything measured in a run.
@@ -37,35 +43,40 @@ type report struct {
 	Rows    []row  `json:"rows"`
 }
 
-// addRatios compares the operations with the sum of the floors.
+// addRatios compares the operations with the sum of the floors, and those for AWS
+// clients with the same over gRPC.
 func (r *report) addRatios() {
-	floor := func(name string, inFlight int) float64 {
-		for _, f := range r.Rows {
-			if f.Name == name && (f.InFlight == inFlight || name == rowToken) {
-				return f.CPU
-			}
-		}
-		return 0
-	}
 	for i := range r.Rows {
 		f := &r.Rows[i]
-		if f.Name != opEncrypt && f.Name != opDataKey {
-			continue
+		switch f.Name {
+		case opEncrypt, opDecrypt, opDataKey:
+			f.Floor = r.find(rowToken, 1).CPU + r.find(rowNoop, f.InFlight).CPU + r.find(rowJournal, f.InFlight).CPU
+			f.Ratio = f.Floor / f.CPU
+		case opEncrypt + suffixAWS, opDecrypt + suffixAWS, opDataKey + suffixAWS:
+			f.TimesGRPC = f.Server / r.find(strings.TrimSuffix(f.Name, suffixAWS), f.InFlight).Server
 		}
-		f.Floor = floor(rowToken, f.InFlight) + floor(rowNoop, f.InFlight) + floor(rowJournal, f.InFlight)
-		f.Ratio = f.Floor / f.CPU
 	}
+}
+
+// find returns a row, or an empty one.
+func (r *report) find(name string, inFlight int) row {
+	for _, f := range r.Rows {
+		if f.Name == name && f.InFlight == inFlight {
+			return f
+		}
+	}
+	return row{}
 }
 
 // print writes a table.
 func (r *report) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%s\n\n", r.Machine)
-	fmt.Fprintln(t, "\tin flight\tper second\tp50 µs\tp99 µs\tCPU µs\tserver\tworker\tfloors\tfloors/CPU\t")
+	fmt.Fprintln(t, "\tin flight\tper second\tp50 µs\tp99 µs\tCPU µs\tserver\tworker\tfloors\tfloors/CPU\tserver/gRPC\t")
 	for _, row := range r.Rows {
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.0f\t%s\t%.1f\t%s\t%s\t%s\t%s\t\n",
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%.0f\t%s\t%.1f\t%s\t%s\t%s\t%s\t%s\t\n",
 			row.Name, row.InFlight, row.PerSecond, row.P50, number("%.0f", row.P99), row.CPU,
-			number("%.1f", row.Server), number("%.1f", row.Worker), number("%.1f", row.Floor), number("%.2f", row.Ratio))
+			number("%.1f", row.Server), number("%.1f", row.Worker), number("%.1f", row.Floor), number("%.2f", row.Ratio), number("%.2f", row.TimesGRPC))
 	}
 	return t.Flush()
 }

@@ -39,6 +39,8 @@ type Options struct {
 	HangTimeout time.Duration
 	// LogLevel is the configuration's log.level; default "info".
 	LogLevel string
+	// AWS has the server answer AWS clients too.
+	AWS bool
 }
 
 // Site is a directory with everything that a server needs.
@@ -93,8 +95,11 @@ func SPIFFE(name string) *url.URL {
 // writeConfig writes the configuration; port 0 lets every start choose a port.
 func (s *Site) writeConfig(server Identity) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "account: \"111122223333\"\nregion: eu-central-1\ndata_dir: %q\nlisten: 127.0.0.1:0\n", s.DataDir)
+	fmt.Fprintf(&b, "account: \"111122223333\"\nregion: %s\ndata_dir: %q\nlisten: 127.0.0.1:0\n", Region, s.DataDir)
 	fmt.Fprintf(&b, "tls: {cert: %q, key: %q, client_ca: %q}\n", server.Cert, server.Key, s.CA.Cert)
+	if s.options.AWS {
+		b.WriteString("aws: {listen: 127.0.0.1:0}\n")
+	}
 	b.WriteString("principals:\n")
 	for _, p := range [][2]string{{Admin, "admin"}, {User, "user"}, {Auditor, "auditor"}} {
 		fmt.Fprintf(&b, "  - {arn: %q, names: [%q], policies: [%s]}\n", ARN(p[0]), SPIFFE(p[0]), p[1])

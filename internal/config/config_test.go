@@ -123,6 +123,7 @@ func TestFaults(t *testing.T) {
 		{"arn", "arn:aws:iam::123456789012:user/alice", "alice", `:6: principals[0].arn: "alice" is not the ARN of an IAM user or role`},
 		{"no names", "names: [spiffe://corp/alice]", "names: []", `:7: principals[0].names: is missing: no certificate could belong to this principal`},
 		{"bad name", "spiffe://corp/alice", "Alice!", `:7: principals[0].names[0]: "Alice!" is neither a URI nor a DNS name in lower case`},
+		{"URI in capitals", "spiffe://corp/alice", "SPIFFE://corp/alice", `:7: principals[0].names[0]: "SPIFFE://corp/alice" is not a URI as certificates have it, such as "spiffe://corp/alice"`},
 		{"bad URI", "spiffe://corp/alice", "\"://alice\"", `:7: principals[0].names[0]: "://alice" is not a URI: missing protocol scheme`},
 		{"name twice", "[spiffe://corp/alice]", "[a.corp, a.corp]", `:7: principals[0].names[1]: "a.corp" stands at principals[0].names[0] already`},
 		{"unknown policy", "[admin]", "[admin, root]", `:8: principals[0].policies[1]: "root" is not one of admin, auditor, user`},

@@ -1,11 +1,9 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net"
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/policy"
 )
 
@@ -20,7 +19,6 @@ var (
 	accountPattern = regexp.MustCompile(`^\d{12}$`)
 	regionPattern  = regexp.MustCompile(`^([a-z]+-){2,3}\d+$`)
 	arnPattern     = regexp.MustCompile(`^arn:aws:iam::\d{12}:(user|role)/[\w+=,.@/-]{1,512}$`)
-	dnsPattern     = regexp.MustCompile(`^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	policyPattern  = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
 )
 
@@ -206,7 +204,7 @@ func (v *validation) names(field string, all []string, seen map[string]string) {
 	}
 	for i, name := range all {
 		item := fmt.Sprintf("%s[%d]", field, i)
-		if err := checkName(name); err != nil {
+		if err := keystore.CheckCertificateName(name); err != nil {
 			v.fault(item, "%v", err)
 		}
 		v.unique(seen, item, name)
@@ -254,24 +252,6 @@ func (v *validation) unique(seen map[string]string, field, value string) {
 		return
 	}
 	seen[value] = field
-}
-
-// checkName accepts a subject alternative name: a URI or a DNS name.
-func checkName(name string) error {
-	if !strings.Contains(name, ":") {
-		if len(name) > 253 || !dnsPattern.MatchString(name) {
-			return fmt.Errorf("%q is neither a URI nor a DNS name in lower case", name)
-		}
-		return nil
-	}
-	u, err := url.Parse(name)
-	if err != nil {
-		return fmt.Errorf("%q is not a URI: %w", name, errors.Unwrap(err))
-	}
-	if u.Scheme == "" {
-		return fmt.Errorf("%q is not a URI: it has no scheme", name)
-	}
-	return nil
 }
 
 func (v *validation) optional(field, value string, pattern *regexp.Regexp, want string) {

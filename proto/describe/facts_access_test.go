@@ -50,19 +50,19 @@ func policyOperations() map[string]operation {
 func grantOperations() map[string]operation {
 	return map[string]operation{
 		"CreateGrant": {
-			in:       `KeyId*: string 1..2048; GranteePrincipal*: string 1..256 /^[\w+=,.@:/-]+$/; RetiringPrincipal: string 1..256 /^[\w+=,.@:/-]+$/; Operations*: list<enum GrantOperation>; Constraints: struct GrantConstraints; GrantTokens: list<string 1..8192> 0..10; Name: string 1..256 /^[a-zA-Z0-9:/_-]+$/; DryRun: boolean`,
+			in:       `KeyId*: string 1..2048; GranteePrincipal*: string 1..256 /^[\w+=,.@:/-]+$/; RetiringPrincipal: string 1..256 /^[\w+=,.@:/-]+$/; Operations*: list<enum GrantOperation>; Constraints: struct GrantConstraints; GrantTokens: list<string 1..8192> 0..10; Name: string 1..256 /^[a-zA-Z0-9:/_-]+$/; DryRun: boolean; GranteeServicePrincipal: string 1..128 /^([A-Za-z0-9\-]+)\.([A-Za-z0-9\-]+)(\.[A-Za-z0-9\-]+)+$/; RetiringServicePrincipal: string 1..128 /^([A-Za-z0-9\-]+)\.([A-Za-z0-9\-]+)(\.[A-Za-z0-9\-]+)+$/`,
 			out:      "GrantToken: string 1..8192; GrantId: string 1..128",
 			errors:   "NotFound, Disabled, DependencyTimeout, InvalidArn, KMSInternal, InvalidGrantToken, LimitExceeded, KMSInvalidState, DryRunOperation",
 			resource: "KEY", quota: "50", crossAccount: true, showResponse: true,
 		},
 		"ListGrants": {
-			in:       `Limit: integer 1..1000; Marker: string 1..1024 /[\u0020-\u00FF]*/; KeyId*: string 1..2048; GrantId: string 1..128; GranteePrincipal: string 1..256 /^[\w+=,.@:/-]+$/`,
+			in:       `Limit: integer 1..1000; Marker: string 1..1024 /[\u0020-\u00FF]*/; KeyId*: string 1..2048; GrantId: string 1..128; GranteePrincipal: string 1..256 /^[\w+=,.@:/-]+$/; GranteeServicePrincipal: string 1..128 /^([A-Za-z0-9\-]+)\.([A-Za-z0-9\-]+)(\.[A-Za-z0-9\-]+)+$/`,
 			out:      `Grants: list<struct GrantListEntry>; NextMarker: string 1..1024 /[\u0020-\u00FF]*/; Truncated: boolean`,
 			errors:   "NotFound, DependencyTimeout, InvalidMarker, InvalidGrantId, InvalidArn, KMSInternal, KMSInvalidState",
 			readOnly: true, resource: "KEY", quota: "100", crossAccount: true,
 		},
 		"ListRetirableGrants": {
-			in:       `Limit: integer 1..1000; Marker: string 1..1024 /[\u0020-\u00FF]*/; RetiringPrincipal*: string 1..256 /^[\w+=,.@:/-]+$/`,
+			in:       `Limit: integer 1..1000; Marker: string 1..1024 /[\u0020-\u00FF]*/; RetiringPrincipal*: string 1..256 /^[\w+=,.@:/-]+$/; RetiringServicePrincipal: string 1..128 /^([A-Za-z0-9\-]+)\.([A-Za-z0-9\-]+)(\.[A-Za-z0-9\-]+)+$/`,
 			out:      `Grants: list<struct GrantListEntry>; NextMarker: string 1..1024 /[\u0020-\u00FF]*/; Truncated: boolean`,
 			errors:   "DependencyTimeout, InvalidMarker, InvalidArn, NotFound, KMSInternal",
 			readOnly: true, resource: "ACCOUNT", quota: "100", crossAccount: true,

@@ -16,7 +16,7 @@ func keyOperations() map[string]operation {
 			readOnly: true, resource: "KEY", quota: "2000", crossAccount: true,
 		},
 		"ListKeys": {
-			in:       `Limit: integer 1..1000; Marker: string 1..1024 /[\u0020-\u00FF]*/`,
+			in:       `Limit: integer 1..1000; Marker: string 1..1024 /[\u0020-\u00FF]*/; ResourceOwners: list<enum ResourceOwnerType> 1..2`,
 			out:      `Keys: list<struct KeyListEntry>; NextMarker: string 1..1024 /[\u0020-\u00FF]*/; Truncated: boolean`,
 			errors:   "DependencyTimeout, KMSInternal, InvalidMarker",
 			readOnly: true, resource: "ACCOUNT", quota: "500",

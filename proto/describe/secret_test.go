@@ -128,7 +128,9 @@ func TestPlantedSecretsShowNowhere(t *testing.T) {
 		"VerifyMacRequest.mac",
 		"VerifyMacRequest.message",
 		"VerifyRequest.message",
+		"XksProxyAuthenticationCredential.access_key_id",
 		"XksProxyAuthenticationCredential.raw_secret_access_key",
+		"XksProxyConfiguration.access_key_id",
 	}
 	if diff := cmp.Diff(want, planted); diff != "" {
 		t.Errorf("secret fields (-want +planted):\n%s", diff)

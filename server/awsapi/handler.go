@@ -145,7 +145,7 @@ func (x *exchange) body() ([]byte, *keystore.Error) {
 func (x *exchange) caller(body []byte) (keystore.Caller, *keystore.Error) {
 	signed, err := x.verifier.Verify(x.r, body)
 	if err != nil {
-		return keystore.Caller{}, refused(err)
+		return keystore.Caller{}, x.refused(err)
 	}
 	return keystore.Caller{
 		Principal:   signed.Principal,
@@ -158,11 +158,13 @@ func (x *exchange) caller(body []byte) (keystore.Caller, *keystore.Error) {
 	}, nil
 }
 
-// refused is the answer to a request that is not signed as it must be.
-func refused(err error) *keystore.Error {
+// refused is the answer to a request that is not signed as it must be, or whose
+// access key cannot be had.
+func (x *exchange) refused(err error) *keystore.Error {
 	if e, ok := errors.AsType[*sigv4.Error](err); ok {
 		return &keystore.Error{Kind: e.Kind, Message: e.Message}
 	}
+	x.log.Error("a signature could not be verified", "request_id", x.id, "error", err)
 	return keystore.AsError(err)
 }
 

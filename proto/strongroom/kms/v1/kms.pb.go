@@ -922,6 +922,56 @@ func (DryRunModifierType) EnumDescriptor() ([]byte, []int) {
 	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{14}
 }
 
+// ResourceOwnerType says whose keys are listed.
+type ResourceOwnerType int32
+
+const (
+	ResourceOwnerType_RESOURCE_OWNER_TYPE_UNSPECIFIED            ResourceOwnerType = 0
+	ResourceOwnerType_RESOURCE_OWNER_TYPE_SELF                   ResourceOwnerType = 1
+	ResourceOwnerType_RESOURCE_OWNER_TYPE_OTHER_ACCOUNTS_VIA_RAM ResourceOwnerType = 2
+)
+
+// Enum value maps for ResourceOwnerType.
+var (
+	ResourceOwnerType_name = map[int32]string{
+		0: "RESOURCE_OWNER_TYPE_UNSPECIFIED",
+		1: "RESOURCE_OWNER_TYPE_SELF",
+		2: "RESOURCE_OWNER_TYPE_OTHER_ACCOUNTS_VIA_RAM",
+	}
+	ResourceOwnerType_value = map[string]int32{
+		"RESOURCE_OWNER_TYPE_UNSPECIFIED":            0,
+		"RESOURCE_OWNER_TYPE_SELF":                   1,
+		"RESOURCE_OWNER_TYPE_OTHER_ACCOUNTS_VIA_RAM": 2,
+	}
+)
+
+func (x ResourceOwnerType) Enum() *ResourceOwnerType {
+	p := new(ResourceOwnerType)
+	*p = x
+	return p
+}
+
+func (x ResourceOwnerType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ResourceOwnerType) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_kms_v1_kms_proto_enumTypes[15].Descriptor()
+}
+
+func (ResourceOwnerType) Type() protoreflect.EnumType {
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[15]
+}
+
+func (x ResourceOwnerType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ResourceOwnerType.Descriptor instead.
+func (ResourceOwnerType) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{15}
+}
+
 // MessageType says whether a message is to be hashed.
 type MessageType int32
 
@@ -959,11 +1009,11 @@ func (x MessageType) String() string {
 }
 
 func (MessageType) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[15].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[16].Descriptor()
 }
 
 func (MessageType) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[15]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[16]
 }
 
 func (x MessageType) Number() protoreflect.EnumNumber {
@@ -972,7 +1022,7 @@ func (x MessageType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MessageType.Descriptor instead.
 func (MessageType) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{16}
 }
 
 // GrantOperation is what a grant can allow.
@@ -1054,11 +1104,11 @@ func (x GrantOperation) String() string {
 }
 
 func (GrantOperation) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[16].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[17].Descriptor()
 }
 
 func (GrantOperation) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[16]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[17]
 }
 
 func (x GrantOperation) Number() protoreflect.EnumNumber {
@@ -1067,7 +1117,7 @@ func (x GrantOperation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GrantOperation.Descriptor instead.
 func (GrantOperation) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{17}
 }
 
 // ConnectionStateType is the state of a custom key store's connection.
@@ -1113,11 +1163,11 @@ func (x ConnectionStateType) String() string {
 }
 
 func (ConnectionStateType) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[17].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[18].Descriptor()
 }
 
 func (ConnectionStateType) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[17]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[18]
 }
 
 func (x ConnectionStateType) Number() protoreflect.EnumNumber {
@@ -1126,7 +1176,7 @@ func (x ConnectionStateType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectionStateType.Descriptor instead.
 func (ConnectionStateType) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{18}
 }
 
 // ConnectionErrorCodeType says why a custom key store could not be connected.
@@ -1211,11 +1261,11 @@ func (x ConnectionErrorCodeType) String() string {
 }
 
 func (ConnectionErrorCodeType) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[18].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[19].Descriptor()
 }
 
 func (ConnectionErrorCodeType) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[18]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[19]
 }
 
 func (x ConnectionErrorCodeType) Number() protoreflect.EnumNumber {
@@ -1224,7 +1274,7 @@ func (x ConnectionErrorCodeType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConnectionErrorCodeType.Descriptor instead.
 func (ConnectionErrorCodeType) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{18}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{19}
 }
 
 // CustomKeyStoreType is a kind of custom key store.
@@ -1261,11 +1311,11 @@ func (x CustomKeyStoreType) String() string {
 }
 
 func (CustomKeyStoreType) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[19].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[20].Descriptor()
 }
 
 func (CustomKeyStoreType) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[19]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[20]
 }
 
 func (x CustomKeyStoreType) Number() protoreflect.EnumNumber {
@@ -1274,7 +1324,7 @@ func (x CustomKeyStoreType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CustomKeyStoreType.Descriptor instead.
 func (CustomKeyStoreType) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{20}
 }
 
 // XksProxyConnectivityType is of external key stores, which are not supported.
@@ -1311,11 +1361,11 @@ func (x XksProxyConnectivityType) String() string {
 }
 
 func (XksProxyConnectivityType) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[20].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[21].Descriptor()
 }
 
 func (XksProxyConnectivityType) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[20]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[21]
 }
 
 func (x XksProxyConnectivityType) Number() protoreflect.EnumNumber {
@@ -1324,7 +1374,7 @@ func (x XksProxyConnectivityType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use XksProxyConnectivityType.Descriptor instead.
 func (XksProxyConnectivityType) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{20}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{21}
 }
 
 // RotationType says what caused a rotation.
@@ -1361,11 +1411,11 @@ func (x RotationType) String() string {
 }
 
 func (RotationType) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[21].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[22].Descriptor()
 }
 
 func (RotationType) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[21]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[22]
 }
 
 func (x RotationType) Number() protoreflect.EnumNumber {
@@ -1374,7 +1424,7 @@ func (x RotationType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RotationType.Descriptor instead.
 func (RotationType) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{21}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{22}
 }
 
 // ImportState says whether material that can be imported is there.
@@ -1411,11 +1461,11 @@ func (x ImportState) String() string {
 }
 
 func (ImportState) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[22].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[23].Descriptor()
 }
 
 func (ImportState) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[22]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[23]
 }
 
 func (x ImportState) Number() protoreflect.EnumNumber {
@@ -1424,7 +1474,7 @@ func (x ImportState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ImportState.Descriptor instead.
 func (ImportState) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{22}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{23}
 }
 
 // KeyMaterialState says what a generation of key material is used for.
@@ -1467,11 +1517,11 @@ func (x KeyMaterialState) String() string {
 }
 
 func (KeyMaterialState) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[23].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[24].Descriptor()
 }
 
 func (KeyMaterialState) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[23]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[24]
 }
 
 func (x KeyMaterialState) Number() protoreflect.EnumNumber {
@@ -1480,7 +1530,7 @@ func (x KeyMaterialState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use KeyMaterialState.Descriptor instead.
 func (KeyMaterialState) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{23}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{24}
 }
 
 // AlgorithmSpec is how key material is wrapped for its import.
@@ -1529,11 +1579,11 @@ func (x AlgorithmSpec) String() string {
 }
 
 func (AlgorithmSpec) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[24].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[25].Descriptor()
 }
 
 func (AlgorithmSpec) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[24]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[25]
 }
 
 func (x AlgorithmSpec) Number() protoreflect.EnumNumber {
@@ -1542,7 +1592,7 @@ func (x AlgorithmSpec) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AlgorithmSpec.Descriptor instead.
 func (AlgorithmSpec) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{24}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{25}
 }
 
 // WrappingKeySpec is the kind of key that wraps it.
@@ -1585,11 +1635,11 @@ func (x WrappingKeySpec) String() string {
 }
 
 func (WrappingKeySpec) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[25].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[26].Descriptor()
 }
 
 func (WrappingKeySpec) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[25]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[26]
 }
 
 func (x WrappingKeySpec) Number() protoreflect.EnumNumber {
@@ -1598,7 +1648,7 @@ func (x WrappingKeySpec) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WrappingKeySpec.Descriptor instead.
 func (WrappingKeySpec) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{25}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{26}
 }
 
 // IncludeKeyMaterial says what ListKeyRotations lists.
@@ -1635,11 +1685,11 @@ func (x IncludeKeyMaterial) String() string {
 }
 
 func (IncludeKeyMaterial) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[26].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[27].Descriptor()
 }
 
 func (IncludeKeyMaterial) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[26]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[27]
 }
 
 func (x IncludeKeyMaterial) Number() protoreflect.EnumNumber {
@@ -1648,7 +1698,7 @@ func (x IncludeKeyMaterial) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use IncludeKeyMaterial.Descriptor instead.
 func (IncludeKeyMaterial) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{26}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{27}
 }
 
 // ImportType says whether material is another than a key has.
@@ -1685,11 +1735,11 @@ func (x ImportType) String() string {
 }
 
 func (ImportType) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[27].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[28].Descriptor()
 }
 
 func (ImportType) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[27]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[28]
 }
 
 func (x ImportType) Number() protoreflect.EnumNumber {
@@ -1698,7 +1748,7 @@ func (x ImportType) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ImportType.Descriptor instead.
 func (ImportType) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{27}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{28}
 }
 
 // KeyLastUsageTrackingOperation is an operation that counts as a use of a key.
@@ -1765,11 +1815,11 @@ func (x KeyLastUsageTrackingOperation) String() string {
 }
 
 func (KeyLastUsageTrackingOperation) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[28].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[29].Descriptor()
 }
 
 func (KeyLastUsageTrackingOperation) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[28]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[29]
 }
 
 func (x KeyLastUsageTrackingOperation) Number() protoreflect.EnumNumber {
@@ -1778,7 +1828,7 @@ func (x KeyLastUsageTrackingOperation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use KeyLastUsageTrackingOperation.Descriptor instead.
 func (KeyLastUsageTrackingOperation) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{28}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{29}
 }
 
 // DataKeyPairSpec is a kind of key pair.
@@ -1836,11 +1886,11 @@ func (x DataKeyPairSpec) String() string {
 }
 
 func (DataKeyPairSpec) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_kms_v1_kms_proto_enumTypes[29].Descriptor()
+	return file_strongroom_kms_v1_kms_proto_enumTypes[30].Descriptor()
 }
 
 func (DataKeyPairSpec) Type() protoreflect.EnumType {
-	return &file_strongroom_kms_v1_kms_proto_enumTypes[29]
+	return &file_strongroom_kms_v1_kms_proto_enumTypes[30]
 }
 
 func (x DataKeyPairSpec) Number() protoreflect.EnumNumber {
@@ -1849,7 +1899,7 @@ func (x DataKeyPairSpec) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DataKeyPairSpec.Descriptor instead.
 func (DataKeyPairSpec) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{29}
+	return file_strongroom_kms_v1_kms_proto_rawDescGZIP(), []int{30}
 }
 
 // CreateKeyRequest is the input of CreateKey.
@@ -2137,9 +2187,11 @@ type ListKeysRequest struct {
 	// Keys to a page; default 100.
 	Limit *int32 `protobuf:"varint,1,opt,name=limit" json:"limit,omitempty"`
 	// The next_marker of the page before.
-	Marker        *string `protobuf:"bytes,2,opt,name=marker" json:"marker,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Marker *string `protobuf:"bytes,2,opt,name=marker" json:"marker,omitempty"`
+	// Only the account's own keys can be listed: there is no sharing of keys.
+	ResourceOwners []ResourceOwnerType `protobuf:"varint,3,rep,packed,name=resource_owners,json=resourceOwners,enum=strongroom.kms.v1.ResourceOwnerType" json:"resource_owners,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ListKeysRequest) Reset() {
@@ -2184,6 +2236,13 @@ func (x *ListKeysRequest) GetMarker() string {
 		return *x.Marker
 	}
 	return ""
+}
+
+func (x *ListKeysRequest) GetResourceOwners() []ResourceOwnerType {
+	if x != nil {
+		return x.ResourceOwners
+	}
+	return nil
 }
 
 // ListKeysResponse is the output of ListKeys.
@@ -6052,9 +6111,13 @@ type CreateGrantRequest struct {
 	GrantTokens []string `protobuf:"bytes,6,rep,name=grant_tokens,json=grantTokens" json:"grant_tokens,omitempty"`
 	Name        *string  `protobuf:"bytes,7,opt,name=name" json:"name,omitempty"`
 	// Checks everything and answers DryRunOperationException in place of success.
-	DryRun        *bool `protobuf:"varint,8,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DryRun *bool `protobuf:"varint,8,opt,name=dry_run,json=dryRun" json:"dry_run,omitempty"`
+	// Not supported: AWS's services do not call here.
+	GranteeServicePrincipal *string `protobuf:"bytes,9,opt,name=grantee_service_principal,json=granteeServicePrincipal" json:"grantee_service_principal,omitempty"`
+	// Not supported, likewise.
+	RetiringServicePrincipal *string `protobuf:"bytes,10,opt,name=retiring_service_principal,json=retiringServicePrincipal" json:"retiring_service_principal,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
 }
 
 func (x *CreateGrantRequest) Reset() {
@@ -6143,6 +6206,20 @@ func (x *CreateGrantRequest) GetDryRun() bool {
 	return false
 }
 
+func (x *CreateGrantRequest) GetGranteeServicePrincipal() string {
+	if x != nil && x.GranteeServicePrincipal != nil {
+		return *x.GranteeServicePrincipal
+	}
+	return ""
+}
+
+func (x *CreateGrantRequest) GetRetiringServicePrincipal() string {
+	if x != nil && x.RetiringServicePrincipal != nil {
+		return *x.RetiringServicePrincipal
+	}
+	return ""
+}
+
 // CreateGrantResponse is the output of CreateGrant.
 type CreateGrantResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -6207,8 +6284,10 @@ type ListGrantsRequest struct {
 	KeyId            *string `protobuf:"bytes,3,opt,name=key_id,json=keyId" json:"key_id,omitempty"`
 	GrantId          *string `protobuf:"bytes,4,opt,name=grant_id,json=grantId" json:"grant_id,omitempty"`
 	GranteePrincipal *string `protobuf:"bytes,5,opt,name=grantee_principal,json=granteePrincipal" json:"grantee_principal,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Not supported: no grant has one.
+	GranteeServicePrincipal *string `protobuf:"bytes,6,opt,name=grantee_service_principal,json=granteeServicePrincipal" json:"grantee_service_principal,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
 }
 
 func (x *ListGrantsRequest) Reset() {
@@ -6272,6 +6351,13 @@ func (x *ListGrantsRequest) GetGrantId() string {
 func (x *ListGrantsRequest) GetGranteePrincipal() string {
 	if x != nil && x.GranteePrincipal != nil {
 		return *x.GranteePrincipal
+	}
+	return ""
+}
+
+func (x *ListGrantsRequest) GetGranteeServicePrincipal() string {
+	if x != nil && x.GranteeServicePrincipal != nil {
+		return *x.GranteeServicePrincipal
 	}
 	return ""
 }
@@ -6347,8 +6433,10 @@ type ListRetirableGrantsRequest struct {
 	// The next_marker of the page before.
 	Marker            *string `protobuf:"bytes,2,opt,name=marker" json:"marker,omitempty"`
 	RetiringPrincipal *string `protobuf:"bytes,3,opt,name=retiring_principal,json=retiringPrincipal" json:"retiring_principal,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Not supported: no grant has one.
+	RetiringServicePrincipal *string `protobuf:"bytes,4,opt,name=retiring_service_principal,json=retiringServicePrincipal" json:"retiring_service_principal,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
 }
 
 func (x *ListRetirableGrantsRequest) Reset() {
@@ -6398,6 +6486,13 @@ func (x *ListRetirableGrantsRequest) GetMarker() string {
 func (x *ListRetirableGrantsRequest) GetRetiringPrincipal() string {
 	if x != nil && x.RetiringPrincipal != nil {
 		return *x.RetiringPrincipal
+	}
+	return ""
+}
+
+func (x *ListRetirableGrantsRequest) GetRetiringServicePrincipal() string {
+	if x != nil && x.RetiringServicePrincipal != nil {
+		return *x.RetiringServicePrincipal
 	}
 	return ""
 }
@@ -9314,8 +9409,12 @@ type GrantListEntry struct {
 	IssuingAccount *string           `protobuf:"bytes,7,opt,name=issuing_account,json=issuingAccount" json:"issuing_account,omitempty"`
 	Operations     []GrantOperation  `protobuf:"varint,8,rep,packed,name=operations,enum=strongroom.kms.v1.GrantOperation" json:"operations,omitempty"`
 	Constraints    *GrantConstraints `protobuf:"bytes,9,opt,name=constraints" json:"constraints,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Always absent.
+	GranteeServicePrincipal *string `protobuf:"bytes,10,opt,name=grantee_service_principal,json=granteeServicePrincipal" json:"grantee_service_principal,omitempty"`
+	// Always absent.
+	RetiringServicePrincipal *string `protobuf:"bytes,11,opt,name=retiring_service_principal,json=retiringServicePrincipal" json:"retiring_service_principal,omitempty"`
+	unknownFields            protoimpl.UnknownFields
+	sizeCache                protoimpl.SizeCache
 }
 
 func (x *GrantListEntry) Reset() {
@@ -9411,13 +9510,29 @@ func (x *GrantListEntry) GetConstraints() *GrantConstraints {
 	return nil
 }
 
+func (x *GrantListEntry) GetGranteeServicePrincipal() string {
+	if x != nil && x.GranteeServicePrincipal != nil {
+		return *x.GranteeServicePrincipal
+	}
+	return ""
+}
+
+func (x *GrantListEntry) GetRetiringServicePrincipal() string {
+	if x != nil && x.RetiringServicePrincipal != nil {
+		return *x.RetiringServicePrincipal
+	}
+	return ""
+}
+
 // GrantConstraints bind a grant to requests with an encryption context.
 type GrantConstraints struct {
 	state                   protoimpl.MessageState `protogen:"open.v1"`
 	EncryptionContextSubset map[string]string      `protobuf:"bytes,1,rep,name=encryption_context_subset,json=encryptionContextSubset" json:"encryption_context_subset,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	EncryptionContextEquals map[string]string      `protobuf:"bytes,2,rep,name=encryption_context_equals,json=encryptionContextEquals" json:"encryption_context_equals,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// Not supported: requests are not made on behalf of AWS's resources.
+	SourceArn     *string `protobuf:"bytes,3,opt,name=source_arn,json=sourceArn" json:"source_arn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GrantConstraints) Reset() {
@@ -9462,6 +9577,13 @@ func (x *GrantConstraints) GetEncryptionContextEquals() map[string]string {
 		return x.EncryptionContextEquals
 	}
 	return nil
+}
+
+func (x *GrantConstraints) GetSourceArn() string {
+	if x != nil && x.SourceArn != nil {
+		return *x.SourceArn
+	}
+	return ""
 }
 
 // RotationsListEntry is one generation of a key's material.
@@ -9926,10 +10048,12 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\fgrant_tokens\x18\x02 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
 	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\"X\n" +
 	"\x13DescribeKeyResponse\x12A\n" +
-	"\fkey_metadata\x18\x01 \x01(\v2\x1e.strongroom.kms.v1.KeyMetadataR\vkeyMetadata\"k\n" +
+	"\fkey_metadata\x18\x01 \x01(\v2\x1e.strongroom.kms.v1.KeyMetadataR\vkeyMetadata\"\xc6\x01\n" +
 	"\x0fListKeysRequest\x12!\n" +
 	"\x05limit\x18\x01 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
-	"\x06marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\"\xa5\x01\n" +
+	"\x06marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\x12Y\n" +
+	"\x0fresource_owners\x18\x03 \x03(\x0e2$.strongroom.kms.v1.ResourceOwnerTypeB\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10\x02R\x0eresourceOwners\"\xa5\x01\n" +
 	"\x10ListKeysResponse\x123\n" +
 	"\x04keys\x18\x01 \x03(\v2\x1f.strongroom.kms.v1.KeyListEntryR\x04keys\x12>\n" +
 	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
@@ -10252,7 +10376,7 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\fpolicy_names\x18\x01 \x03(\tB\x12\xea\xe0\x18\x0e*\x05\b\x01\x10\x80\x012\x05[\\w]+R\vpolicyNames\x12>\n" +
 	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
 	"nextMarker\x12\x1c\n" +
-	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xb8\x04\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xc0\x06\n" +
 	"\x12CreateGrantRequest\x12&\n" +
 	"\x06key_id\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12c\n" +
 	"\x11grantee_principal\x18\x02 \x01(\tB6\xea\xe0\x182\x10\x01\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x16\n" +
@@ -10267,33 +10391,39 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\fgrant_tokens\x18\x06 \x03(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\x00\x10\n" +
 	"*\x05\b\x01\x10\x80@B\x02\b\x01R\vgrantTokens\x123\n" +
 	"\x04name\x18\a \x01(\tB\x1f\xea\xe0\x18\x1b\x1a\x05\b\x01\x10\x80\x02\"\x12^[a-zA-Z0-9:/_-]+$R\x04name\x12\x17\n" +
-	"\adry_run\x18\b \x01(\bR\x06dryRun\"o\n" +
+	"\adry_run\x18\b \x01(\bR\x06dryRun\x12\x80\x01\n" +
+	"\x19grantee_service_principal\x18\t \x01(\tBD\xea\xe0\x18@\x1a\x05\b\x01\x10\x80\x01\"7^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$R\x17granteeServicePrincipal\x12\x82\x01\n" +
+	"\x1aretiring_service_principal\x18\n" +
+	" \x01(\tBD\xea\xe0\x18@\x1a\x05\b\x01\x10\x80\x01\"7^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$R\x18retiringServicePrincipal\"o\n" +
 	"\x13CreateGrantResponse\x120\n" +
 	"\vgrant_token\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x1a\x05\b\x01\x10\x80@B\x02\b\x01R\n" +
 	"grantToken\x12&\n" +
-	"\bgrant_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\agrantId\"\xa0\x02\n" +
+	"\bgrant_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\agrantId\"\xa3\x03\n" +
 	"\x11ListGrantsRequest\x12!\n" +
 	"\x05limit\x18\x01 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
 	"\x06marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\x12&\n" +
 	"\x06key_id\x18\x03 \x01(\tB\x0f\xea\xe0\x18\v\x10\x01\x1a\x05\b\x01\x10\x80\x10H\x01R\x05keyId\x12&\n" +
 	"\bgrant_id\x18\x04 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\agrantId\x12a\n" +
 	"\x11grantee_principal\x18\x05 \x01(\tB4\xea\xe0\x180\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x16\n" +
-	"\x14kms:GranteePrincipalR\x10granteePrincipal\"\xad\x01\n" +
+	"\x14kms:GranteePrincipalR\x10granteePrincipal\x12\x80\x01\n" +
+	"\x19grantee_service_principal\x18\x06 \x01(\tBD\xea\xe0\x18@\x1a\x05\b\x01\x10\x80\x01\"7^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$R\x17granteeServicePrincipal\"\xad\x01\n" +
 	"\x12ListGrantsResponse\x129\n" +
 	"\x06grants\x18\x01 \x03(\v2!.strongroom.kms.v1.GrantListEntryR\x06grants\x12>\n" +
 	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
 	"nextMarker\x12\x1c\n" +
-	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xde\x01\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xe3\x02\n" +
 	"\x1aListRetirableGrantsRequest\x12!\n" +
 	"\x05limit\x18\x01 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\x05limit\x125\n" +
 	"\x06marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\x06marker\x12f\n" +
 	"\x12retiring_principal\x18\x03 \x01(\tB7\xea\xe0\x183\x10\x01\x1a\x05\b\x01\x10\x80\x02\"\x0f^[\\w+=,.@:/-]+$R\x17\n" +
-	"\x15kms:RetiringPrincipalR\x11retiringPrincipal\"\xb6\x01\n" +
+	"\x15kms:RetiringPrincipalR\x11retiringPrincipal\x12\x82\x01\n" +
+	"\x1aretiring_service_principal\x18\x04 \x01(\tBD\xea\xe0\x18@\x1a\x05\b\x01\x10\x80\x01\"7^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$R\x18retiringServicePrincipal\"\xd0\x01\n" +
 	"\x1bListRetirableGrantsResponse\x129\n" +
 	"\x06grants\x18\x01 \x03(\v2!.strongroom.kms.v1.GrantListEntryR\x06grants\x12>\n" +
 	"\vnext_marker\x18\x02 \x01(\tB\x1d\xea\xe0\x18\x19\x1a\x05\b\x01\x10\x80\b\"\x10[\\u0020-\\u00FF]*R\n" +
 	"nextMarker\x12\x1c\n" +
-	"\ttruncated\x18\x03 \x01(\bR\ttruncated\"\xad\x01\n" +
+	"\ttruncated\x18\x03 \x01(\bR\ttruncated:\x18\xea\xe0\x18\x14\n" +
+	"\x12ListGrantsResponse\"\xad\x01\n" +
 	"\x12RetireGrantRequest\x120\n" +
 	"\vgrant_token\x18\x01 \x01(\tB\x0f\xea\xe0\x18\v\x1a\x05\b\x01\x10\x80@B\x02\b\x01R\n" +
 	"grantToken\x12$\n" +
@@ -10508,7 +10638,7 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\x06region\x18\x02 \x01(\tB\x1f\xea\xe0\x18\x1b\x1a\x04\b\x01\x10 \"\x13^([a-z]+-){2,3}\\d+$R\x06region\"d\n" +
 	"\x13XksKeyConfiguration\x12.\n" +
 	"\x02id\x18\x01 \x01(\tB\x1e\xea\xe0\x18\x1a\x1a\x05\b\x01\x10\x80\x01\"\x11^[a-zA-Z0-9-_.]+$R\x02id:\x1d\xea\xe0\x18\x19\n" +
-	"\x17XksKeyConfigurationType\"\xbb\x04\n" +
+	"\x17XksKeyConfigurationType\"\xc3\x06\n" +
 	"\x0eGrantListEntry\x12\"\n" +
 	"\x06key_id\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x05keyId\x12&\n" +
 	"\bgrant_id\x18\x02 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\agrantId\x123\n" +
@@ -10520,10 +10650,15 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\n" +
 	"operations\x18\b \x03(\x0e2!.strongroom.kms.v1.GrantOperationR\n" +
 	"operations\x12E\n" +
-	"\vconstraints\x18\t \x01(\v2#.strongroom.kms.v1.GrantConstraintsR\vconstraints\"\x9e\x04\n" +
+	"\vconstraints\x18\t \x01(\v2#.strongroom.kms.v1.GrantConstraintsR\vconstraints\x12\x80\x01\n" +
+	"\x19grantee_service_principal\x18\n" +
+	" \x01(\tBD\xea\xe0\x18@\x1a\x05\b\x01\x10\x80\x01\"7^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$R\x17granteeServicePrincipal\x12\x82\x01\n" +
+	"\x1aretiring_service_principal\x18\v \x01(\tBD\xea\xe0\x18@\x1a\x05\b\x01\x10\x80\x01\"7^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$R\x18retiringServicePrincipal\"\x82\x05\n" +
 	"\x10GrantConstraints\x12\xb7\x01\n" +
 	"\x19encryption_context_subset\x18\x01 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x17encryptionContextSubset\x12\xb7\x01\n" +
-	"\x19encryption_context_equals\x18\x02 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x17encryptionContextEquals\x1aJ\n" +
+	"\x19encryption_context_equals\x18\x02 \x03(\v2@.strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntryB9\xea\xe0\x185R3\x12\x16kms:EncryptionContext:\x1a\x19kms:EncryptionContextKeysR\x17encryptionContextEquals\x12b\n" +
+	"\n" +
+	"source_arn\x18\x03 \x01(\tBC\xea\xe0\x18?\x1a\x05\b\x14\x10\x80\x04\"6^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$R\tsourceArn\x1aJ\n" +
 	"\x1cEncryptionContextSubsetEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aJ\n" +
@@ -10555,19 +10690,19 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"\toperation\x18\x01 \x01(\x0e20.strongroom.kms.v1.KeyLastUsageTrackingOperationR\toperation\x128\n" +
 	"\ttimestamp\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12/\n" +
 	"\x14cloud_trail_event_id\x18\x03 \x01(\tR\x11cloudTrailEventId\x12$\n" +
-	"\x0ekms_request_id\x18\x04 \x01(\tR\fkmsRequestId\"\xd6\x04\n" +
+	"\x0ekms_request_id\x18\x04 \x01(\tR\fkmsRequestId\"\xd9\x04\n" +
 	"\x15XksProxyConfiguration\x12O\n" +
-	"\fconnectivity\x18\x01 \x01(\x0e2+.strongroom.kms.v1.XksProxyConnectivityTypeR\fconnectivity\x12;\n" +
-	"\raccess_key_id\x18\x02 \x01(\tB\x17\xea\xe0\x18\x13\x1a\x04\b\x14\x10\x1e\"\v^[A-Z2-7]+$R\vaccessKeyId\x12H\n" +
+	"\fconnectivity\x18\x01 \x01(\x0e2+.strongroom.kms.v1.XksProxyConnectivityTypeR\fconnectivity\x12>\n" +
+	"\raccess_key_id\x18\x02 \x01(\tB\x1a\xea\xe0\x18\x13\x1a\x04\b\x14\x10\x1e\"\v^[A-Z2-7]+$\x80\x01\x01R\vaccessKeyId\x12H\n" +
 	"\furi_endpoint\x18\x03 \x01(\tB%\xea\xe0\x18!\x1a\x05\b\n" +
 	"\x10\x80\x01\"\x18^https://[a-zA-Z0-9.-]+$R\vuriEndpoint\x12d\n" +
 	"\buri_path\x18\x04 \x01(\tBI\xea\xe0\x18E\x1a\x05\b\n" +
 	"\x10\x80\x01\"<^(/[a-zA-Z0-9\\/_-]+/kms/xks/v\\d{1,2})$|^(/kms/xks/v\\d{1,2})$R\auriPath\x12\x89\x01\n" +
 	"\x19vpc_endpoint_service_name\x18\x05 \x01(\tBN\xea\xe0\x18J\x1a\x04\b\x14\x10@\"B^(com|eu)\\.amazonaws\\.vpce\\.([a-z]+-){2,3}\\d+\\.vpce-svc-[0-9a-z]+$R\x16vpcEndpointServiceName\x12R\n" +
 	"\x1avpc_endpoint_service_owner\x18\x06 \x01(\tB\x15\xea\xe0\x18\x11\x1a\x04\b\f\x10\f\"\t[0-9]{12}R\x17vpcEndpointServiceOwner:\x1f\xea\xe0\x18\x1b\n" +
-	"\x19XksProxyConfigurationType\"\xe5\x01\n" +
-	" XksProxyAuthenticationCredential\x12=\n" +
-	"\raccess_key_id\x18\x01 \x01(\tB\x19\xea\xe0\x18\x15\x10\x01\x1a\x04\b\x14\x10\x1e\"\v^[A-Z2-7]+$R\vaccessKeyId\x12V\n" +
+	"\x19XksProxyConfigurationType\"\xe8\x01\n" +
+	" XksProxyAuthenticationCredential\x12@\n" +
+	"\raccess_key_id\x18\x01 \x01(\tB\x1c\xea\xe0\x18\x15\x10\x01\x1a\x04\b\x14\x10\x1e\"\v^[A-Z2-7]+$\x80\x01\x01R\vaccessKeyId\x12V\n" +
 	"\x15raw_secret_access_key\x18\x02 \x01(\tB#\xea\xe0\x18\x1c\x10\x01\x1a\x04\b+\x10@\"\x12^[a-zA-Z0-9\\/+=]+$\x80\x01\x01R\x12rawSecretAccessKey:*\xea\xe0\x18&\n" +
 	"$XksProxyAuthenticationCredentialType*\xec\x03\n" +
 	"\aKeySpec\x12\x18\n" +
@@ -10696,7 +10831,11 @@ const file_strongroom_kms_v1_kms_proto_rawDesc = "" +
 	"+KEY_ENCRYPTION_MECHANISM_RSAES_OAEP_SHA_256\x10\x01*h\n" +
 	"\x12DryRunModifierType\x12%\n" +
 	"!DRY_RUN_MODIFIER_TYPE_UNSPECIFIED\x10\x00\x12+\n" +
-	"'DRY_RUN_MODIFIER_TYPE_IGNORE_CIPHERTEXT\x10\x01*x\n" +
+	"'DRY_RUN_MODIFIER_TYPE_IGNORE_CIPHERTEXT\x10\x01*\x86\x01\n" +
+	"\x11ResourceOwnerType\x12#\n" +
+	"\x1fRESOURCE_OWNER_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18RESOURCE_OWNER_TYPE_SELF\x10\x01\x12.\n" +
+	"*RESOURCE_OWNER_TYPE_OTHER_ACCOUNTS_VIA_RAM\x10\x02*x\n" +
 	"\vMessageType\x12\x1c\n" +
 	"\x18MESSAGE_TYPE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10MESSAGE_TYPE_RAW\x10\x01\x12\x17\n" +
@@ -10938,7 +11077,7 @@ func file_strongroom_kms_v1_kms_proto_rawDescGZIP() []byte {
 	return file_strongroom_kms_v1_kms_proto_rawDescData
 }
 
-var file_strongroom_kms_v1_kms_proto_enumTypes = make([]protoimpl.EnumInfo, 30)
+var file_strongroom_kms_v1_kms_proto_enumTypes = make([]protoimpl.EnumInfo, 31)
 var file_strongroom_kms_v1_kms_proto_msgTypes = make([]protoimpl.MessageInfo, 133)
 var file_strongroom_kms_v1_kms_proto_goTypes = []any{
 	(KeySpec)(0),                                        // 0: strongroom.kms.v1.KeySpec
@@ -10956,398 +11095,400 @@ var file_strongroom_kms_v1_kms_proto_goTypes = []any{
 	(MultiRegionKeyType)(0),                             // 12: strongroom.kms.v1.MultiRegionKeyType
 	(KeyEncryptionMechanism)(0),                         // 13: strongroom.kms.v1.KeyEncryptionMechanism
 	(DryRunModifierType)(0),                             // 14: strongroom.kms.v1.DryRunModifierType
-	(MessageType)(0),                                    // 15: strongroom.kms.v1.MessageType
-	(GrantOperation)(0),                                 // 16: strongroom.kms.v1.GrantOperation
-	(ConnectionStateType)(0),                            // 17: strongroom.kms.v1.ConnectionStateType
-	(ConnectionErrorCodeType)(0),                        // 18: strongroom.kms.v1.ConnectionErrorCodeType
-	(CustomKeyStoreType)(0),                             // 19: strongroom.kms.v1.CustomKeyStoreType
-	(XksProxyConnectivityType)(0),                       // 20: strongroom.kms.v1.XksProxyConnectivityType
-	(RotationType)(0),                                   // 21: strongroom.kms.v1.RotationType
-	(ImportState)(0),                                    // 22: strongroom.kms.v1.ImportState
-	(KeyMaterialState)(0),                               // 23: strongroom.kms.v1.KeyMaterialState
-	(AlgorithmSpec)(0),                                  // 24: strongroom.kms.v1.AlgorithmSpec
-	(WrappingKeySpec)(0),                                // 25: strongroom.kms.v1.WrappingKeySpec
-	(IncludeKeyMaterial)(0),                             // 26: strongroom.kms.v1.IncludeKeyMaterial
-	(ImportType)(0),                                     // 27: strongroom.kms.v1.ImportType
-	(KeyLastUsageTrackingOperation)(0),                  // 28: strongroom.kms.v1.KeyLastUsageTrackingOperation
-	(DataKeyPairSpec)(0),                                // 29: strongroom.kms.v1.DataKeyPairSpec
-	(*CreateKeyRequest)(nil),                            // 30: strongroom.kms.v1.CreateKeyRequest
-	(*CreateKeyResponse)(nil),                           // 31: strongroom.kms.v1.CreateKeyResponse
-	(*DescribeKeyRequest)(nil),                          // 32: strongroom.kms.v1.DescribeKeyRequest
-	(*DescribeKeyResponse)(nil),                         // 33: strongroom.kms.v1.DescribeKeyResponse
-	(*ListKeysRequest)(nil),                             // 34: strongroom.kms.v1.ListKeysRequest
-	(*ListKeysResponse)(nil),                            // 35: strongroom.kms.v1.ListKeysResponse
-	(*EncryptRequest)(nil),                              // 36: strongroom.kms.v1.EncryptRequest
-	(*EncryptResponse)(nil),                             // 37: strongroom.kms.v1.EncryptResponse
-	(*DecryptRequest)(nil),                              // 38: strongroom.kms.v1.DecryptRequest
-	(*DecryptResponse)(nil),                             // 39: strongroom.kms.v1.DecryptResponse
-	(*GenerateDataKeyRequest)(nil),                      // 40: strongroom.kms.v1.GenerateDataKeyRequest
-	(*GenerateDataKeyResponse)(nil),                     // 41: strongroom.kms.v1.GenerateDataKeyResponse
-	(*GenerateDataKeyWithoutPlaintextRequest)(nil),      // 42: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
-	(*GenerateDataKeyWithoutPlaintextResponse)(nil),     // 43: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
-	(*GenerateRandomRequest)(nil),                       // 44: strongroom.kms.v1.GenerateRandomRequest
-	(*GenerateRandomResponse)(nil),                      // 45: strongroom.kms.v1.GenerateRandomResponse
-	(*EnableKeyRequest)(nil),                            // 46: strongroom.kms.v1.EnableKeyRequest
-	(*EnableKeyResponse)(nil),                           // 47: strongroom.kms.v1.EnableKeyResponse
-	(*DisableKeyRequest)(nil),                           // 48: strongroom.kms.v1.DisableKeyRequest
-	(*DisableKeyResponse)(nil),                          // 49: strongroom.kms.v1.DisableKeyResponse
-	(*UpdateKeyDescriptionRequest)(nil),                 // 50: strongroom.kms.v1.UpdateKeyDescriptionRequest
-	(*UpdateKeyDescriptionResponse)(nil),                // 51: strongroom.kms.v1.UpdateKeyDescriptionResponse
-	(*ScheduleKeyDeletionRequest)(nil),                  // 52: strongroom.kms.v1.ScheduleKeyDeletionRequest
-	(*ScheduleKeyDeletionResponse)(nil),                 // 53: strongroom.kms.v1.ScheduleKeyDeletionResponse
-	(*CancelKeyDeletionRequest)(nil),                    // 54: strongroom.kms.v1.CancelKeyDeletionRequest
-	(*CancelKeyDeletionResponse)(nil),                   // 55: strongroom.kms.v1.CancelKeyDeletionResponse
-	(*CreateAliasRequest)(nil),                          // 56: strongroom.kms.v1.CreateAliasRequest
-	(*CreateAliasResponse)(nil),                         // 57: strongroom.kms.v1.CreateAliasResponse
-	(*UpdateAliasRequest)(nil),                          // 58: strongroom.kms.v1.UpdateAliasRequest
-	(*UpdateAliasResponse)(nil),                         // 59: strongroom.kms.v1.UpdateAliasResponse
-	(*DeleteAliasRequest)(nil),                          // 60: strongroom.kms.v1.DeleteAliasRequest
-	(*DeleteAliasResponse)(nil),                         // 61: strongroom.kms.v1.DeleteAliasResponse
-	(*ListAliasesRequest)(nil),                          // 62: strongroom.kms.v1.ListAliasesRequest
-	(*ListAliasesResponse)(nil),                         // 63: strongroom.kms.v1.ListAliasesResponse
-	(*ReEncryptRequest)(nil),                            // 64: strongroom.kms.v1.ReEncryptRequest
-	(*ReEncryptResponse)(nil),                           // 65: strongroom.kms.v1.ReEncryptResponse
-	(*SignRequest)(nil),                                 // 66: strongroom.kms.v1.SignRequest
-	(*SignResponse)(nil),                                // 67: strongroom.kms.v1.SignResponse
-	(*VerifyRequest)(nil),                               // 68: strongroom.kms.v1.VerifyRequest
-	(*VerifyResponse)(nil),                              // 69: strongroom.kms.v1.VerifyResponse
-	(*GenerateMacRequest)(nil),                          // 70: strongroom.kms.v1.GenerateMacRequest
-	(*GenerateMacResponse)(nil),                         // 71: strongroom.kms.v1.GenerateMacResponse
-	(*VerifyMacRequest)(nil),                            // 72: strongroom.kms.v1.VerifyMacRequest
-	(*VerifyMacResponse)(nil),                           // 73: strongroom.kms.v1.VerifyMacResponse
-	(*GetPublicKeyRequest)(nil),                         // 74: strongroom.kms.v1.GetPublicKeyRequest
-	(*GetPublicKeyResponse)(nil),                        // 75: strongroom.kms.v1.GetPublicKeyResponse
-	(*DeriveSharedSecretRequest)(nil),                   // 76: strongroom.kms.v1.DeriveSharedSecretRequest
-	(*DeriveSharedSecretResponse)(nil),                  // 77: strongroom.kms.v1.DeriveSharedSecretResponse
-	(*GenerateDataKeyPairRequest)(nil),                  // 78: strongroom.kms.v1.GenerateDataKeyPairRequest
-	(*GenerateDataKeyPairResponse)(nil),                 // 79: strongroom.kms.v1.GenerateDataKeyPairResponse
-	(*GenerateDataKeyPairWithoutPlaintextRequest)(nil),  // 80: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest
-	(*GenerateDataKeyPairWithoutPlaintextResponse)(nil), // 81: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse
-	(*TagResourceRequest)(nil),                          // 82: strongroom.kms.v1.TagResourceRequest
-	(*TagResourceResponse)(nil),                         // 83: strongroom.kms.v1.TagResourceResponse
-	(*UntagResourceRequest)(nil),                        // 84: strongroom.kms.v1.UntagResourceRequest
-	(*UntagResourceResponse)(nil),                       // 85: strongroom.kms.v1.UntagResourceResponse
-	(*ListResourceTagsRequest)(nil),                     // 86: strongroom.kms.v1.ListResourceTagsRequest
-	(*ListResourceTagsResponse)(nil),                    // 87: strongroom.kms.v1.ListResourceTagsResponse
-	(*GetKeyPolicyRequest)(nil),                         // 88: strongroom.kms.v1.GetKeyPolicyRequest
-	(*GetKeyPolicyResponse)(nil),                        // 89: strongroom.kms.v1.GetKeyPolicyResponse
-	(*PutKeyPolicyRequest)(nil),                         // 90: strongroom.kms.v1.PutKeyPolicyRequest
-	(*PutKeyPolicyResponse)(nil),                        // 91: strongroom.kms.v1.PutKeyPolicyResponse
-	(*ListKeyPoliciesRequest)(nil),                      // 92: strongroom.kms.v1.ListKeyPoliciesRequest
-	(*ListKeyPoliciesResponse)(nil),                     // 93: strongroom.kms.v1.ListKeyPoliciesResponse
-	(*CreateGrantRequest)(nil),                          // 94: strongroom.kms.v1.CreateGrantRequest
-	(*CreateGrantResponse)(nil),                         // 95: strongroom.kms.v1.CreateGrantResponse
-	(*ListGrantsRequest)(nil),                           // 96: strongroom.kms.v1.ListGrantsRequest
-	(*ListGrantsResponse)(nil),                          // 97: strongroom.kms.v1.ListGrantsResponse
-	(*ListRetirableGrantsRequest)(nil),                  // 98: strongroom.kms.v1.ListRetirableGrantsRequest
-	(*ListRetirableGrantsResponse)(nil),                 // 99: strongroom.kms.v1.ListRetirableGrantsResponse
-	(*RetireGrantRequest)(nil),                          // 100: strongroom.kms.v1.RetireGrantRequest
-	(*RetireGrantResponse)(nil),                         // 101: strongroom.kms.v1.RetireGrantResponse
-	(*RevokeGrantRequest)(nil),                          // 102: strongroom.kms.v1.RevokeGrantRequest
-	(*RevokeGrantResponse)(nil),                         // 103: strongroom.kms.v1.RevokeGrantResponse
-	(*EnableKeyRotationRequest)(nil),                    // 104: strongroom.kms.v1.EnableKeyRotationRequest
-	(*EnableKeyRotationResponse)(nil),                   // 105: strongroom.kms.v1.EnableKeyRotationResponse
-	(*DisableKeyRotationRequest)(nil),                   // 106: strongroom.kms.v1.DisableKeyRotationRequest
-	(*DisableKeyRotationResponse)(nil),                  // 107: strongroom.kms.v1.DisableKeyRotationResponse
-	(*GetKeyRotationStatusRequest)(nil),                 // 108: strongroom.kms.v1.GetKeyRotationStatusRequest
-	(*GetKeyRotationStatusResponse)(nil),                // 109: strongroom.kms.v1.GetKeyRotationStatusResponse
-	(*RotateKeyOnDemandRequest)(nil),                    // 110: strongroom.kms.v1.RotateKeyOnDemandRequest
-	(*RotateKeyOnDemandResponse)(nil),                   // 111: strongroom.kms.v1.RotateKeyOnDemandResponse
-	(*ListKeyRotationsRequest)(nil),                     // 112: strongroom.kms.v1.ListKeyRotationsRequest
-	(*ListKeyRotationsResponse)(nil),                    // 113: strongroom.kms.v1.ListKeyRotationsResponse
-	(*GetKeyLastUsageRequest)(nil),                      // 114: strongroom.kms.v1.GetKeyLastUsageRequest
-	(*GetKeyLastUsageResponse)(nil),                     // 115: strongroom.kms.v1.GetKeyLastUsageResponse
-	(*GetParametersForImportRequest)(nil),               // 116: strongroom.kms.v1.GetParametersForImportRequest
-	(*GetParametersForImportResponse)(nil),              // 117: strongroom.kms.v1.GetParametersForImportResponse
-	(*ImportKeyMaterialRequest)(nil),                    // 118: strongroom.kms.v1.ImportKeyMaterialRequest
-	(*ImportKeyMaterialResponse)(nil),                   // 119: strongroom.kms.v1.ImportKeyMaterialResponse
-	(*DeleteImportedKeyMaterialRequest)(nil),            // 120: strongroom.kms.v1.DeleteImportedKeyMaterialRequest
-	(*DeleteImportedKeyMaterialResponse)(nil),           // 121: strongroom.kms.v1.DeleteImportedKeyMaterialResponse
-	(*ReplicateKeyRequest)(nil),                         // 122: strongroom.kms.v1.ReplicateKeyRequest
-	(*ReplicateKeyResponse)(nil),                        // 123: strongroom.kms.v1.ReplicateKeyResponse
-	(*UpdatePrimaryRegionRequest)(nil),                  // 124: strongroom.kms.v1.UpdatePrimaryRegionRequest
-	(*UpdatePrimaryRegionResponse)(nil),                 // 125: strongroom.kms.v1.UpdatePrimaryRegionResponse
-	(*CreateCustomKeyStoreRequest)(nil),                 // 126: strongroom.kms.v1.CreateCustomKeyStoreRequest
-	(*CreateCustomKeyStoreResponse)(nil),                // 127: strongroom.kms.v1.CreateCustomKeyStoreResponse
-	(*DescribeCustomKeyStoresRequest)(nil),              // 128: strongroom.kms.v1.DescribeCustomKeyStoresRequest
-	(*DescribeCustomKeyStoresResponse)(nil),             // 129: strongroom.kms.v1.DescribeCustomKeyStoresResponse
-	(*UpdateCustomKeyStoreRequest)(nil),                 // 130: strongroom.kms.v1.UpdateCustomKeyStoreRequest
-	(*UpdateCustomKeyStoreResponse)(nil),                // 131: strongroom.kms.v1.UpdateCustomKeyStoreResponse
-	(*ConnectCustomKeyStoreRequest)(nil),                // 132: strongroom.kms.v1.ConnectCustomKeyStoreRequest
-	(*ConnectCustomKeyStoreResponse)(nil),               // 133: strongroom.kms.v1.ConnectCustomKeyStoreResponse
-	(*DisconnectCustomKeyStoreRequest)(nil),             // 134: strongroom.kms.v1.DisconnectCustomKeyStoreRequest
-	(*DisconnectCustomKeyStoreResponse)(nil),            // 135: strongroom.kms.v1.DisconnectCustomKeyStoreResponse
-	(*DeleteCustomKeyStoreRequest)(nil),                 // 136: strongroom.kms.v1.DeleteCustomKeyStoreRequest
-	(*DeleteCustomKeyStoreResponse)(nil),                // 137: strongroom.kms.v1.DeleteCustomKeyStoreResponse
-	(*KeyMetadata)(nil),                                 // 138: strongroom.kms.v1.KeyMetadata
-	(*KeyListEntry)(nil),                                // 139: strongroom.kms.v1.KeyListEntry
-	(*AliasListEntry)(nil),                              // 140: strongroom.kms.v1.AliasListEntry
-	(*Tag)(nil),                                         // 141: strongroom.kms.v1.Tag
-	(*RecipientInfo)(nil),                               // 142: strongroom.kms.v1.RecipientInfo
-	(*MultiRegionConfiguration)(nil),                    // 143: strongroom.kms.v1.MultiRegionConfiguration
-	(*MultiRegionKey)(nil),                              // 144: strongroom.kms.v1.MultiRegionKey
-	(*XksKeyConfiguration)(nil),                         // 145: strongroom.kms.v1.XksKeyConfiguration
-	(*GrantListEntry)(nil),                              // 146: strongroom.kms.v1.GrantListEntry
-	(*GrantConstraints)(nil),                            // 147: strongroom.kms.v1.GrantConstraints
-	(*RotationsListEntry)(nil),                          // 148: strongroom.kms.v1.RotationsListEntry
-	(*CustomKeyStoresListEntry)(nil),                    // 149: strongroom.kms.v1.CustomKeyStoresListEntry
-	(*KeyLastUsageData)(nil),                            // 150: strongroom.kms.v1.KeyLastUsageData
-	(*XksProxyConfiguration)(nil),                       // 151: strongroom.kms.v1.XksProxyConfiguration
-	(*XksProxyAuthenticationCredential)(nil),            // 152: strongroom.kms.v1.XksProxyAuthenticationCredential
-	nil,                                                 // 153: strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
-	nil,                                                 // 154: strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
-	nil,                                                 // 155: strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
-	nil,                                                 // 156: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
-	nil,                                                 // 157: strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
-	nil,                                                 // 158: strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
-	nil,                                                 // 159: strongroom.kms.v1.GenerateDataKeyPairRequest.EncryptionContextEntry
-	nil,                                                 // 160: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.EncryptionContextEntry
-	nil,                                                 // 161: strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntry
-	nil,                                                 // 162: strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntry
-	(*timestamppb.Timestamp)(nil),                       // 163: google.protobuf.Timestamp
+	(ResourceOwnerType)(0),                              // 15: strongroom.kms.v1.ResourceOwnerType
+	(MessageType)(0),                                    // 16: strongroom.kms.v1.MessageType
+	(GrantOperation)(0),                                 // 17: strongroom.kms.v1.GrantOperation
+	(ConnectionStateType)(0),                            // 18: strongroom.kms.v1.ConnectionStateType
+	(ConnectionErrorCodeType)(0),                        // 19: strongroom.kms.v1.ConnectionErrorCodeType
+	(CustomKeyStoreType)(0),                             // 20: strongroom.kms.v1.CustomKeyStoreType
+	(XksProxyConnectivityType)(0),                       // 21: strongroom.kms.v1.XksProxyConnectivityType
+	(RotationType)(0),                                   // 22: strongroom.kms.v1.RotationType
+	(ImportState)(0),                                    // 23: strongroom.kms.v1.ImportState
+	(KeyMaterialState)(0),                               // 24: strongroom.kms.v1.KeyMaterialState
+	(AlgorithmSpec)(0),                                  // 25: strongroom.kms.v1.AlgorithmSpec
+	(WrappingKeySpec)(0),                                // 26: strongroom.kms.v1.WrappingKeySpec
+	(IncludeKeyMaterial)(0),                             // 27: strongroom.kms.v1.IncludeKeyMaterial
+	(ImportType)(0),                                     // 28: strongroom.kms.v1.ImportType
+	(KeyLastUsageTrackingOperation)(0),                  // 29: strongroom.kms.v1.KeyLastUsageTrackingOperation
+	(DataKeyPairSpec)(0),                                // 30: strongroom.kms.v1.DataKeyPairSpec
+	(*CreateKeyRequest)(nil),                            // 31: strongroom.kms.v1.CreateKeyRequest
+	(*CreateKeyResponse)(nil),                           // 32: strongroom.kms.v1.CreateKeyResponse
+	(*DescribeKeyRequest)(nil),                          // 33: strongroom.kms.v1.DescribeKeyRequest
+	(*DescribeKeyResponse)(nil),                         // 34: strongroom.kms.v1.DescribeKeyResponse
+	(*ListKeysRequest)(nil),                             // 35: strongroom.kms.v1.ListKeysRequest
+	(*ListKeysResponse)(nil),                            // 36: strongroom.kms.v1.ListKeysResponse
+	(*EncryptRequest)(nil),                              // 37: strongroom.kms.v1.EncryptRequest
+	(*EncryptResponse)(nil),                             // 38: strongroom.kms.v1.EncryptResponse
+	(*DecryptRequest)(nil),                              // 39: strongroom.kms.v1.DecryptRequest
+	(*DecryptResponse)(nil),                             // 40: strongroom.kms.v1.DecryptResponse
+	(*GenerateDataKeyRequest)(nil),                      // 41: strongroom.kms.v1.GenerateDataKeyRequest
+	(*GenerateDataKeyResponse)(nil),                     // 42: strongroom.kms.v1.GenerateDataKeyResponse
+	(*GenerateDataKeyWithoutPlaintextRequest)(nil),      // 43: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
+	(*GenerateDataKeyWithoutPlaintextResponse)(nil),     // 44: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
+	(*GenerateRandomRequest)(nil),                       // 45: strongroom.kms.v1.GenerateRandomRequest
+	(*GenerateRandomResponse)(nil),                      // 46: strongroom.kms.v1.GenerateRandomResponse
+	(*EnableKeyRequest)(nil),                            // 47: strongroom.kms.v1.EnableKeyRequest
+	(*EnableKeyResponse)(nil),                           // 48: strongroom.kms.v1.EnableKeyResponse
+	(*DisableKeyRequest)(nil),                           // 49: strongroom.kms.v1.DisableKeyRequest
+	(*DisableKeyResponse)(nil),                          // 50: strongroom.kms.v1.DisableKeyResponse
+	(*UpdateKeyDescriptionRequest)(nil),                 // 51: strongroom.kms.v1.UpdateKeyDescriptionRequest
+	(*UpdateKeyDescriptionResponse)(nil),                // 52: strongroom.kms.v1.UpdateKeyDescriptionResponse
+	(*ScheduleKeyDeletionRequest)(nil),                  // 53: strongroom.kms.v1.ScheduleKeyDeletionRequest
+	(*ScheduleKeyDeletionResponse)(nil),                 // 54: strongroom.kms.v1.ScheduleKeyDeletionResponse
+	(*CancelKeyDeletionRequest)(nil),                    // 55: strongroom.kms.v1.CancelKeyDeletionRequest
+	(*CancelKeyDeletionResponse)(nil),                   // 56: strongroom.kms.v1.CancelKeyDeletionResponse
+	(*CreateAliasRequest)(nil),                          // 57: strongroom.kms.v1.CreateAliasRequest
+	(*CreateAliasResponse)(nil),                         // 58: strongroom.kms.v1.CreateAliasResponse
+	(*UpdateAliasRequest)(nil),                          // 59: strongroom.kms.v1.UpdateAliasRequest
+	(*UpdateAliasResponse)(nil),                         // 60: strongroom.kms.v1.UpdateAliasResponse
+	(*DeleteAliasRequest)(nil),                          // 61: strongroom.kms.v1.DeleteAliasRequest
+	(*DeleteAliasResponse)(nil),                         // 62: strongroom.kms.v1.DeleteAliasResponse
+	(*ListAliasesRequest)(nil),                          // 63: strongroom.kms.v1.ListAliasesRequest
+	(*ListAliasesResponse)(nil),                         // 64: strongroom.kms.v1.ListAliasesResponse
+	(*ReEncryptRequest)(nil),                            // 65: strongroom.kms.v1.ReEncryptRequest
+	(*ReEncryptResponse)(nil),                           // 66: strongroom.kms.v1.ReEncryptResponse
+	(*SignRequest)(nil),                                 // 67: strongroom.kms.v1.SignRequest
+	(*SignResponse)(nil),                                // 68: strongroom.kms.v1.SignResponse
+	(*VerifyRequest)(nil),                               // 69: strongroom.kms.v1.VerifyRequest
+	(*VerifyResponse)(nil),                              // 70: strongroom.kms.v1.VerifyResponse
+	(*GenerateMacRequest)(nil),                          // 71: strongroom.kms.v1.GenerateMacRequest
+	(*GenerateMacResponse)(nil),                         // 72: strongroom.kms.v1.GenerateMacResponse
+	(*VerifyMacRequest)(nil),                            // 73: strongroom.kms.v1.VerifyMacRequest
+	(*VerifyMacResponse)(nil),                           // 74: strongroom.kms.v1.VerifyMacResponse
+	(*GetPublicKeyRequest)(nil),                         // 75: strongroom.kms.v1.GetPublicKeyRequest
+	(*GetPublicKeyResponse)(nil),                        // 76: strongroom.kms.v1.GetPublicKeyResponse
+	(*DeriveSharedSecretRequest)(nil),                   // 77: strongroom.kms.v1.DeriveSharedSecretRequest
+	(*DeriveSharedSecretResponse)(nil),                  // 78: strongroom.kms.v1.DeriveSharedSecretResponse
+	(*GenerateDataKeyPairRequest)(nil),                  // 79: strongroom.kms.v1.GenerateDataKeyPairRequest
+	(*GenerateDataKeyPairResponse)(nil),                 // 80: strongroom.kms.v1.GenerateDataKeyPairResponse
+	(*GenerateDataKeyPairWithoutPlaintextRequest)(nil),  // 81: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest
+	(*GenerateDataKeyPairWithoutPlaintextResponse)(nil), // 82: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse
+	(*TagResourceRequest)(nil),                          // 83: strongroom.kms.v1.TagResourceRequest
+	(*TagResourceResponse)(nil),                         // 84: strongroom.kms.v1.TagResourceResponse
+	(*UntagResourceRequest)(nil),                        // 85: strongroom.kms.v1.UntagResourceRequest
+	(*UntagResourceResponse)(nil),                       // 86: strongroom.kms.v1.UntagResourceResponse
+	(*ListResourceTagsRequest)(nil),                     // 87: strongroom.kms.v1.ListResourceTagsRequest
+	(*ListResourceTagsResponse)(nil),                    // 88: strongroom.kms.v1.ListResourceTagsResponse
+	(*GetKeyPolicyRequest)(nil),                         // 89: strongroom.kms.v1.GetKeyPolicyRequest
+	(*GetKeyPolicyResponse)(nil),                        // 90: strongroom.kms.v1.GetKeyPolicyResponse
+	(*PutKeyPolicyRequest)(nil),                         // 91: strongroom.kms.v1.PutKeyPolicyRequest
+	(*PutKeyPolicyResponse)(nil),                        // 92: strongroom.kms.v1.PutKeyPolicyResponse
+	(*ListKeyPoliciesRequest)(nil),                      // 93: strongroom.kms.v1.ListKeyPoliciesRequest
+	(*ListKeyPoliciesResponse)(nil),                     // 94: strongroom.kms.v1.ListKeyPoliciesResponse
+	(*CreateGrantRequest)(nil),                          // 95: strongroom.kms.v1.CreateGrantRequest
+	(*CreateGrantResponse)(nil),                         // 96: strongroom.kms.v1.CreateGrantResponse
+	(*ListGrantsRequest)(nil),                           // 97: strongroom.kms.v1.ListGrantsRequest
+	(*ListGrantsResponse)(nil),                          // 98: strongroom.kms.v1.ListGrantsResponse
+	(*ListRetirableGrantsRequest)(nil),                  // 99: strongroom.kms.v1.ListRetirableGrantsRequest
+	(*ListRetirableGrantsResponse)(nil),                 // 100: strongroom.kms.v1.ListRetirableGrantsResponse
+	(*RetireGrantRequest)(nil),                          // 101: strongroom.kms.v1.RetireGrantRequest
+	(*RetireGrantResponse)(nil),                         // 102: strongroom.kms.v1.RetireGrantResponse
+	(*RevokeGrantRequest)(nil),                          // 103: strongroom.kms.v1.RevokeGrantRequest
+	(*RevokeGrantResponse)(nil),                         // 104: strongroom.kms.v1.RevokeGrantResponse
+	(*EnableKeyRotationRequest)(nil),                    // 105: strongroom.kms.v1.EnableKeyRotationRequest
+	(*EnableKeyRotationResponse)(nil),                   // 106: strongroom.kms.v1.EnableKeyRotationResponse
+	(*DisableKeyRotationRequest)(nil),                   // 107: strongroom.kms.v1.DisableKeyRotationRequest
+	(*DisableKeyRotationResponse)(nil),                  // 108: strongroom.kms.v1.DisableKeyRotationResponse
+	(*GetKeyRotationStatusRequest)(nil),                 // 109: strongroom.kms.v1.GetKeyRotationStatusRequest
+	(*GetKeyRotationStatusResponse)(nil),                // 110: strongroom.kms.v1.GetKeyRotationStatusResponse
+	(*RotateKeyOnDemandRequest)(nil),                    // 111: strongroom.kms.v1.RotateKeyOnDemandRequest
+	(*RotateKeyOnDemandResponse)(nil),                   // 112: strongroom.kms.v1.RotateKeyOnDemandResponse
+	(*ListKeyRotationsRequest)(nil),                     // 113: strongroom.kms.v1.ListKeyRotationsRequest
+	(*ListKeyRotationsResponse)(nil),                    // 114: strongroom.kms.v1.ListKeyRotationsResponse
+	(*GetKeyLastUsageRequest)(nil),                      // 115: strongroom.kms.v1.GetKeyLastUsageRequest
+	(*GetKeyLastUsageResponse)(nil),                     // 116: strongroom.kms.v1.GetKeyLastUsageResponse
+	(*GetParametersForImportRequest)(nil),               // 117: strongroom.kms.v1.GetParametersForImportRequest
+	(*GetParametersForImportResponse)(nil),              // 118: strongroom.kms.v1.GetParametersForImportResponse
+	(*ImportKeyMaterialRequest)(nil),                    // 119: strongroom.kms.v1.ImportKeyMaterialRequest
+	(*ImportKeyMaterialResponse)(nil),                   // 120: strongroom.kms.v1.ImportKeyMaterialResponse
+	(*DeleteImportedKeyMaterialRequest)(nil),            // 121: strongroom.kms.v1.DeleteImportedKeyMaterialRequest
+	(*DeleteImportedKeyMaterialResponse)(nil),           // 122: strongroom.kms.v1.DeleteImportedKeyMaterialResponse
+	(*ReplicateKeyRequest)(nil),                         // 123: strongroom.kms.v1.ReplicateKeyRequest
+	(*ReplicateKeyResponse)(nil),                        // 124: strongroom.kms.v1.ReplicateKeyResponse
+	(*UpdatePrimaryRegionRequest)(nil),                  // 125: strongroom.kms.v1.UpdatePrimaryRegionRequest
+	(*UpdatePrimaryRegionResponse)(nil),                 // 126: strongroom.kms.v1.UpdatePrimaryRegionResponse
+	(*CreateCustomKeyStoreRequest)(nil),                 // 127: strongroom.kms.v1.CreateCustomKeyStoreRequest
+	(*CreateCustomKeyStoreResponse)(nil),                // 128: strongroom.kms.v1.CreateCustomKeyStoreResponse
+	(*DescribeCustomKeyStoresRequest)(nil),              // 129: strongroom.kms.v1.DescribeCustomKeyStoresRequest
+	(*DescribeCustomKeyStoresResponse)(nil),             // 130: strongroom.kms.v1.DescribeCustomKeyStoresResponse
+	(*UpdateCustomKeyStoreRequest)(nil),                 // 131: strongroom.kms.v1.UpdateCustomKeyStoreRequest
+	(*UpdateCustomKeyStoreResponse)(nil),                // 132: strongroom.kms.v1.UpdateCustomKeyStoreResponse
+	(*ConnectCustomKeyStoreRequest)(nil),                // 133: strongroom.kms.v1.ConnectCustomKeyStoreRequest
+	(*ConnectCustomKeyStoreResponse)(nil),               // 134: strongroom.kms.v1.ConnectCustomKeyStoreResponse
+	(*DisconnectCustomKeyStoreRequest)(nil),             // 135: strongroom.kms.v1.DisconnectCustomKeyStoreRequest
+	(*DisconnectCustomKeyStoreResponse)(nil),            // 136: strongroom.kms.v1.DisconnectCustomKeyStoreResponse
+	(*DeleteCustomKeyStoreRequest)(nil),                 // 137: strongroom.kms.v1.DeleteCustomKeyStoreRequest
+	(*DeleteCustomKeyStoreResponse)(nil),                // 138: strongroom.kms.v1.DeleteCustomKeyStoreResponse
+	(*KeyMetadata)(nil),                                 // 139: strongroom.kms.v1.KeyMetadata
+	(*KeyListEntry)(nil),                                // 140: strongroom.kms.v1.KeyListEntry
+	(*AliasListEntry)(nil),                              // 141: strongroom.kms.v1.AliasListEntry
+	(*Tag)(nil),                                         // 142: strongroom.kms.v1.Tag
+	(*RecipientInfo)(nil),                               // 143: strongroom.kms.v1.RecipientInfo
+	(*MultiRegionConfiguration)(nil),                    // 144: strongroom.kms.v1.MultiRegionConfiguration
+	(*MultiRegionKey)(nil),                              // 145: strongroom.kms.v1.MultiRegionKey
+	(*XksKeyConfiguration)(nil),                         // 146: strongroom.kms.v1.XksKeyConfiguration
+	(*GrantListEntry)(nil),                              // 147: strongroom.kms.v1.GrantListEntry
+	(*GrantConstraints)(nil),                            // 148: strongroom.kms.v1.GrantConstraints
+	(*RotationsListEntry)(nil),                          // 149: strongroom.kms.v1.RotationsListEntry
+	(*CustomKeyStoresListEntry)(nil),                    // 150: strongroom.kms.v1.CustomKeyStoresListEntry
+	(*KeyLastUsageData)(nil),                            // 151: strongroom.kms.v1.KeyLastUsageData
+	(*XksProxyConfiguration)(nil),                       // 152: strongroom.kms.v1.XksProxyConfiguration
+	(*XksProxyAuthenticationCredential)(nil),            // 153: strongroom.kms.v1.XksProxyAuthenticationCredential
+	nil,                                                 // 154: strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
+	nil,                                                 // 155: strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
+	nil,                                                 // 156: strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
+	nil,                                                 // 157: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
+	nil,                                                 // 158: strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
+	nil,                                                 // 159: strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
+	nil,                                                 // 160: strongroom.kms.v1.GenerateDataKeyPairRequest.EncryptionContextEntry
+	nil,                                                 // 161: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.EncryptionContextEntry
+	nil,                                                 // 162: strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntry
+	nil,                                                 // 163: strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntry
+	(*timestamppb.Timestamp)(nil),                       // 164: google.protobuf.Timestamp
 }
 var file_strongroom_kms_v1_kms_proto_depIdxs = []int32{
 	2,   // 0: strongroom.kms.v1.CreateKeyRequest.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
 	1,   // 1: strongroom.kms.v1.CreateKeyRequest.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
 	0,   // 2: strongroom.kms.v1.CreateKeyRequest.key_spec:type_name -> strongroom.kms.v1.KeySpec
 	3,   // 3: strongroom.kms.v1.CreateKeyRequest.origin:type_name -> strongroom.kms.v1.OriginType
-	141, // 4: strongroom.kms.v1.CreateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
-	138, // 5: strongroom.kms.v1.CreateKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
-	138, // 6: strongroom.kms.v1.DescribeKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
-	139, // 7: strongroom.kms.v1.ListKeysResponse.keys:type_name -> strongroom.kms.v1.KeyListEntry
-	153, // 8: strongroom.kms.v1.EncryptRequest.encryption_context:type_name -> strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
-	5,   // 9: strongroom.kms.v1.EncryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	5,   // 10: strongroom.kms.v1.EncryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	154, // 11: strongroom.kms.v1.DecryptRequest.encryption_context:type_name -> strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
-	5,   // 12: strongroom.kms.v1.DecryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	142, // 13: strongroom.kms.v1.DecryptRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	14,  // 14: strongroom.kms.v1.DecryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
-	5,   // 15: strongroom.kms.v1.DecryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	155, // 16: strongroom.kms.v1.GenerateDataKeyRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
-	9,   // 17: strongroom.kms.v1.GenerateDataKeyRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
-	142, // 18: strongroom.kms.v1.GenerateDataKeyRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	156, // 19: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
-	9,   // 20: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
-	142, // 21: strongroom.kms.v1.GenerateRandomRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	163, // 22: strongroom.kms.v1.ScheduleKeyDeletionResponse.deletion_date:type_name -> google.protobuf.Timestamp
-	4,   // 23: strongroom.kms.v1.ScheduleKeyDeletionResponse.key_state:type_name -> strongroom.kms.v1.KeyState
-	140, // 24: strongroom.kms.v1.ListAliasesResponse.aliases:type_name -> strongroom.kms.v1.AliasListEntry
-	157, // 25: strongroom.kms.v1.ReEncryptRequest.source_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
-	158, // 26: strongroom.kms.v1.ReEncryptRequest.destination_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
-	5,   // 27: strongroom.kms.v1.ReEncryptRequest.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	5,   // 28: strongroom.kms.v1.ReEncryptRequest.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	14,  // 29: strongroom.kms.v1.ReEncryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
-	5,   // 30: strongroom.kms.v1.ReEncryptResponse.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	5,   // 31: strongroom.kms.v1.ReEncryptResponse.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	15,  // 32: strongroom.kms.v1.SignRequest.message_type:type_name -> strongroom.kms.v1.MessageType
-	6,   // 33: strongroom.kms.v1.SignRequest.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
-	6,   // 34: strongroom.kms.v1.SignResponse.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
-	15,  // 35: strongroom.kms.v1.VerifyRequest.message_type:type_name -> strongroom.kms.v1.MessageType
-	6,   // 36: strongroom.kms.v1.VerifyRequest.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
-	6,   // 37: strongroom.kms.v1.VerifyResponse.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
-	7,   // 38: strongroom.kms.v1.GenerateMacRequest.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
-	7,   // 39: strongroom.kms.v1.GenerateMacResponse.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
-	7,   // 40: strongroom.kms.v1.VerifyMacRequest.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
-	7,   // 41: strongroom.kms.v1.VerifyMacResponse.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
-	1,   // 42: strongroom.kms.v1.GetPublicKeyResponse.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
-	0,   // 43: strongroom.kms.v1.GetPublicKeyResponse.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	2,   // 44: strongroom.kms.v1.GetPublicKeyResponse.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	5,   // 45: strongroom.kms.v1.GetPublicKeyResponse.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	6,   // 46: strongroom.kms.v1.GetPublicKeyResponse.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
-	8,   // 47: strongroom.kms.v1.GetPublicKeyResponse.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
-	8,   // 48: strongroom.kms.v1.DeriveSharedSecretRequest.key_agreement_algorithm:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
-	142, // 49: strongroom.kms.v1.DeriveSharedSecretRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	8,   // 50: strongroom.kms.v1.DeriveSharedSecretResponse.key_agreement_algorithm:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
-	3,   // 51: strongroom.kms.v1.DeriveSharedSecretResponse.key_origin:type_name -> strongroom.kms.v1.OriginType
-	159, // 52: strongroom.kms.v1.GenerateDataKeyPairRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyPairRequest.EncryptionContextEntry
-	29,  // 53: strongroom.kms.v1.GenerateDataKeyPairRequest.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
-	142, // 54: strongroom.kms.v1.GenerateDataKeyPairRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
-	29,  // 55: strongroom.kms.v1.GenerateDataKeyPairResponse.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
-	160, // 56: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.EncryptionContextEntry
-	29,  // 57: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
-	29,  // 58: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
-	141, // 59: strongroom.kms.v1.TagResourceRequest.tags:type_name -> strongroom.kms.v1.Tag
-	141, // 60: strongroom.kms.v1.ListResourceTagsResponse.tags:type_name -> strongroom.kms.v1.Tag
-	16,  // 61: strongroom.kms.v1.CreateGrantRequest.operations:type_name -> strongroom.kms.v1.GrantOperation
-	147, // 62: strongroom.kms.v1.CreateGrantRequest.constraints:type_name -> strongroom.kms.v1.GrantConstraints
-	146, // 63: strongroom.kms.v1.ListGrantsResponse.grants:type_name -> strongroom.kms.v1.GrantListEntry
-	146, // 64: strongroom.kms.v1.ListRetirableGrantsResponse.grants:type_name -> strongroom.kms.v1.GrantListEntry
-	163, // 65: strongroom.kms.v1.GetKeyRotationStatusResponse.next_rotation_date:type_name -> google.protobuf.Timestamp
-	163, // 66: strongroom.kms.v1.GetKeyRotationStatusResponse.on_demand_rotation_start_date:type_name -> google.protobuf.Timestamp
-	26,  // 67: strongroom.kms.v1.ListKeyRotationsRequest.include_key_material:type_name -> strongroom.kms.v1.IncludeKeyMaterial
-	148, // 68: strongroom.kms.v1.ListKeyRotationsResponse.rotations:type_name -> strongroom.kms.v1.RotationsListEntry
-	150, // 69: strongroom.kms.v1.GetKeyLastUsageResponse.key_last_usage:type_name -> strongroom.kms.v1.KeyLastUsageData
-	163, // 70: strongroom.kms.v1.GetKeyLastUsageResponse.tracking_start_date:type_name -> google.protobuf.Timestamp
-	163, // 71: strongroom.kms.v1.GetKeyLastUsageResponse.key_creation_date:type_name -> google.protobuf.Timestamp
-	24,  // 72: strongroom.kms.v1.GetParametersForImportRequest.wrapping_algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
-	25,  // 73: strongroom.kms.v1.GetParametersForImportRequest.wrapping_key_spec:type_name -> strongroom.kms.v1.WrappingKeySpec
-	163, // 74: strongroom.kms.v1.GetParametersForImportResponse.parameters_valid_to:type_name -> google.protobuf.Timestamp
-	163, // 75: strongroom.kms.v1.ImportKeyMaterialRequest.valid_to:type_name -> google.protobuf.Timestamp
-	11,  // 76: strongroom.kms.v1.ImportKeyMaterialRequest.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
-	27,  // 77: strongroom.kms.v1.ImportKeyMaterialRequest.import_type:type_name -> strongroom.kms.v1.ImportType
-	141, // 78: strongroom.kms.v1.ReplicateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
-	138, // 79: strongroom.kms.v1.ReplicateKeyResponse.replica_key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
-	141, // 80: strongroom.kms.v1.ReplicateKeyResponse.replica_tags:type_name -> strongroom.kms.v1.Tag
-	19,  // 81: strongroom.kms.v1.CreateCustomKeyStoreRequest.custom_key_store_type:type_name -> strongroom.kms.v1.CustomKeyStoreType
-	152, // 82: strongroom.kms.v1.CreateCustomKeyStoreRequest.xks_proxy_authentication_credential:type_name -> strongroom.kms.v1.XksProxyAuthenticationCredential
-	20,  // 83: strongroom.kms.v1.CreateCustomKeyStoreRequest.xks_proxy_connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
-	149, // 84: strongroom.kms.v1.DescribeCustomKeyStoresResponse.custom_key_stores:type_name -> strongroom.kms.v1.CustomKeyStoresListEntry
-	152, // 85: strongroom.kms.v1.UpdateCustomKeyStoreRequest.xks_proxy_authentication_credential:type_name -> strongroom.kms.v1.XksProxyAuthenticationCredential
-	20,  // 86: strongroom.kms.v1.UpdateCustomKeyStoreRequest.xks_proxy_connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
-	163, // 87: strongroom.kms.v1.KeyMetadata.creation_date:type_name -> google.protobuf.Timestamp
-	2,   // 88: strongroom.kms.v1.KeyMetadata.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	4,   // 89: strongroom.kms.v1.KeyMetadata.key_state:type_name -> strongroom.kms.v1.KeyState
-	163, // 90: strongroom.kms.v1.KeyMetadata.deletion_date:type_name -> google.protobuf.Timestamp
-	163, // 91: strongroom.kms.v1.KeyMetadata.valid_to:type_name -> google.protobuf.Timestamp
-	3,   // 92: strongroom.kms.v1.KeyMetadata.origin:type_name -> strongroom.kms.v1.OriginType
-	11,  // 93: strongroom.kms.v1.KeyMetadata.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
-	10,  // 94: strongroom.kms.v1.KeyMetadata.key_manager:type_name -> strongroom.kms.v1.KeyManagerType
-	1,   // 95: strongroom.kms.v1.KeyMetadata.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
-	0,   // 96: strongroom.kms.v1.KeyMetadata.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	5,   // 97: strongroom.kms.v1.KeyMetadata.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
-	6,   // 98: strongroom.kms.v1.KeyMetadata.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
-	8,   // 99: strongroom.kms.v1.KeyMetadata.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
-	143, // 100: strongroom.kms.v1.KeyMetadata.multi_region_configuration:type_name -> strongroom.kms.v1.MultiRegionConfiguration
-	7,   // 101: strongroom.kms.v1.KeyMetadata.mac_algorithms:type_name -> strongroom.kms.v1.MacAlgorithmSpec
-	145, // 102: strongroom.kms.v1.KeyMetadata.xks_key_configuration:type_name -> strongroom.kms.v1.XksKeyConfiguration
-	163, // 103: strongroom.kms.v1.AliasListEntry.creation_date:type_name -> google.protobuf.Timestamp
-	163, // 104: strongroom.kms.v1.AliasListEntry.last_updated_date:type_name -> google.protobuf.Timestamp
-	13,  // 105: strongroom.kms.v1.RecipientInfo.key_encryption_algorithm:type_name -> strongroom.kms.v1.KeyEncryptionMechanism
-	12,  // 106: strongroom.kms.v1.MultiRegionConfiguration.multi_region_key_type:type_name -> strongroom.kms.v1.MultiRegionKeyType
-	144, // 107: strongroom.kms.v1.MultiRegionConfiguration.primary_key:type_name -> strongroom.kms.v1.MultiRegionKey
-	144, // 108: strongroom.kms.v1.MultiRegionConfiguration.replica_keys:type_name -> strongroom.kms.v1.MultiRegionKey
-	163, // 109: strongroom.kms.v1.GrantListEntry.creation_date:type_name -> google.protobuf.Timestamp
-	16,  // 110: strongroom.kms.v1.GrantListEntry.operations:type_name -> strongroom.kms.v1.GrantOperation
-	147, // 111: strongroom.kms.v1.GrantListEntry.constraints:type_name -> strongroom.kms.v1.GrantConstraints
-	161, // 112: strongroom.kms.v1.GrantConstraints.encryption_context_subset:type_name -> strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntry
-	162, // 113: strongroom.kms.v1.GrantConstraints.encryption_context_equals:type_name -> strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntry
-	22,  // 114: strongroom.kms.v1.RotationsListEntry.import_state:type_name -> strongroom.kms.v1.ImportState
-	23,  // 115: strongroom.kms.v1.RotationsListEntry.key_material_state:type_name -> strongroom.kms.v1.KeyMaterialState
-	11,  // 116: strongroom.kms.v1.RotationsListEntry.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
-	163, // 117: strongroom.kms.v1.RotationsListEntry.valid_to:type_name -> google.protobuf.Timestamp
-	163, // 118: strongroom.kms.v1.RotationsListEntry.rotation_date:type_name -> google.protobuf.Timestamp
-	21,  // 119: strongroom.kms.v1.RotationsListEntry.rotation_type:type_name -> strongroom.kms.v1.RotationType
-	17,  // 120: strongroom.kms.v1.CustomKeyStoresListEntry.connection_state:type_name -> strongroom.kms.v1.ConnectionStateType
-	18,  // 121: strongroom.kms.v1.CustomKeyStoresListEntry.connection_error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
-	163, // 122: strongroom.kms.v1.CustomKeyStoresListEntry.creation_date:type_name -> google.protobuf.Timestamp
-	19,  // 123: strongroom.kms.v1.CustomKeyStoresListEntry.custom_key_store_type:type_name -> strongroom.kms.v1.CustomKeyStoreType
-	151, // 124: strongroom.kms.v1.CustomKeyStoresListEntry.xks_proxy_configuration:type_name -> strongroom.kms.v1.XksProxyConfiguration
-	28,  // 125: strongroom.kms.v1.KeyLastUsageData.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
-	163, // 126: strongroom.kms.v1.KeyLastUsageData.timestamp:type_name -> google.protobuf.Timestamp
-	20,  // 127: strongroom.kms.v1.XksProxyConfiguration.connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
-	30,  // 128: strongroom.kms.v1.KeyManagementService.CreateKey:input_type -> strongroom.kms.v1.CreateKeyRequest
-	32,  // 129: strongroom.kms.v1.KeyManagementService.DescribeKey:input_type -> strongroom.kms.v1.DescribeKeyRequest
-	34,  // 130: strongroom.kms.v1.KeyManagementService.ListKeys:input_type -> strongroom.kms.v1.ListKeysRequest
-	36,  // 131: strongroom.kms.v1.KeyManagementService.Encrypt:input_type -> strongroom.kms.v1.EncryptRequest
-	38,  // 132: strongroom.kms.v1.KeyManagementService.Decrypt:input_type -> strongroom.kms.v1.DecryptRequest
-	40,  // 133: strongroom.kms.v1.KeyManagementService.GenerateDataKey:input_type -> strongroom.kms.v1.GenerateDataKeyRequest
-	42,  // 134: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
-	44,  // 135: strongroom.kms.v1.KeyManagementService.GenerateRandom:input_type -> strongroom.kms.v1.GenerateRandomRequest
-	46,  // 136: strongroom.kms.v1.KeyManagementService.EnableKey:input_type -> strongroom.kms.v1.EnableKeyRequest
-	48,  // 137: strongroom.kms.v1.KeyManagementService.DisableKey:input_type -> strongroom.kms.v1.DisableKeyRequest
-	50,  // 138: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:input_type -> strongroom.kms.v1.UpdateKeyDescriptionRequest
-	52,  // 139: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:input_type -> strongroom.kms.v1.ScheduleKeyDeletionRequest
-	54,  // 140: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:input_type -> strongroom.kms.v1.CancelKeyDeletionRequest
-	56,  // 141: strongroom.kms.v1.KeyManagementService.CreateAlias:input_type -> strongroom.kms.v1.CreateAliasRequest
-	58,  // 142: strongroom.kms.v1.KeyManagementService.UpdateAlias:input_type -> strongroom.kms.v1.UpdateAliasRequest
-	60,  // 143: strongroom.kms.v1.KeyManagementService.DeleteAlias:input_type -> strongroom.kms.v1.DeleteAliasRequest
-	62,  // 144: strongroom.kms.v1.KeyManagementService.ListAliases:input_type -> strongroom.kms.v1.ListAliasesRequest
-	64,  // 145: strongroom.kms.v1.KeyManagementService.ReEncrypt:input_type -> strongroom.kms.v1.ReEncryptRequest
-	66,  // 146: strongroom.kms.v1.KeyManagementService.Sign:input_type -> strongroom.kms.v1.SignRequest
-	68,  // 147: strongroom.kms.v1.KeyManagementService.Verify:input_type -> strongroom.kms.v1.VerifyRequest
-	70,  // 148: strongroom.kms.v1.KeyManagementService.GenerateMac:input_type -> strongroom.kms.v1.GenerateMacRequest
-	72,  // 149: strongroom.kms.v1.KeyManagementService.VerifyMac:input_type -> strongroom.kms.v1.VerifyMacRequest
-	74,  // 150: strongroom.kms.v1.KeyManagementService.GetPublicKey:input_type -> strongroom.kms.v1.GetPublicKeyRequest
-	76,  // 151: strongroom.kms.v1.KeyManagementService.DeriveSharedSecret:input_type -> strongroom.kms.v1.DeriveSharedSecretRequest
-	78,  // 152: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPair:input_type -> strongroom.kms.v1.GenerateDataKeyPairRequest
-	80,  // 153: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPairWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest
-	82,  // 154: strongroom.kms.v1.KeyManagementService.TagResource:input_type -> strongroom.kms.v1.TagResourceRequest
-	84,  // 155: strongroom.kms.v1.KeyManagementService.UntagResource:input_type -> strongroom.kms.v1.UntagResourceRequest
-	86,  // 156: strongroom.kms.v1.KeyManagementService.ListResourceTags:input_type -> strongroom.kms.v1.ListResourceTagsRequest
-	88,  // 157: strongroom.kms.v1.KeyManagementService.GetKeyPolicy:input_type -> strongroom.kms.v1.GetKeyPolicyRequest
-	90,  // 158: strongroom.kms.v1.KeyManagementService.PutKeyPolicy:input_type -> strongroom.kms.v1.PutKeyPolicyRequest
-	92,  // 159: strongroom.kms.v1.KeyManagementService.ListKeyPolicies:input_type -> strongroom.kms.v1.ListKeyPoliciesRequest
-	94,  // 160: strongroom.kms.v1.KeyManagementService.CreateGrant:input_type -> strongroom.kms.v1.CreateGrantRequest
-	96,  // 161: strongroom.kms.v1.KeyManagementService.ListGrants:input_type -> strongroom.kms.v1.ListGrantsRequest
-	98,  // 162: strongroom.kms.v1.KeyManagementService.ListRetirableGrants:input_type -> strongroom.kms.v1.ListRetirableGrantsRequest
-	100, // 163: strongroom.kms.v1.KeyManagementService.RetireGrant:input_type -> strongroom.kms.v1.RetireGrantRequest
-	102, // 164: strongroom.kms.v1.KeyManagementService.RevokeGrant:input_type -> strongroom.kms.v1.RevokeGrantRequest
-	104, // 165: strongroom.kms.v1.KeyManagementService.EnableKeyRotation:input_type -> strongroom.kms.v1.EnableKeyRotationRequest
-	106, // 166: strongroom.kms.v1.KeyManagementService.DisableKeyRotation:input_type -> strongroom.kms.v1.DisableKeyRotationRequest
-	108, // 167: strongroom.kms.v1.KeyManagementService.GetKeyRotationStatus:input_type -> strongroom.kms.v1.GetKeyRotationStatusRequest
-	110, // 168: strongroom.kms.v1.KeyManagementService.RotateKeyOnDemand:input_type -> strongroom.kms.v1.RotateKeyOnDemandRequest
-	112, // 169: strongroom.kms.v1.KeyManagementService.ListKeyRotations:input_type -> strongroom.kms.v1.ListKeyRotationsRequest
-	114, // 170: strongroom.kms.v1.KeyManagementService.GetKeyLastUsage:input_type -> strongroom.kms.v1.GetKeyLastUsageRequest
-	116, // 171: strongroom.kms.v1.KeyManagementService.GetParametersForImport:input_type -> strongroom.kms.v1.GetParametersForImportRequest
-	118, // 172: strongroom.kms.v1.KeyManagementService.ImportKeyMaterial:input_type -> strongroom.kms.v1.ImportKeyMaterialRequest
-	120, // 173: strongroom.kms.v1.KeyManagementService.DeleteImportedKeyMaterial:input_type -> strongroom.kms.v1.DeleteImportedKeyMaterialRequest
-	122, // 174: strongroom.kms.v1.KeyManagementService.ReplicateKey:input_type -> strongroom.kms.v1.ReplicateKeyRequest
-	124, // 175: strongroom.kms.v1.KeyManagementService.UpdatePrimaryRegion:input_type -> strongroom.kms.v1.UpdatePrimaryRegionRequest
-	126, // 176: strongroom.kms.v1.KeyManagementService.CreateCustomKeyStore:input_type -> strongroom.kms.v1.CreateCustomKeyStoreRequest
-	128, // 177: strongroom.kms.v1.KeyManagementService.DescribeCustomKeyStores:input_type -> strongroom.kms.v1.DescribeCustomKeyStoresRequest
-	130, // 178: strongroom.kms.v1.KeyManagementService.UpdateCustomKeyStore:input_type -> strongroom.kms.v1.UpdateCustomKeyStoreRequest
-	132, // 179: strongroom.kms.v1.KeyManagementService.ConnectCustomKeyStore:input_type -> strongroom.kms.v1.ConnectCustomKeyStoreRequest
-	134, // 180: strongroom.kms.v1.KeyManagementService.DisconnectCustomKeyStore:input_type -> strongroom.kms.v1.DisconnectCustomKeyStoreRequest
-	136, // 181: strongroom.kms.v1.KeyManagementService.DeleteCustomKeyStore:input_type -> strongroom.kms.v1.DeleteCustomKeyStoreRequest
-	31,  // 182: strongroom.kms.v1.KeyManagementService.CreateKey:output_type -> strongroom.kms.v1.CreateKeyResponse
-	33,  // 183: strongroom.kms.v1.KeyManagementService.DescribeKey:output_type -> strongroom.kms.v1.DescribeKeyResponse
-	35,  // 184: strongroom.kms.v1.KeyManagementService.ListKeys:output_type -> strongroom.kms.v1.ListKeysResponse
-	37,  // 185: strongroom.kms.v1.KeyManagementService.Encrypt:output_type -> strongroom.kms.v1.EncryptResponse
-	39,  // 186: strongroom.kms.v1.KeyManagementService.Decrypt:output_type -> strongroom.kms.v1.DecryptResponse
-	41,  // 187: strongroom.kms.v1.KeyManagementService.GenerateDataKey:output_type -> strongroom.kms.v1.GenerateDataKeyResponse
-	43,  // 188: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
-	45,  // 189: strongroom.kms.v1.KeyManagementService.GenerateRandom:output_type -> strongroom.kms.v1.GenerateRandomResponse
-	47,  // 190: strongroom.kms.v1.KeyManagementService.EnableKey:output_type -> strongroom.kms.v1.EnableKeyResponse
-	49,  // 191: strongroom.kms.v1.KeyManagementService.DisableKey:output_type -> strongroom.kms.v1.DisableKeyResponse
-	51,  // 192: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:output_type -> strongroom.kms.v1.UpdateKeyDescriptionResponse
-	53,  // 193: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:output_type -> strongroom.kms.v1.ScheduleKeyDeletionResponse
-	55,  // 194: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:output_type -> strongroom.kms.v1.CancelKeyDeletionResponse
-	57,  // 195: strongroom.kms.v1.KeyManagementService.CreateAlias:output_type -> strongroom.kms.v1.CreateAliasResponse
-	59,  // 196: strongroom.kms.v1.KeyManagementService.UpdateAlias:output_type -> strongroom.kms.v1.UpdateAliasResponse
-	61,  // 197: strongroom.kms.v1.KeyManagementService.DeleteAlias:output_type -> strongroom.kms.v1.DeleteAliasResponse
-	63,  // 198: strongroom.kms.v1.KeyManagementService.ListAliases:output_type -> strongroom.kms.v1.ListAliasesResponse
-	65,  // 199: strongroom.kms.v1.KeyManagementService.ReEncrypt:output_type -> strongroom.kms.v1.ReEncryptResponse
-	67,  // 200: strongroom.kms.v1.KeyManagementService.Sign:output_type -> strongroom.kms.v1.SignResponse
-	69,  // 201: strongroom.kms.v1.KeyManagementService.Verify:output_type -> strongroom.kms.v1.VerifyResponse
-	71,  // 202: strongroom.kms.v1.KeyManagementService.GenerateMac:output_type -> strongroom.kms.v1.GenerateMacResponse
-	73,  // 203: strongroom.kms.v1.KeyManagementService.VerifyMac:output_type -> strongroom.kms.v1.VerifyMacResponse
-	75,  // 204: strongroom.kms.v1.KeyManagementService.GetPublicKey:output_type -> strongroom.kms.v1.GetPublicKeyResponse
-	77,  // 205: strongroom.kms.v1.KeyManagementService.DeriveSharedSecret:output_type -> strongroom.kms.v1.DeriveSharedSecretResponse
-	79,  // 206: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPair:output_type -> strongroom.kms.v1.GenerateDataKeyPairResponse
-	81,  // 207: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPairWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse
-	83,  // 208: strongroom.kms.v1.KeyManagementService.TagResource:output_type -> strongroom.kms.v1.TagResourceResponse
-	85,  // 209: strongroom.kms.v1.KeyManagementService.UntagResource:output_type -> strongroom.kms.v1.UntagResourceResponse
-	87,  // 210: strongroom.kms.v1.KeyManagementService.ListResourceTags:output_type -> strongroom.kms.v1.ListResourceTagsResponse
-	89,  // 211: strongroom.kms.v1.KeyManagementService.GetKeyPolicy:output_type -> strongroom.kms.v1.GetKeyPolicyResponse
-	91,  // 212: strongroom.kms.v1.KeyManagementService.PutKeyPolicy:output_type -> strongroom.kms.v1.PutKeyPolicyResponse
-	93,  // 213: strongroom.kms.v1.KeyManagementService.ListKeyPolicies:output_type -> strongroom.kms.v1.ListKeyPoliciesResponse
-	95,  // 214: strongroom.kms.v1.KeyManagementService.CreateGrant:output_type -> strongroom.kms.v1.CreateGrantResponse
-	97,  // 215: strongroom.kms.v1.KeyManagementService.ListGrants:output_type -> strongroom.kms.v1.ListGrantsResponse
-	99,  // 216: strongroom.kms.v1.KeyManagementService.ListRetirableGrants:output_type -> strongroom.kms.v1.ListRetirableGrantsResponse
-	101, // 217: strongroom.kms.v1.KeyManagementService.RetireGrant:output_type -> strongroom.kms.v1.RetireGrantResponse
-	103, // 218: strongroom.kms.v1.KeyManagementService.RevokeGrant:output_type -> strongroom.kms.v1.RevokeGrantResponse
-	105, // 219: strongroom.kms.v1.KeyManagementService.EnableKeyRotation:output_type -> strongroom.kms.v1.EnableKeyRotationResponse
-	107, // 220: strongroom.kms.v1.KeyManagementService.DisableKeyRotation:output_type -> strongroom.kms.v1.DisableKeyRotationResponse
-	109, // 221: strongroom.kms.v1.KeyManagementService.GetKeyRotationStatus:output_type -> strongroom.kms.v1.GetKeyRotationStatusResponse
-	111, // 222: strongroom.kms.v1.KeyManagementService.RotateKeyOnDemand:output_type -> strongroom.kms.v1.RotateKeyOnDemandResponse
-	113, // 223: strongroom.kms.v1.KeyManagementService.ListKeyRotations:output_type -> strongroom.kms.v1.ListKeyRotationsResponse
-	115, // 224: strongroom.kms.v1.KeyManagementService.GetKeyLastUsage:output_type -> strongroom.kms.v1.GetKeyLastUsageResponse
-	117, // 225: strongroom.kms.v1.KeyManagementService.GetParametersForImport:output_type -> strongroom.kms.v1.GetParametersForImportResponse
-	119, // 226: strongroom.kms.v1.KeyManagementService.ImportKeyMaterial:output_type -> strongroom.kms.v1.ImportKeyMaterialResponse
-	121, // 227: strongroom.kms.v1.KeyManagementService.DeleteImportedKeyMaterial:output_type -> strongroom.kms.v1.DeleteImportedKeyMaterialResponse
-	123, // 228: strongroom.kms.v1.KeyManagementService.ReplicateKey:output_type -> strongroom.kms.v1.ReplicateKeyResponse
-	125, // 229: strongroom.kms.v1.KeyManagementService.UpdatePrimaryRegion:output_type -> strongroom.kms.v1.UpdatePrimaryRegionResponse
-	127, // 230: strongroom.kms.v1.KeyManagementService.CreateCustomKeyStore:output_type -> strongroom.kms.v1.CreateCustomKeyStoreResponse
-	129, // 231: strongroom.kms.v1.KeyManagementService.DescribeCustomKeyStores:output_type -> strongroom.kms.v1.DescribeCustomKeyStoresResponse
-	131, // 232: strongroom.kms.v1.KeyManagementService.UpdateCustomKeyStore:output_type -> strongroom.kms.v1.UpdateCustomKeyStoreResponse
-	133, // 233: strongroom.kms.v1.KeyManagementService.ConnectCustomKeyStore:output_type -> strongroom.kms.v1.ConnectCustomKeyStoreResponse
-	135, // 234: strongroom.kms.v1.KeyManagementService.DisconnectCustomKeyStore:output_type -> strongroom.kms.v1.DisconnectCustomKeyStoreResponse
-	137, // 235: strongroom.kms.v1.KeyManagementService.DeleteCustomKeyStore:output_type -> strongroom.kms.v1.DeleteCustomKeyStoreResponse
-	182, // [182:236] is the sub-list for method output_type
-	128, // [128:182] is the sub-list for method input_type
-	128, // [128:128] is the sub-list for extension type_name
-	128, // [128:128] is the sub-list for extension extendee
-	0,   // [0:128] is the sub-list for field type_name
+	142, // 4: strongroom.kms.v1.CreateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
+	139, // 5: strongroom.kms.v1.CreateKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
+	139, // 6: strongroom.kms.v1.DescribeKeyResponse.key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
+	15,  // 7: strongroom.kms.v1.ListKeysRequest.resource_owners:type_name -> strongroom.kms.v1.ResourceOwnerType
+	140, // 8: strongroom.kms.v1.ListKeysResponse.keys:type_name -> strongroom.kms.v1.KeyListEntry
+	154, // 9: strongroom.kms.v1.EncryptRequest.encryption_context:type_name -> strongroom.kms.v1.EncryptRequest.EncryptionContextEntry
+	5,   // 10: strongroom.kms.v1.EncryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	5,   // 11: strongroom.kms.v1.EncryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	155, // 12: strongroom.kms.v1.DecryptRequest.encryption_context:type_name -> strongroom.kms.v1.DecryptRequest.EncryptionContextEntry
+	5,   // 13: strongroom.kms.v1.DecryptRequest.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	143, // 14: strongroom.kms.v1.DecryptRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	14,  // 15: strongroom.kms.v1.DecryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
+	5,   // 16: strongroom.kms.v1.DecryptResponse.encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	156, // 17: strongroom.kms.v1.GenerateDataKeyRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyRequest.EncryptionContextEntry
+	9,   // 18: strongroom.kms.v1.GenerateDataKeyRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
+	143, // 19: strongroom.kms.v1.GenerateDataKeyRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	157, // 20: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.EncryptionContextEntry
+	9,   // 21: strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest.key_spec:type_name -> strongroom.kms.v1.DataKeySpec
+	143, // 22: strongroom.kms.v1.GenerateRandomRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	164, // 23: strongroom.kms.v1.ScheduleKeyDeletionResponse.deletion_date:type_name -> google.protobuf.Timestamp
+	4,   // 24: strongroom.kms.v1.ScheduleKeyDeletionResponse.key_state:type_name -> strongroom.kms.v1.KeyState
+	141, // 25: strongroom.kms.v1.ListAliasesResponse.aliases:type_name -> strongroom.kms.v1.AliasListEntry
+	158, // 26: strongroom.kms.v1.ReEncryptRequest.source_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.SourceEncryptionContextEntry
+	159, // 27: strongroom.kms.v1.ReEncryptRequest.destination_encryption_context:type_name -> strongroom.kms.v1.ReEncryptRequest.DestinationEncryptionContextEntry
+	5,   // 28: strongroom.kms.v1.ReEncryptRequest.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	5,   // 29: strongroom.kms.v1.ReEncryptRequest.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	14,  // 30: strongroom.kms.v1.ReEncryptRequest.dry_run_modifiers:type_name -> strongroom.kms.v1.DryRunModifierType
+	5,   // 31: strongroom.kms.v1.ReEncryptResponse.source_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	5,   // 32: strongroom.kms.v1.ReEncryptResponse.destination_encryption_algorithm:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	16,  // 33: strongroom.kms.v1.SignRequest.message_type:type_name -> strongroom.kms.v1.MessageType
+	6,   // 34: strongroom.kms.v1.SignRequest.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	6,   // 35: strongroom.kms.v1.SignResponse.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	16,  // 36: strongroom.kms.v1.VerifyRequest.message_type:type_name -> strongroom.kms.v1.MessageType
+	6,   // 37: strongroom.kms.v1.VerifyRequest.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	6,   // 38: strongroom.kms.v1.VerifyResponse.signing_algorithm:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	7,   // 39: strongroom.kms.v1.GenerateMacRequest.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	7,   // 40: strongroom.kms.v1.GenerateMacResponse.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	7,   // 41: strongroom.kms.v1.VerifyMacRequest.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	7,   // 42: strongroom.kms.v1.VerifyMacResponse.mac_algorithm:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	1,   // 43: strongroom.kms.v1.GetPublicKeyResponse.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
+	0,   // 44: strongroom.kms.v1.GetPublicKeyResponse.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	2,   // 45: strongroom.kms.v1.GetPublicKeyResponse.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	5,   // 46: strongroom.kms.v1.GetPublicKeyResponse.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	6,   // 47: strongroom.kms.v1.GetPublicKeyResponse.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	8,   // 48: strongroom.kms.v1.GetPublicKeyResponse.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	8,   // 49: strongroom.kms.v1.DeriveSharedSecretRequest.key_agreement_algorithm:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	143, // 50: strongroom.kms.v1.DeriveSharedSecretRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	8,   // 51: strongroom.kms.v1.DeriveSharedSecretResponse.key_agreement_algorithm:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	3,   // 52: strongroom.kms.v1.DeriveSharedSecretResponse.key_origin:type_name -> strongroom.kms.v1.OriginType
+	160, // 53: strongroom.kms.v1.GenerateDataKeyPairRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyPairRequest.EncryptionContextEntry
+	30,  // 54: strongroom.kms.v1.GenerateDataKeyPairRequest.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
+	143, // 55: strongroom.kms.v1.GenerateDataKeyPairRequest.recipient:type_name -> strongroom.kms.v1.RecipientInfo
+	30,  // 56: strongroom.kms.v1.GenerateDataKeyPairResponse.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
+	161, // 57: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.encryption_context:type_name -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.EncryptionContextEntry
+	30,  // 58: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
+	30,  // 59: strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse.key_pair_spec:type_name -> strongroom.kms.v1.DataKeyPairSpec
+	142, // 60: strongroom.kms.v1.TagResourceRequest.tags:type_name -> strongroom.kms.v1.Tag
+	142, // 61: strongroom.kms.v1.ListResourceTagsResponse.tags:type_name -> strongroom.kms.v1.Tag
+	17,  // 62: strongroom.kms.v1.CreateGrantRequest.operations:type_name -> strongroom.kms.v1.GrantOperation
+	148, // 63: strongroom.kms.v1.CreateGrantRequest.constraints:type_name -> strongroom.kms.v1.GrantConstraints
+	147, // 64: strongroom.kms.v1.ListGrantsResponse.grants:type_name -> strongroom.kms.v1.GrantListEntry
+	147, // 65: strongroom.kms.v1.ListRetirableGrantsResponse.grants:type_name -> strongroom.kms.v1.GrantListEntry
+	164, // 66: strongroom.kms.v1.GetKeyRotationStatusResponse.next_rotation_date:type_name -> google.protobuf.Timestamp
+	164, // 67: strongroom.kms.v1.GetKeyRotationStatusResponse.on_demand_rotation_start_date:type_name -> google.protobuf.Timestamp
+	27,  // 68: strongroom.kms.v1.ListKeyRotationsRequest.include_key_material:type_name -> strongroom.kms.v1.IncludeKeyMaterial
+	149, // 69: strongroom.kms.v1.ListKeyRotationsResponse.rotations:type_name -> strongroom.kms.v1.RotationsListEntry
+	151, // 70: strongroom.kms.v1.GetKeyLastUsageResponse.key_last_usage:type_name -> strongroom.kms.v1.KeyLastUsageData
+	164, // 71: strongroom.kms.v1.GetKeyLastUsageResponse.tracking_start_date:type_name -> google.protobuf.Timestamp
+	164, // 72: strongroom.kms.v1.GetKeyLastUsageResponse.key_creation_date:type_name -> google.protobuf.Timestamp
+	25,  // 73: strongroom.kms.v1.GetParametersForImportRequest.wrapping_algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
+	26,  // 74: strongroom.kms.v1.GetParametersForImportRequest.wrapping_key_spec:type_name -> strongroom.kms.v1.WrappingKeySpec
+	164, // 75: strongroom.kms.v1.GetParametersForImportResponse.parameters_valid_to:type_name -> google.protobuf.Timestamp
+	164, // 76: strongroom.kms.v1.ImportKeyMaterialRequest.valid_to:type_name -> google.protobuf.Timestamp
+	11,  // 77: strongroom.kms.v1.ImportKeyMaterialRequest.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
+	28,  // 78: strongroom.kms.v1.ImportKeyMaterialRequest.import_type:type_name -> strongroom.kms.v1.ImportType
+	142, // 79: strongroom.kms.v1.ReplicateKeyRequest.tags:type_name -> strongroom.kms.v1.Tag
+	139, // 80: strongroom.kms.v1.ReplicateKeyResponse.replica_key_metadata:type_name -> strongroom.kms.v1.KeyMetadata
+	142, // 81: strongroom.kms.v1.ReplicateKeyResponse.replica_tags:type_name -> strongroom.kms.v1.Tag
+	20,  // 82: strongroom.kms.v1.CreateCustomKeyStoreRequest.custom_key_store_type:type_name -> strongroom.kms.v1.CustomKeyStoreType
+	153, // 83: strongroom.kms.v1.CreateCustomKeyStoreRequest.xks_proxy_authentication_credential:type_name -> strongroom.kms.v1.XksProxyAuthenticationCredential
+	21,  // 84: strongroom.kms.v1.CreateCustomKeyStoreRequest.xks_proxy_connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
+	150, // 85: strongroom.kms.v1.DescribeCustomKeyStoresResponse.custom_key_stores:type_name -> strongroom.kms.v1.CustomKeyStoresListEntry
+	153, // 86: strongroom.kms.v1.UpdateCustomKeyStoreRequest.xks_proxy_authentication_credential:type_name -> strongroom.kms.v1.XksProxyAuthenticationCredential
+	21,  // 87: strongroom.kms.v1.UpdateCustomKeyStoreRequest.xks_proxy_connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
+	164, // 88: strongroom.kms.v1.KeyMetadata.creation_date:type_name -> google.protobuf.Timestamp
+	2,   // 89: strongroom.kms.v1.KeyMetadata.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	4,   // 90: strongroom.kms.v1.KeyMetadata.key_state:type_name -> strongroom.kms.v1.KeyState
+	164, // 91: strongroom.kms.v1.KeyMetadata.deletion_date:type_name -> google.protobuf.Timestamp
+	164, // 92: strongroom.kms.v1.KeyMetadata.valid_to:type_name -> google.protobuf.Timestamp
+	3,   // 93: strongroom.kms.v1.KeyMetadata.origin:type_name -> strongroom.kms.v1.OriginType
+	11,  // 94: strongroom.kms.v1.KeyMetadata.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
+	10,  // 95: strongroom.kms.v1.KeyMetadata.key_manager:type_name -> strongroom.kms.v1.KeyManagerType
+	1,   // 96: strongroom.kms.v1.KeyMetadata.customer_master_key_spec:type_name -> strongroom.kms.v1.CustomerMasterKeySpec
+	0,   // 97: strongroom.kms.v1.KeyMetadata.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	5,   // 98: strongroom.kms.v1.KeyMetadata.encryption_algorithms:type_name -> strongroom.kms.v1.EncryptionAlgorithmSpec
+	6,   // 99: strongroom.kms.v1.KeyMetadata.signing_algorithms:type_name -> strongroom.kms.v1.SigningAlgorithmSpec
+	8,   // 100: strongroom.kms.v1.KeyMetadata.key_agreement_algorithms:type_name -> strongroom.kms.v1.KeyAgreementAlgorithmSpec
+	144, // 101: strongroom.kms.v1.KeyMetadata.multi_region_configuration:type_name -> strongroom.kms.v1.MultiRegionConfiguration
+	7,   // 102: strongroom.kms.v1.KeyMetadata.mac_algorithms:type_name -> strongroom.kms.v1.MacAlgorithmSpec
+	146, // 103: strongroom.kms.v1.KeyMetadata.xks_key_configuration:type_name -> strongroom.kms.v1.XksKeyConfiguration
+	164, // 104: strongroom.kms.v1.AliasListEntry.creation_date:type_name -> google.protobuf.Timestamp
+	164, // 105: strongroom.kms.v1.AliasListEntry.last_updated_date:type_name -> google.protobuf.Timestamp
+	13,  // 106: strongroom.kms.v1.RecipientInfo.key_encryption_algorithm:type_name -> strongroom.kms.v1.KeyEncryptionMechanism
+	12,  // 107: strongroom.kms.v1.MultiRegionConfiguration.multi_region_key_type:type_name -> strongroom.kms.v1.MultiRegionKeyType
+	145, // 108: strongroom.kms.v1.MultiRegionConfiguration.primary_key:type_name -> strongroom.kms.v1.MultiRegionKey
+	145, // 109: strongroom.kms.v1.MultiRegionConfiguration.replica_keys:type_name -> strongroom.kms.v1.MultiRegionKey
+	164, // 110: strongroom.kms.v1.GrantListEntry.creation_date:type_name -> google.protobuf.Timestamp
+	17,  // 111: strongroom.kms.v1.GrantListEntry.operations:type_name -> strongroom.kms.v1.GrantOperation
+	148, // 112: strongroom.kms.v1.GrantListEntry.constraints:type_name -> strongroom.kms.v1.GrantConstraints
+	162, // 113: strongroom.kms.v1.GrantConstraints.encryption_context_subset:type_name -> strongroom.kms.v1.GrantConstraints.EncryptionContextSubsetEntry
+	163, // 114: strongroom.kms.v1.GrantConstraints.encryption_context_equals:type_name -> strongroom.kms.v1.GrantConstraints.EncryptionContextEqualsEntry
+	23,  // 115: strongroom.kms.v1.RotationsListEntry.import_state:type_name -> strongroom.kms.v1.ImportState
+	24,  // 116: strongroom.kms.v1.RotationsListEntry.key_material_state:type_name -> strongroom.kms.v1.KeyMaterialState
+	11,  // 117: strongroom.kms.v1.RotationsListEntry.expiration_model:type_name -> strongroom.kms.v1.ExpirationModelType
+	164, // 118: strongroom.kms.v1.RotationsListEntry.valid_to:type_name -> google.protobuf.Timestamp
+	164, // 119: strongroom.kms.v1.RotationsListEntry.rotation_date:type_name -> google.protobuf.Timestamp
+	22,  // 120: strongroom.kms.v1.RotationsListEntry.rotation_type:type_name -> strongroom.kms.v1.RotationType
+	18,  // 121: strongroom.kms.v1.CustomKeyStoresListEntry.connection_state:type_name -> strongroom.kms.v1.ConnectionStateType
+	19,  // 122: strongroom.kms.v1.CustomKeyStoresListEntry.connection_error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
+	164, // 123: strongroom.kms.v1.CustomKeyStoresListEntry.creation_date:type_name -> google.protobuf.Timestamp
+	20,  // 124: strongroom.kms.v1.CustomKeyStoresListEntry.custom_key_store_type:type_name -> strongroom.kms.v1.CustomKeyStoreType
+	152, // 125: strongroom.kms.v1.CustomKeyStoresListEntry.xks_proxy_configuration:type_name -> strongroom.kms.v1.XksProxyConfiguration
+	29,  // 126: strongroom.kms.v1.KeyLastUsageData.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
+	164, // 127: strongroom.kms.v1.KeyLastUsageData.timestamp:type_name -> google.protobuf.Timestamp
+	21,  // 128: strongroom.kms.v1.XksProxyConfiguration.connectivity:type_name -> strongroom.kms.v1.XksProxyConnectivityType
+	31,  // 129: strongroom.kms.v1.KeyManagementService.CreateKey:input_type -> strongroom.kms.v1.CreateKeyRequest
+	33,  // 130: strongroom.kms.v1.KeyManagementService.DescribeKey:input_type -> strongroom.kms.v1.DescribeKeyRequest
+	35,  // 131: strongroom.kms.v1.KeyManagementService.ListKeys:input_type -> strongroom.kms.v1.ListKeysRequest
+	37,  // 132: strongroom.kms.v1.KeyManagementService.Encrypt:input_type -> strongroom.kms.v1.EncryptRequest
+	39,  // 133: strongroom.kms.v1.KeyManagementService.Decrypt:input_type -> strongroom.kms.v1.DecryptRequest
+	41,  // 134: strongroom.kms.v1.KeyManagementService.GenerateDataKey:input_type -> strongroom.kms.v1.GenerateDataKeyRequest
+	43,  // 135: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextRequest
+	45,  // 136: strongroom.kms.v1.KeyManagementService.GenerateRandom:input_type -> strongroom.kms.v1.GenerateRandomRequest
+	47,  // 137: strongroom.kms.v1.KeyManagementService.EnableKey:input_type -> strongroom.kms.v1.EnableKeyRequest
+	49,  // 138: strongroom.kms.v1.KeyManagementService.DisableKey:input_type -> strongroom.kms.v1.DisableKeyRequest
+	51,  // 139: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:input_type -> strongroom.kms.v1.UpdateKeyDescriptionRequest
+	53,  // 140: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:input_type -> strongroom.kms.v1.ScheduleKeyDeletionRequest
+	55,  // 141: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:input_type -> strongroom.kms.v1.CancelKeyDeletionRequest
+	57,  // 142: strongroom.kms.v1.KeyManagementService.CreateAlias:input_type -> strongroom.kms.v1.CreateAliasRequest
+	59,  // 143: strongroom.kms.v1.KeyManagementService.UpdateAlias:input_type -> strongroom.kms.v1.UpdateAliasRequest
+	61,  // 144: strongroom.kms.v1.KeyManagementService.DeleteAlias:input_type -> strongroom.kms.v1.DeleteAliasRequest
+	63,  // 145: strongroom.kms.v1.KeyManagementService.ListAliases:input_type -> strongroom.kms.v1.ListAliasesRequest
+	65,  // 146: strongroom.kms.v1.KeyManagementService.ReEncrypt:input_type -> strongroom.kms.v1.ReEncryptRequest
+	67,  // 147: strongroom.kms.v1.KeyManagementService.Sign:input_type -> strongroom.kms.v1.SignRequest
+	69,  // 148: strongroom.kms.v1.KeyManagementService.Verify:input_type -> strongroom.kms.v1.VerifyRequest
+	71,  // 149: strongroom.kms.v1.KeyManagementService.GenerateMac:input_type -> strongroom.kms.v1.GenerateMacRequest
+	73,  // 150: strongroom.kms.v1.KeyManagementService.VerifyMac:input_type -> strongroom.kms.v1.VerifyMacRequest
+	75,  // 151: strongroom.kms.v1.KeyManagementService.GetPublicKey:input_type -> strongroom.kms.v1.GetPublicKeyRequest
+	77,  // 152: strongroom.kms.v1.KeyManagementService.DeriveSharedSecret:input_type -> strongroom.kms.v1.DeriveSharedSecretRequest
+	79,  // 153: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPair:input_type -> strongroom.kms.v1.GenerateDataKeyPairRequest
+	81,  // 154: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPairWithoutPlaintext:input_type -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextRequest
+	83,  // 155: strongroom.kms.v1.KeyManagementService.TagResource:input_type -> strongroom.kms.v1.TagResourceRequest
+	85,  // 156: strongroom.kms.v1.KeyManagementService.UntagResource:input_type -> strongroom.kms.v1.UntagResourceRequest
+	87,  // 157: strongroom.kms.v1.KeyManagementService.ListResourceTags:input_type -> strongroom.kms.v1.ListResourceTagsRequest
+	89,  // 158: strongroom.kms.v1.KeyManagementService.GetKeyPolicy:input_type -> strongroom.kms.v1.GetKeyPolicyRequest
+	91,  // 159: strongroom.kms.v1.KeyManagementService.PutKeyPolicy:input_type -> strongroom.kms.v1.PutKeyPolicyRequest
+	93,  // 160: strongroom.kms.v1.KeyManagementService.ListKeyPolicies:input_type -> strongroom.kms.v1.ListKeyPoliciesRequest
+	95,  // 161: strongroom.kms.v1.KeyManagementService.CreateGrant:input_type -> strongroom.kms.v1.CreateGrantRequest
+	97,  // 162: strongroom.kms.v1.KeyManagementService.ListGrants:input_type -> strongroom.kms.v1.ListGrantsRequest
+	99,  // 163: strongroom.kms.v1.KeyManagementService.ListRetirableGrants:input_type -> strongroom.kms.v1.ListRetirableGrantsRequest
+	101, // 164: strongroom.kms.v1.KeyManagementService.RetireGrant:input_type -> strongroom.kms.v1.RetireGrantRequest
+	103, // 165: strongroom.kms.v1.KeyManagementService.RevokeGrant:input_type -> strongroom.kms.v1.RevokeGrantRequest
+	105, // 166: strongroom.kms.v1.KeyManagementService.EnableKeyRotation:input_type -> strongroom.kms.v1.EnableKeyRotationRequest
+	107, // 167: strongroom.kms.v1.KeyManagementService.DisableKeyRotation:input_type -> strongroom.kms.v1.DisableKeyRotationRequest
+	109, // 168: strongroom.kms.v1.KeyManagementService.GetKeyRotationStatus:input_type -> strongroom.kms.v1.GetKeyRotationStatusRequest
+	111, // 169: strongroom.kms.v1.KeyManagementService.RotateKeyOnDemand:input_type -> strongroom.kms.v1.RotateKeyOnDemandRequest
+	113, // 170: strongroom.kms.v1.KeyManagementService.ListKeyRotations:input_type -> strongroom.kms.v1.ListKeyRotationsRequest
+	115, // 171: strongroom.kms.v1.KeyManagementService.GetKeyLastUsage:input_type -> strongroom.kms.v1.GetKeyLastUsageRequest
+	117, // 172: strongroom.kms.v1.KeyManagementService.GetParametersForImport:input_type -> strongroom.kms.v1.GetParametersForImportRequest
+	119, // 173: strongroom.kms.v1.KeyManagementService.ImportKeyMaterial:input_type -> strongroom.kms.v1.ImportKeyMaterialRequest
+	121, // 174: strongroom.kms.v1.KeyManagementService.DeleteImportedKeyMaterial:input_type -> strongroom.kms.v1.DeleteImportedKeyMaterialRequest
+	123, // 175: strongroom.kms.v1.KeyManagementService.ReplicateKey:input_type -> strongroom.kms.v1.ReplicateKeyRequest
+	125, // 176: strongroom.kms.v1.KeyManagementService.UpdatePrimaryRegion:input_type -> strongroom.kms.v1.UpdatePrimaryRegionRequest
+	127, // 177: strongroom.kms.v1.KeyManagementService.CreateCustomKeyStore:input_type -> strongroom.kms.v1.CreateCustomKeyStoreRequest
+	129, // 178: strongroom.kms.v1.KeyManagementService.DescribeCustomKeyStores:input_type -> strongroom.kms.v1.DescribeCustomKeyStoresRequest
+	131, // 179: strongroom.kms.v1.KeyManagementService.UpdateCustomKeyStore:input_type -> strongroom.kms.v1.UpdateCustomKeyStoreRequest
+	133, // 180: strongroom.kms.v1.KeyManagementService.ConnectCustomKeyStore:input_type -> strongroom.kms.v1.ConnectCustomKeyStoreRequest
+	135, // 181: strongroom.kms.v1.KeyManagementService.DisconnectCustomKeyStore:input_type -> strongroom.kms.v1.DisconnectCustomKeyStoreRequest
+	137, // 182: strongroom.kms.v1.KeyManagementService.DeleteCustomKeyStore:input_type -> strongroom.kms.v1.DeleteCustomKeyStoreRequest
+	32,  // 183: strongroom.kms.v1.KeyManagementService.CreateKey:output_type -> strongroom.kms.v1.CreateKeyResponse
+	34,  // 184: strongroom.kms.v1.KeyManagementService.DescribeKey:output_type -> strongroom.kms.v1.DescribeKeyResponse
+	36,  // 185: strongroom.kms.v1.KeyManagementService.ListKeys:output_type -> strongroom.kms.v1.ListKeysResponse
+	38,  // 186: strongroom.kms.v1.KeyManagementService.Encrypt:output_type -> strongroom.kms.v1.EncryptResponse
+	40,  // 187: strongroom.kms.v1.KeyManagementService.Decrypt:output_type -> strongroom.kms.v1.DecryptResponse
+	42,  // 188: strongroom.kms.v1.KeyManagementService.GenerateDataKey:output_type -> strongroom.kms.v1.GenerateDataKeyResponse
+	44,  // 189: strongroom.kms.v1.KeyManagementService.GenerateDataKeyWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyWithoutPlaintextResponse
+	46,  // 190: strongroom.kms.v1.KeyManagementService.GenerateRandom:output_type -> strongroom.kms.v1.GenerateRandomResponse
+	48,  // 191: strongroom.kms.v1.KeyManagementService.EnableKey:output_type -> strongroom.kms.v1.EnableKeyResponse
+	50,  // 192: strongroom.kms.v1.KeyManagementService.DisableKey:output_type -> strongroom.kms.v1.DisableKeyResponse
+	52,  // 193: strongroom.kms.v1.KeyManagementService.UpdateKeyDescription:output_type -> strongroom.kms.v1.UpdateKeyDescriptionResponse
+	54,  // 194: strongroom.kms.v1.KeyManagementService.ScheduleKeyDeletion:output_type -> strongroom.kms.v1.ScheduleKeyDeletionResponse
+	56,  // 195: strongroom.kms.v1.KeyManagementService.CancelKeyDeletion:output_type -> strongroom.kms.v1.CancelKeyDeletionResponse
+	58,  // 196: strongroom.kms.v1.KeyManagementService.CreateAlias:output_type -> strongroom.kms.v1.CreateAliasResponse
+	60,  // 197: strongroom.kms.v1.KeyManagementService.UpdateAlias:output_type -> strongroom.kms.v1.UpdateAliasResponse
+	62,  // 198: strongroom.kms.v1.KeyManagementService.DeleteAlias:output_type -> strongroom.kms.v1.DeleteAliasResponse
+	64,  // 199: strongroom.kms.v1.KeyManagementService.ListAliases:output_type -> strongroom.kms.v1.ListAliasesResponse
+	66,  // 200: strongroom.kms.v1.KeyManagementService.ReEncrypt:output_type -> strongroom.kms.v1.ReEncryptResponse
+	68,  // 201: strongroom.kms.v1.KeyManagementService.Sign:output_type -> strongroom.kms.v1.SignResponse
+	70,  // 202: strongroom.kms.v1.KeyManagementService.Verify:output_type -> strongroom.kms.v1.VerifyResponse
+	72,  // 203: strongroom.kms.v1.KeyManagementService.GenerateMac:output_type -> strongroom.kms.v1.GenerateMacResponse
+	74,  // 204: strongroom.kms.v1.KeyManagementService.VerifyMac:output_type -> strongroom.kms.v1.VerifyMacResponse
+	76,  // 205: strongroom.kms.v1.KeyManagementService.GetPublicKey:output_type -> strongroom.kms.v1.GetPublicKeyResponse
+	78,  // 206: strongroom.kms.v1.KeyManagementService.DeriveSharedSecret:output_type -> strongroom.kms.v1.DeriveSharedSecretResponse
+	80,  // 207: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPair:output_type -> strongroom.kms.v1.GenerateDataKeyPairResponse
+	82,  // 208: strongroom.kms.v1.KeyManagementService.GenerateDataKeyPairWithoutPlaintext:output_type -> strongroom.kms.v1.GenerateDataKeyPairWithoutPlaintextResponse
+	84,  // 209: strongroom.kms.v1.KeyManagementService.TagResource:output_type -> strongroom.kms.v1.TagResourceResponse
+	86,  // 210: strongroom.kms.v1.KeyManagementService.UntagResource:output_type -> strongroom.kms.v1.UntagResourceResponse
+	88,  // 211: strongroom.kms.v1.KeyManagementService.ListResourceTags:output_type -> strongroom.kms.v1.ListResourceTagsResponse
+	90,  // 212: strongroom.kms.v1.KeyManagementService.GetKeyPolicy:output_type -> strongroom.kms.v1.GetKeyPolicyResponse
+	92,  // 213: strongroom.kms.v1.KeyManagementService.PutKeyPolicy:output_type -> strongroom.kms.v1.PutKeyPolicyResponse
+	94,  // 214: strongroom.kms.v1.KeyManagementService.ListKeyPolicies:output_type -> strongroom.kms.v1.ListKeyPoliciesResponse
+	96,  // 215: strongroom.kms.v1.KeyManagementService.CreateGrant:output_type -> strongroom.kms.v1.CreateGrantResponse
+	98,  // 216: strongroom.kms.v1.KeyManagementService.ListGrants:output_type -> strongroom.kms.v1.ListGrantsResponse
+	100, // 217: strongroom.kms.v1.KeyManagementService.ListRetirableGrants:output_type -> strongroom.kms.v1.ListRetirableGrantsResponse
+	102, // 218: strongroom.kms.v1.KeyManagementService.RetireGrant:output_type -> strongroom.kms.v1.RetireGrantResponse
+	104, // 219: strongroom.kms.v1.KeyManagementService.RevokeGrant:output_type -> strongroom.kms.v1.RevokeGrantResponse
+	106, // 220: strongroom.kms.v1.KeyManagementService.EnableKeyRotation:output_type -> strongroom.kms.v1.EnableKeyRotationResponse
+	108, // 221: strongroom.kms.v1.KeyManagementService.DisableKeyRotation:output_type -> strongroom.kms.v1.DisableKeyRotationResponse
+	110, // 222: strongroom.kms.v1.KeyManagementService.GetKeyRotationStatus:output_type -> strongroom.kms.v1.GetKeyRotationStatusResponse
+	112, // 223: strongroom.kms.v1.KeyManagementService.RotateKeyOnDemand:output_type -> strongroom.kms.v1.RotateKeyOnDemandResponse
+	114, // 224: strongroom.kms.v1.KeyManagementService.ListKeyRotations:output_type -> strongroom.kms.v1.ListKeyRotationsResponse
+	116, // 225: strongroom.kms.v1.KeyManagementService.GetKeyLastUsage:output_type -> strongroom.kms.v1.GetKeyLastUsageResponse
+	118, // 226: strongroom.kms.v1.KeyManagementService.GetParametersForImport:output_type -> strongroom.kms.v1.GetParametersForImportResponse
+	120, // 227: strongroom.kms.v1.KeyManagementService.ImportKeyMaterial:output_type -> strongroom.kms.v1.ImportKeyMaterialResponse
+	122, // 228: strongroom.kms.v1.KeyManagementService.DeleteImportedKeyMaterial:output_type -> strongroom.kms.v1.DeleteImportedKeyMaterialResponse
+	124, // 229: strongroom.kms.v1.KeyManagementService.ReplicateKey:output_type -> strongroom.kms.v1.ReplicateKeyResponse
+	126, // 230: strongroom.kms.v1.KeyManagementService.UpdatePrimaryRegion:output_type -> strongroom.kms.v1.UpdatePrimaryRegionResponse
+	128, // 231: strongroom.kms.v1.KeyManagementService.CreateCustomKeyStore:output_type -> strongroom.kms.v1.CreateCustomKeyStoreResponse
+	130, // 232: strongroom.kms.v1.KeyManagementService.DescribeCustomKeyStores:output_type -> strongroom.kms.v1.DescribeCustomKeyStoresResponse
+	132, // 233: strongroom.kms.v1.KeyManagementService.UpdateCustomKeyStore:output_type -> strongroom.kms.v1.UpdateCustomKeyStoreResponse
+	134, // 234: strongroom.kms.v1.KeyManagementService.ConnectCustomKeyStore:output_type -> strongroom.kms.v1.ConnectCustomKeyStoreResponse
+	136, // 235: strongroom.kms.v1.KeyManagementService.DisconnectCustomKeyStore:output_type -> strongroom.kms.v1.DisconnectCustomKeyStoreResponse
+	138, // 236: strongroom.kms.v1.KeyManagementService.DeleteCustomKeyStore:output_type -> strongroom.kms.v1.DeleteCustomKeyStoreResponse
+	183, // [183:237] is the sub-list for method output_type
+	129, // [129:183] is the sub-list for method input_type
+	129, // [129:129] is the sub-list for extension type_name
+	129, // [129:129] is the sub-list for extension extendee
+	0,   // [0:129] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_kms_v1_kms_proto_init() }
@@ -11360,7 +11501,7 @@ func file_strongroom_kms_v1_kms_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_kms_v1_kms_proto_rawDesc), len(file_strongroom_kms_v1_kms_proto_rawDesc)),
-			NumEnums:      30,
+			NumEnums:      31,
 			NumMessages:   133,
 			NumExtensions: 0,
 			NumServices:   1,
