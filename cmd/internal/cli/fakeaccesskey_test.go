@@ -18,8 +18,8 @@ func fakeAccessKeys() []*operatorv1.AccessKey {
 }
 
 // CreateAccessKey refuses a third one.
-func (o fakeOperator) CreateAccessKey(ctx context.Context, r *operatorv1.CreateAccessKeyRequest) (*operatorv1.CreateAccessKeyResponse, error) {
-	has, err := o.ListAccessKeys(ctx, &operatorv1.ListAccessKeysRequest{Principal: r.Principal})
+func (f fakeOperator) CreateAccessKey(ctx context.Context, r *operatorv1.CreateAccessKeyRequest) (*operatorv1.CreateAccessKeyResponse, error) {
+	has, err := f.ListAccessKeys(ctx, &operatorv1.ListAccessKeysRequest{Principal: r.Principal})
 	if err != nil {
 		return nil, err
 	}
