@@ -6,8 +6,8 @@
 // # Values
 //
 // Members stand under their names in AWS's model. Blobs are base64 with padding,
-// timestamps seconds since 1970 with fractions, enums their spellings. A member
-// that is absent or null is an absent field.
+// timestamps seconds since 1970 to the millisecond, enums their spellings. A
+// member that is absent or null is an absent field.
 //
 // # What is refused
 //

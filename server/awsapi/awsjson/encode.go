@@ -15,8 +15,8 @@ import (
 )
 
 // Append appends msg, which is of the plan's type, to dst as a JSON object:
-// members in the order of the .proto file, absent ones left out, maps sorted by
-// key. It wipes dst's array, and every other one that it outgrows, since they may
+// members in the order of the .proto file, absent ones left out but for the list
+// of a page, maps sorted by key. It wipes dst's array, and every other one that it outgrows, since they may
 // hold secrets; only what it returns is of use afterwards.
 func Append(dst []byte, plan *describe.Message, msg proto.Message) []byte {
 	return appendMessage(dst, plan, msg.ProtoReflect())

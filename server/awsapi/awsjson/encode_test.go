@@ -20,6 +20,8 @@ func TestAppend(t *testing.T) {
 		want string
 	}{
 		{&kmsv1.EnableKeyResponse{}, `{}`},
+		{&kmsv1.ListKeysResponse{Truncated: proto.Bool(false)}, `{"Keys":[],"Truncated":false}`},
+		{&kmsv1.CreateGrantRequest{}, `{}`},
 		{&kmsv1.EncryptResponse{
 			CiphertextBlob:      []byte{0xff, 0xfe},
 			KeyId:               proto.String(keyARN),
