@@ -1,9 +1,9 @@
 package awsapi
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
-	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -13,12 +13,6 @@ import (
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"github.com/strongroom-kms/strongroom/server/awsapi/awsjson"
 )
-
-// usualAnswer is the room for an answer, in bytes, that most need no more than.
-const usualAnswer = 1024
-
-// answers are buffers for answers. They are wiped before they are put back.
-var answers = sync.Pool{New: func() any { return new(make([]byte, 0, usualAnswer)) }}
 
 // answer writes the answer of an operation.
 func (x *exchange) answer(m proto.Message) {
@@ -30,12 +24,10 @@ func (x *exchange) answer(m proto.Message) {
 		x.write(http.StatusOK, []byte("{}"))
 		return
 	}
-	buffer := answers.Get().(*[]byte)
-	body := awsjson.Append((*buffer)[:0], x.method.Response, m)
+	buffer := borrow()
+	body := awsjson.Append(*buffer, x.method.Response, m)
+	defer buffer.giveBack(body)
 	x.write(http.StatusOK, body)
-	clear(body) // it may hold plaintext
-	*buffer = body[:0]
-	answers.Put(buffer)
 }
 
 // fail writes an error as AWS does: its name and its message.
@@ -48,15 +40,22 @@ func (x *exchange) fail(e *keystore.Error) {
 	x.write(rule.HTTPStatus, append(body, '}'))
 }
 
-// write writes a whole answer. Keys and plaintexts are not for caches.
+// uncached are headers that every answer has: keys and plaintexts are not for
+// caches. Their names are as http.Header has them.
+func uncached() http.Header {
+	return http.Header{
+		"Cache-Control": {"no-cache, no-store, must-revalidate, private"},
+		"Expires":       {"0"},
+		"Pragma":        {"no-cache"},
+	}
+}
+
+// write writes a whole answer.
 func (x *exchange) write(status int, body []byte) {
+	own := [...]string{x.id, x.contentType(), strconv.Itoa(len(body))}
 	header := x.w.Header()
-	header.Set("x-amzn-RequestId", x.id)
-	header.Set("Cache-Control", "no-cache, no-store, must-revalidate, private")
-	header.Set("Expires", "0")
-	header.Set("Pragma", "no-cache")
-	header.Set("Content-Type", x.contentType())
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	maps.Copy(header, x.uncached)
+	header["X-Amzn-Requestid"], header["Content-Type"], header["Content-Length"] = own[:1:1], own[1:2:2], own[2:]
 	x.w.WriteHeader(status)
 	if _, err := x.w.Write(body); err != nil {
 		x.log.Debug("the client has not taken its answer", "request_id", x.id, "error", err)
@@ -66,7 +65,7 @@ func (x *exchange) write(status int, body []byte) {
 // contentType is that of the operation; without one, of JSON 1.1.
 func (x *exchange) contentType() string {
 	if x.method == nil {
-		return "application/x-amz-json-1.1"
+		return mediaType + "1.1"
 	}
 	return contentType(x.method)
 }
