@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,8 +10,12 @@ import (
 
 // The Go code in the documentation is code that runs as a test.
 func TestTheDocumentationsCodeRuns(t *testing.T) {
+	files, err := filepath.Glob("../integration/clients/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tested := ""
-	for _, file := range []string{"example_test.go", "tinkkms/example_test.go", "../strongroomtest/docs_test.go"} {
+	for _, file := range append(files, "example_test.go", "tinkkms/example_test.go", "../strongroomtest/docs_test.go") {
 		tested += read(t, file)
 	}
 	block := regexp.MustCompile("(?ms)^```go\n(.*?)^```$")

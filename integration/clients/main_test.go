@@ -9,20 +9,26 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/integration/harness"
 )
 
-// endpoint is where the server that all tests use answers AWS clients, as a URL;
-// dataDir is its data directory, and grpcAddress where it is asked for events.
-var endpoint, dataDir, grpcAddress string
+// binary is the program. endpoint is where the server that most tests use answers
+// AWS clients, as a URL; dataDir is its data directory, and grpcAddress where it is
+// asked for events.
+var binary, endpoint, dataDir, grpcAddress string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	flag.Parse()
+	if err := prepare(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "strongroom-clients-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -44,9 +50,28 @@ func run(m *testing.M) int {
 	return code
 }
 
+// prepare frees this process of the machine's own settings of AWS, which the
+// development server heeds too.
+func prepare() error {
+	if _, err := os.Stat("../../.tools/clients/installed"); err != nil {
+		return fmt.Errorf("the clients are missing: run make clients: %w", err)
+	}
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(
+		os.Setenv("AWS_CONFIG_FILE", os.DevNull),
+		os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull),
+		os.Setenv("AWS_EC2_METADATA_DISABLED", "true"))
+}
+
 // serve builds the program and starts a development server.
 func serve(dir string) (*harness.Server, error) {
-	binary := filepath.Join(dir, "strongroom")
+	binary = filepath.Join(dir, "strongroom")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "./cmd/strongroom")
 	build.Dir = "../.."
 	if out, err := build.CombinedOutput(); err != nil {

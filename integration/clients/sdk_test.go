@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -10,15 +11,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 )
 
-// newClient is what a program does that is told where to go by its environment.
-func newClient(t *testing.T) *kms.Client {
+// newClient is what the tests themselves use the server with.
+func newClient() *kms.Client {
+	return kms.New(kms.Options{
+		BaseEndpoint: &endpoint, Region: "us-east-1",
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}),
+	})
+}
+
+// newKey makes a key and returns its ARN.
+func newKey(t *testing.T) string {
 	t.Helper()
-	inProcess(t)
-	settings, err := config.LoadDefaultConfig(t.Context())
+	made, err := newClient().CreateKey(t.Context(), &kms.CreateKeyInput{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kms.NewFromConfig(settings)
+	return *made.KeyMetadata.Arn
 }
 
 func TestGo(t *testing.T) {
@@ -35,15 +45,20 @@ func TestGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	tenant := map[string]string{"tenant": "acme"}
-	sealed, err := client.Encrypt(ctx, &kms.EncryptInput{KeyId: made.KeyMetadata.Arn, Plaintext: []byte("attack at dawn"), EncryptionContext: tenant})
+	sealed, err := client.Encrypt(ctx, &kms.EncryptInput{
+		KeyId: made.KeyMetadata.Arn, Plaintext: []byte("attack at dawn"), EncryptionContext: tenant,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	opened, err := client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob, EncryptionContext: tenant})
-	if err != nil || string(opened.Plaintext) != "attack at dawn" {
-		t.Errorf("it decrypts to %q, %v", opened.Plaintext, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 
+	if string(opened.Plaintext) != "attack at dawn" {
+		t.Errorf("it decrypts to %q", opened.Plaintext)
+	}
 	_, err = client.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: sealed.CiphertextBlob})
 	if wrong := new(types.InvalidCiphertextException); !errors.As(err, &wrong) {
 		t.Errorf("without its context it decrypts, or gives %v", err)

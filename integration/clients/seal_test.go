@@ -1,8 +1,12 @@
 package clients
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	wrapping "github.com/hashicorp/go-kms-wrapping/v2"
 	"github.com/hashicorp/go-kms-wrapping/wrappers/awskms/v2"
 )
@@ -13,7 +17,10 @@ func TestAutoUnseal(t *testing.T) {
 	inProcess(t)
 	ctx := t.Context()
 	keyARN, rootKey := newKey(t), []byte("0123456789abcdef0123456789abcdef")
-	settings := map[string]string{"kms_key_id": keyARN, "region": "us-east-1", "endpoint": endpoint}
+	if _, err := newClient().CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String("alias/unseal"), TargetKeyId: &keyARN}); err != nil {
+		t.Fatal(err)
+	}
+	settings := settingsOf(t, "seal.hcl")
 
 	seal := awskms.NewWrapper()
 	if _, err := seal.SetConfig(ctx, wrapping.WithConfigMap(settings)); err != nil {
@@ -35,4 +42,18 @@ func TestAutoUnseal(t *testing.T) {
 	if wrapped.KeyInfo.KeyId != keyARN {
 		t.Errorf("the key that wrapped it is %s, want %s", wrapped.KeyInfo.KeyId, keyARN)
 	}
+}
+
+// settingsOf returns what a stanza of a configuration file sets, with the endpoint
+// of the server under test.
+func settingsOf(t *testing.T, file string) map[string]string {
+	t.Helper()
+	settings := make(map[string]string)
+	for _, line := range regexp.MustCompile(`(?m)^ +(\w+) += "(.*)"$`).FindAllStringSubmatch(read(t, file), -1) {
+		settings[line[1]] = strings.ReplaceAll(line[2], documented, endpoint)
+	}
+	if len(settings) != 3 {
+		t.Fatalf("%s sets %v", file, settings)
+	}
+	return settings
 }

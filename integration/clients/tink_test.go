@@ -6,6 +6,8 @@ import (
 
 	"github.com/tink-crypto/tink-go-awskms/v3/integration/awskms"
 	"github.com/tink-crypto/tink-go/v2/aead"
+
+	"github.com/strongroom-kms/strongroom/client/tinkkms"
 )
 
 func TestTink(t *testing.T) {
@@ -43,5 +45,28 @@ func TestTink(t *testing.T) {
 	}
 	if _, err := key.Decrypt(direct, []byte("order 8")); err == nil {
 		t.Error("without an envelope it decrypts as another order")
+	}
+	expectOurs(t, keyARN, sealed, direct)
+}
+
+// expectOurs opens with package client/tinkkms, over gRPC, what Tink's own package
+// has sealed.
+func expectOurs(t *testing.T, keyARN string, sealed, direct []byte) {
+	t.Helper()
+	connection := dial(t)
+	keys, err := tinkkms.NewClient(tinkkms.Scheme, connection.KMS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := keys.GetAEAD(tinkkms.Scheme + keyARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err := key.Decrypt(direct, []byte("order 7")); err != nil || string(opened) != "attack at dawn" {
+		t.Errorf("over gRPC it decrypts to %q, %v", opened, err)
+	}
+	envelope := aead.NewKMSEnvelopeAEAD2(aead.AES256GCMKeyTemplate(), key)
+	if opened, err := envelope.Decrypt(sealed, []byte("order 7")); err != nil || len(opened) != 1<<20 {
+		t.Errorf("over gRPC the envelope decrypts to %d bytes, %v", len(opened), err)
 	}
 }
