@@ -59,7 +59,7 @@ func send(t *testing.T, s *strongroomtest.Server, q request) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it is read to its end
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestARequestIsDoneInTheRegionThatItIsSignedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it is read to its end
 	if body, err := io.ReadAll(res.Body); err != nil || string(body) != `{"Keys":[],"Truncated":false}` {
 		t.Errorf("the other Region has %s, %v", body, err)
 	}

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log"
+	"log" //nolint:depguard // http.Server.ErrorLog is one
 	"net"
 	"net/http"
 	"time"
