@@ -44,11 +44,25 @@ func TestREADME(t *testing.T) {
 	}
 	cmd := exec.CommandContext(within(t, 2*time.Minute), "bash", "-euo", "pipefail", "-c", script.String())
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+clientTools(t)+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("the README's commands: %v\n%s", err, out)
 	}
 	expectOutput(t, blocks, string(out))
+}
+
+// clientTools is where `make clients` puts the AWS command line.
+func clientTools(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../.tools/clients/bin")
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir, "aws"))
+	}
+	if err != nil {
+		t.Fatalf("%v: run make clients", err)
+	}
+	return dir
 }
 
 // fence is a block of code in a text.

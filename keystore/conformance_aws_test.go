@@ -130,7 +130,7 @@ func (d *awsDoor) post(principal string, m *describe.Method, body []byte) (int, 
 	d.must(d.signer.SignHTTP(context.Background(), credentials, r, hex.EncodeToString(sum[:]), "kms", awsRegion, time.Now()))
 	res, err := d.client.Do(r)
 	d.must(err)
-	defer res.Body.Close()
+	defer res.Body.Close() //nolint:errcheck // it has been read
 	answer, err := io.ReadAll(res.Body)
 	d.must(err)
 	if res.Header.Get("x-amzn-RequestId") == "" || res.Header.Get("Content-Type") != "application/x-amz-json-1.1" {

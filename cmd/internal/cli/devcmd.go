@@ -3,6 +3,8 @@ package cli
 import (
 	"cmp"
 	"context"
+	"net"
+	"strconv"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/dev"
 	"github.com/strongroom-kms/strongroom/internal/config"
@@ -13,7 +15,7 @@ import (
 type devCmd struct {
 	DataDir   string `placeholder:"DIR" help:"Where everything is kept (./strongroom-dev)."`
 	Listen    string `placeholder:"HOST:PORT" help:"A loopback address (127.0.0.1:7400; a free port if ephemeral)."`
-	AWSListen string `name:"aws-listen" placeholder:"HOST:PORT" help:"A loopback address for AWS clients (127.0.0.1:7401; a free port if ephemeral)."`
+	AWSListen string `name:"aws-listen" placeholder:"HOST:PORT" help:"A loopback address for AWS clients (the port after that of --listen)."`
 	Account   string `placeholder:"NUMBER" help:"The account number of keys and principals, 12 digits (000000000000)."`
 	Library   string `placeholder:"FILE" help:"The SoftHSM library, if it is not in one of the usual places."`
 	Tour      bool   `help:"Make a first round trip and show what it left in both audit trails."`
@@ -61,15 +63,28 @@ func (c *devCmd) Run(ctx context.Context, p *Process) error {
 	}
 	daemon.TuneGC()
 	if !c.Ephemeral {
-		o.Listen, o.AWSListen = cmp.Or(o.Listen, "127.0.0.1:7400"), cmp.Or(o.AWSListen, "127.0.0.1:7401")
+		o.Listen = cmp.Or(o.Listen, "127.0.0.1:7400")
+		o.AWSListen = cmp.Or(o.AWSListen, nextPort(o.Listen))
 		o.Regions = devserver.AWSRegions()
 		return dev.Run(ctx, o)
 	}
 	if c.DataDir != "" || c.Tour || c.AcceptNewJournal {
 		return usagef("--ephemeral keeps nothing and talks to a program: it takes no --data-dir, --tour or --accept-new-journal")
 	}
-	o.Listen, o.AWSListen = cmp.Or(o.Listen, "127.0.0.1:0"), cmp.Or(o.AWSListen, "127.0.0.1:0")
+	o.Listen = cmp.Or(o.Listen, "127.0.0.1:0")
+	o.AWSListen = cmp.Or(o.AWSListen, nextPort(o.Listen))
 	return dev.RunEphemeral(ctx, o, p.Stdin)
+}
+
+// nextPort is an address with the next port; one with a port that the system
+// chooses is returned as it is.
+func nextPort(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	n, wrong := strconv.ParseUint(port, 10, 16)
+	if err != nil || wrong != nil || n == 0 {
+		return address
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(n+1, 10))
 }
 
 // accessKeyOf is what AWS clients sign with: what the environment has for them, so
