@@ -62,6 +62,10 @@ func fakeGrant(name *string) *kmsv1.GrantListEntry {
 	return &kmsv1.GrantListEntry{
 		KeyId: new(fakeKeyARN), GrantId: new("g1"), Name: name, GranteePrincipal: new("arn:alice"),
 		Operations: []kmsv1.GrantOperation{kmsv1.GrantOperation_GRANT_OPERATION_ENCRYPT, kmsv1.GrantOperation_GRANT_OPERATION_DECRYPT},
+		Constraints: &kmsv1.GrantConstraints{
+			EncryptionContextEquals: map[string]string{"tenant": "acme"},
+			EncryptionContextSubset: map[string]string{"team": "billing", "site": "b"},
+		},
 	}
 }
 

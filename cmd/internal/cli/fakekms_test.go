@@ -184,7 +184,9 @@ func (fakeKMS) CreateKey(_ context.Context, r *kmsv1.CreateKeyRequest) (*kmsv1.C
 }
 
 func (fakeKMS) DescribeKey(_ context.Context, r *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error) {
-	return &kmsv1.DescribeKeyResponse{KeyMetadata: fakeMetadata(nil)}, checkKey(r.GetKeyId())
+	described := fakeMetadata(nil)
+	described.ValidTo = fakeTime()
+	return &kmsv1.DescribeKeyResponse{KeyMetadata: described}, checkKey(r.GetKeyId())
 }
 
 // ListKeys answers three keys, one to a page.

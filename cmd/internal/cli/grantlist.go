@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
@@ -61,9 +63,9 @@ func (c *grantListRetirableCmd) Run(ctx context.Context, p *Process) error {
 func grantTable(w io.Writer, grants []*kmsv1.GrantListEntry) error {
 	rows := make([][]string, len(grants))
 	for i, g := range grants {
-		rows[i] = []string{g.GetGrantId(), g.GetName(), g.GetGranteePrincipal(), operations(g), g.GetKeyId()}
+		rows[i] = []string{g.GetGrantId(), g.GetName(), g.GetGranteePrincipal(), operations(g), constraints(g.GetConstraints()), g.GetKeyId()}
 	}
-	return present.Table(w, []string{"GRANT", "NAME", "GRANTEE", "OPERATIONS", "KEY"}, rows)
+	return present.Table(w, []string{"GRANT", "NAME", "GRANTEE", "OPERATIONS", "ENCRYPTION CONTEXT", "KEY"}, rows)
 }
 
 func operations(g *kmsv1.GrantListEntry) string {
@@ -72,4 +74,25 @@ func operations(g *kmsv1.GrantListEntry) string {
 		names[i] = present.Enum(o)
 	}
 	return strings.Join(names, ",")
+}
+
+// constraints tells the encryption contexts that a grant is for, or nothing if
+// it is for all.
+func constraints(c *kmsv1.GrantConstraints) string {
+	var told []string
+	if pairs := c.GetEncryptionContextEquals(); len(pairs) > 0 {
+		told = append(told, "equals "+sortedPairs(pairs))
+	}
+	if pairs := c.GetEncryptionContextSubset(); len(pairs) > 0 {
+		told = append(told, "has "+sortedPairs(pairs))
+	}
+	return strings.Join(told, ", ")
+}
+
+func sortedPairs(pairs map[string]string) string {
+	told := make([]string, 0, len(pairs))
+	for _, name := range slices.Sorted(maps.Keys(pairs)) {
+		told = append(told, name+"="+pairs[name])
+	}
+	return strings.Join(told, " ")
 }

@@ -85,6 +85,7 @@ func showKey(w io.Writer, k *kmsv1.KeyMetadata) error {
 		{Name: "ARN", Value: k.GetArn()},
 		{Name: "State", Value: present.Enum(k.GetKeyState())},
 		{Name: "Deletion", Value: present.Time(k.GetDeletionDate())},
+		{Name: "Expires", Value: present.Time(k.GetValidTo())},
 		{Name: "Spec", Value: present.Enum(k.GetKeySpec())},
 		{Name: "Usage", Value: present.Enum(k.GetKeyUsage())},
 		{Name: "Origin", Value: present.Enum(k.GetOrigin())},

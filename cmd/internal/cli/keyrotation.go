@@ -86,7 +86,7 @@ on demand a few times only in its life.`
 // Run rotates the key.
 func (c *keyRotationNowCmd) Run(ctx context.Context, p *Process) error {
 	return change(ctx, p, c.requestFlags, kms.RotateKeyOnDemand, &kmsv1.RotateKeyOnDemandRequest{KeyId: c.Key.id()},
-		"The rotation of key %s has begun; `strongroom key rotation list` shows when it is done.", c.Key)
+		"Key %s is rotated: it encrypts with its new material from now on.", c.Key)
 }
 
 type keyRotationListCmd struct {

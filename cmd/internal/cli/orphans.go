@@ -20,7 +20,8 @@ func (*hsmOrphansCmd) Help() string {
 	return `Compares what is in the HSMs now with the metadata, in both directions, and changes nothing.
 The exit status is 3 when an operator has to look at something: a key made for this account and
 Region that no KMS key has, or a KMS key whose material is missing. Keys of other
-applications on the same token are shown and do not count.
+applications on the same token are shown and do not count. Key stores that are not connected
+are not looked at.
 
 Example:
 
@@ -57,7 +58,7 @@ func needsOperator(r *operatorv1.ListHsmOrphansResponse) bool {
 func orphanTables(r *operatorv1.ListHsmOrphansResponse) func(io.Writer) error {
 	return func(w io.Writer) error {
 		if len(r.GetTokenOrphans())+len(r.GetMetadataOrphans()) == 0 {
-			_, err := fmt.Fprintln(w, "Every key in the HSMs belongs to a KMS key, and every KMS key has its material in an HSM.")
+			_, err := fmt.Fprintln(w, nothingOrphaned)
 			return err
 		}
 		if err := tokenOrphans(w, r.GetTokenOrphans()); err != nil {
@@ -71,6 +72,9 @@ func orphanTables(r *operatorv1.ListHsmOrphansResponse) func(io.Writer) error {
 		return metadataOrphans(w, r.GetMetadataOrphans())
 	}
 }
+
+const nothingOrphaned = `Every key in the HSMs belongs to a KMS key, and every KMS key has its material in an HSM.
+Key stores that are not connected were not looked at.`
 
 const foreignOrphansAdvice = `
 Keys of other applications, which are left alone.

@@ -22,6 +22,7 @@ func TestOrphans(t *testing.T) {
 	}{
 		{"none", &operatorv1.ListHsmOrphansResponse{}, 0, []string{
 			"Every key in the HSMs belongs to a KMS key, and every KMS key has its material in an HSM.",
+			"Key stores that are not connected were not looked at.",
 		}},
 		{"of another application", &operatorv1.ListHsmOrphansResponse{TokenOrphans: []*operatorv1.TokenOrphan{foreign}}, 0, []string{
 			"HSM    OBJECT ID  MADE       LABEL",

@@ -48,10 +48,15 @@ func (c *policyListCmd) Run(ctx context.Context, p *Process) error {
 	return askOperator(ctx, p, c.requestFlags, operator.ListIdentityPolicies, new(operatorv1.ListIdentityPoliciesRequest), func(w io.Writer, r *operatorv1.ListIdentityPoliciesResponse) error {
 		rows := make([][]string, len(r.GetPolicies()))
 		for i, policy := range r.GetPolicies() {
-			rows[i] = []string{policy.GetName(), present.Enum(policy.GetSource()), present.Time(policy.GetUpdated())}
+			rows[i] = []string{policy.GetName(), source(policy.GetSource()), present.Time(policy.GetUpdated())}
 		}
 		return present.Table(w, []string{"NAME", "FROM", "UPDATED"}, rows)
 	})
+}
+
+// source says it in the words of the list of principals.
+func source(s operatorv1.PolicySource) string {
+	return strings.ToLower(strings.ReplaceAll(present.Enum(s), "_", " "))
 }
 
 type policyGetCmd struct {
