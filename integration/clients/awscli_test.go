@@ -2,8 +2,6 @@ package clients
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,12 +11,10 @@ import (
 func TestErrorsReadAsThoseOfAWS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "x"), []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	write(t, dir, "x", "x")
 	const unknown = "5c1b6f0e-1f65-4d2a-9f0b-0d5a3c1e7a42"
 	key := newKey(t)
-	mustRun(t, dir, "aws", "kms", "create-alias", "--alias-name", "alias/taken", "--target-key-id", key)
+	mustRun(t, command(t, dir, "aws", "kms", "create-alias", "--alias-name", "alias/taken", "--target-key-id", key))
 	for _, test := range []struct{ command, want string }{
 		{
 			"describe-key --key-id " + unknown,
@@ -61,7 +57,7 @@ func TestListKeysInPages(t *testing.T) {
 		NextToken string
 	}
 	list := func(args ...string) (p page) {
-		out := mustRun(t, t.TempDir(), "aws", append([]string{"kms", "list-keys", "--output", "json"}, args...)...)
+		out := mustRun(t, command(t, t.TempDir(), "aws", append([]string{"kms", "list-keys", "--output", "json"}, args...)...))
 		if err := json.Unmarshal([]byte(out), &p); err != nil {
 			t.Fatal(err)
 		}

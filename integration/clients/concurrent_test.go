@@ -58,8 +58,7 @@ func TestConcurrentCommandLines(t *testing.T) {
 	expectEvents(t, keys)
 }
 
-// createAndEncrypt runs the AWS command line twice. It may be called from a
-// goroutine.
+// createAndEncrypt runs the AWS command line twice.
 func createAndEncrypt(t *testing.T, plaintext string) (made, error) {
 	create := command(t, t.TempDir(), "aws", "kms", "create-key", "--query", "KeyMetadata.Arn", "--output", "text")
 	key, err := create.Output()

@@ -46,3 +46,15 @@ func isIn(t *testing.T, files []string, text string) bool {
 	}
 	return false
 }
+
+// The file that `strongroom dev` writes for a shell has what sh/env.sh has.
+func TestTheDevelopmentServersFilePointsHere(t *testing.T) {
+	t.Parallel()
+	file := read(t, filepath.Join(dataDir, "env"))
+	for _, line := range pointHere(t) {
+		name, value, _ := strings.Cut(line, "=")
+		if want := "export " + name + "='" + value + "'\n"; !strings.Contains(file, want) {
+			t.Errorf("it lacks %q:\n%s", want, file)
+		}
+	}
+}

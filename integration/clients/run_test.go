@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,12 +42,13 @@ func pointHere(t *testing.T) []string {
 }
 
 // environment is that of a client's process: nothing of the machine's own
-// settings of AWS, and no instance metadata.
+// settings of AWS, no instance metadata, and no second attempt, which would hide
+// that the first has failed.
 func environment(t *testing.T) []string {
 	t.Helper()
 	tools := toolsDir(t)
 	path := strings.Join([]string{filepath.Dir(binary), filepath.Join(tools, "clients", "bin"), tools, "/usr/local/bin", "/usr/bin", "/bin"}, ":")
-	return append(pointHere(t), "PATH="+path, "HOME="+t.TempDir(), "AWS_EC2_METADATA_DISABLED=true")
+	return append(pointHere(t), "PATH="+path, "HOME="+t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1")
 }
 
 // inProcess points the clients of this process here.
@@ -68,36 +70,27 @@ func command(t *testing.T, dir, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// mustRun returns what a client prints, which has to succeed.
-func mustRun(t *testing.T, dir, name string, args ...string) string {
+// example is the command that runs a copy, in dir, of a file of sh/, python/ or js/.
+func example(t *testing.T, dir, file string, args ...string) *exec.Cmd {
+	t.Helper()
+	copyExample(t, dir, file)
+	run := map[string][]string{".sh": {"bash", "-euo", "pipefail"}, ".py": {"python"}, ".mjs": {"node"}}[filepath.Ext(file)]
+	if run == nil {
+		t.Fatalf("nothing runs %s", file)
+	}
+	return command(t, dir, run[0], slices.Concat(run[1:], []string{filepath.Base(file)}, args)...)
+}
+
+// mustRun returns what a command prints, which has to succeed.
+func mustRun(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	var stderr strings.Builder
-	cmd := command(t, dir, name, args...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, &stderr)
+		t.Fatalf("%s: %v\n%s%s", cmd, err, out, &stderr)
 	}
 	return string(out)
-}
-
-// example runs a copy of a file of sh/, python/ or js/ in a directory of its own
-// and returns what it prints.
-func example(t *testing.T, file string, args ...string) string {
-	t.Helper()
-	dir, name := t.TempDir(), filepath.Base(file)
-	copyExample(t, dir, file)
-	switch filepath.Ext(file) {
-	case ".sh":
-		return mustRun(t, dir, "bash", append([]string{"-euo", "pipefail", name}, args...)...)
-	case ".py":
-		return mustRun(t, dir, "python", append([]string{name}, args...)...)
-	case ".mjs":
-		return mustRun(t, dir, "node", append([]string{name}, args...)...)
-	default:
-		t.Fatalf("nothing runs %s", file)
-		return ""
-	}
 }
 
 // copyExample puts an example into dir; for JavaScript also its packages, which
