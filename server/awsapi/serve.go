@@ -8,6 +8,7 @@ import (
 	"log" //nolint:depguard // http.Server.ErrorLog is one
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -38,36 +39,69 @@ type ServeConfig struct {
 }
 
 // Serve answers requests on the listener, which it closes, until ctx ends; then
-// requests in flight finish. It fails only if the listener does.
+// requests in flight finish, for at most DrainTimeout. It returns when none is
+// being answered any more, with an error only if the listener failed.
 func Serve(ctx context.Context, lis net.Listener, c ServeConfig) error {
-	s := &http.Server{
-		Handler:           c.Handler,
+	outlived := &outlived{Handler: c.Handler}
+	s := newServer(c, outlived)
+	served := make(chan error, 1)
+	go func() { served <- serve(s, netutil.LimitListener(lis, c.MaxConnections)) }()
+	select {
+	case err := <-served:
+		served <- err
+	case <-ctx.Done():
+	}
+	drain(ctx, s, c)
+	outlived.end()
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving AWS clients on %v: %w", lis.Addr(), err)
+	}
+	return nil
+}
+
+func newServer(c ServeConfig, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		TLSConfig:         c.TLS,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    server.MaxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: server.MaxStreams},
 		ErrorLog:          standardLog(c.Logger),
 	}
-	served := make(chan error, 1)
-	go func() { served <- serve(s, netutil.LimitListener(lis, c.MaxConnections)) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serving AWS clients on %v: %w", lis.Addr(), err)
-	case <-ctx.Done():
-	}
+}
+
+// drain lets requests in flight finish, and cuts off those that do not in time.
+func drain(ctx context.Context, s *http.Server, c ServeConfig) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTimeout)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
 		c.Logger.Warn("requests in flight did not finish in time and are cut off", "timeout", c.DrainTimeout)
 		_ = s.Close()
 	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving AWS clients on %v: %w", lis.Addr(), err)
-	}
-	return nil
 }
+
+// outlived is a handler whose end can be awaited. http.Server.Close ends the
+// connections, and with them the contexts of requests, but awaits no handler:
+// their events would be written to a trail that is closed.
+type outlived struct {
+	http.Handler
+	running sync.RWMutex // read-locked by each request
+}
+
+// ServeHTTP is part of http.Handler.
+func (o *outlived) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !o.running.TryRLock() { // it has ended
+		panic(http.ErrAbortHandler)
+	}
+	defer o.running.RUnlock()
+	o.Handler.ServeHTTP(w, r)
+}
+
+// end returns when no request is being answered. None is from then on.
+func (o *outlived) end() { o.running.Lock() }
 
 func serve(s *http.Server, lis net.Listener) error {
 	if s.TLSConfig == nil {
