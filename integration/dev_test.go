@@ -51,11 +51,16 @@ func TestDevSaysWhatToPaste(t *testing.T) {
 		t.Fatalf("the banner says nothing to paste:\n%s", server.Stdout)
 	}
 	script, more, _ := strings.Cut(script, "strongroom events tail\n")
+	_, forAWS, _ := strings.Cut(more, "the file above tells them so:\n")
+	forAWS, more, _ = strings.Cut(forAWS, "A custom key store on a token of its own:\n")
 	if got := shell(t, script); got != "hello\n" {
 		t.Errorf("the pasted commands print %q, want hello", got)
 	}
 	more, _, _ = strings.Cut(more, "Ctrl-C")
 	environment, _, _ := strings.Cut(script, "KEY=")
+	if got := shell(t, "PATH="+clientTools(t)+":$PATH\n"+environment+forAWS); !strings.Contains(got, `"KeyState": "Enabled"`) {
+		t.Errorf("the pasted command for AWS prints %q, want a key", got)
+	}
 	if got := shell(t, environment+more); !strings.HasPrefix(got, "Key store cks-") {
 		t.Errorf("the pasted commands print %q, want a key store", got)
 	}

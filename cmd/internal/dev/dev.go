@@ -114,12 +114,14 @@ Strongroom serves on %s. To use it, paste into another shell:
     echo 'hello' | strongroom encrypt --key "$KEY" | strongroom decrypt
     strongroom events tail
 
-    strongroom key-store create --name second --cluster ` + clusterID + ` \
-        --trust-anchor "$` + clusterVariable + `/ca.pem" --password-file "$` + clusterVariable + `/pin"
-
 AWS clients reach it on http://%s; the file above tells them so:
 
     aws kms create-key
+
+A custom key store on a token of its own:
+
+    strongroom key-store create --name second --cluster ` + clusterID + ` \
+        --trust-anchor "$` + clusterVariable + `/ca.pem" --password-file "$` + clusterVariable + `/pin"
 
 Ctrl-C stops it; the next start has the same keys.
 `
