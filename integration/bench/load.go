@@ -44,22 +44,10 @@ type load struct {
 
 func runLoad(ctx context.Context, o options, stdout io.Writer) error {
 	inFlight := o.inFlight[0]
-	l := &load{key: o.child.kmsKey, answers: make([][]pair, inFlight)}
-	for range min(inFlight, connections) {
-		c, err := harness.Dial(o.child.address, o.child.ca, &harness.Identity{Cert: o.child.cert, Key: o.child.key})
-		if err != nil {
-			return err
-		}
-		defer c.Close() //nolint:errcheck // all calls are over
-		l.clients = append(l.clients, c)
-		l.callers = append(l.callers, grpcCaller{client: c, key: o.child.kmsKey})
-	}
-	if o.child.awsAddress != "" {
-		aws, err := newAWSCaller(o.child, inFlight)
-		if err != nil {
-			return err
-		}
-		l.callers = []caller{aws}
+	l, err := newLoad(o.child, inFlight)
+	defer l.close()
+	if err != nil {
+		return err
 	}
 	work, err := l.work(ctx, o.child.operation)
 	if err != nil {
@@ -74,6 +62,31 @@ func runLoad(ctx context.Context, o options, stdout io.Writer) error {
 		return fmt.Errorf("checking the answers of %s: %w", o.child.operation, err)
 	}
 	return printResult(stdout, t)
+}
+
+// newLoad connects. What it returns is to be closed, with an error too.
+func newLoad(c childOptions, inFlight int) (*load, error) {
+	l := &load{key: c.kmsKey, answers: make([][]pair, inFlight)}
+	for range min(inFlight, connections) {
+		client, err := harness.Dial(c.address, c.ca, &harness.Identity{Cert: c.cert, Key: c.key})
+		if err != nil {
+			return l, err
+		}
+		l.clients = append(l.clients, client)
+		l.callers = append(l.callers, grpcCaller{client: client, key: c.kmsKey})
+	}
+	if c.awsAddress == "" {
+		return l, nil
+	}
+	aws, err := newAWSCaller(c, inFlight)
+	l.callers = []caller{aws}
+	return l, err
+}
+
+func (l *load) close() {
+	for _, c := range l.clients {
+		c.Close() //nolint:errcheck // all calls are over
+	}
 }
 
 func (l *load) work(ctx context.Context, operation string) (func(context.Context, int) error, error) {
