@@ -3,9 +3,9 @@ package clients
 import (
 	"encoding/base64"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -13,67 +13,63 @@ import (
 	"github.com/strongroom-kms/strongroom/integration/harness"
 )
 
-// made is a key of one command line and what another encrypted with it.
-type made struct {
-	key, plaintext string
-	ciphertext     []byte
-}
+// createAndEncrypt prints the ARN of a new key, and its first argument encrypted
+// under it.
+const createAndEncrypt = `
+KEY=$(aws kms create-key --query KeyMetadata.Arn --output text)
+echo "$KEY"
+aws kms encrypt --key-id "$KEY" --plaintext "$1" --query CiphertextBlob --output text
+`
 
 // Twelve users at a time lose nothing: each key that was answered is listed, what
 // it encrypted decrypts to what was encrypted, and each request has its event.
 func TestConcurrentCommandLines(t *testing.T) {
-	const users = 12
-	results := make(chan made, users)
-	var wg sync.WaitGroup
-	for user := range users {
-		wg.Go(func() {
-			m, err := createAndEncrypt(t, fmt.Sprintf("from user %d", user))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			results <- m
-		})
+	type user struct {
+		command        *exec.Cmd
+		stdout, stderr strings.Builder
 	}
-	wg.Wait()
-	close(results)
-	if len(results) != users {
-		t.Fatalf("%d of %d were answered", len(results), users)
+	users := make([]user, 12)
+	for i := range users {
+		u := &users[i]
+		u.command = command(t, t.TempDir(), "bash", "-euo", "pipefail", "-c", createAndEncrypt, "bash", fmt.Sprint("from user ", i))
+		u.command.Stdout, u.command.Stderr = &u.stdout, &u.stderr
+		if err := u.command.Start(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	client := newClient()
-	listed := listKeys(t, client)
-	var keys []string
-	for m := range results {
-		if !slices.Contains(listed, m.key) {
-			t.Errorf("%s is not listed", m.key)
+	keys := make([]string, len(users))
+	for i := range users {
+		u := &users[i]
+		if err := u.command.Wait(); err != nil {
+			t.Fatalf("user %d: %v\n%s", i, err, &u.stderr)
 		}
-		opened, err := client.Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: m.ciphertext, KeyId: &m.key})
-		if err != nil {
-			t.Errorf("%q does not decrypt: %v", m.plaintext, err)
-		} else if string(opened.Plaintext) != m.plaintext {
-			t.Errorf("%q decrypts to %q", m.plaintext, opened.Plaintext)
+		key, blob, _ := strings.Cut(strings.TrimSpace(u.stdout.String()), "\n")
+		expectPlaintext(t, key, blob, fmt.Sprint("from user ", i))
+		keys[i] = key
+	}
+	listed := listKeys(t, newClient())
+	for _, key := range keys {
+		if !slices.Contains(listed, key) {
+			t.Errorf("%s is not listed", key)
 		}
-		keys = append(keys, m.key)
 	}
 	expectEvents(t, keys)
 }
 
-// createAndEncrypt runs the AWS command line twice.
-func createAndEncrypt(t *testing.T, plaintext string) (made, error) {
-	create := command(t, t.TempDir(), "aws", "kms", "create-key", "--query", "KeyMetadata.Arn", "--output", "text")
-	key, err := create.Output()
+// expectPlaintext decrypts, with the key that has to be its own, what the AWS
+// command line has printed.
+func expectPlaintext(t *testing.T, key, ciphertext, want string) {
+	t.Helper()
+	blob, err := base64.StdEncoding.DecodeString(ciphertext)
 	if err != nil {
-		return made{}, fmt.Errorf("%s: creating a key: %w", plaintext, err)
+		t.Fatalf("the ciphertext is %q: %v", ciphertext, err)
 	}
-	m := made{key: strings.TrimSpace(string(key)), plaintext: plaintext}
-	encrypt := command(t, t.TempDir(), "aws", "kms", "encrypt", "--key-id", m.key,
-		"--plaintext", plaintext, "--query", "CiphertextBlob", "--output", "text")
-	blob, err := encrypt.Output()
+	opened, err := newClient().Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: blob, KeyId: &key})
 	if err != nil {
-		return made{}, fmt.Errorf("%s: encrypting: %w", plaintext, err)
+		t.Errorf("%q does not decrypt: %v", want, err)
+	} else if string(opened.Plaintext) != want {
+		t.Errorf("%q decrypts to %q", want, opened.Plaintext)
 	}
-	m.ciphertext, err = base64.StdEncoding.DecodeString(strings.TrimSpace(string(blob)))
-	return m, err
 }
 
 func listKeys(t *testing.T, client *kms.Client) []string {
