@@ -70,7 +70,7 @@ func (k *Keystore) orphans(ctx context.Context, hsms map[string]HSM) (*operatorv
 			return !slices.ContainsFunc(again, func(a hsmpool.Object) bool { return a.HSM == o.HSM && bytes.Equal(a.ID, o.ID) })
 		})
 	}
-	res := new(operatorv1.ListHsmOrphansResponse)
+	res := &operatorv1.ListHsmOrphansResponse{SkippedKeyStores: k.regions.customStoresBeside(hsms)}
 	for _, o := range unknown {
 		res.TokenOrphans = append(res.TokenOrphans, k.describeObject(o))
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +80,39 @@ func TestAStartSaysHowTokenAndMetadataDiffer(t *testing.T) {
 	}
 	s.closeParts()
 	s.start()
+}
+
+func TestOrphansAreNotLookedForInStoresThatAreNotConnected(t *testing.T) {
+	s := newService(t)
+	s.initToken()
+	for _, id := range []string{clusterID, otherCluster} {
+		s.with = append(s.with, s.newCluster(id, newAnchor(t)))
+	}
+	r := s.openRegions(virginia, ireland)
+	t.Cleanup(func() { s.closeRegions(r) })
+	ids := map[string]string{}
+	for i, region := range r.Names() {
+		k, _ := r.Region(region)
+		res, err := k.CreateCustomKeyStore(s.as(admin), createRequest(s.with[i]))
+		s.must(err)
+		ids[region] = res.GetCustomKeyStoreId()
+	}
+	skipped := func() []string {
+		t.Helper()
+		res, err := r.Operator().ListHsmOrphans(s.as(auditor), &operatorv1.ListHsmOrphansRequest{})
+		s.must(err)
+		return res.GetSkippedKeyStores()
+	}
+	want := slices.Sorted(maps.Values(ids))
+	if diff := cmp.Diff(want, skipped()); diff != "" {
+		t.Errorf("stores of two Regions, never connected (-want +got):\n%s", diff)
+	}
+	s.Keystore = r.Default()
+	s.connectStore(ids[virginia])
+	s.awaitState(ids[virginia], connected)
+	if diff := cmp.Diff([]string{ids[ireland]}, skipped()); diff != "" {
+		t.Errorf("one is connected (-want +got):\n%s", diff)
+	}
 }
 
 func TestAnOrphanWithOurLabelIsOurs(t *testing.T) {

@@ -196,6 +196,20 @@ func (r *Regions) hsms() map[string]HSM {
 	return all
 }
 
+// customStoresBeside returns the ids, in order, of the custom key stores of all
+// Regions whose HSMs are not among those that are given.
+func (r *Regions) customStoresBeside(hsms map[string]HSM) (ids []string) {
+	for _, k := range r.stores {
+		for _, id := range k.view.storeIDs() {
+			if _, given := hsms[id]; !given {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // scopeOf returns the account and the Region that a metadata path begins with.
 func scopeOf(path string) scope {
 	account, rest, _ := strings.Cut(path, "/")

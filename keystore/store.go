@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -103,6 +104,13 @@ func (v *view) customStore(id string) *customStore {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.stores.values[id]
+}
+
+// storeIDs returns the ids of all custom key stores, in order.
+func (v *view) storeIDs() []string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return slices.Clone(v.stores.order)
 }
 
 // storePage returns up to limit custom key stores whose ids come after a given

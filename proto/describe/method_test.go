@@ -52,7 +52,7 @@ func TestOperatorOperations(t *testing.T) {
 			out: "Hsms: list<struct HsmDescription>",
 		},
 		"ListHsmOrphans": {
-			out: "TokenOrphans: list<struct TokenOrphan>; MetadataOrphans: list<struct MetadataOrphan>",
+			out: "TokenOrphans: list<struct TokenOrphan>; MetadataOrphans: list<struct MetadataOrphan>; SkippedKeyStores: list<string>",
 		},
 		"Backup": {
 			out: "Chunk: blob",

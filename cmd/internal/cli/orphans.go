@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	"github.com/strongroom-kms/strongroom/cmd/internal/present"
@@ -21,7 +22,8 @@ func (*hsmOrphansCmd) Help() string {
 The exit status is 3 when an operator has to look at something: a key made for this account and
 Region that no KMS key has, or a KMS key whose material is missing. Keys of other
 applications on the same token are shown and do not count. Key stores that are not connected
-are not looked at.
+are not looked at: they are named, and do not change the exit status, because a key store may
+be disconnected on purpose for as long as its owner likes.
 
 Example:
 
@@ -57,24 +59,40 @@ func needsOperator(r *operatorv1.ListHsmOrphansResponse) bool {
 
 func orphanTables(r *operatorv1.ListHsmOrphansResponse) func(io.Writer) error {
 	return func(w io.Writer) error {
-		if len(r.GetTokenOrphans())+len(r.GetMetadataOrphans()) == 0 {
-			_, err := fmt.Fprintln(w, nothingOrphaned)
+		if err := bothOrphans(w, r); err != nil {
 			return err
 		}
-		if err := tokenOrphans(w, r.GetTokenOrphans()); err != nil {
-			return err
-		}
-		if len(r.GetTokenOrphans()) > 0 && len(r.GetMetadataOrphans()) > 0 {
-			if _, err := fmt.Fprintln(w); err != nil {
-				return err
-			}
-		}
-		return metadataOrphans(w, r.GetMetadataOrphans())
+		return skippedKeyStores(w, r.GetSkippedKeyStores())
 	}
 }
 
-const nothingOrphaned = `Every key in the HSMs belongs to a KMS key, and every KMS key has its material in an HSM.
-Key stores that are not connected were not looked at.`
+func bothOrphans(w io.Writer, r *operatorv1.ListHsmOrphansResponse) error {
+	if len(r.GetTokenOrphans())+len(r.GetMetadataOrphans()) == 0 {
+		_, err := fmt.Fprintln(w, nothingOrphaned)
+		return err
+	}
+	if err := tokenOrphans(w, r.GetTokenOrphans()); err != nil {
+		return err
+	}
+	if len(r.GetTokenOrphans()) > 0 && len(r.GetMetadataOrphans()) > 0 {
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+	}
+	return metadataOrphans(w, r.GetMetadataOrphans())
+}
+
+const nothingOrphaned = `Every key in the HSMs belongs to a KMS key, and every KMS key has its material in an HSM.`
+
+// skippedKeyStores names the key stores of which nothing else that is printed
+// tells anything.
+func skippedKeyStores(w io.Writer, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "\nNot looked at, because they are not connected: key stores %s.\n", present.Printable(strings.Join(ids, ", ")))
+	return err
+}
 
 const foreignOrphansAdvice = `
 Keys of other applications, which are left alone.

@@ -22,7 +22,6 @@ func TestOrphans(t *testing.T) {
 	}{
 		{"none", &operatorv1.ListHsmOrphansResponse{}, 0, []string{
 			"Every key in the HSMs belongs to a KMS key, and every KMS key has its material in an HSM.",
-			"Key stores that are not connected were not looked at.",
 		}},
 		{"of another application", &operatorv1.ListHsmOrphansResponse{TokenOrphans: []*operatorv1.TokenOrphan{foreign}}, 0, []string{
 			"HSM    OBJECT ID  MADE       LABEL",
@@ -52,6 +51,32 @@ func TestOrphans(t *testing.T) {
 			}
 			if got := run(t.Context(), variables, "", "hsm", "orphans", "--json"); got.status != tc.status || got.stdout[0] != '{' {
 				t.Errorf("with --json: status %d, want %d: %s", got.status, tc.status, got.stdout)
+			}
+		})
+	}
+}
+
+func TestOrphansNamesTheKeyStoresThatWereNotLookedAt(t *testing.T) {
+	foreign := []*operatorv1.TokenOrphan{{HsmId: new("hsm-a"), ObjectId: new("0a0b"), Label: new("vpn"), Ours: new(false)}}
+	tests := []struct {
+		name    string
+		orphans *operatorv1.ListHsmOrphansResponse
+		want    string // the last line, or that there is none about it
+	}{
+		{"all were", &operatorv1.ListHsmOrphansResponse{}, ""},
+		{"all were, with orphans", &operatorv1.ListHsmOrphansResponse{TokenOrphans: foreign}, ""},
+		{"two were not", &operatorv1.ListHsmOrphansResponse{SkippedKeyStores: []string{"cks-1", "cks-2"}}, "key stores cks-1, cks-2."},
+		{"one was not, with orphans", &operatorv1.ListHsmOrphansResponse{TokenOrphans: foreign, SkippedKeyStores: []string{"cks-1"}}, "key stores cks-1."},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			got := run(t.Context(), startFakeOperator(t, fakeOperator{orphans: tc.orphans}), "", "hsm", "orphans")
+			if got.status != 0 {
+				t.Errorf("status %d: a disconnected key store is no orphan", got.status)
+			}
+			_, named, _ := strings.Cut(got.stdout, "Not looked at, because they are not connected: ")
+			if strings.TrimSpace(named) != tc.want {
+				t.Errorf("names %q, want %q, in\n%s", named, tc.want, got.stdout)
 			}
 		})
 	}

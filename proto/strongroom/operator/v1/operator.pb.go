@@ -841,8 +841,12 @@ type ListHsmOrphansResponse struct {
 	TokenOrphans []*TokenOrphan `protobuf:"bytes,1,rep,name=token_orphans,json=tokenOrphans" json:"token_orphans,omitempty"`
 	// Key material that a KMS key should have and no HSM has.
 	MetadataOrphans []*MetadataOrphan `protobuf:"bytes,2,rep,name=metadata_orphans,json=metadataOrphans" json:"metadata_orphans,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The ids of the custom key stores, of all Regions, that are not connected and
+	// so were not looked at: what they have in excess or lack is not among the
+	// orphans.
+	SkippedKeyStores []string `protobuf:"bytes,3,rep,name=skipped_key_stores,json=skippedKeyStores" json:"skipped_key_stores,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ListHsmOrphansResponse) Reset() {
@@ -885,6 +889,13 @@ func (x *ListHsmOrphansResponse) GetTokenOrphans() []*TokenOrphan {
 func (x *ListHsmOrphansResponse) GetMetadataOrphans() []*MetadataOrphan {
 	if x != nil {
 		return x.MetadataOrphans
+	}
+	return nil
+}
+
+func (x *ListHsmOrphansResponse) GetSkippedKeyStores() []string {
+	if x != nil {
+		return x.SkippedKeyStores
 	}
 	return nil
 }
@@ -2438,10 +2449,11 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\tmechanism\x18\x04 \x01(\tR\tmechanism\x12\x14\n" +
 	"\x05means\x18\x05 \x01(\tR\x05means\x12\x18\n" +
 	"\amissing\x18\x06 \x01(\tR\amissing\"\x17\n" +
-	"\x15ListHsmOrphansRequest\"\xb5\x01\n" +
+	"\x15ListHsmOrphansRequest\"\xe3\x01\n" +
 	"\x16ListHsmOrphansResponse\x12H\n" +
 	"\rtoken_orphans\x18\x01 \x03(\v2#.strongroom.operator.v1.TokenOrphanR\ftokenOrphans\x12Q\n" +
-	"\x10metadata_orphans\x18\x02 \x03(\v2&.strongroom.operator.v1.MetadataOrphanR\x0fmetadataOrphans\"k\n" +
+	"\x10metadata_orphans\x18\x02 \x03(\v2&.strongroom.operator.v1.MetadataOrphanR\x0fmetadataOrphans\x12,\n" +
+	"\x12skipped_key_stores\x18\x03 \x03(\tR\x10skippedKeyStores\"k\n" +
 	"\vTokenOrphan\x12\x15\n" +
 	"\x06hsm_id\x18\x01 \x01(\tR\x05hsmId\x12\x1b\n" +
 	"\tobject_id\x18\x02 \x01(\tR\bobjectId\x12\x14\n" +
