@@ -39,12 +39,13 @@ type load struct {
 	key     string
 	clients []*harness.Client
 	callers []caller
+	closers []io.Closer
 	answers [][]pair // of each goroutine
 }
 
 func runLoad(ctx context.Context, o options, stdout io.Writer) error {
 	inFlight := o.inFlight[0]
-	l, err := newLoad(o.child, inFlight)
+	l, err := newLoad(ctx, o.child, inFlight)
 	defer l.close()
 	if err != nil {
 		return err
@@ -65,26 +66,34 @@ func runLoad(ctx context.Context, o options, stdout io.Writer) error {
 }
 
 // newLoad connects. What it returns is to be closed, with an error too.
-func newLoad(c childOptions, inFlight int) (*load, error) {
+func newLoad(ctx context.Context, c childOptions, inFlight int) (*load, error) {
 	l := &load{key: c.kmsKey, answers: make([][]pair, inFlight)}
 	for range min(inFlight, connections) {
 		client, err := harness.Dial(c.address, c.ca, &harness.Identity{Cert: c.cert, Key: c.key})
 		if err != nil {
 			return l, err
 		}
+		l.closers = append(l.closers, client)
 		l.clients = append(l.clients, client)
 		l.callers = append(l.callers, grpcCaller{client: client, key: c.kmsKey})
 	}
 	if c.awsAddress == "" {
 		return l, nil
 	}
-	aws, err := newAWSCaller(c, inFlight)
-	l.callers = []caller{aws}
-	return l, err
+	l.callers = nil
+	for range inFlight {
+		aws, err := newAWSCaller(ctx, c)
+		if err != nil {
+			return l, err
+		}
+		l.closers = append(l.closers, aws.conn)
+		l.callers = append(l.callers, aws)
+	}
+	return l, nil
 }
 
 func (l *load) close() {
-	for _, c := range l.clients {
+	for _, c := range l.closers {
 		c.Close() //nolint:errcheck // all calls are over
 	}
 }

@@ -2,8 +2,9 @@ package harness
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
-	"net/http"
+	"net"
 	"regexp"
 
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
@@ -40,14 +41,15 @@ func (c *Client) NewAccessKey(ctx context.Context, principal string) (AccessKey,
 	return AccessKey{ID: answer.GetAccessKey().GetAccessKeyId(), Secret: answer.GetSecretAccessKey()}, nil
 }
 
-// HTTPClient returns a client of HTTP/1.1 over TLS that keeps so many connections
-// open. It shows no certificate.
-func HTTPClient(caCert string, connections int) (*http.Client, error) {
+// DialTLS connects to a server for HTTP/1.1, and shows it no certificate.
+func DialTLS(ctx context.Context, address, caCert string) (net.Conn, error) {
 	config, err := tlsConfig(caCert, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig: config, MaxIdleConns: connections, MaxIdleConnsPerHost: connections, DisableCompression: true,
-	}}, nil
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", address, err)
+	}
+	return conn, nil
 }
