@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
@@ -18,8 +19,6 @@ import (
 type Request struct {
 	// Method is gRPC's full name of a method of KMS.
 	Method string
-	// Refusal is what to record and to answer instead of doing it; nil to do it.
-	Refusal *keystore.Error
 	// Decode reads the request's message. It fails with a *keystore.Error.
 	Decode func(proto.Message) error
 	// Answer takes the answer, whose secrets are overwritten when it returns.
@@ -36,14 +35,15 @@ func (s *Server) Invoke(ctx context.Context, r Request) *keystore.Error {
 // inProcess does requests without gRPC's transport.
 type inProcess struct {
 	methods   map[string]grpc.MethodHandler
-	fallback  kmsv1.KeyManagementServiceServer // for callers without a Region
-	regions   map[string]kmsv1.KeyManagementServiceServer
+	fallback  kmsv1.KeyManagementServiceServer            // for callers without a Region
+	regions   map[string]kmsv1.KeyManagementServiceServer // nil: there is the fallback only
 	chain     grpc.UnaryServerInterceptor
 	wiper     wiper
 	errs      *errorTranslator
 	admission *admission
 	rejecter  rejecter
 	deadline  time.Duration
+	logger    hclog.Logger
 }
 
 func newInProcess(c Config, errs *errorTranslator, a *admission) *inProcess {
@@ -51,7 +51,7 @@ func newInProcess(c Config, errs *errorTranslator, a *admission) *inProcess {
 	p := &inProcess{
 		methods: map[string]grpc.MethodHandler{}, fallback: c.KMS, regions: c.Regions,
 		chain: chained(wiper(c.Wipe).unary, log.unary, rec.unary), wiper: c.Wipe,
-		errs: errs, admission: a, rejecter: rejecter{c.Reject}, deadline: c.DefaultDeadline,
+		errs: errs, admission: a, rejecter: rejecter{c.Reject}, deadline: c.DefaultDeadline, logger: c.Logger,
 	}
 	kms := kmsv1.KeyManagementService_ServiceDesc
 	for _, m := range kms.Methods {
@@ -75,15 +75,12 @@ func (p *inProcess) invoke(ctx context.Context, r Request) *keystore.Error {
 	ctx, cancel := context.WithTimeout(ctx, p.deadline)
 	defer cancel()
 	caller, _ := keystore.CallerFrom(ctx)
-	at, full := p.admission.take(caller.Principal, r.Method)
+	at, refusal := p.admission.take(caller.Principal, r.Method)
 	if at.pool == nil {
-		return full
+		return refusal
 	}
 	defer at.leave()
-	if full != nil {
-		r.Refusal = full
-	}
-	ctx = context.WithValue(ctx, arrivalKey{}, &arrival{end: func(error) { cancel() }, refusal: r.Refusal})
+	ctx = context.WithValue(ctx, arrivalKey{}, &arrival{end: func(error) { cancel() }, refusal: refusal})
 	answer, err := p.do(ctx, caller.Region, r)
 	if err != nil {
 		return p.errs.explain(ctx, r.Method, err)
@@ -105,9 +102,11 @@ func (p *inProcess) do(ctx context.Context, region string, r Request) (any, erro
 			Kind: annotationsv1.ErrorKind_ERROR_KIND_UNKNOWN_OPERATION, Message: "Unknown operation: " + r.Method,
 		})
 	}
-	service := p.fallback
-	if of, listed := p.regions[region]; listed {
-		service = of
+	service, ok := p.service(region)
+	if !ok {
+		return nil, p.rejecter.reject(ctx, r.Method, &keystore.Error{
+			Kind: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, Message: fmt.Sprintf("This server does not have the Region %q.", region),
+		})
 	}
 	decode := func(v any) error {
 		in, ok := v.(*incoming)
@@ -118,8 +117,29 @@ func (p *inProcess) do(ctx context.Context, region string, r Request) (any, erro
 		if !ok {
 			return fmt.Errorf("%s decodes into a %T", r.Method, in.message)
 		}
-		in.err = r.Decode(message)
+		in.err = p.decode(ctx, r, message)
 		return nil
 	}
 	return handler(service, ctx, decode, p.chain)
+}
+
+// service returns what does the requests of a Region.
+func (p *inProcess) service(region string) (kmsv1.KeyManagementServiceServer, bool) {
+	if region == "" || p.regions == nil {
+		return p.fallback, true
+	}
+	service, ok := p.regions[region]
+	return service, ok
+}
+
+// decode reads a request's message, which no interceptor sees yet: what panics is
+// recovered here.
+func (p *inProcess) decode(ctx context.Context, r Request, into proto.Message) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			caller, _ := keystore.CallerFrom(ctx)
+			err = keystore.AsError(keystore.LogPanic(p.logger, v, r.Method, caller.RequestID))
+		}
+	}()
+	return r.Decode(into)
 }
