@@ -55,7 +55,8 @@ func openAWSDoor(t testing.TB, k *keystore.Keystore) keystore.Door {
 	t.Helper()
 	handler, err := awsapi.NewHandler(awsapi.Config{
 		API: k.Describe(), Operations: startServer(t, k),
-		Verifier: sigv4.New(sigv4.Config{Service: "kms", Credentials: everybody{}, Region: func(name string) bool { return name == awsRegion }}),
+		Verifier:    sigv4.New(sigv4.Config{Service: "kms", Credentials: everybody{}, Region: func(name string) bool { return name == awsRegion }}),
+		MaxArriving: 64,
 	})
 	if err != nil {
 		t.Fatal(err)

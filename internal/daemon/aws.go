@@ -15,7 +15,9 @@ func (d *daemon) serveAWS(ctx context.Context) error {
 		Credentials: accessKeys{d.keystore},
 		Region:      func(name string) bool { _, ok := d.keystore.Region(name); return ok },
 	})
-	handler, err := awsapi.NewHandler(awsapi.Config{API: d.keystore.Describe(), Operations: d.server, Verifier: verifier, Logger: logger})
+	handler, err := awsapi.NewHandler(awsapi.Config{
+		API: d.keystore.Describe(), Operations: d.server, Verifier: verifier, MaxArriving: d.config.Limits.MaxConnections, Logger: logger,
+	})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -50,12 +51,23 @@ func uncached() http.Header {
 	}
 }
 
+// An answer that net/http cannot buffer, in bytes, is sent before write returns:
+// a client may be no slower than patience to take it, since the request keeps its
+// place among those in flight.
+const (
+	bufferedAnswer = 2 << 10
+	patience       = 15 * time.Second
+)
+
 // write writes a whole answer.
 func (x *exchange) write(status int, body []byte) {
 	own := [...]string{x.id, x.contentType(), strconv.Itoa(len(body))}
 	header := x.w.Header()
 	maps.Copy(header, x.uncached)
 	header["X-Amzn-Requestid"], header["Content-Type"], header["Content-Length"] = own[:1:1], own[1:2:2], own[2:]
+	if len(body) > bufferedAnswer {
+		_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(patience)) // its connection is gone if that fails
+	}
 	x.w.WriteHeader(status)
 	if _, err := x.w.Write(body); err != nil {
 		x.log.Debug("the client has not taken its answer", "request_id", x.id, "error", err)

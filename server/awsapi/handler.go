@@ -36,6 +36,10 @@ type Config struct {
 	API        *describe.API
 	Operations Operations
 	Verifier   Verifier
+	// MaxArriving is how many requests are read and verified at once; further ones
+	// are refused. As many as there may be connections are enough for HTTP/1.1, and
+	// bound what strangers, with many requests on one of HTTP/2, keep in memory.
+	MaxArriving int
 	// Logger takes the log; nil is silence.
 	Logger hclog.Logger
 }
@@ -45,6 +49,7 @@ type handler struct {
 	api        *describe.API
 	operations Operations
 	verifier   Verifier
+	arriving   chan struct{} // has a value for each request that is read or verified
 	log        hclog.Logger
 	suites     map[uint16]string // names of cipher suites
 	uncached   http.Header       // of every answer
@@ -53,21 +58,23 @@ type handler struct {
 // NewHandler returns the endpoint, which answers every path and method: AWS has
 // errors of its own for the wrong ones.
 func NewHandler(c Config) (http.Handler, error) {
-	if c.API == nil || c.Operations == nil || c.Verifier == nil {
-		return nil, errors.New("awsapi: API, Operations and Verifier are needed")
+	if c.API == nil || c.Operations == nil || c.Verifier == nil || c.MaxArriving <= 0 {
+		return nil, errors.New("awsapi: API, Operations, Verifier and MaxArriving are needed")
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
 	return &handler{
 		api: c.API, operations: c.Operations, verifier: c.Verifier, log: c.Logger,
-		suites: cipherSuites(), uncached: uncached(),
+		arriving: make(chan struct{}, c.MaxArriving),
+		suites:   cipherSuites(), uncached: uncached(),
 	}, nil
 }
 
 // ServeHTTP is part of http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{handler: h, w: w, r: r, id: uuid.NewString()}
+	defer x.recovered()
 	if err := x.serve(); err != nil {
 		x.fail(err)
 	}
@@ -91,12 +98,8 @@ func (x *exchange) serve() *keystore.Error {
 	}
 	x.method = method
 	buffer := borrow()
-	body, err := x.body(*buffer)
+	body, caller, err := x.arrive(*buffer)
 	defer func() { buffer.giveBack(body) }() // a message decoded from it shares none of it
-	if err != nil {
-		return err
-	}
-	caller, err := x.caller(body)
 	if err != nil {
 		return err
 	}
@@ -107,8 +110,40 @@ func (x *exchange) serve() *keystore.Error {
 	})
 }
 
+// recovered answers a request whose handling has panicked. Package server has
+// answered already what panics in an operation; and net/http would log the value,
+// which may hold a secret.
+func (x *exchange) recovered() {
+	if v := recover(); v != nil {
+		x.fail(keystore.AsError(keystore.LogPanic(x.log, v, "a request of an AWS client", x.id)))
+	}
+}
+
+// arrive reads the body, to the end of dst, and finds out who has sent it. Until
+// then it may be anybody, so that only so many do it at once.
+func (x *exchange) arrive(dst []byte) ([]byte, keystore.Caller, *keystore.Error) {
+	select {
+	case x.arriving <- struct{}{}:
+		defer func() { <-x.arriving }()
+	default:
+		return dst, keystore.Caller{}, &keystore.Error{
+			Kind:    annotationsv1.ErrorKind_ERROR_KIND_THROTTLING,
+			Message: "The server is at its limit of requests that are arriving at the same time (limits.max_connections). Try again later.",
+		}
+	}
+	body, err := x.body(dst)
+	if err != nil {
+		return body, keystore.Caller{}, err
+	}
+	caller, err := x.caller(body)
+	return body, caller, err
+}
+
 // route finds the operation.
 func (x *exchange) route() (*describe.Method, *keystore.Error) {
+	if len(x.r.Header["Origin"]) > 0 {
+		return nil, errWebPage()
+	}
 	if x.r.Method == http.MethodPost && x.r.URL.Path == "/" {
 		m := x.api.Target(x.r.Header.Get("X-Amz-Target"))
 		if m != nil && isContentType(x.r.Header.Get("Content-Type"), m) {
@@ -116,6 +151,13 @@ func (x *exchange) route() (*describe.Method, *keystore.Error) {
 		}
 	}
 	return nil, &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_UNKNOWN_OPERATION}
+}
+
+// errWebPage refuses what a web page asks. A page whose own host name has come to
+// mean this machine is not kept by the browser from sending anything, and the
+// access key of a development server is no secret. No other client has an Origin.
+func errWebPage() *keystore.Error {
+	return &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED, Message: "Requests of web pages are not answered."}
 }
 
 // mediaType is what begins the content type of a service's requests and answers;
@@ -158,7 +200,8 @@ func (x *exchange) refused(err error) *keystore.Error {
 	if e, ok := errors.AsType[*sigv4.Error](err); ok {
 		return &keystore.Error{Kind: e.Kind, Message: e.Message}
 	}
-	x.log.Error("a signature could not be verified", "request_id", x.id, "error", err)
+	// The key store has said so once; who sends such requests may be anybody.
+	x.log.Debug("a signature could not be verified", "request_id", x.id, "error", err)
 	return keystore.AsError(err)
 }
 
