@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -80,12 +81,18 @@ func newStoredAccessKey(r *storagev1.AccessKeyRecord, revision uint64) (*storedA
 	}, nil
 }
 
+// openTimeout is how long a request waits for the secret of its access key. It has
+// no deadline of its own yet: it may be a stranger's.
+const openTimeout = 10 * time.Second
+
 // open returns the secret. Only one request at a time asks the HSM for it, and
 // none after one that has got it.
 func (a *storedAccessKey) open(ctx context.Context, k *Keystore) (string, error) {
 	if known := a.secret.Load(); known != nil {
 		return *known, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	select {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
@@ -231,6 +232,16 @@ func TestWhoWaitsForASecretWaitsNoLongerThanItsRequest(t *testing.T) {
 	cancel()
 	_, err := s.regions.AccessKey(ctx, id)
 	expectKind(t, err, annotationsv1.ErrorKind_ERROR_KIND_REQUEST_ABORTED, "cancelled")
+}
+
+// A request without a deadline waits no longer than for an operation.
+func TestNobodyWaitsForEverForASecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &storedAccessKey{turn: make(chan struct{}, 1)}
+		a.turn <- struct{}{} // another request that gets no answer
+		_, err := a.open(t.Context(), nil)
+		expectKind(t, err, annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT, "The HSM did not answer in time.")
+	})
 }
 
 // On another token the secrets are lost, which is said, and once; all access keys
