@@ -10,9 +10,13 @@ import (
 
 // appendPath appends the canonical path: without dot segments and repeated
 // slashes, and encoded once more, since it was encoded already when it was sent.
-// (Only Amazon S3 does neither.)
+// (Only Amazon S3 does neither.) A URI that is no path, such as "kms:Decrypt", is
+// one that nobody signs.
 func appendPath(dst []byte, u *url.URL) []byte {
 	sent := u.EscapedPath()
+	if u.Opaque != "" {
+		sent = u.Opaque
+	}
 	if sent == "/" {
 		return append(dst, '/')
 	}
