@@ -20,15 +20,16 @@ import (
 
 // fakes are what is behind the endpoint.
 type fakes struct {
-	verify func(*http.Request, []byte) (sigv4.Signed, error)
+	verify func() (sigv4.Signed, error)
 	invoke func(context.Context, server.Request) *keystore.Error
 }
 
-func (f fakes) Verify(r *http.Request, body []byte) (sigv4.Signed, error) {
+func (f fakes) Verify(_ *http.Request, read func() ([]byte, error)) (sigv4.Signed, error) {
 	if f.verify == nil {
-		return sigv4.Signed{}, nil
+		_, err := read()
+		return sigv4.Signed{}, err
 	}
-	return f.verify(r, body)
+	return f.verify()
 }
 
 func (f fakes) Invoke(ctx context.Context, r server.Request) *keystore.Error {
@@ -86,7 +87,7 @@ func TestWebPagesAreNotAnswered(t *testing.T) {
 
 func TestAPanicIsAnsweredAndItsValueIsNotLogged(t *testing.T) {
 	for name, f := range map[string]fakes{
-		"of the verifier": {verify: func(*http.Request, []byte) (sigv4.Signed, error) { panic("hunter2") }},
+		"of the verifier": {verify: func() (sigv4.Signed, error) { panic("hunter2") }},
 		"of the encoder": {invoke: func(_ context.Context, r server.Request) *keystore.Error {
 			r.Answer(nil)
 			return nil

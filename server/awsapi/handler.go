@@ -28,7 +28,7 @@ type Operations interface {
 // Verifier finds out who has signed a request. *sigv4.Verifier is one; its errors
 // are *sigv4.Error.
 type Verifier interface {
-	Verify(r *http.Request, body []byte) (sigv4.Signed, error)
+	Verify(r *http.Request, read func() ([]byte, error)) (sigv4.Signed, error)
 }
 
 // Config is what the endpoint needs; all of it but Logger.
@@ -120,7 +120,8 @@ func (x *exchange) recovered() {
 }
 
 // arrive reads the body, to the end of dst, and finds out who has sent it. Until
-// then it may be anybody, so that only so many do it at once.
+// then it may be anybody, so that only so many do it at once. The body is to be
+// wiped also if it fails.
 func (x *exchange) arrive(dst []byte) ([]byte, keystore.Caller, *keystore.Error) {
 	select {
 	case x.arriving <- struct{}{}:
@@ -131,12 +132,15 @@ func (x *exchange) arrive(dst []byte) ([]byte, keystore.Caller, *keystore.Error)
 			Message: "The server is at its limit of requests that are arriving at the same time (limits.max_connections). Try again later.",
 		}
 	}
-	body, err := x.body(dst)
-	if err != nil {
-		return body, keystore.Caller{}, err
-	}
-	caller, err := x.caller(body)
-	return body, caller, err
+	body := dst
+	caller, refusal := x.caller(func() ([]byte, error) {
+		var failed *keystore.Error
+		if body, failed = x.body(dst); failed != nil {
+			return nil, failed
+		}
+		return body, nil
+	})
+	return body, caller, refusal
 }
 
 // route finds the operation.
@@ -178,8 +182,8 @@ func isContentType(header string, m *describe.Method) bool {
 }
 
 // caller finds out who has signed the request.
-func (x *exchange) caller(body []byte) (keystore.Caller, *keystore.Error) {
-	signed, err := x.verifier.Verify(x.r, body)
+func (x *exchange) caller(read func() ([]byte, error)) (keystore.Caller, *keystore.Error) {
+	signed, err := x.verifier.Verify(x.r, read)
 	if err != nil {
 		return keystore.Caller{}, x.refused(err)
 	}
@@ -194,14 +198,14 @@ func (x *exchange) caller(body []byte) (keystore.Caller, *keystore.Error) {
 	}, nil
 }
 
-// refused is the answer to a request that is not signed as it must be, or whose
-// access key cannot be had.
+// refused is the answer to a request that is not signed as it must be, whose
+// access key cannot be had, or whose body cannot be read.
 func (x *exchange) refused(err error) *keystore.Error {
 	if e, ok := errors.AsType[*sigv4.Error](err); ok {
 		return &keystore.Error{Kind: e.Kind, Message: e.Message}
 	}
 	// The key store has said so once; who sends such requests may be anybody.
-	x.log.Debug("a signature could not be verified", "request_id", x.id, "error", err)
+	x.log.Debug("a request could not be verified", "request_id", x.id, "error", err)
 	return keystore.AsError(err)
 }
 

@@ -12,7 +12,7 @@
 // What a proxy may add or change (User-Agent, X-Amzn-Trace-Id) need not be signed.
 // A repeated request is accepted again while its date is: that is so at AWS too.
 //
-// Neither the body is hashed nor the query parsed before the access key is known.
+// Neither the body is read nor the query parsed before the access key is known.
 //
 // # Order of the checks
 //

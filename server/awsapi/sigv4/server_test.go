@@ -66,7 +66,7 @@ func verifying(v *sigv4.Verifier, proto string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
-			_, err = v.Verify(r, body)
+			_, err = v.Verify(r, reading(body))
 		}
 		if err != nil || r.Proto != proto {
 			http.Error(w, r.Proto+": "+errText(err), http.StatusForbidden)

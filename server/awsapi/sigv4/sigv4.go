@@ -78,9 +78,10 @@ type Signed struct {
 	Region string
 }
 
-// Verify verifies the signature of a request, whose body the caller has read. An
-// *Error is for the client; another error is why the access key cannot be had.
-func (v *Verifier) Verify(r *http.Request, body []byte) (Signed, error) {
+// Verify verifies the signature of a request. Its body is read once its access key
+// is known to be one: strangers' bodies are not. An *Error is for the client; another
+// error is why the access key cannot be had, or that of read as it is.
+func (v *Verifier) Verify(r *http.Request, read func() ([]byte, error)) (Signed, error) {
 	auth, err := parseAuthorization(r)
 	if err != nil {
 		return Signed{}, err
@@ -103,6 +104,10 @@ func (v *Verifier) Verify(r *http.Request, body []byte) (Signed, error) {
 	}
 	if err != nil {
 		return Signed{}, fmt.Errorf("looking the access key up: %w", err) // without its id, in whose place some put the secret
+	}
+	body, err := read()
+	if err != nil {
+		return Signed{}, err
 	}
 	if !v.matches(r, body, signature{auth, at, scope}, credential.Secret) {
 		return Signed{}, errMismatch

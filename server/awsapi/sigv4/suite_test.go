@@ -131,7 +131,7 @@ func TestSuite(t *testing.T) {
 				Region: func(name string) bool { return name == "us-east-1" },
 				Now:    func() time.Time { return time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC) },
 			})
-			signed, err := v.Verify(r, []byte(test.body))
+			signed, err := v.Verify(r, reading([]byte(test.body)))
 			want := sigv4.Signed{AccessKeyID: "AKIDEXAMPLE", Principal: "suite", Region: "us-east-1"}
 			if err != nil || signed != want {
 				t.Errorf("got %+v, %v", signed, err)
