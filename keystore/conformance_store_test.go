@@ -132,8 +132,11 @@ func (c *storesByState) stateRows() (rows []conformanceRow) {
 }
 
 func badStoreState(id string, state kmsv1.ConnectionStateType) answer {
-	return answer{annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_INVALID_STATE,
-		fmt.Sprintf("The custom key store %s is %s, which is not valid for this operation.", id, describe.WireName(state)), connectionStates}
+	said := fmt.Sprintf("The custom key store %s is %s, which is not valid for this operation.", id, describe.WireName(state))
+	if state == failed {
+		said += " Disconnect it first."
+	}
+	return answer{annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_INVALID_STATE, said, connectionStates}
 }
 
 // changeRows connect, disconnect and delete, the refused ones first.

@@ -214,7 +214,7 @@ func TestConnectionStatesAllowWhatAWSAllows(t *testing.T) {
 		t.Errorf("a disconnected store has the error code %v", e.GetConnectionErrorCode())
 	}
 	_, err := s.DeleteCustomKeyStore(s.as(admin), &kmsv1.DeleteCustomKeyStoreRequest{CustomKeyStoreId: &id})
-	expectKind(t, err, annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_HAS_CMKS, "1 KMS keys")
+	expectKind(t, err, annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_HAS_CMKS, "still has KMS keys: 1.")
 }
 
 func TestADeletedStoreLeavesNothingInTheDefaultHSM(t *testing.T) {

@@ -85,9 +85,14 @@ func (k *Keystore) related(s *customStore, cluster string) error {
 }
 
 // invalidStoreState refuses what the state of a store's connection does not allow.
+// From FAILED there is only one way, which the message says.
 func invalidStoreState(s *customStore, state kmsv1.ConnectionStateType) error {
+	wayOut := ""
+	if state == failed {
+		wayOut = " Disconnect it first."
+	}
 	return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_INVALID_STATE,
-		"The custom key store %s is %s, which is not valid for this operation.", s.id, describe.WireName(state))
+		"The custom key store %s is %s, which is not valid for this operation.%s", s.id, describe.WireName(state), wayOut)
 }
 
 // DeleteCustomKeyStore forgets a disconnected custom key store that has no KMS
@@ -113,7 +118,7 @@ func (k *Keystore) storeDeletable(s *customStore) error {
 		return invalidStoreState(s, state)
 	}
 	if n := k.view.keysIn(s.id); n > 0 {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_HAS_CMKS, "The custom key store %s still has %d KMS keys.", s.id, n)
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_HAS_CMKS, "The custom key store %s still has KMS keys: %d.", s.id, n)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/audit"
@@ -48,11 +49,20 @@ func (c *auditVerifyCmd) Run(p *Process) error {
 	return auditReport(p.Stdout, report)
 }
 
+// recordKinds counts the records of a journal by their kinds.
+func recordKinds(r audit.Report) string {
+	return strings.Join([]string{
+		present.Count(r.Events, "API event", "API events"),
+		present.Count(r.Intents, "intent", "intents"),
+		present.Count(r.HSMEntries, "HSM entry", "HSM entries"),
+	}, ", ")
+}
+
 func auditReport(w io.Writer, r audit.Report) error {
 	fields := []present.Field{
 		{Name: "Journal", Value: fmt.Sprint(r.Journal)},
-		{Name: "Records", Value: fmt.Sprintf("%d good, in %d segments", r.Records, r.Segments)},
-		{Name: "Of these", Value: fmt.Sprintf("%d API events, %d intents, %d HSM entries", r.Events, r.Intents, r.HSMEntries)},
+		{Name: "Records", Value: fmt.Sprintf("%d good, in %s", r.Records, present.Count(r.Segments, "segment", "segments"))},
+		{Name: "Of these", Value: recordKinds(r)},
 		{Name: "Head", Value: fmt.Sprint(r.Head)},
 	}
 	if r.Records > 0 {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 
+	"github.com/strongroom-kms/strongroom/client"
 	"github.com/strongroom-kms/strongroom/cmd/internal/connect"
 	"github.com/strongroom-kms/strongroom/cmd/internal/sealfile"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -106,11 +108,21 @@ func (c *decryptCmd) Run(ctx context.Context, p *Process) error {
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
 		answer, err := client.KMS.Decrypt(ctx, request)
 		if err != nil {
-			return err
+			return c.hinted(err)
 		}
 		defer clear(answer.GetPlaintext())
 		return c.write(p, answer.GetPlaintext())
 	})
+}
+
+// hinted says what may be missing where a server takes for damage that a
+// ciphertext does not name its key, as that of an RSA key does not.
+func (c *decryptCmd) hinted(err error) error {
+	refused, ok := client.AsError(err)
+	if !ok || refused.Name != "InvalidCiphertextException" || c.Key != "" {
+		return err
+	}
+	return fmt.Errorf("%w; the ciphertext of an RSA key needs --key and --algorithm", err)
 }
 
 // readCiphertext reads a ciphertext blob that is in base64 or as it is.

@@ -240,7 +240,7 @@ func TestAuditVerify(t *testing.T) {
 	s.stop()
 	after := run(t.Context(), nil, "", "audit", "verify", dir)
 	for name, got := range map[string]result{"beside the server": beside, "after it": after} {
-		if got.status != 0 || !strings.Contains(got.stdout, "1 API events") {
+		if got.status != 0 || !strings.Contains(got.stdout, "1 API event,") {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

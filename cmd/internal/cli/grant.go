@@ -81,6 +81,17 @@ type grantRetireCmd struct {
 	requestFlags
 }
 
+// Help is part of kong's HelpProvider.
+func (*grantRetireCmd) Help() string {
+	return `A grant is retired by its retiring principal, by its grantee if RetireGrant is one of its
+operations, and by whom a policy allows it.
+
+Examples:
+
+    strongroom grant retire --token $TOKEN
+    strongroom grant retire --key $KEY_ARN --grant $GRANT`
+}
+
 // Run retires the grant.
 func (c *grantRetireCmd) Run(ctx context.Context, p *Process) error {
 	if (c.Token == "") == (c.Grant == "") || (c.Key == "") != (c.Grant == "") {

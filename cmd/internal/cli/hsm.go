@@ -28,7 +28,8 @@ func (*hsmInfoCmd) Help() string {
 mechanism that it needs and where it is done: in the token; in token and worker, such as raw
 RSA in the token and its padding in the worker; or in worker memory, through which an imported
 key then passes. The first time the server tests all of it, with keys of a session; that takes
-some seconds of the token's time and leaves entries in the HSM's log.
+some seconds of the token's time and leaves entries in the HSM's log: also failed ones, of what
+the token cannot do.
 
 Example:
 
@@ -96,9 +97,10 @@ func hsmFields(h *operatorv1.HsmDescription) []present.Field {
 		{Name: "Library", Value: words(h.GetLibraryPath(), h.GetLibraryDescription(), h.GetLibraryVersion())},
 		{Name: "Profile", Value: h.GetProfile()},
 		{Name: "Keys", Value: fmt.Sprint(h.GetKeys())},
-		{Name: "Worker", Value: fmt.Sprintf("process %d, %d sessions, %d requests in flight", h.GetWorkerPid(), h.GetSessions(), h.GetInFlight())},
+		{Name: "Worker", Value: fmt.Sprintf("process %d, %s, %s in flight", h.GetWorkerPid(),
+			present.Count(h.GetSessions(), "session", "sessions"), present.Count(h.GetInFlight(), "request", "requests"))},
 		{Name: "Ready since", Value: present.Time(h.GetReadySince())},
-		{Name: "Starts", Value: fmt.Sprintf("%d in all, %d restarts of this server's", h.GetRebootCounter(), h.GetRestarts())},
+		{Name: "Starts", Value: fmt.Sprintf("%d in all; %s since this server started", h.GetRebootCounter(), present.Count(h.GetRestarts(), "restart", "restarts"))},
 	}
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -67,7 +68,7 @@ type keyImportMaterialCmd struct {
 	Key         keyID                    `arg:"" help:"The key's id or ARN."`
 	Input       string                   `arg:"" optional:"" default:"-" help:"The file with the wrapped material, in base64 or as it is; - is standard input."`
 	Token       string                   `placeholder:"FILE" required:"" help:"The file with the import token."`
-	ValidTo     *time.Time               `placeholder:"TIME" help:"When the material is deleted, such as 2027-01-31T00:00:00Z; without it never."`
+	ValidTo     moment                   `placeholder:"TIME" help:"When the material is deleted, such as 2027-01-31T00:00:00Z; without it never."`
 	Type        choice[kmsv1.ImportType] `placeholder:"TYPE" help:"NEW_KEY_MATERIAL or EXISTING_KEY_MATERIAL."`
 	Material    string                   `placeholder:"ID" help:"Which of the key's materials is imported again."`
 	Description string                   `help:"What the material is."`
@@ -89,13 +90,30 @@ func (c *keyImportMaterialCmd) Run(ctx context.Context, p *Process) error {
 		KeyMaterialId: given(c.Material), KeyMaterialDescription: given(c.Description),
 		ExpirationModel: kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_DOES_NOT_EXPIRE.Enum(),
 	}
-	if c.ValidTo != nil {
-		request.ValidTo = timestamppb.New(*c.ValidTo)
+	if !c.ValidTo.IsZero() {
+		request.ValidTo = timestamppb.New(c.ValidTo.Time)
 		request.ExpirationModel = kmsv1.ExpirationModelType_EXPIRATION_MODEL_TYPE_KEY_MATERIAL_EXPIRES.Enum()
 	}
 	return ask(ctx, p, c.requestFlags, kms.ImportKeyMaterial, request, func(w io.Writer, r *kmsv1.ImportKeyMaterialResponse) error {
-		return materialTable(w, r.GetKeyId(), r.GetKeyMaterialId())
+		if err := materialTable(w, r.GetKeyId(), r.GetKeyMaterialId()); err != nil || c.Type.value != kmsv1.ImportType_IMPORT_TYPE_NEW_KEY_MATERIAL {
+			return err
+		}
+		_, err := fmt.Fprintf(w, "If the key had other material already, `strongroom key rotation now %s` makes this its current one.\n", c.Key)
+		return err
 	})
+}
+
+// moment is a flag with a time; the zero one is none.
+type moment struct{ time.Time }
+
+// UnmarshalText is part of encoding.TextUnmarshaler.
+func (m *moment) UnmarshalText(text []byte) error {
+	at, err := time.Parse(time.RFC3339, string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a time such as 2027-01-31T00:00:00Z", text)
+	}
+	m.Time = at
+	return nil
 }
 
 type keyImportDeleteCmd struct {

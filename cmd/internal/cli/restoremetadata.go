@@ -130,7 +130,7 @@ func printChanges(w io.Writer, changes []audit.Change) error {
 	for _, c := range changes {
 		rows = append(rows, []string{c.Time.UTC().Format(time.RFC3339), c.EventName, cmp.Or(c.KeyARN, c.ResourceARN), c.RequestID, outcomeOf(c)})
 	}
-	fmt.Fprintf(w, "\nThe metadata lacks what these %d changes after the backup did:\n\n", len(rows))
+	fmt.Fprintf(w, "\nThe metadata lacks what was done after the backup, %s:\n\n", present.Count(len(rows), "change", "changes"))
 	return present.Table(w, []string{"TIME", "CHANGE", "OF", "REQUEST ID", "RESULT"}, rows)
 }
 

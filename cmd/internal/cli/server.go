@@ -83,7 +83,7 @@ func checkPolicies(p *Process, files map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		_, _, err := daemon.ReadPolicy(name, files[name])
 		if errors.Is(err, fs.ErrNotExist) {
-			if _, err := fmt.Fprintf(p.Stderr, "the policy %q is not checked: %s is not there\n", name, files[name]); err != nil {
+			if _, err := fmt.Fprintf(p.Stderr, "the policy %q is not checked: %s is not there; where it is not, the server does not start\n", name, files[name]); err != nil {
 				return err
 			}
 			continue
