@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -267,7 +268,8 @@ func (fakeOperator) StreamHsmLog(r *operatorv1.StreamHsmLogRequest, s grpc.Serve
 	for i := range records(r.Last) {
 		text := fmt.Sprintf("Sequence No : 0x%x\nOpcode : CN_LOGIN (0xd)\n", i)
 		entry := fmt.Sprintf(`{"hsm":%q,"sequenceNo":%d}`, r.GetHsmId(), i)
-		if err := s.Send(&operatorv1.StreamHsmLogResponse{Text: &text, EntryJson: &entry}); err != nil {
+		id := cmp.Or(r.GetHsmId(), []string{"hsm-a", "hsm-a", "hsm-b"}[i])
+		if err := s.Send(&operatorv1.StreamHsmLogResponse{HsmId: &id, Text: &text, EntryJson: &entry}); err != nil {
 			return err
 		}
 	}

@@ -129,8 +129,9 @@ type hsmLogShowCmd struct {
 // Help is part of kong's HelpProvider.
 func (*hsmLogShowCmd) Help() string {
 	return `Every management command that an HSM was sent has left one entry, in the form of
-AWS CloudHSM's audit log. With --json an entry also has the id of the request that
-caused it.
+AWS CloudHSM's audit log. Each HSM has a log of its own: without --hsm a line such as
+"==> hsm-abcdefghijk <==" says from where on the entries are those of which HSM. With --json
+an entry also has the id of the request that caused it.
 
 Examples:
 
@@ -164,12 +165,19 @@ func hsmLog(ctx context.Context, p *Process, client *connect.Client, asJSON bool
 	if err != nil {
 		return err
 	}
+	if asJSON {
+		return connect.Each(stream, func(r *operatorv1.StreamHsmLogResponse) error {
+			_, err := fmt.Fprintln(p.Stdout, r.GetEntryJson())
+			return err
+		})
+	}
+	named := request.GetHsmId()
 	return connect.Each(stream, func(r *operatorv1.StreamHsmLogResponse) error {
-		text := r.GetEntryJson() + "\n"
-		if !asJSON {
-			text = r.GetText() + "\n" // an empty line between entries
+		heading := ""
+		if id := r.GetHsmId(); id != named {
+			heading, named = fmt.Sprintf("==> %s <==\n", present.Printable(id)), id
 		}
-		_, err := io.WriteString(p.Stdout, text)
+		_, err := io.WriteString(p.Stdout, heading+r.GetText()+"\n") // an empty line between entries
 		return err
 	})
 }

@@ -1,6 +1,7 @@
 package present
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -41,12 +42,23 @@ func (e Event) Result() string {
 }
 
 // Key is the id of the key that the request touched, or the name of the alias,
-// or "-".
+// or, where there is neither, the id of the custom key store, or "-".
 func (e Event) Key() string {
 	if len(e.Resources) == 0 {
-		return "-"
+		return cmp.Or(e.keyStore(), "-")
 	}
 	return strings.TrimPrefix(resource(e.Resources[0].ARN), "key/")
+}
+
+// keyStore is the id of the custom key store that the request was about, or "".
+func (e Event) keyStore() string {
+	var about struct {
+		CustomKeyStoreID string `json:"customKeyStoreId"`
+	}
+	if err := json.Unmarshal(e.AdditionalEventData, &about); err != nil {
+		return "" // there is none, or it is no object
+	}
+	return about.CustomKeyStoreID
 }
 
 // Caller is the principal without what all principals have in common, such as
@@ -66,8 +78,9 @@ func (e Event) Caller() string {
 func resource(arn string) string { return arn[strings.LastIndex(arn, ":")+1:] }
 
 // eventLine has columns of fixed width, because a followed trail has no end to
-// compute widths from. What varies most comes last.
-const eventLine = "%-20s  %-20s  %-12s  %-36s  %-36s  %s"
+// compute widths from. That of the events takes the longest name of an operation,
+// GenerateDataKeyPairWithoutPlaintext. What varies most comes last.
+const eventLine = "%-20s  %-35s  %-12s  %-36s  %-36s  %s"
 
 // EventHeading is the heading of the lines that Line returns.
 func EventHeading() string {
