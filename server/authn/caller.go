@@ -72,7 +72,7 @@ func (c *connection) principal(now time.Time) string {
 // withHost returns a copy because the requests of a connection share t.
 func withHost(ctx context.Context, t *keystore.TLS) *keystore.TLS {
 	u := *t
-	u.Host = host(header(ctx, ":authority"))
+	u.Host = Host(header(ctx, ":authority"))
 	return &u
 }
 

@@ -84,9 +84,9 @@ func (t *transport) Clone() credentials.TransportCredentials {
 
 func (t *transport) describe(addr net.Addr, info credentials.TLSInfo) *connection {
 	c := &connection{TLSInfo: info, caller: keystore.Caller{
-		SourceIP: host(addr.String()),
+		SourceIP: Host(addr.String()),
 		TLS: &keystore.TLS{
-			Version:     versionName(info.State.Version),
+			Version:     VersionName(info.State.Version),
 			CipherSuite: tls.CipherSuiteName(info.State.CipherSuite),
 		},
 	}}
@@ -105,8 +105,8 @@ func (t *transport) describe(addr net.Addr, info credentials.TLSInfo) *connectio
 	return c
 }
 
-// versionName spells a TLS version as CloudTrail's tlsDetails does.
-func versionName(v uint16) string {
+// VersionName spells a TLS version as CloudTrail's tlsDetails does.
+func VersionName(v uint16) string {
 	switch v {
 	case tls.VersionTLS13:
 		return "TLSv1.3"
@@ -117,8 +117,8 @@ func versionName(v uint16) string {
 	}
 }
 
-// host returns the address without its port, if it has one.
-func host(addr string) string {
+// Host returns the address without its port, if it has one.
+func Host(addr string) string {
 	if h, _, err := net.SplitHostPort(addr); err == nil {
 		return h
 	}

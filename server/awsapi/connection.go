@@ -2,9 +2,9 @@ package awsapi
 
 import (
 	"crypto/tls"
-	"net"
 
 	"github.com/strongroom-kms/strongroom/keystore"
+	"github.com/strongroom-kms/strongroom/server/authn"
 )
 
 // tls describes the request's connection.
@@ -13,14 +13,11 @@ func (x *exchange) tls() *keystore.TLS {
 	if state == nil {
 		return nil
 	}
-	version := tls.VersionName(state.Version)
-	switch state.Version {
-	case tls.VersionTLS13:
-		version = "TLSv1.3"
-	case tls.VersionTLS12:
-		version = "TLSv1.2"
+	return &keystore.TLS{
+		Version:     authn.VersionName(state.Version),
+		CipherSuite: x.suites[state.CipherSuite],
+		Host:        authn.Host(x.r.Host),
 	}
-	return &keystore.TLS{Version: version, CipherSuite: x.suites[state.CipherSuite], Host: host(x.r.Host)}
 }
 
 // cipherSuites are the names of all that there are. tls.CipherSuiteName makes the
@@ -33,12 +30,4 @@ func cipherSuites() map[uint16]string {
 		}
 	}
 	return names
-}
-
-// host is an address without its port, if it has one.
-func host(address string) string {
-	if h, _, err := net.SplitHostPort(address); err == nil {
-		return h
-	}
-	return address
 }

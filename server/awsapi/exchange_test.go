@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -151,5 +152,34 @@ func TestRequestsThatAreDoneDoNotKeepOthersFromArriving(t *testing.T) {
 	h.ServeHTTP(httptest.NewRecorder(), listKeys(t, strings.NewReader("{}")))
 	if inner.Code != http.StatusOK {
 		t.Errorf("%d %s", inner.Code, inner.Body)
+	}
+}
+
+// timedWriter is told until when a client may take its answer.
+type timedWriter struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (w *timedWriter) SetWriteDeadline(t time.Time) error {
+	w.until = t
+	return nil
+}
+
+// An answer that is sent while its request keeps its place is taken soon, or never.
+func TestALargeAnswerIsTakenSoon(t *testing.T) {
+	for name, test := range map[string]struct {
+		marker int
+		timed  bool
+	}{"small": {100, false}, "large": {bufferedAnswer, true}} {
+		h, _ := endpoint(t, fakes{invoke: func(_ context.Context, r server.Request) *keystore.Error {
+			r.Answer(&kmsv1.ListKeysResponse{NextMarker: new(strings.Repeat("m", test.marker))})
+			return nil
+		}}, 1)
+		w := &timedWriter{ResponseRecorder: httptest.NewRecorder()}
+		h.ServeHTTP(w, listKeys(t, strings.NewReader("{}")))
+		if left := time.Until(w.until); (left > 0) != test.timed || left > patience {
+			t.Errorf("%s: the client has %v, status %d", name, left, w.Code)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"github.com/strongroom-kms/strongroom/server"
+	"github.com/strongroom-kms/strongroom/server/authn"
 	"github.com/strongroom-kms/strongroom/server/awsapi/awsjson"
 	"github.com/strongroom-kms/strongroom/server/awsapi/sigv4"
 )
@@ -191,7 +192,7 @@ func (x *exchange) caller(read func() ([]byte, error)) (keystore.Caller, *keysto
 		Principal:   signed.Principal,
 		AccessKeyID: signed.AccessKeyID,
 		RequestID:   x.id,
-		SourceIP:    host(x.r.RemoteAddr),
+		SourceIP:    authn.Host(x.r.RemoteAddr),
 		UserAgent:   x.r.UserAgent(),
 		TLS:         x.tls(),
 		Region:      signed.Region,

@@ -21,8 +21,8 @@ import (
 // package server.
 const (
 	headerTimeout = 10 * time.Second
-	readTimeout   = 30 * time.Second
-	writeTimeout  = 5 * time.Minute // a request's longest time, and its answer
+	readTimeout   = 15 * time.Second // from the headers' first byte to the body's last
+	writeTimeout  = 5 * time.Minute  // a request's longest time, and its answer
 	idleTimeout   = 5 * time.Minute
 )
 
