@@ -70,6 +70,8 @@ func newServer(c ServeConfig, h http.Handler) *http.Server {
 		MaxHeaderBytes:    server.MaxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: server.MaxStreams},
 		ErrorLog:          standardLog(c.Logger),
+
+		DisableGeneralOptionsHandler: true, // the handler answers every method
 	}
 }
 

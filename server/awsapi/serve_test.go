@@ -1,8 +1,10 @@
 package awsapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -124,4 +126,25 @@ func TestNoRequestBeginsAfterTheEnd(t *testing.T) {
 		}
 	}()
 	o.ServeHTTP(nil, nil)
+}
+
+// net/http would answer this one by itself, without a request id.
+func TestTheHandlerAnswersEveryMethod(t *testing.T) {
+	lis, stop, result := served(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", lis.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !bytes.HasPrefix(answer, []byte("HTTP/1.1 418 ")) {
+		t.Errorf("%q, %v", answer, err)
+	}
+	_ = conn.Close()
+	stop()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
 }
