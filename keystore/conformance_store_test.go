@@ -133,7 +133,7 @@ func (c *storesByState) stateRows() (rows []conformanceRow) {
 
 func badStoreState(id string, state kmsv1.ConnectionStateType) answer {
 	said := fmt.Sprintf("The custom key store %s is %s, which is not valid for this operation.", id, describe.WireName(state))
-	if state == failed {
+	if state == failed || state == connected {
 		said += " Disconnect it first."
 	}
 	return answer{annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_INVALID_STATE, said, connectionStates}

@@ -85,10 +85,11 @@ func (k *Keystore) related(s *customStore, cluster string) error {
 }
 
 // invalidStoreState refuses what the state of a store's connection does not allow.
-// From FAILED there is only one way, which the message says.
+// What FAILED and CONNECTED do not allow, a disconnected store does, or that is the
+// way to it: the message says so.
 func invalidStoreState(s *customStore, state kmsv1.ConnectionStateType) error {
 	wayOut := ""
-	if state == failed {
+	if state == failed || state == connected {
 		wayOut = " Disconnect it first."
 	}
 	return errorf(annotationsv1.ErrorKind_ERROR_KIND_CUSTOM_KEY_STORE_INVALID_STATE,

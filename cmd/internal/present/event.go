@@ -21,6 +21,7 @@ type Event struct {
 		ARN string `json:"ARN"`
 	} `json:"resources"`
 	RequestParameters   json.RawMessage `json:"requestParameters"`
+	ResponseElements    json.RawMessage `json:"responseElements"`
 	AdditionalEventData json.RawMessage `json:"additionalEventData"`
 }
 
@@ -50,15 +51,18 @@ func (e Event) Key() string {
 	return strings.TrimPrefix(resource(e.Resources[0].ARN), "key/")
 }
 
-// keyStore is the id of the custom key store that the request was about, or "".
+// keyStore is the id of the custom key store that the request was about, or "". Of a
+// refused request only the parameters have it, of one that made a store the response.
 func (e Event) keyStore() string {
-	var about struct {
-		CustomKeyStoreID string `json:"customKeyStoreId"`
+	for _, part := range []json.RawMessage{e.AdditionalEventData, e.RequestParameters, e.ResponseElements} {
+		var about struct {
+			CustomKeyStoreID string `json:"customKeyStoreId"`
+		}
+		if err := json.Unmarshal(part, &about); err == nil && about.CustomKeyStoreID != "" {
+			return about.CustomKeyStoreID
+		}
 	}
-	if err := json.Unmarshal(e.AdditionalEventData, &about); err != nil {
-		return "" // there is none, or it is no object
-	}
-	return about.CustomKeyStoreID
+	return ""
 }
 
 // Caller is the principal without what all principals have in common, such as
