@@ -54,7 +54,7 @@ test-deps: ## install what the tests use beside that, if missing
 # their results are never taken from it.
 .PHONY: test
 test: test-deps clients ## run every test
-	$(GO) test $$($(GO) list ./... | grep -v /integration)
+	$(GO) test -timeout 20m $$($(GO) list ./... | grep -v /integration)
 	$(GO) test -count=1 ./integration/...
 	cd $(CLIENTS) && $(GO) test -count=1 ./...
 
@@ -63,7 +63,7 @@ clients: test-deps .tools/clients/installed .tools/sops ## get the clients of AW
 
 .PHONY: race
 race: test-deps ## run the tests of the packages with the race detector
-	$(GO) test -race -short $$($(GO) list ./... | grep -v /integration)
+	$(GO) test -race -short -timeout 30m $$($(GO) list ./... | grep -v /integration)
 
 .PHONY: bench
 bench: test-deps ## measure the whole path against its floors; options in ARGS=

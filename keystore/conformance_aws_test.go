@@ -33,6 +33,9 @@ import (
 // clients make them, over HTTP and signed. They get the same kinds and texts, and
 // AWS's statuses.
 func TestConformanceOverAWSJSON(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the table is long, and package awsapi has tests of the endpoint itself")
+	}
 	keystore.RunConformance(t, func(k *keystore.Keystore) keystore.Door { return openAWSDoor(t, k) })
 }
 
