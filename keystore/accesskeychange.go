@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -161,8 +160,9 @@ func (k *Keystore) createAccessKey(ctx context.Context, p *proof, c *accessKeyCr
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The access key could not be stored.").
-		because(errors.Join(err, k.undoSealingKey(ctx, p, c)))
+	kept, undone := k.undoSealing(ctx, p, c.sealingID(), k.scope.accessKeyPath(c.record.GetAccessKeyId()), new(storagev1.AccessKeyRecord))
+	p.unsettled = p.unsettled && !kept
+	return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The access key could not be stored.").because(errors.Join(err, undone))
 }
 
 // sealNewSecret makes the secret of an access key in the HSM, and encrypts it
@@ -198,21 +198,6 @@ func (k *Keystore) storeAccessKey(ctx context.Context, p *proof, c *accessKeyCre
 		Conditions: []metadata.Condition{{Key: path}, {Key: k.scope.sealingKeyPath(), Revision: c.revision}},
 		Puts:       []metadata.KeyValue{{Key: path, Value: value}, {Key: k.scope.sealingKeyPath(), Value: sealing}},
 	})
-}
-
-// undoSealingKey destroys the sealing key that was to seal the first secret,
-// unless the access key may be there after all.
-func (k *Keystore) undoSealingKey(ctx context.Context, p *proof, c *accessKeyCreation) error {
-	exists, err := k.stored(ctx, k.scope.accessKeyPath(c.record.GetAccessKeyId()), new(storagev1.AccessKeyRecord))
-	if err != nil {
-		return fmt.Errorf("the sealing key %s was kept, because its access key may have been stored: %w", c.sealingID(), err)
-	}
-	if exists {
-		p.unsettled = false
-		return fmt.Errorf("the sealing key %s was kept: its access key was stored although storing it failed", c.sealingID())
-	}
-	_, err = p.destroy(ctx, c.sealingID())
-	return err
 }
 
 // accessKeyDeletion is the deletion of an access key, and of the sealing key if

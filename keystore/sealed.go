@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/blob"
 )
@@ -42,4 +44,18 @@ func (p *proof) openSecret(ctx context.Context, id hsmpool.ObjectID, sealed []by
 		return nil, err
 	}
 	return o.Plaintext, nil
+}
+
+// undoSealing destroys a sealing key that was made for a record which could not be
+// stored, unless the record may be there after all. kept says that it is there.
+func (k *Keystore) undoSealing(ctx context.Context, p *proof, id hsmpool.ObjectID, path string, record proto.Message) (kept bool, err error) {
+	kept, err = k.stored(ctx, path, record)
+	if err != nil {
+		return false, fmt.Errorf("the sealing key %s was kept, because its record may have been stored: %w", id, err)
+	}
+	if kept {
+		return true, fmt.Errorf("the sealing key %s was kept: its record was stored although storing it failed", id)
+	}
+	_, err = p.destroy(ctx, id)
+	return false, err
 }

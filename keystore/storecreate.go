@@ -166,24 +166,10 @@ func (k *Keystore) createStore(ctx context.Context, p *proof, r *storagev1.Custo
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The custom key store could not be stored.").
-		because(errors.Join(err, k.undoSealing(ctx, p, r.GetCustomKeyStoreId(), id)))
-}
-
-// undoSealing destroys the key that was to seal a store's password, unless the
-// store may be there after all.
-func (k *Keystore) undoSealing(ctx context.Context, p *proof, store string, id hsmpool.ObjectID) error {
 	trace := p.trace
-	defer func() { p.trace = trace }() // the event is about what failed, not about the undoing
-	exists, err := k.stored(ctx, k.scope.storePath(store), new(storagev1.CustomKeyStoreRecord))
-	if err != nil {
-		return fmt.Errorf("the sealing key %s was kept, because its store may have been stored: %w", id, err)
-	}
-	if exists {
-		return fmt.Errorf("the sealing key %s was kept: its store was stored although storing it failed", id)
-	}
-	_, err = p.destroy(ctx, id)
-	return err
+	_, undone := k.undoSealing(ctx, p, id, k.scope.storePath(r.GetCustomKeyStoreId()), new(storagev1.CustomKeyStoreRecord))
+	p.trace = trace // the event is about what failed, not about the undoing
+	return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The custom key store could not be stored.").because(errors.Join(err, undone))
 }
 
 // writeStore writes a store's record in the name of the request and waits until

@@ -43,16 +43,25 @@ func (k *Keystore) awaited(id string) bool {
 	return !there
 }
 
+// connectionOf returns the connection of a custom key store, which must be
+// connected.
+func (k *Keystore) connectionOf(s *customStore) (*connection, error) {
+	c, there := k.connections.Get(s.id)
+	if !there {
+		return nil, invalidStoreState(s, k.connectionState(s))
+	}
+	return c, nil
+}
+
 // storeReady says whether a key may be made in the custom key store that was
 // found, if one was asked for.
 func (k *Keystore) storeReady(found []target) error {
 	if len(found) == 0 {
 		return nil
 	}
-	s := found[0].store
-	c, there := k.connections.Get(s.id)
-	if !there {
-		return invalidStoreState(s, k.connectionState(s))
+	c, err := k.connectionOf(found[0].store)
+	if err != nil {
+		return err
 	}
 	return enoughHSMs(c.cluster, c.active())
 }
@@ -63,9 +72,6 @@ func (k *Keystore) storeConnected(found []target) error {
 	if len(found) == 0 {
 		return nil
 	}
-	s := found[0].store
-	if _, there := k.connections.Get(s.id); !there {
-		return invalidStoreState(s, k.connectionState(s))
-	}
-	return nil
+	_, err := k.connectionOf(found[0].store)
+	return err
 }

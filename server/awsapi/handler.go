@@ -26,8 +26,9 @@ type Operations interface {
 	Invoke(ctx context.Context, r server.Request) *keystore.Error
 }
 
-// Verifier finds out who has signed a request. *sigv4.Verifier is one; its errors
-// are *sigv4.Error.
+// Verifier finds out who has signed a request. *sigv4.Verifier is one: a *sigv4.Error
+// is for the client, another error is that of read, or why an access key cannot be
+// had.
 type Verifier interface {
 	Verify(r *http.Request, read func() ([]byte, error)) (sigv4.Signed, error)
 }
