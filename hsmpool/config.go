@@ -60,7 +60,17 @@ type PINSource struct {
 	Secret []byte
 }
 
-// Config says which HSM to use and how.
+// Member is one of several HSMs that hold the same keys: an HSM of a cluster, or a way
+// to one. What it leaves empty is as Config says.
+type Member struct {
+	// HSMID names it in the audit trails; no two members have the same.
+	HSMID   string
+	Library string
+	Token   TokenSelector
+	Env     []string
+}
+
+// Config says which HSMs to use and how.
 type Config struct {
 	// Library is the path of the PKCS#11 library.
 	Library string
@@ -73,7 +83,14 @@ type Config struct {
 	// HSMID and ClusterID name the HSM in the audit trails; derived from the token's
 	// serial number when empty.
 	HSMID, ClusterID string
-	// Sessions that use keys; default 1 (softhsm), 32 (cloudhsm) or 8 (pkcs11).
+	// Members are the HSMs, if they are several; at most 28, as AWS CloudHSM has. Each
+	// has a worker of its own. Empty: the one that the fields above describe.
+	Members []Member
+	// Availability is how many members must know a new key before Generate and Import
+	// return; a key that fewer know is destroyed. Default: 2 of several members, as the
+	// AWS CloudHSM client has it, else 1.
+	Availability int
+	// Sessions that use keys, of each member; default 1 (softhsm), 32 (cloudhsm) or 8 (pkcs11).
 	Sessions int
 	// HangTimeout is how long the library may be at one request that uses a key or draws
 	// random bytes, and how long a worker may be silent, before it counts as hung and
@@ -92,6 +109,8 @@ type Config struct {
 	Logger hclog.Logger
 	// Auditor is required.
 	Auditor Auditor
+	// Guard remembers refused PINs. Nil: the pool does, as long as it lives.
+	Guard PINGuard
 }
 
 // withDefaults returns the config complete, or what is wrong with it.

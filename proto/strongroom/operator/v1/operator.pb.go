@@ -38,6 +38,8 @@ const (
 	HsmState_HSM_STATE_READY HsmState = 2
 	// An operator has to act, e.g. on a wrong PIN; it is not tried again.
 	HsmState_HSM_STATE_STOPPED HsmState = 3
+	// It keeps failing: it is probed, and takes no requests until it answers again.
+	HsmState_HSM_STATE_SUSPENDED HsmState = 4
 )
 
 // Enum value maps for HsmState.
@@ -47,12 +49,14 @@ var (
 		1: "HSM_STATE_STARTING",
 		2: "HSM_STATE_READY",
 		3: "HSM_STATE_STOPPED",
+		4: "HSM_STATE_SUSPENDED",
 	}
 	HsmState_value = map[string]int32{
 		"HSM_STATE_UNSPECIFIED": 0,
 		"HSM_STATE_STARTING":    1,
 		"HSM_STATE_READY":       2,
 		"HSM_STATE_STOPPED":     3,
+		"HSM_STATE_SUSPENDED":   4,
 	}
 )
 
@@ -517,8 +521,12 @@ type HsmDescription struct {
 	Capabilities []*HsmCapability `protobuf:"bytes,21,rep,name=capabilities" json:"capabilities,omitempty"`
 	// The custom key store whose HSM it is; absent: the default key store's.
 	CustomKeyStoreId *string `protobuf:"bytes,22,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What an operator should see to although the HSM takes requests; absent: nothing.
+	Warning *string `protobuf:"bytes,23,opt,name=warning" json:"warning,omitempty"`
+	// Requests that wait for a place at this HSM or another one of its cluster.
+	Waiting       *uint32 `protobuf:"varint,24,opt,name=waiting" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HsmDescription) Reset() {
@@ -705,6 +713,20 @@ func (x *HsmDescription) GetCustomKeyStoreId() string {
 	return ""
 }
 
+func (x *HsmDescription) GetWarning() string {
+	if x != nil && x.Warning != nil {
+		return *x.Warning
+	}
+	return ""
+}
+
+func (x *HsmDescription) GetWaiting() uint32 {
+	if x != nil && x.Waiting != nil {
+		return *x.Waiting
+	}
+	return 0
+}
+
 // HsmCapability is something that keys of a token can do, or why not.
 type HsmCapability struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -797,6 +819,185 @@ func (x *HsmCapability) GetMissing() string {
 	return ""
 }
 
+// CheckHsmUnlockRequest is the input of CheckHsmUnlock.
+type CheckHsmUnlockRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The HSM to look at; absent: every one that is stopped.
+	HsmId         *string `protobuf:"bytes,1,opt,name=hsm_id,json=hsmId" json:"hsm_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckHsmUnlockRequest) Reset() {
+	*x = CheckHsmUnlockRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckHsmUnlockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckHsmUnlockRequest) ProtoMessage() {}
+
+func (x *CheckHsmUnlockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckHsmUnlockRequest.ProtoReflect.Descriptor instead.
+func (*CheckHsmUnlockRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CheckHsmUnlockRequest) GetHsmId() string {
+	if x != nil && x.HsmId != nil {
+		return *x.HsmId
+	}
+	return ""
+}
+
+// CheckHsmUnlockResponse is the output of CheckHsmUnlock.
+type CheckHsmUnlockResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Checks        []*HsmUnlockCheck      `protobuf:"bytes,1,rep,name=checks" json:"checks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckHsmUnlockResponse) Reset() {
+	*x = CheckHsmUnlockResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckHsmUnlockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckHsmUnlockResponse) ProtoMessage() {}
+
+func (x *CheckHsmUnlockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckHsmUnlockResponse.ProtoReflect.Descriptor instead.
+func (*CheckHsmUnlockResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CheckHsmUnlockResponse) GetChecks() []*HsmUnlockCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+// HsmUnlockCheck is what was found at one HSM.
+type HsmUnlockCheck struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	HsmId       *string                `protobuf:"bytes,1,opt,name=hsm_id,json=hsmId" json:"hsm_id,omitempty"`
+	TokenLabel  *string                `protobuf:"bytes,2,opt,name=token_label,json=tokenLabel" json:"token_label,omitempty"`
+	TokenSerial *string                `protobuf:"bytes,3,opt,name=token_serial,json=tokenSerial" json:"token_serial,omitempty"`
+	// What the token says of its user PIN: "ok", "count low", "final try" or "locked";
+	// "unknown" if it could not be asked.
+	PinState *string `protobuf:"bytes,4,opt,name=pin_state,json=pinState" json:"pin_state,omitempty"`
+	// Whether the HSM is started again; if not, why not.
+	Started       *bool   `protobuf:"varint,5,opt,name=started" json:"started,omitempty"`
+	Reason        *string `protobuf:"bytes,6,opt,name=reason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HsmUnlockCheck) Reset() {
+	*x = HsmUnlockCheck{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HsmUnlockCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HsmUnlockCheck) ProtoMessage() {}
+
+func (x *HsmUnlockCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HsmUnlockCheck.ProtoReflect.Descriptor instead.
+func (*HsmUnlockCheck) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *HsmUnlockCheck) GetHsmId() string {
+	if x != nil && x.HsmId != nil {
+		return *x.HsmId
+	}
+	return ""
+}
+
+func (x *HsmUnlockCheck) GetTokenLabel() string {
+	if x != nil && x.TokenLabel != nil {
+		return *x.TokenLabel
+	}
+	return ""
+}
+
+func (x *HsmUnlockCheck) GetTokenSerial() string {
+	if x != nil && x.TokenSerial != nil {
+		return *x.TokenSerial
+	}
+	return ""
+}
+
+func (x *HsmUnlockCheck) GetPinState() string {
+	if x != nil && x.PinState != nil {
+		return *x.PinState
+	}
+	return ""
+}
+
+func (x *HsmUnlockCheck) GetStarted() bool {
+	if x != nil && x.Started != nil {
+		return *x.Started
+	}
+	return false
+}
+
+func (x *HsmUnlockCheck) GetReason() string {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return ""
+}
+
 // ListHsmOrphansRequest is the input of ListHsmOrphans.
 type ListHsmOrphansRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -806,7 +1007,7 @@ type ListHsmOrphansRequest struct {
 
 func (x *ListHsmOrphansRequest) Reset() {
 	*x = ListHsmOrphansRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +1019,7 @@ func (x *ListHsmOrphansRequest) String() string {
 func (*ListHsmOrphansRequest) ProtoMessage() {}
 
 func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +1032,7 @@ func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansRequest.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{8}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
 }
 
 // ListHsmOrphansResponse is the output of ListHsmOrphans.
@@ -851,7 +1052,7 @@ type ListHsmOrphansResponse struct {
 
 func (x *ListHsmOrphansResponse) Reset() {
 	*x = ListHsmOrphansResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +1064,7 @@ func (x *ListHsmOrphansResponse) String() string {
 func (*ListHsmOrphansResponse) ProtoMessage() {}
 
 func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +1077,7 @@ func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansResponse.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{9}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListHsmOrphansResponse) GetTokenOrphans() []*TokenOrphan {
@@ -918,7 +1119,7 @@ type TokenOrphan struct {
 
 func (x *TokenOrphan) Reset() {
 	*x = TokenOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +1131,7 @@ func (x *TokenOrphan) String() string {
 func (*TokenOrphan) ProtoMessage() {}
 
 func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1144,7 @@ func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenOrphan.ProtoReflect.Descriptor instead.
 func (*TokenOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{10}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TokenOrphan) GetHsmId() string {
@@ -988,7 +1189,7 @@ type MetadataOrphan struct {
 
 func (x *MetadataOrphan) Reset() {
 	*x = MetadataOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1000,7 +1201,7 @@ func (x *MetadataOrphan) String() string {
 func (*MetadataOrphan) ProtoMessage() {}
 
 func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1013,7 +1214,7 @@ func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetadataOrphan.ProtoReflect.Descriptor instead.
 func (*MetadataOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MetadataOrphan) GetKeyArn() string {
@@ -1046,7 +1247,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1259,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1272,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{15}
 }
 
 // BackupResponse is the next bytes of a backup file.
@@ -1084,7 +1285,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1096,7 +1297,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1109,7 +1310,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{13}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BackupResponse) GetChunk() []byte {
@@ -1144,7 +1345,7 @@ type SimulatePolicyRequest struct {
 
 func (x *SimulatePolicyRequest) Reset() {
 	*x = SimulatePolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1357,7 @@ func (x *SimulatePolicyRequest) String() string {
 func (*SimulatePolicyRequest) ProtoMessage() {}
 
 func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1370,7 @@ func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulatePolicyRequest.ProtoReflect.Descriptor instead.
 func (*SimulatePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SimulatePolicyRequest) GetPrincipal() string {
@@ -1240,7 +1441,7 @@ type ConditionValue struct {
 
 func (x *ConditionValue) Reset() {
 	*x = ConditionValue{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1453,7 @@ func (x *ConditionValue) String() string {
 func (*ConditionValue) ProtoMessage() {}
 
 func (x *ConditionValue) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1466,7 @@ func (x *ConditionValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionValue.ProtoReflect.Descriptor instead.
 func (*ConditionValue) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ConditionValue) GetKey() string {
@@ -1299,7 +1500,7 @@ type SimulatePolicyResponse struct {
 
 func (x *SimulatePolicyResponse) Reset() {
 	*x = SimulatePolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1512,7 @@ func (x *SimulatePolicyResponse) String() string {
 func (*SimulatePolicyResponse) ProtoMessage() {}
 
 func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1525,7 @@ func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulatePolicyResponse.ProtoReflect.Descriptor instead.
 func (*SimulatePolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SimulatePolicyResponse) GetAllowed() bool {
@@ -1375,7 +1576,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1588,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1601,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Principal) GetArn() string {
@@ -1459,7 +1660,7 @@ type PutPrincipalRequest struct {
 
 func (x *PutPrincipalRequest) Reset() {
 	*x = PutPrincipalRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1471,7 +1672,7 @@ func (x *PutPrincipalRequest) String() string {
 func (*PutPrincipalRequest) ProtoMessage() {}
 
 func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1484,7 +1685,7 @@ func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPrincipalRequest.ProtoReflect.Descriptor instead.
 func (*PutPrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PutPrincipalRequest) GetArn() string {
@@ -1518,7 +1719,7 @@ type PutPrincipalResponse struct {
 
 func (x *PutPrincipalResponse) Reset() {
 	*x = PutPrincipalResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1731,7 @@ func (x *PutPrincipalResponse) String() string {
 func (*PutPrincipalResponse) ProtoMessage() {}
 
 func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1744,7 @@ func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPrincipalResponse.ProtoReflect.Descriptor instead.
 func (*PutPrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PutPrincipalResponse) GetPrincipal() *Principal {
@@ -1563,7 +1764,7 @@ type DeletePrincipalRequest struct {
 
 func (x *DeletePrincipalRequest) Reset() {
 	*x = DeletePrincipalRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1776,7 @@ func (x *DeletePrincipalRequest) String() string {
 func (*DeletePrincipalRequest) ProtoMessage() {}
 
 func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1789,7 @@ func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrincipalRequest.ProtoReflect.Descriptor instead.
 func (*DeletePrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DeletePrincipalRequest) GetArn() string {
@@ -1607,7 +1808,7 @@ type DeletePrincipalResponse struct {
 
 func (x *DeletePrincipalResponse) Reset() {
 	*x = DeletePrincipalResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1820,7 @@ func (x *DeletePrincipalResponse) String() string {
 func (*DeletePrincipalResponse) ProtoMessage() {}
 
 func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1833,7 @@ func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrincipalResponse.ProtoReflect.Descriptor instead.
 func (*DeletePrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 // ListPrincipalsRequest is the input of ListPrincipals.
@@ -1644,7 +1845,7 @@ type ListPrincipalsRequest struct {
 
 func (x *ListPrincipalsRequest) Reset() {
 	*x = ListPrincipalsRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1656,7 +1857,7 @@ func (x *ListPrincipalsRequest) String() string {
 func (*ListPrincipalsRequest) ProtoMessage() {}
 
 func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1669,7 +1870,7 @@ func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsRequest.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 // ListPrincipalsResponse is the output of ListPrincipals.
@@ -1682,7 +1883,7 @@ type ListPrincipalsResponse struct {
 
 func (x *ListPrincipalsResponse) Reset() {
 	*x = ListPrincipalsResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1895,7 @@ func (x *ListPrincipalsResponse) String() string {
 func (*ListPrincipalsResponse) ProtoMessage() {}
 
 func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1908,7 @@ func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsResponse.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListPrincipalsResponse) GetPrincipals() []*Principal {
@@ -1733,7 +1934,7 @@ type IdentityPolicy struct {
 
 func (x *IdentityPolicy) Reset() {
 	*x = IdentityPolicy{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +1946,7 @@ func (x *IdentityPolicy) String() string {
 func (*IdentityPolicy) ProtoMessage() {}
 
 func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +1959,7 @@ func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityPolicy.ProtoReflect.Descriptor instead.
 func (*IdentityPolicy) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *IdentityPolicy) GetName() string {
@@ -1808,7 +2009,7 @@ type PutIdentityPolicyRequest struct {
 
 func (x *PutIdentityPolicyRequest) Reset() {
 	*x = PutIdentityPolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1820,7 +2021,7 @@ func (x *PutIdentityPolicyRequest) String() string {
 func (*PutIdentityPolicyRequest) ProtoMessage() {}
 
 func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1833,7 +2034,7 @@ func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutIdentityPolicyRequest.ProtoReflect.Descriptor instead.
 func (*PutIdentityPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PutIdentityPolicyRequest) GetName() string {
@@ -1859,7 +2060,7 @@ type PutIdentityPolicyResponse struct {
 
 func (x *PutIdentityPolicyResponse) Reset() {
 	*x = PutIdentityPolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +2072,7 @@ func (x *PutIdentityPolicyResponse) String() string {
 func (*PutIdentityPolicyResponse) ProtoMessage() {}
 
 func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +2085,7 @@ func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutIdentityPolicyResponse.ProtoReflect.Descriptor instead.
 func (*PutIdentityPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 // DeleteIdentityPolicyRequest is the input of DeleteIdentityPolicy.
@@ -1897,7 +2098,7 @@ type DeleteIdentityPolicyRequest struct {
 
 func (x *DeleteIdentityPolicyRequest) Reset() {
 	*x = DeleteIdentityPolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +2110,7 @@ func (x *DeleteIdentityPolicyRequest) String() string {
 func (*DeleteIdentityPolicyRequest) ProtoMessage() {}
 
 func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +2123,7 @@ func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIdentityPolicyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteIdentityPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteIdentityPolicyRequest) GetName() string {
@@ -1941,7 +2142,7 @@ type DeleteIdentityPolicyResponse struct {
 
 func (x *DeleteIdentityPolicyResponse) Reset() {
 	*x = DeleteIdentityPolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1953,7 +2154,7 @@ func (x *DeleteIdentityPolicyResponse) String() string {
 func (*DeleteIdentityPolicyResponse) ProtoMessage() {}
 
 func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1966,7 +2167,7 @@ func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIdentityPolicyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteIdentityPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 // ListIdentityPoliciesRequest is the input of ListIdentityPolicies.
@@ -1978,7 +2179,7 @@ type ListIdentityPoliciesRequest struct {
 
 func (x *ListIdentityPoliciesRequest) Reset() {
 	*x = ListIdentityPoliciesRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +2191,7 @@ func (x *ListIdentityPoliciesRequest) String() string {
 func (*ListIdentityPoliciesRequest) ProtoMessage() {}
 
 func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +2204,7 @@ func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityPoliciesRequest.ProtoReflect.Descriptor instead.
 func (*ListIdentityPoliciesRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 // ListIdentityPoliciesResponse is the output of ListIdentityPolicies.
@@ -2016,7 +2217,7 @@ type ListIdentityPoliciesResponse struct {
 
 func (x *ListIdentityPoliciesResponse) Reset() {
 	*x = ListIdentityPoliciesResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2229,7 @@ func (x *ListIdentityPoliciesResponse) String() string {
 func (*ListIdentityPoliciesResponse) ProtoMessage() {}
 
 func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2242,7 @@ func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityPoliciesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityPoliciesResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListIdentityPoliciesResponse) GetPolicies() []*IdentityPolicy {
@@ -2065,7 +2266,7 @@ type AccessKey struct {
 
 func (x *AccessKey) Reset() {
 	*x = AccessKey{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2077,7 +2278,7 @@ func (x *AccessKey) String() string {
 func (*AccessKey) ProtoMessage() {}
 
 func (x *AccessKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2090,7 +2291,7 @@ func (x *AccessKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessKey.ProtoReflect.Descriptor instead.
 func (*AccessKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AccessKey) GetAccessKeyId() string {
@@ -2125,7 +2326,7 @@ type CreateAccessKeyRequest struct {
 
 func (x *CreateAccessKeyRequest) Reset() {
 	*x = CreateAccessKeyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2338,7 @@ func (x *CreateAccessKeyRequest) String() string {
 func (*CreateAccessKeyRequest) ProtoMessage() {}
 
 func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2351,7 @@ func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CreateAccessKeyRequest) GetPrincipal() string {
@@ -2172,7 +2373,7 @@ type CreateAccessKeyResponse struct {
 
 func (x *CreateAccessKeyResponse) Reset() {
 	*x = CreateAccessKeyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2385,7 @@ func (x *CreateAccessKeyResponse) String() string {
 func (*CreateAccessKeyResponse) ProtoMessage() {}
 
 func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2398,7 @@ func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CreateAccessKeyResponse) GetAccessKey() *AccessKey {
@@ -2224,7 +2425,7 @@ type DeleteAccessKeyRequest struct {
 
 func (x *DeleteAccessKeyRequest) Reset() {
 	*x = DeleteAccessKeyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2437,7 @@ func (x *DeleteAccessKeyRequest) String() string {
 func (*DeleteAccessKeyRequest) ProtoMessage() {}
 
 func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2450,7 @@ func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DeleteAccessKeyRequest) GetAccessKeyId() string {
@@ -2268,7 +2469,7 @@ type DeleteAccessKeyResponse struct {
 
 func (x *DeleteAccessKeyResponse) Reset() {
 	*x = DeleteAccessKeyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2280,7 +2481,7 @@ func (x *DeleteAccessKeyResponse) String() string {
 func (*DeleteAccessKeyResponse) ProtoMessage() {}
 
 func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2293,7 +2494,7 @@ func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 // ListAccessKeysRequest is the input of ListAccessKeys.
@@ -2307,7 +2508,7 @@ type ListAccessKeysRequest struct {
 
 func (x *ListAccessKeysRequest) Reset() {
 	*x = ListAccessKeysRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2520,7 @@ func (x *ListAccessKeysRequest) String() string {
 func (*ListAccessKeysRequest) ProtoMessage() {}
 
 func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2533,7 @@ func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListAccessKeysRequest) GetPrincipal() string {
@@ -2352,7 +2553,7 @@ type ListAccessKeysResponse struct {
 
 func (x *ListAccessKeysResponse) Reset() {
 	*x = ListAccessKeysResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +2565,7 @@ func (x *ListAccessKeysResponse) String() string {
 func (*ListAccessKeysResponse) ProtoMessage() {}
 
 func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +2578,7 @@ func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListAccessKeysResponse) GetAccessKeys() []*AccessKey {
@@ -2413,7 +2614,7 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x13DescribeHsmsRequest\x12\"\n" +
 	"\fcapabilities\x18\x01 \x01(\bR\fcapabilities\"R\n" +
 	"\x14DescribeHsmsResponse\x12:\n" +
-	"\x04hsms\x18\x01 \x03(\v2&.strongroom.operator.v1.HsmDescriptionR\x04hsms\"\xbc\x06\n" +
+	"\x04hsms\x18\x01 \x03(\v2&.strongroom.operator.v1.HsmDescriptionR\x04hsms\"\xf0\x06\n" +
 	"\x0eHsmDescription\x12\x15\n" +
 	"\x06hsm_id\x18\x01 \x01(\tR\x05hsmId\x12\x1d\n" +
 	"\n" +
@@ -2441,14 +2642,29 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x04keys\x18\x13 \x01(\rR\x04keys\x12\x1b\n" +
 	"\tin_flight\x18\x14 \x01(\rR\binFlight\x12I\n" +
 	"\fcapabilities\x18\x15 \x03(\v2%.strongroom.operator.v1.HsmCapabilityR\fcapabilities\x12-\n" +
-	"\x13custom_key_store_id\x18\x16 \x01(\tR\x10customKeyStoreId\"\xa8\x01\n" +
+	"\x13custom_key_store_id\x18\x16 \x01(\tR\x10customKeyStoreId\x12\x18\n" +
+	"\awarning\x18\x17 \x01(\tR\awarning\x12\x18\n" +
+	"\awaiting\x18\x18 \x01(\rR\awaiting\"\xa8\x01\n" +
 	"\rHsmCapability\x12\x19\n" +
 	"\bkey_type\x18\x01 \x01(\tR\akeyType\x12\x10\n" +
 	"\x03use\x18\x02 \x01(\tR\x03use\x12\x1c\n" +
 	"\talgorithm\x18\x03 \x01(\tR\talgorithm\x12\x1c\n" +
 	"\tmechanism\x18\x04 \x01(\tR\tmechanism\x12\x14\n" +
 	"\x05means\x18\x05 \x01(\tR\x05means\x12\x18\n" +
-	"\amissing\x18\x06 \x01(\tR\amissing\"\x17\n" +
+	"\amissing\x18\x06 \x01(\tR\amissing\":\n" +
+	"\x15CheckHsmUnlockRequest\x12!\n" +
+	"\x06hsm_id\x18\x01 \x01(\tB\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x05hsmId\"X\n" +
+	"\x16CheckHsmUnlockResponse\x12>\n" +
+	"\x06checks\x18\x01 \x03(\v2&.strongroom.operator.v1.HsmUnlockCheckR\x06checks\"\xba\x01\n" +
+	"\x0eHsmUnlockCheck\x12\x15\n" +
+	"\x06hsm_id\x18\x01 \x01(\tR\x05hsmId\x12\x1f\n" +
+	"\vtoken_label\x18\x02 \x01(\tR\n" +
+	"tokenLabel\x12!\n" +
+	"\ftoken_serial\x18\x03 \x01(\tR\vtokenSerial\x12\x1b\n" +
+	"\tpin_state\x18\x04 \x01(\tR\bpinState\x12\x18\n" +
+	"\astarted\x18\x05 \x01(\bR\astarted\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\x17\n" +
 	"\x15ListHsmOrphansRequest\"\xe3\x01\n" +
 	"\x16ListHsmOrphansResponse\x12H\n" +
 	"\rtoken_orphans\x18\x01 \x03(\v2#.strongroom.operator.v1.TokenOrphanR\ftokenOrphans\x12Q\n" +
@@ -2548,21 +2764,23 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x04R\tprincipal\"\\\n" +
 	"\x16ListAccessKeysResponse\x12B\n" +
 	"\vaccess_keys\x18\x01 \x03(\v2!.strongroom.operator.v1.AccessKeyR\n" +
-	"accessKeys*i\n" +
+	"accessKeys*\x82\x01\n" +
 	"\bHsmState\x12\x19\n" +
 	"\x15HSM_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12HSM_STATE_STARTING\x10\x01\x12\x13\n" +
 	"\x0fHSM_STATE_READY\x10\x02\x12\x15\n" +
-	"\x11HSM_STATE_STOPPED\x10\x03*\x84\x01\n" +
+	"\x11HSM_STATE_STOPPED\x10\x03\x12\x17\n" +
+	"\x13HSM_STATE_SUSPENDED\x10\x04*\x84\x01\n" +
 	"\fPolicySource\x12\x1d\n" +
 	"\x19POLICY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16POLICY_SOURCE_BUILT_IN\x10\x01\x12\x1f\n" +
 	"\x1bPOLICY_SOURCE_CONFIGURATION\x10\x02\x12\x18\n" +
-	"\x14POLICY_SOURCE_STORED\x10\x032\xa2\x0f\n" +
+	"\x14POLICY_SOURCE_STORED\x10\x032\x9d\x10\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
-	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12|\n" +
+	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12y\n" +
+	"\x0eCheckHsmUnlock\x12-.strongroom.operator.v1.CheckHsmUnlockRequest\x1a..strongroom.operator.v1.CheckHsmUnlockResponse\"\b\xea\xe0\x18\x04 \x010\r\x12|\n" +
 	"\x0eListHsmOrphans\x12-.strongroom.operator.v1.ListHsmOrphansRequest\x1a..strongroom.operator.v1.ListHsmOrphansResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12f\n" +
 	"\x06Backup\x12%.strongroom.operator.v1.BackupRequest\x1a&.strongroom.operator.v1.BackupResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12\x7f\n" +
 	"\x0eSimulatePolicy\x12-.strongroom.operator.v1.SimulatePolicyRequest\x1a..strongroom.operator.v1.SimulatePolicyResponse\"\x0e\xea\xe0\x18\a\x1a\x01\x17 \x010\r\x90\x02\x01\x12u\n" +
@@ -2591,7 +2809,7 @@ func file_strongroom_operator_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_strongroom_operator_v1_operator_proto_goTypes = []any{
 	(HsmState)(0),                        // 0: strongroom.operator.v1.HsmState
 	(PolicySource)(0),                    // 1: strongroom.operator.v1.PolicySource
@@ -2603,94 +2821,100 @@ var file_strongroom_operator_v1_operator_proto_goTypes = []any{
 	(*DescribeHsmsResponse)(nil),         // 7: strongroom.operator.v1.DescribeHsmsResponse
 	(*HsmDescription)(nil),               // 8: strongroom.operator.v1.HsmDescription
 	(*HsmCapability)(nil),                // 9: strongroom.operator.v1.HsmCapability
-	(*ListHsmOrphansRequest)(nil),        // 10: strongroom.operator.v1.ListHsmOrphansRequest
-	(*ListHsmOrphansResponse)(nil),       // 11: strongroom.operator.v1.ListHsmOrphansResponse
-	(*TokenOrphan)(nil),                  // 12: strongroom.operator.v1.TokenOrphan
-	(*MetadataOrphan)(nil),               // 13: strongroom.operator.v1.MetadataOrphan
-	(*BackupRequest)(nil),                // 14: strongroom.operator.v1.BackupRequest
-	(*BackupResponse)(nil),               // 15: strongroom.operator.v1.BackupResponse
-	(*SimulatePolicyRequest)(nil),        // 16: strongroom.operator.v1.SimulatePolicyRequest
-	(*ConditionValue)(nil),               // 17: strongroom.operator.v1.ConditionValue
-	(*SimulatePolicyResponse)(nil),       // 18: strongroom.operator.v1.SimulatePolicyResponse
-	(*Principal)(nil),                    // 19: strongroom.operator.v1.Principal
-	(*PutPrincipalRequest)(nil),          // 20: strongroom.operator.v1.PutPrincipalRequest
-	(*PutPrincipalResponse)(nil),         // 21: strongroom.operator.v1.PutPrincipalResponse
-	(*DeletePrincipalRequest)(nil),       // 22: strongroom.operator.v1.DeletePrincipalRequest
-	(*DeletePrincipalResponse)(nil),      // 23: strongroom.operator.v1.DeletePrincipalResponse
-	(*ListPrincipalsRequest)(nil),        // 24: strongroom.operator.v1.ListPrincipalsRequest
-	(*ListPrincipalsResponse)(nil),       // 25: strongroom.operator.v1.ListPrincipalsResponse
-	(*IdentityPolicy)(nil),               // 26: strongroom.operator.v1.IdentityPolicy
-	(*PutIdentityPolicyRequest)(nil),     // 27: strongroom.operator.v1.PutIdentityPolicyRequest
-	(*PutIdentityPolicyResponse)(nil),    // 28: strongroom.operator.v1.PutIdentityPolicyResponse
-	(*DeleteIdentityPolicyRequest)(nil),  // 29: strongroom.operator.v1.DeleteIdentityPolicyRequest
-	(*DeleteIdentityPolicyResponse)(nil), // 30: strongroom.operator.v1.DeleteIdentityPolicyResponse
-	(*ListIdentityPoliciesRequest)(nil),  // 31: strongroom.operator.v1.ListIdentityPoliciesRequest
-	(*ListIdentityPoliciesResponse)(nil), // 32: strongroom.operator.v1.ListIdentityPoliciesResponse
-	(*AccessKey)(nil),                    // 33: strongroom.operator.v1.AccessKey
-	(*CreateAccessKeyRequest)(nil),       // 34: strongroom.operator.v1.CreateAccessKeyRequest
-	(*CreateAccessKeyResponse)(nil),      // 35: strongroom.operator.v1.CreateAccessKeyResponse
-	(*DeleteAccessKeyRequest)(nil),       // 36: strongroom.operator.v1.DeleteAccessKeyRequest
-	(*DeleteAccessKeyResponse)(nil),      // 37: strongroom.operator.v1.DeleteAccessKeyResponse
-	(*ListAccessKeysRequest)(nil),        // 38: strongroom.operator.v1.ListAccessKeysRequest
-	(*ListAccessKeysResponse)(nil),       // 39: strongroom.operator.v1.ListAccessKeysResponse
-	nil,                                  // 40: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	(*timestamppb.Timestamp)(nil),        // 41: google.protobuf.Timestamp
+	(*CheckHsmUnlockRequest)(nil),        // 10: strongroom.operator.v1.CheckHsmUnlockRequest
+	(*CheckHsmUnlockResponse)(nil),       // 11: strongroom.operator.v1.CheckHsmUnlockResponse
+	(*HsmUnlockCheck)(nil),               // 12: strongroom.operator.v1.HsmUnlockCheck
+	(*ListHsmOrphansRequest)(nil),        // 13: strongroom.operator.v1.ListHsmOrphansRequest
+	(*ListHsmOrphansResponse)(nil),       // 14: strongroom.operator.v1.ListHsmOrphansResponse
+	(*TokenOrphan)(nil),                  // 15: strongroom.operator.v1.TokenOrphan
+	(*MetadataOrphan)(nil),               // 16: strongroom.operator.v1.MetadataOrphan
+	(*BackupRequest)(nil),                // 17: strongroom.operator.v1.BackupRequest
+	(*BackupResponse)(nil),               // 18: strongroom.operator.v1.BackupResponse
+	(*SimulatePolicyRequest)(nil),        // 19: strongroom.operator.v1.SimulatePolicyRequest
+	(*ConditionValue)(nil),               // 20: strongroom.operator.v1.ConditionValue
+	(*SimulatePolicyResponse)(nil),       // 21: strongroom.operator.v1.SimulatePolicyResponse
+	(*Principal)(nil),                    // 22: strongroom.operator.v1.Principal
+	(*PutPrincipalRequest)(nil),          // 23: strongroom.operator.v1.PutPrincipalRequest
+	(*PutPrincipalResponse)(nil),         // 24: strongroom.operator.v1.PutPrincipalResponse
+	(*DeletePrincipalRequest)(nil),       // 25: strongroom.operator.v1.DeletePrincipalRequest
+	(*DeletePrincipalResponse)(nil),      // 26: strongroom.operator.v1.DeletePrincipalResponse
+	(*ListPrincipalsRequest)(nil),        // 27: strongroom.operator.v1.ListPrincipalsRequest
+	(*ListPrincipalsResponse)(nil),       // 28: strongroom.operator.v1.ListPrincipalsResponse
+	(*IdentityPolicy)(nil),               // 29: strongroom.operator.v1.IdentityPolicy
+	(*PutIdentityPolicyRequest)(nil),     // 30: strongroom.operator.v1.PutIdentityPolicyRequest
+	(*PutIdentityPolicyResponse)(nil),    // 31: strongroom.operator.v1.PutIdentityPolicyResponse
+	(*DeleteIdentityPolicyRequest)(nil),  // 32: strongroom.operator.v1.DeleteIdentityPolicyRequest
+	(*DeleteIdentityPolicyResponse)(nil), // 33: strongroom.operator.v1.DeleteIdentityPolicyResponse
+	(*ListIdentityPoliciesRequest)(nil),  // 34: strongroom.operator.v1.ListIdentityPoliciesRequest
+	(*ListIdentityPoliciesResponse)(nil), // 35: strongroom.operator.v1.ListIdentityPoliciesResponse
+	(*AccessKey)(nil),                    // 36: strongroom.operator.v1.AccessKey
+	(*CreateAccessKeyRequest)(nil),       // 37: strongroom.operator.v1.CreateAccessKeyRequest
+	(*CreateAccessKeyResponse)(nil),      // 38: strongroom.operator.v1.CreateAccessKeyResponse
+	(*DeleteAccessKeyRequest)(nil),       // 39: strongroom.operator.v1.DeleteAccessKeyRequest
+	(*DeleteAccessKeyResponse)(nil),      // 40: strongroom.operator.v1.DeleteAccessKeyResponse
+	(*ListAccessKeysRequest)(nil),        // 41: strongroom.operator.v1.ListAccessKeysRequest
+	(*ListAccessKeysResponse)(nil),       // 42: strongroom.operator.v1.ListAccessKeysResponse
+	nil,                                  // 43: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	(*timestamppb.Timestamp)(nil),        // 44: google.protobuf.Timestamp
 }
 var file_strongroom_operator_v1_operator_proto_depIdxs = []int32{
 	8,  // 0: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
 	0,  // 1: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
-	41, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
+	44, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
 	9,  // 3: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
-	12, // 4: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
-	13, // 5: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
-	17, // 6: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
-	40, // 7: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	41, // 8: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
-	41, // 9: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
-	19, // 10: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
-	19, // 11: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
-	1,  // 12: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
-	41, // 13: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
-	41, // 14: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
-	26, // 15: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
-	41, // 16: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
-	33, // 17: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
-	33, // 18: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
-	2,  // 19: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
-	4,  // 20: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
-	6,  // 21: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
-	10, // 22: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
-	14, // 23: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
-	16, // 24: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
-	20, // 25: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
-	22, // 26: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
-	24, // 27: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
-	27, // 28: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
-	29, // 29: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
-	31, // 30: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
-	34, // 31: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
-	36, // 32: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
-	38, // 33: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
-	3,  // 34: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
-	5,  // 35: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
-	7,  // 36: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
-	11, // 37: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
-	15, // 38: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
-	18, // 39: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
-	21, // 40: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
-	23, // 41: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
-	25, // 42: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
-	28, // 43: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
-	30, // 44: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
-	32, // 45: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
-	35, // 46: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
-	37, // 47: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
-	39, // 48: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
-	34, // [34:49] is the sub-list for method output_type
-	19, // [19:34] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	12, // 4: strongroom.operator.v1.CheckHsmUnlockResponse.checks:type_name -> strongroom.operator.v1.HsmUnlockCheck
+	15, // 5: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
+	16, // 6: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
+	20, // 7: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
+	43, // 8: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	44, // 9: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
+	44, // 10: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
+	22, // 11: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
+	22, // 12: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
+	1,  // 13: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
+	44, // 14: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
+	44, // 15: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
+	29, // 16: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
+	44, // 17: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
+	36, // 18: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
+	36, // 19: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
+	2,  // 20: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
+	4,  // 21: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
+	6,  // 22: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
+	10, // 23: strongroom.operator.v1.OperatorService.CheckHsmUnlock:input_type -> strongroom.operator.v1.CheckHsmUnlockRequest
+	13, // 24: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
+	17, // 25: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
+	19, // 26: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
+	23, // 27: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
+	25, // 28: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
+	27, // 29: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
+	30, // 30: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
+	32, // 31: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
+	34, // 32: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
+	37, // 33: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
+	39, // 34: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
+	41, // 35: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
+	3,  // 36: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
+	5,  // 37: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
+	7,  // 38: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
+	11, // 39: strongroom.operator.v1.OperatorService.CheckHsmUnlock:output_type -> strongroom.operator.v1.CheckHsmUnlockResponse
+	14, // 40: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
+	18, // 41: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
+	21, // 42: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
+	24, // 43: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
+	26, // 44: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
+	28, // 45: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
+	31, // 46: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
+	33, // 47: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
+	35, // 48: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
+	38, // 49: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
+	40, // 50: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
+	42, // 51: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
+	36, // [36:52] is the sub-list for method output_type
+	20, // [20:36] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_operator_v1_operator_proto_init() }
@@ -2704,7 +2928,7 @@ func file_strongroom_operator_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_operator_v1_operator_proto_rawDesc), len(file_strongroom_operator_v1_operator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   39,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	OperatorService_StreamEvents_FullMethodName         = "/strongroom.operator.v1.OperatorService/StreamEvents"
 	OperatorService_StreamHsmLog_FullMethodName         = "/strongroom.operator.v1.OperatorService/StreamHsmLog"
 	OperatorService_DescribeHsms_FullMethodName         = "/strongroom.operator.v1.OperatorService/DescribeHsms"
+	OperatorService_CheckHsmUnlock_FullMethodName       = "/strongroom.operator.v1.OperatorService/CheckHsmUnlock"
 	OperatorService_ListHsmOrphans_FullMethodName       = "/strongroom.operator.v1.OperatorService/ListHsmOrphans"
 	OperatorService_Backup_FullMethodName               = "/strongroom.operator.v1.OperatorService/Backup"
 	OperatorService_SimulatePolicy_FullMethodName       = "/strongroom.operator.v1.OperatorService/SimulatePolicy"
@@ -55,6 +56,11 @@ type OperatorServiceClient interface {
 	StreamHsmLog(ctx context.Context, in *StreamHsmLogRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamHsmLogResponse], error)
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(ctx context.Context, in *DescribeHsmsRequest, opts ...grpc.CallOption) (*DescribeHsmsResponse, error)
+	// CheckHsmUnlock looks at what the tokens of HSMs that are stopped say of their user
+	// PIN, without a login. Where that allows a login, PINs that were refused are
+	// forgotten and the HSM is started again, so that its PIN is tried once more. An
+	// operator asks for it after having set the PIN right or unlocked the token.
+	CheckHsmUnlock(ctx context.Context, in *CheckHsmUnlockRequest, opts ...grpc.CallOption) (*CheckHsmUnlockResponse, error)
 	// ListHsmOrphans compares the keys of the HSMs with the key metadata, in both
 	// directions. It changes nothing: an operator decides.
 	ListHsmOrphans(ctx context.Context, in *ListHsmOrphansRequest, opts ...grpc.CallOption) (*ListHsmOrphansResponse, error)
@@ -147,6 +153,16 @@ func (c *operatorServiceClient) DescribeHsms(ctx context.Context, in *DescribeHs
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DescribeHsmsResponse)
 	err := c.cc.Invoke(ctx, OperatorService_DescribeHsms_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) CheckHsmUnlock(ctx context.Context, in *CheckHsmUnlockRequest, opts ...grpc.CallOption) (*CheckHsmUnlockResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckHsmUnlockResponse)
+	err := c.cc.Invoke(ctx, OperatorService_CheckHsmUnlock_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -297,6 +313,11 @@ type OperatorServiceServer interface {
 	StreamHsmLog(*StreamHsmLogRequest, grpc.ServerStreamingServer[StreamHsmLogResponse]) error
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error)
+	// CheckHsmUnlock looks at what the tokens of HSMs that are stopped say of their user
+	// PIN, without a login. Where that allows a login, PINs that were refused are
+	// forgotten and the HSM is started again, so that its PIN is tried once more. An
+	// operator asks for it after having set the PIN right or unlocked the token.
+	CheckHsmUnlock(context.Context, *CheckHsmUnlockRequest) (*CheckHsmUnlockResponse, error)
 	// ListHsmOrphans compares the keys of the HSMs with the key metadata, in both
 	// directions. It changes nothing: an operator decides.
 	ListHsmOrphans(context.Context, *ListHsmOrphansRequest) (*ListHsmOrphansResponse, error)
@@ -355,6 +376,9 @@ func (UnimplementedOperatorServiceServer) StreamHsmLog(*StreamHsmLogRequest, grp
 }
 func (UnimplementedOperatorServiceServer) DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeHsms not implemented")
+}
+func (UnimplementedOperatorServiceServer) CheckHsmUnlock(context.Context, *CheckHsmUnlockRequest) (*CheckHsmUnlockResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckHsmUnlock not implemented")
 }
 func (UnimplementedOperatorServiceServer) ListHsmOrphans(context.Context, *ListHsmOrphansRequest) (*ListHsmOrphansResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListHsmOrphans not implemented")
@@ -449,6 +473,24 @@ func _OperatorService_DescribeHsms_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(OperatorServiceServer).DescribeHsms(ctx, req.(*DescribeHsmsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_CheckHsmUnlock_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckHsmUnlockRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).CheckHsmUnlock(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_CheckHsmUnlock_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).CheckHsmUnlock(ctx, req.(*CheckHsmUnlockRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -672,6 +714,10 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DescribeHsms",
 			Handler:    _OperatorService_DescribeHsms_Handler,
+		},
+		{
+			MethodName: "CheckHsmUnlock",
+			Handler:    _OperatorService_CheckHsmUnlock_Handler,
 		},
 		{
 			MethodName: "ListHsmOrphans",

@@ -1349,6 +1349,123 @@ func (x *ServiceRecord) GetJournalId() string {
 	return ""
 }
 
+// LoginRecord is what is known of logins to a token, so that no PIN that it refused is
+// tried again. Its name ends with the token's serial number.
+type LoginRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The PINs that the token has refused, oldest first; a login that succeeds empties it.
+	Refused []*RefusedPinRecord `protobuf:"bytes,1,rep,name=refused" json:"refused,omitempty"`
+	// Logins in a row that have begun and of which nobody knows how they ended.
+	OpenAttempts  *uint32 `protobuf:"varint,2,opt,name=open_attempts,json=openAttempts" json:"open_attempts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoginRecord) Reset() {
+	*x = LoginRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoginRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoginRecord) ProtoMessage() {}
+
+func (x *LoginRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoginRecord.ProtoReflect.Descriptor instead.
+func (*LoginRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *LoginRecord) GetRefused() []*RefusedPinRecord {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *LoginRecord) GetOpenAttempts() uint32 {
+	if x != nil && x.OpenAttempts != nil {
+		return *x.OpenAttempts
+	}
+	return 0
+}
+
+// RefusedPinRecord names a PIN without telling it: PBKDF2 with HMAC-SHA-256.
+type RefusedPinRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Salt          []byte                 `protobuf:"bytes,1,opt,name=salt" json:"salt,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash" json:"hash,omitempty"`
+	RefusedAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=refused_at,json=refusedAt" json:"refused_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefusedPinRecord) Reset() {
+	*x = RefusedPinRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefusedPinRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefusedPinRecord) ProtoMessage() {}
+
+func (x *RefusedPinRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefusedPinRecord.ProtoReflect.Descriptor instead.
+func (*RefusedPinRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RefusedPinRecord) GetSalt() []byte {
+	if x != nil {
+		return x.Salt
+	}
+	return nil
+}
+
+func (x *RefusedPinRecord) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *RefusedPinRecord) GetRefusedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RefusedAt
+	}
+	return nil
+}
+
 var File_strongroom_storage_v1_storage_proto protoreflect.FileDescriptor
 
 const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
@@ -1483,7 +1600,15 @@ const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\breserved\x18\x01 \x01(\x04R\breserved\".\n" +
 	"\rServiceRecord\x12\x1d\n" +
 	"\n" +
-	"journal_id\x18\x01 \x01(\tR\tjournalIdBLZJgithub.com/strongroom-kms/strongroom/proto/strongroom/storage/v1;storagev1b\beditionsp\xe8\a"
+	"journal_id\x18\x01 \x01(\tR\tjournalId\"u\n" +
+	"\vLoginRecord\x12A\n" +
+	"\arefused\x18\x01 \x03(\v2'.strongroom.storage.v1.RefusedPinRecordR\arefused\x12#\n" +
+	"\ropen_attempts\x18\x02 \x01(\rR\fopenAttempts\"u\n" +
+	"\x10RefusedPinRecord\x12\x12\n" +
+	"\x04salt\x18\x01 \x01(\fR\x04salt\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\x129\n" +
+	"\n" +
+	"refused_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\trefusedAtBLZJgithub.com/strongroom-kms/strongroom/proto/strongroom/storage/v1;storagev1b\beditionsp\xe8\a"
 
 var (
 	file_strongroom_storage_v1_storage_proto_rawDescOnce sync.Once
@@ -1497,7 +1622,7 @@ func file_strongroom_storage_v1_storage_proto_rawDescGZIP() []byte {
 	return file_strongroom_storage_v1_storage_proto_rawDescData
 }
 
-var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_strongroom_storage_v1_storage_proto_goTypes = []any{
 	(*KeyRecord)(nil),                     // 0: strongroom.storage.v1.KeyRecord
 	(*TagRecord)(nil),                     // 1: strongroom.storage.v1.TagRecord
@@ -1514,62 +1639,66 @@ var file_strongroom_storage_v1_storage_proto_goTypes = []any{
 	(*BackingKey)(nil),                    // 12: strongroom.storage.v1.BackingKey
 	(*InvocationRecord)(nil),              // 13: strongroom.storage.v1.InvocationRecord
 	(*ServiceRecord)(nil),                 // 14: strongroom.storage.v1.ServiceRecord
-	nil,                                   // 15: strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
-	nil,                                   // 16: strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
-	(*timestamppb.Timestamp)(nil),         // 17: google.protobuf.Timestamp
-	(v1.KeySpec)(0),                       // 18: strongroom.kms.v1.KeySpec
-	(v1.KeyUsageType)(0),                  // 19: strongroom.kms.v1.KeyUsageType
-	(v1.OriginType)(0),                    // 20: strongroom.kms.v1.OriginType
-	(v1.KeyState)(0),                      // 21: strongroom.kms.v1.KeyState
-	(v1.AlgorithmSpec)(0),                 // 22: strongroom.kms.v1.AlgorithmSpec
-	(v1.WrappingKeySpec)(0),               // 23: strongroom.kms.v1.WrappingKeySpec
-	(v1.GrantOperation)(0),                // 24: strongroom.kms.v1.GrantOperation
-	(v1.ConnectionStateType)(0),           // 25: strongroom.kms.v1.ConnectionStateType
-	(v1.ConnectionErrorCodeType)(0),       // 26: strongroom.kms.v1.ConnectionErrorCodeType
-	(v1.KeyLastUsageTrackingOperation)(0), // 27: strongroom.kms.v1.KeyLastUsageTrackingOperation
-	(v1.RotationType)(0),                  // 28: strongroom.kms.v1.RotationType
+	(*LoginRecord)(nil),                   // 15: strongroom.storage.v1.LoginRecord
+	(*RefusedPinRecord)(nil),              // 16: strongroom.storage.v1.RefusedPinRecord
+	nil,                                   // 17: strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
+	nil,                                   // 18: strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
+	(*timestamppb.Timestamp)(nil),         // 19: google.protobuf.Timestamp
+	(v1.KeySpec)(0),                       // 20: strongroom.kms.v1.KeySpec
+	(v1.KeyUsageType)(0),                  // 21: strongroom.kms.v1.KeyUsageType
+	(v1.OriginType)(0),                    // 22: strongroom.kms.v1.OriginType
+	(v1.KeyState)(0),                      // 23: strongroom.kms.v1.KeyState
+	(v1.AlgorithmSpec)(0),                 // 24: strongroom.kms.v1.AlgorithmSpec
+	(v1.WrappingKeySpec)(0),               // 25: strongroom.kms.v1.WrappingKeySpec
+	(v1.GrantOperation)(0),                // 26: strongroom.kms.v1.GrantOperation
+	(v1.ConnectionStateType)(0),           // 27: strongroom.kms.v1.ConnectionStateType
+	(v1.ConnectionErrorCodeType)(0),       // 28: strongroom.kms.v1.ConnectionErrorCodeType
+	(v1.KeyLastUsageTrackingOperation)(0), // 29: strongroom.kms.v1.KeyLastUsageTrackingOperation
+	(v1.RotationType)(0),                  // 30: strongroom.kms.v1.RotationType
 }
 var file_strongroom_storage_v1_storage_proto_depIdxs = []int32{
-	17, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
-	18, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	19, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	20, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
-	21, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
+	19, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
+	20, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	21, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	22, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
+	23, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
 	12, // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
-	17, // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
-	17, // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
+	19, // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
+	19, // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
 	1,  // 8: strongroom.storage.v1.KeyRecord.tags:type_name -> strongroom.storage.v1.TagRecord
 	2,  // 9: strongroom.storage.v1.KeyRecord.rotation:type_name -> strongroom.storage.v1.RotationRecord
 	3,  // 10: strongroom.storage.v1.KeyRecord.import:type_name -> strongroom.storage.v1.ImportRecord
-	17, // 11: strongroom.storage.v1.RotationRecord.next:type_name -> google.protobuf.Timestamp
-	22, // 12: strongroom.storage.v1.ImportRecord.algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
-	23, // 13: strongroom.storage.v1.ImportRecord.spec:type_name -> strongroom.kms.v1.WrappingKeySpec
-	17, // 14: strongroom.storage.v1.ImportRecord.valid_to:type_name -> google.protobuf.Timestamp
-	24, // 15: strongroom.storage.v1.GrantRecord.operations:type_name -> strongroom.kms.v1.GrantOperation
-	15, // 16: strongroom.storage.v1.GrantRecord.encryption_context_equals:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
-	16, // 17: strongroom.storage.v1.GrantRecord.encryption_context_subset:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
-	17, // 18: strongroom.storage.v1.GrantRecord.created:type_name -> google.protobuf.Timestamp
-	17, // 19: strongroom.storage.v1.CustomKeyStoreRecord.created:type_name -> google.protobuf.Timestamp
-	25, // 20: strongroom.storage.v1.CustomKeyStoreRecord.state:type_name -> strongroom.kms.v1.ConnectionStateType
-	26, // 21: strongroom.storage.v1.CustomKeyStoreRecord.error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
-	17, // 22: strongroom.storage.v1.PrincipalRecord.created:type_name -> google.protobuf.Timestamp
-	17, // 23: strongroom.storage.v1.PrincipalRecord.updated:type_name -> google.protobuf.Timestamp
-	17, // 24: strongroom.storage.v1.AccessKeyRecord.created:type_name -> google.protobuf.Timestamp
-	17, // 25: strongroom.storage.v1.SealingKeyRecord.created:type_name -> google.protobuf.Timestamp
-	17, // 26: strongroom.storage.v1.PolicyRecord.created:type_name -> google.protobuf.Timestamp
-	17, // 27: strongroom.storage.v1.PolicyRecord.updated:type_name -> google.protobuf.Timestamp
-	27, // 28: strongroom.storage.v1.UsageRecord.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
-	17, // 29: strongroom.storage.v1.UsageRecord.time:type_name -> google.protobuf.Timestamp
-	17, // 30: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
-	17, // 31: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
-	17, // 32: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
-	28, // 33: strongroom.storage.v1.BackingKey.rotation_type:type_name -> strongroom.kms.v1.RotationType
-	17, // 34: strongroom.storage.v1.BackingKey.valid_to:type_name -> google.protobuf.Timestamp
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	19, // 11: strongroom.storage.v1.RotationRecord.next:type_name -> google.protobuf.Timestamp
+	24, // 12: strongroom.storage.v1.ImportRecord.algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
+	25, // 13: strongroom.storage.v1.ImportRecord.spec:type_name -> strongroom.kms.v1.WrappingKeySpec
+	19, // 14: strongroom.storage.v1.ImportRecord.valid_to:type_name -> google.protobuf.Timestamp
+	26, // 15: strongroom.storage.v1.GrantRecord.operations:type_name -> strongroom.kms.v1.GrantOperation
+	17, // 16: strongroom.storage.v1.GrantRecord.encryption_context_equals:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
+	18, // 17: strongroom.storage.v1.GrantRecord.encryption_context_subset:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
+	19, // 18: strongroom.storage.v1.GrantRecord.created:type_name -> google.protobuf.Timestamp
+	19, // 19: strongroom.storage.v1.CustomKeyStoreRecord.created:type_name -> google.protobuf.Timestamp
+	27, // 20: strongroom.storage.v1.CustomKeyStoreRecord.state:type_name -> strongroom.kms.v1.ConnectionStateType
+	28, // 21: strongroom.storage.v1.CustomKeyStoreRecord.error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
+	19, // 22: strongroom.storage.v1.PrincipalRecord.created:type_name -> google.protobuf.Timestamp
+	19, // 23: strongroom.storage.v1.PrincipalRecord.updated:type_name -> google.protobuf.Timestamp
+	19, // 24: strongroom.storage.v1.AccessKeyRecord.created:type_name -> google.protobuf.Timestamp
+	19, // 25: strongroom.storage.v1.SealingKeyRecord.created:type_name -> google.protobuf.Timestamp
+	19, // 26: strongroom.storage.v1.PolicyRecord.created:type_name -> google.protobuf.Timestamp
+	19, // 27: strongroom.storage.v1.PolicyRecord.updated:type_name -> google.protobuf.Timestamp
+	29, // 28: strongroom.storage.v1.UsageRecord.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
+	19, // 29: strongroom.storage.v1.UsageRecord.time:type_name -> google.protobuf.Timestamp
+	19, // 30: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
+	19, // 31: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
+	19, // 32: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
+	30, // 33: strongroom.storage.v1.BackingKey.rotation_type:type_name -> strongroom.kms.v1.RotationType
+	19, // 34: strongroom.storage.v1.BackingKey.valid_to:type_name -> google.protobuf.Timestamp
+	16, // 35: strongroom.storage.v1.LoginRecord.refused:type_name -> strongroom.storage.v1.RefusedPinRecord
+	19, // 36: strongroom.storage.v1.RefusedPinRecord.refused_at:type_name -> google.protobuf.Timestamp
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_storage_v1_storage_proto_init() }
@@ -1583,7 +1712,7 @@ func file_strongroom_storage_v1_storage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_storage_v1_storage_proto_rawDesc), len(file_strongroom_storage_v1_storage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -123,6 +123,9 @@ type ToWorker struct {
 	//	*ToWorker_GeneratePair
 	//	*ToWorker_SelfTest
 	//	*ToWorker_Import
+	//	*ToWorker_Login
+	//	*ToWorker_Locate
+	//	*ToWorker_Forget
 	Request       isToWorker_Request `protobuf_oneof:"request"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -314,6 +317,33 @@ func (x *ToWorker) GetImport() *ImportRequest {
 	return nil
 }
 
+func (x *ToWorker) GetLogin() *LoginRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_Login); ok {
+			return x.Login
+		}
+	}
+	return nil
+}
+
+func (x *ToWorker) GetLocate() *LocateRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_Locate); ok {
+			return x.Locate
+		}
+	}
+	return nil
+}
+
+func (x *ToWorker) GetForget() *ForgetRequest {
+	if x != nil {
+		if x, ok := x.Request.(*ToWorker_Forget); ok {
+			return x.Forget
+		}
+	}
+	return nil
+}
+
 type isToWorker_Request interface {
 	isToWorker_Request()
 }
@@ -378,6 +408,18 @@ type ToWorker_Import struct {
 	Import *ImportRequest `protobuf:"bytes,17,opt,name=import,oneof"`
 }
 
+type ToWorker_Login struct {
+	Login *LoginRequest `protobuf:"bytes,18,opt,name=login,oneof"`
+}
+
+type ToWorker_Locate struct {
+	Locate *LocateRequest `protobuf:"bytes,19,opt,name=locate,oneof"`
+}
+
+type ToWorker_Forget struct {
+	Forget *ForgetRequest `protobuf:"bytes,20,opt,name=forget,oneof"`
+}
+
 func (*ToWorker_Start) isToWorker_Request() {}
 
 func (*ToWorker_InitToken) isToWorker_Request() {}
@@ -407,6 +449,12 @@ func (*ToWorker_GeneratePair) isToWorker_Request() {}
 func (*ToWorker_SelfTest) isToWorker_Request() {}
 
 func (*ToWorker_Import) isToWorker_Request() {}
+
+func (*ToWorker_Login) isToWorker_Request() {}
+
+func (*ToWorker_Locate) isToWorker_Request() {}
+
+func (*ToWorker_Forget) isToWorker_Request() {}
 
 // FromWorker is one message of the worker.
 type FromWorker struct {
@@ -585,8 +633,8 @@ func (x *Hello) GetProtocolVersion() uint32 {
 	return 0
 }
 
-// StartRequest has the library loaded, the token selected and the user logged in.
-// It is the first request of a worker that serves.
+// StartRequest has the library loaded and the token selected. It is the first request
+// of a worker that serves; a login, or a stop, is the next.
 type StartRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The path of the PKCS#11 library.
@@ -684,6 +732,105 @@ func (x *StartRequest) GetReportEveryMicros() uint64 {
 	return 0
 }
 
+// LoginRequest has the user logged in, the keys listed and the sessions opened.
+type LoginRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// PINs that the token has refused. One of these is not tried again.
+	Refused       []*RefusedPin `protobuf:"bytes,1,rep,name=refused" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoginRequest) Reset() {
+	*x = LoginRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoginRequest) ProtoMessage() {}
+
+func (x *LoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoginRequest.ProtoReflect.Descriptor instead.
+func (*LoginRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LoginRequest) GetRefused() []*RefusedPin {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+// RefusedPin is what names a PIN without telling it: PBKDF2 with HMAC-SHA-256 of it.
+type RefusedPin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Salt          []byte                 `protobuf:"bytes,1,opt,name=salt" json:"salt,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,2,opt,name=hash" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefusedPin) Reset() {
+	*x = RefusedPin{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefusedPin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefusedPin) ProtoMessage() {}
+
+func (x *RefusedPin) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefusedPin.ProtoReflect.Descriptor instead.
+func (*RefusedPin) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RefusedPin) GetSalt() []byte {
+	if x != nil {
+		return x.Salt
+	}
+	return nil
+}
+
+func (x *RefusedPin) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
 // TokenSelector chooses a token by label, serial number or both.
 type TokenSelector struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -695,7 +842,7 @@ type TokenSelector struct {
 
 func (x *TokenSelector) Reset() {
 	*x = TokenSelector{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[4]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +854,7 @@ func (x *TokenSelector) String() string {
 func (*TokenSelector) ProtoMessage() {}
 
 func (x *TokenSelector) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[4]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +867,7 @@ func (x *TokenSelector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenSelector.ProtoReflect.Descriptor instead.
 func (*TokenSelector) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{4}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TokenSelector) GetLabel() string {
@@ -754,7 +901,7 @@ type PinSource struct {
 
 func (x *PinSource) Reset() {
 	*x = PinSource{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[5]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +913,7 @@ func (x *PinSource) String() string {
 func (*PinSource) ProtoMessage() {}
 
 func (x *PinSource) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[5]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +926,7 @@ func (x *PinSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinSource.ProtoReflect.Descriptor instead.
 func (*PinSource) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{5}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PinSource) GetFile() string {
@@ -824,7 +971,7 @@ type InitTokenRequest struct {
 
 func (x *InitTokenRequest) Reset() {
 	*x = InitTokenRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[6]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +983,7 @@ func (x *InitTokenRequest) String() string {
 func (*InitTokenRequest) ProtoMessage() {}
 
 func (x *InitTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[6]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +996,7 @@ func (x *InitTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InitTokenRequest.ProtoReflect.Descriptor instead.
 func (*InitTokenRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{6}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *InitTokenRequest) GetLibrary() string {
@@ -897,7 +1044,7 @@ type SealRequest struct {
 
 func (x *SealRequest) Reset() {
 	*x = SealRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[7]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +1056,7 @@ func (x *SealRequest) String() string {
 func (*SealRequest) ProtoMessage() {}
 
 func (x *SealRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[7]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1069,7 @@ func (x *SealRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealRequest.ProtoReflect.Descriptor instead.
 func (*SealRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{7}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SealRequest) GetObjectId() []byte {
@@ -974,7 +1121,7 @@ type OpenRequest struct {
 
 func (x *OpenRequest) Reset() {
 	*x = OpenRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[8]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1133,7 @@ func (x *OpenRequest) String() string {
 func (*OpenRequest) ProtoMessage() {}
 
 func (x *OpenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[8]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1146,7 @@ func (x *OpenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenRequest.ProtoReflect.Descriptor instead.
 func (*OpenRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{8}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *OpenRequest) GetObjectId() []byte {
@@ -1040,7 +1187,7 @@ type RandomRequest struct {
 
 func (x *RandomRequest) Reset() {
 	*x = RandomRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[9]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1199,7 @@ func (x *RandomRequest) String() string {
 func (*RandomRequest) ProtoMessage() {}
 
 func (x *RandomRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[9]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1212,7 @@ func (x *RandomRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RandomRequest.ProtoReflect.Descriptor instead.
 func (*RandomRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{9}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RandomRequest) GetLength() uint32 {
@@ -1089,7 +1236,7 @@ type GenerateRequest struct {
 
 func (x *GenerateRequest) Reset() {
 	*x = GenerateRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[10]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1248,7 @@ func (x *GenerateRequest) String() string {
 func (*GenerateRequest) ProtoMessage() {}
 
 func (x *GenerateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[10]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1261,7 @@ func (x *GenerateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GenerateRequest.ProtoReflect.Descriptor instead.
 func (*GenerateRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{10}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GenerateRequest) GetObjectId() []byte {
@@ -1167,7 +1314,7 @@ type ImportRequest struct {
 
 func (x *ImportRequest) Reset() {
 	*x = ImportRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1326,7 @@ func (x *ImportRequest) String() string {
 func (*ImportRequest) ProtoMessage() {}
 
 func (x *ImportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[11]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1339,7 @@ func (x *ImportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequest.ProtoReflect.Descriptor instead.
 func (*ImportRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ImportRequest) GetObjectId() []byte {
@@ -1265,7 +1412,7 @@ type SignRequest struct {
 
 func (x *SignRequest) Reset() {
 	*x = SignRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1424,7 @@ func (x *SignRequest) String() string {
 func (*SignRequest) ProtoMessage() {}
 
 func (x *SignRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[12]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1437,7 @@ func (x *SignRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignRequest.ProtoReflect.Descriptor instead.
 func (*SignRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SignRequest) GetObjectId() []byte {
@@ -1327,7 +1474,7 @@ type DecryptRequest struct {
 
 func (x *DecryptRequest) Reset() {
 	*x = DecryptRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1486,7 @@ func (x *DecryptRequest) String() string {
 func (*DecryptRequest) ProtoMessage() {}
 
 func (x *DecryptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[13]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1499,7 @@ func (x *DecryptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecryptRequest.ProtoReflect.Descriptor instead.
 func (*DecryptRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{13}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DecryptRequest) GetObjectId() []byte {
@@ -1388,7 +1535,7 @@ type AgreeRequest struct {
 
 func (x *AgreeRequest) Reset() {
 	*x = AgreeRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1400,7 +1547,7 @@ func (x *AgreeRequest) String() string {
 func (*AgreeRequest) ProtoMessage() {}
 
 func (x *AgreeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[14]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1413,7 +1560,7 @@ func (x *AgreeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgreeRequest.ProtoReflect.Descriptor instead.
 func (*AgreeRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{14}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AgreeRequest) GetObjectId() []byte {
@@ -1441,7 +1588,7 @@ type GeneratePairRequest struct {
 
 func (x *GeneratePairRequest) Reset() {
 	*x = GeneratePairRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1600,7 @@ func (x *GeneratePairRequest) String() string {
 func (*GeneratePairRequest) ProtoMessage() {}
 
 func (x *GeneratePairRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[15]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1613,7 @@ func (x *GeneratePairRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GeneratePairRequest.ProtoReflect.Descriptor instead.
 func (*GeneratePairRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GeneratePairRequest) GetKeyType() uint32 {
@@ -1487,7 +1634,7 @@ type SelfTestRequest struct {
 
 func (x *SelfTestRequest) Reset() {
 	*x = SelfTestRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1646,7 @@ func (x *SelfTestRequest) String() string {
 func (*SelfTestRequest) ProtoMessage() {}
 
 func (x *SelfTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[16]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1659,7 @@ func (x *SelfTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SelfTestRequest.ProtoReflect.Descriptor instead.
 func (*SelfTestRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SelfTestRequest) GetKeyTypes() []uint32 {
@@ -1532,7 +1679,7 @@ type DestroyRequest struct {
 
 func (x *DestroyRequest) Reset() {
 	*x = DestroyRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1691,7 @@ func (x *DestroyRequest) String() string {
 func (*DestroyRequest) ProtoMessage() {}
 
 func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[17]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,10 +1704,102 @@ func (x *DestroyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyRequest.ProtoReflect.Descriptor instead.
 func (*DestroyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DestroyRequest) GetObjectId() []byte {
+	if x != nil {
+		return x.ObjectId
+	}
+	return nil
+}
+
+// LocateRequest asks whether the token has a key, which is looked for if the worker does
+// not know it.
+type LocateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ObjectId      []byte                 `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocateRequest) Reset() {
+	*x = LocateRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocateRequest) ProtoMessage() {}
+
+func (x *LocateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocateRequest.ProtoReflect.Descriptor instead.
+func (*LocateRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LocateRequest) GetObjectId() []byte {
+	if x != nil {
+		return x.ObjectId
+	}
+	return nil
+}
+
+// ForgetRequest has the worker drop the handle of a key that was destroyed by way of
+// another HSM of the cluster.
+type ForgetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ObjectId      []byte                 `protobuf:"bytes,1,opt,name=object_id,json=objectId" json:"object_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetRequest) Reset() {
+	*x = ForgetRequest{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetRequest) ProtoMessage() {}
+
+func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetRequest.ProtoReflect.Descriptor instead.
+func (*ForgetRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ForgetRequest) GetObjectId() []byte {
 	if x != nil {
 		return x.ObjectId
 	}
@@ -1576,7 +1815,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1588,7 +1827,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[18]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1601,7 +1840,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{18}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{22}
 }
 
 // StopRequest has the user logged out and the library finalised.
@@ -1613,7 +1852,7 @@ type StopRequest struct {
 
 func (x *StopRequest) Reset() {
 	*x = StopRequest{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1864,7 @@ func (x *StopRequest) String() string {
 func (*StopRequest) ProtoMessage() {}
 
 func (x *StopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[19]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1877,7 @@ func (x *StopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopRequest.ProtoReflect.Descriptor instead.
 func (*StopRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{23}
 }
 
 // Reply answers the request with the same id. One to list may have several replies,
@@ -1655,9 +1894,9 @@ type Reply struct {
 	Ciphertext []byte   `protobuf:"bytes,6,opt,name=ciphertext" json:"ciphertext,omitempty"`
 	// Also random bytes, a shared secret, and the private key (PKCS #8, DER) of a pair.
 	Plaintext []byte `protobuf:"bytes,7,opt,name=plaintext" json:"plaintext,omitempty"`
-	// After start, generate, import and destroy: the keys that the worker knows.
+	// After login, generate, import and destroy: the keys that the worker knows.
 	Keys uint32 `protobuf:"varint,8,opt,name=keys" json:"keys,omitempty"`
-	// After start: the sessions that it holds.
+	// After login: the sessions that it holds.
 	Sessions uint32 `protobuf:"varint,9,opt,name=sessions" json:"sessions,omitempty"`
 	// After list: keys of the token.
 	Objects []*TokenObject `protobuf:"bytes,10,rep,name=objects" json:"objects,omitempty"`
@@ -1669,14 +1908,16 @@ type Reply struct {
 	// After a self-test.
 	Capabilities []*Capability `protobuf:"bytes,14,rep,name=capabilities" json:"capabilities,omitempty"`
 	// After an import: what names the material and tells nothing of it.
-	Fingerprint   []byte `protobuf:"bytes,15,opt,name=fingerprint" json:"fingerprint,omitempty"`
+	Fingerprint []byte `protobuf:"bytes,15,opt,name=fingerprint" json:"fingerprint,omitempty"`
+	// After a login that the token refused: the PIN, not to be tried again.
+	RefusedPin    *RefusedPin `protobuf:"bytes,16,opt,name=refused_pin,json=refusedPin" json:"refused_pin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reply) Reset() {
 	*x = Reply{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1929,7 @@ func (x *Reply) String() string {
 func (*Reply) ProtoMessage() {}
 
 func (x *Reply) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[20]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1942,7 @@ func (x *Reply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reply.ProtoReflect.Descriptor instead.
 func (*Reply) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{20}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Reply) GetId() uint64 {
@@ -1809,6 +2050,13 @@ func (x *Reply) GetFingerprint() []byte {
 	return nil
 }
 
+func (x *Reply) GetRefusedPin() *RefusedPin {
+	if x != nil {
+		return x.RefusedPin
+	}
+	return nil
+}
+
 // Capability is one thing that the token can do, or not.
 type Capability struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1828,7 +2076,7 @@ type Capability struct {
 
 func (x *Capability) Reset() {
 	*x = Capability{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1840,7 +2088,7 @@ func (x *Capability) String() string {
 func (*Capability) ProtoMessage() {}
 
 func (x *Capability) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[21]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1853,7 +2101,7 @@ func (x *Capability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capability.ProtoReflect.Descriptor instead.
 func (*Capability) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{21}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Capability) GetKeyType() uint32 {
@@ -1911,7 +2159,7 @@ type TokenObject struct {
 
 func (x *TokenObject) Reset() {
 	*x = TokenObject{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +2171,7 @@ func (x *TokenObject) String() string {
 func (*TokenObject) ProtoMessage() {}
 
 func (x *TokenObject) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[22]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2184,7 @@ func (x *TokenObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenObject.ProtoReflect.Descriptor instead.
 func (*TokenObject) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{22}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TokenObject) GetObjectId() []byte {
@@ -1969,7 +2217,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1981,7 +2229,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[23]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1994,7 +2242,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{23}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Failure) GetClass() FailureClass {
@@ -2057,7 +2305,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2069,7 +2317,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[24]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2082,7 +2330,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{24}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Call) GetFunction() string {
@@ -2187,13 +2435,20 @@ type TokenInfo struct {
 	FirmwareVersion    string                 `protobuf:"bytes,5,opt,name=firmware_version,json=firmwareVersion" json:"firmware_version,omitempty"`
 	LibraryDescription string                 `protobuf:"bytes,6,opt,name=library_description,json=libraryDescription" json:"library_description,omitempty"`
 	LibraryVersion     string                 `protobuf:"bytes,7,opt,name=library_version,json=libraryVersion" json:"library_version,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// What the token says of its user PIN: it was given wrongly since the last login;
+	// one more wrong one locks it; it is locked.
+	PinCountLow bool `protobuf:"varint,8,opt,name=pin_count_low,json=pinCountLow" json:"pin_count_low,omitempty"`
+	PinFinalTry bool `protobuf:"varint,9,opt,name=pin_final_try,json=pinFinalTry" json:"pin_final_try,omitempty"`
+	PinLocked   bool `protobuf:"varint,10,opt,name=pin_locked,json=pinLocked" json:"pin_locked,omitempty"`
+	// The most sessions that the token allows; 0: it does not say, or sets no limit.
+	MaxSessions   uint32 `protobuf:"varint,11,opt,name=max_sessions,json=maxSessions" json:"max_sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TokenInfo) Reset() {
 	*x = TokenInfo{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2205,7 +2460,7 @@ func (x *TokenInfo) String() string {
 func (*TokenInfo) ProtoMessage() {}
 
 func (x *TokenInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[25]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2218,7 +2473,7 @@ func (x *TokenInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenInfo.ProtoReflect.Descriptor instead.
 func (*TokenInfo) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{25}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TokenInfo) GetLabel() string {
@@ -2270,6 +2525,34 @@ func (x *TokenInfo) GetLibraryVersion() string {
 	return ""
 }
 
+func (x *TokenInfo) GetPinCountLow() bool {
+	if x != nil {
+		return x.PinCountLow
+	}
+	return false
+}
+
+func (x *TokenInfo) GetPinFinalTry() bool {
+	if x != nil {
+		return x.PinFinalTry
+	}
+	return false
+}
+
+func (x *TokenInfo) GetPinLocked() bool {
+	if x != nil {
+		return x.PinLocked
+	}
+	return false
+}
+
+func (x *TokenInfo) GetMaxSessions() uint32 {
+	if x != nil {
+		return x.MaxSessions
+	}
+	return 0
+}
+
 // Progress is what a worker that serves reports regularly: for how many microseconds
 // its oldest requests have been with the library. Requests that wait for their turn
 // do not count; zero means that none is being carried out.
@@ -2285,7 +2568,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[26]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2580,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[26]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2593,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{26}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Progress) GetDataMicros() uint64 {
@@ -2331,7 +2614,7 @@ var File_strongroom_worker_v1_worker_proto protoreflect.FileDescriptor
 
 const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\n" +
-	"!strongroom/worker/v1/worker.proto\x12\x14strongroom.worker.v1\"\x81\b\n" +
+	"!strongroom/worker/v1/worker.proto\x12\x14strongroom.worker.v1\"\xbb\t\n" +
 	"\bToWorker\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1d\n" +
 	"\n" +
@@ -2352,7 +2635,10 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x05agree\x18\x0e \x01(\v2\".strongroom.worker.v1.AgreeRequestH\x00R\x05agree\x12P\n" +
 	"\rgenerate_pair\x18\x0f \x01(\v2).strongroom.worker.v1.GeneratePairRequestH\x00R\fgeneratePair\x12D\n" +
 	"\tself_test\x18\x10 \x01(\v2%.strongroom.worker.v1.SelfTestRequestH\x00R\bselfTest\x12=\n" +
-	"\x06import\x18\x11 \x01(\v2#.strongroom.worker.v1.ImportRequestH\x00R\x06importB\t\n" +
+	"\x06import\x18\x11 \x01(\v2#.strongroom.worker.v1.ImportRequestH\x00R\x06import\x12:\n" +
+	"\x05login\x18\x12 \x01(\v2\".strongroom.worker.v1.LoginRequestH\x00R\x05login\x12=\n" +
+	"\x06locate\x18\x13 \x01(\v2#.strongroom.worker.v1.LocateRequestH\x00R\x06locate\x12=\n" +
+	"\x06forget\x18\x14 \x01(\v2#.strongroom.worker.v1.ForgetRequestH\x00R\x06forgetB\t\n" +
 	"\arequest\"\xaa\x02\n" +
 	"\n" +
 	"FromWorker\x123\n" +
@@ -2371,7 +2657,13 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\aprofile\x18\x04 \x01(\tR\aprofile\x12\x1a\n" +
 	"\bsessions\x18\x05 \x01(\rR\bsessions\x12\"\n" +
 	"\rmax_in_flight\x18\x06 \x01(\rR\vmaxInFlight\x12.\n" +
-	"\x13report_every_micros\x18\a \x01(\x04R\x11reportEveryMicros\"=\n" +
+	"\x13report_every_micros\x18\a \x01(\x04R\x11reportEveryMicros\"J\n" +
+	"\fLoginRequest\x12:\n" +
+	"\arefused\x18\x01 \x03(\v2 .strongroom.worker.v1.RefusedPinR\arefused\"4\n" +
+	"\n" +
+	"RefusedPin\x12\x12\n" +
+	"\x04salt\x18\x01 \x01(\fR\x04salt\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\fR\x04hash\"=\n" +
 	"\rTokenSelector\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\tR\x06serial\"h\n" +
@@ -2432,9 +2724,13 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x0fSelfTestRequest\x12\x1b\n" +
 	"\tkey_types\x18\x01 \x03(\rR\bkeyTypes\"-\n" +
 	"\x0eDestroyRequest\x12\x1b\n" +
+	"\tobject_id\x18\x01 \x01(\fR\bobjectId\",\n" +
+	"\rLocateRequest\x12\x1b\n" +
+	"\tobject_id\x18\x01 \x01(\fR\bobjectId\",\n" +
+	"\rForgetRequest\x12\x1b\n" +
 	"\tobject_id\x18\x01 \x01(\fR\bobjectId\"\r\n" +
 	"\vListRequest\"\r\n" +
-	"\vStopRequest\"\xf5\x03\n" +
+	"\vStopRequest\"\xb8\x04\n" +
 	"\x05Reply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1a\n" +
 	"\bfunction\x18\x02 \x01(\tR\bfunction\x12\x0e\n" +
@@ -2454,7 +2750,9 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"public_key\x18\f \x01(\fR\tpublicKey\x12\x1c\n" +
 	"\tsignature\x18\r \x01(\fR\tsignature\x12D\n" +
 	"\fcapabilities\x18\x0e \x03(\v2 .strongroom.worker.v1.CapabilityR\fcapabilities\x12 \n" +
-	"\vfingerprint\x18\x0f \x01(\fR\vfingerprint\"\xa5\x01\n" +
+	"\vfingerprint\x18\x0f \x01(\fR\vfingerprint\x12A\n" +
+	"\vrefused_pin\x18\x10 \x01(\v2 .strongroom.worker.v1.RefusedPinR\n" +
+	"refusedPin\"\xa5\x01\n" +
 	"\n" +
 	"Capability\x12\x19\n" +
 	"\bkey_type\x18\x01 \x01(\rR\akeyType\x12\x10\n" +
@@ -2488,7 +2786,7 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x06key_id\x18\v \x01(\tR\x05keyId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12#\n" +
-	"\rpublic_handle\x18\r \x01(\x04R\fpublicHandle\"\xf8\x01\n" +
+	"\rpublic_handle\x18\r \x01(\x04R\fpublicHandle\"\x82\x03\n" +
 	"\tTokenInfo\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\tR\x06serial\x12\"\n" +
@@ -2496,7 +2794,13 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x05model\x18\x04 \x01(\tR\x05model\x12)\n" +
 	"\x10firmware_version\x18\x05 \x01(\tR\x0ffirmwareVersion\x12/\n" +
 	"\x13library_description\x18\x06 \x01(\tR\x12libraryDescription\x12'\n" +
-	"\x0flibrary_version\x18\a \x01(\tR\x0elibraryVersion\"X\n" +
+	"\x0flibrary_version\x18\a \x01(\tR\x0elibraryVersion\x12\"\n" +
+	"\rpin_count_low\x18\b \x01(\bR\vpinCountLow\x12\"\n" +
+	"\rpin_final_try\x18\t \x01(\bR\vpinFinalTry\x12\x1d\n" +
+	"\n" +
+	"pin_locked\x18\n" +
+	" \x01(\bR\tpinLocked\x12!\n" +
+	"\fmax_sessions\x18\v \x01(\rR\vmaxSessions\"X\n" +
 	"\bProgress\x12\x1f\n" +
 	"\vdata_micros\x18\x01 \x01(\x04R\n" +
 	"dataMicros\x12+\n" +
@@ -2525,71 +2829,80 @@ func file_strongroom_worker_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_worker_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(FailureClass)(0),           // 0: strongroom.worker.v1.FailureClass
 	(*ToWorker)(nil),            // 1: strongroom.worker.v1.ToWorker
 	(*FromWorker)(nil),          // 2: strongroom.worker.v1.FromWorker
 	(*Hello)(nil),               // 3: strongroom.worker.v1.Hello
 	(*StartRequest)(nil),        // 4: strongroom.worker.v1.StartRequest
-	(*TokenSelector)(nil),       // 5: strongroom.worker.v1.TokenSelector
-	(*PinSource)(nil),           // 6: strongroom.worker.v1.PinSource
-	(*InitTokenRequest)(nil),    // 7: strongroom.worker.v1.InitTokenRequest
-	(*SealRequest)(nil),         // 8: strongroom.worker.v1.SealRequest
-	(*OpenRequest)(nil),         // 9: strongroom.worker.v1.OpenRequest
-	(*RandomRequest)(nil),       // 10: strongroom.worker.v1.RandomRequest
-	(*GenerateRequest)(nil),     // 11: strongroom.worker.v1.GenerateRequest
-	(*ImportRequest)(nil),       // 12: strongroom.worker.v1.ImportRequest
-	(*SignRequest)(nil),         // 13: strongroom.worker.v1.SignRequest
-	(*DecryptRequest)(nil),      // 14: strongroom.worker.v1.DecryptRequest
-	(*AgreeRequest)(nil),        // 15: strongroom.worker.v1.AgreeRequest
-	(*GeneratePairRequest)(nil), // 16: strongroom.worker.v1.GeneratePairRequest
-	(*SelfTestRequest)(nil),     // 17: strongroom.worker.v1.SelfTestRequest
-	(*DestroyRequest)(nil),      // 18: strongroom.worker.v1.DestroyRequest
-	(*ListRequest)(nil),         // 19: strongroom.worker.v1.ListRequest
-	(*StopRequest)(nil),         // 20: strongroom.worker.v1.StopRequest
-	(*Reply)(nil),               // 21: strongroom.worker.v1.Reply
-	(*Capability)(nil),          // 22: strongroom.worker.v1.Capability
-	(*TokenObject)(nil),         // 23: strongroom.worker.v1.TokenObject
-	(*Failure)(nil),             // 24: strongroom.worker.v1.Failure
-	(*Call)(nil),                // 25: strongroom.worker.v1.Call
-	(*TokenInfo)(nil),           // 26: strongroom.worker.v1.TokenInfo
-	(*Progress)(nil),            // 27: strongroom.worker.v1.Progress
+	(*LoginRequest)(nil),        // 5: strongroom.worker.v1.LoginRequest
+	(*RefusedPin)(nil),          // 6: strongroom.worker.v1.RefusedPin
+	(*TokenSelector)(nil),       // 7: strongroom.worker.v1.TokenSelector
+	(*PinSource)(nil),           // 8: strongroom.worker.v1.PinSource
+	(*InitTokenRequest)(nil),    // 9: strongroom.worker.v1.InitTokenRequest
+	(*SealRequest)(nil),         // 10: strongroom.worker.v1.SealRequest
+	(*OpenRequest)(nil),         // 11: strongroom.worker.v1.OpenRequest
+	(*RandomRequest)(nil),       // 12: strongroom.worker.v1.RandomRequest
+	(*GenerateRequest)(nil),     // 13: strongroom.worker.v1.GenerateRequest
+	(*ImportRequest)(nil),       // 14: strongroom.worker.v1.ImportRequest
+	(*SignRequest)(nil),         // 15: strongroom.worker.v1.SignRequest
+	(*DecryptRequest)(nil),      // 16: strongroom.worker.v1.DecryptRequest
+	(*AgreeRequest)(nil),        // 17: strongroom.worker.v1.AgreeRequest
+	(*GeneratePairRequest)(nil), // 18: strongroom.worker.v1.GeneratePairRequest
+	(*SelfTestRequest)(nil),     // 19: strongroom.worker.v1.SelfTestRequest
+	(*DestroyRequest)(nil),      // 20: strongroom.worker.v1.DestroyRequest
+	(*LocateRequest)(nil),       // 21: strongroom.worker.v1.LocateRequest
+	(*ForgetRequest)(nil),       // 22: strongroom.worker.v1.ForgetRequest
+	(*ListRequest)(nil),         // 23: strongroom.worker.v1.ListRequest
+	(*StopRequest)(nil),         // 24: strongroom.worker.v1.StopRequest
+	(*Reply)(nil),               // 25: strongroom.worker.v1.Reply
+	(*Capability)(nil),          // 26: strongroom.worker.v1.Capability
+	(*TokenObject)(nil),         // 27: strongroom.worker.v1.TokenObject
+	(*Failure)(nil),             // 28: strongroom.worker.v1.Failure
+	(*Call)(nil),                // 29: strongroom.worker.v1.Call
+	(*TokenInfo)(nil),           // 30: strongroom.worker.v1.TokenInfo
+	(*Progress)(nil),            // 31: strongroom.worker.v1.Progress
 }
 var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: strongroom.worker.v1.ToWorker.start:type_name -> strongroom.worker.v1.StartRequest
-	7,  // 1: strongroom.worker.v1.ToWorker.init_token:type_name -> strongroom.worker.v1.InitTokenRequest
-	8,  // 2: strongroom.worker.v1.ToWorker.seal:type_name -> strongroom.worker.v1.SealRequest
-	9,  // 3: strongroom.worker.v1.ToWorker.open:type_name -> strongroom.worker.v1.OpenRequest
-	10, // 4: strongroom.worker.v1.ToWorker.random:type_name -> strongroom.worker.v1.RandomRequest
-	11, // 5: strongroom.worker.v1.ToWorker.generate:type_name -> strongroom.worker.v1.GenerateRequest
-	18, // 6: strongroom.worker.v1.ToWorker.destroy:type_name -> strongroom.worker.v1.DestroyRequest
-	20, // 7: strongroom.worker.v1.ToWorker.stop:type_name -> strongroom.worker.v1.StopRequest
-	19, // 8: strongroom.worker.v1.ToWorker.list:type_name -> strongroom.worker.v1.ListRequest
-	13, // 9: strongroom.worker.v1.ToWorker.sign:type_name -> strongroom.worker.v1.SignRequest
-	14, // 10: strongroom.worker.v1.ToWorker.decrypt:type_name -> strongroom.worker.v1.DecryptRequest
-	15, // 11: strongroom.worker.v1.ToWorker.agree:type_name -> strongroom.worker.v1.AgreeRequest
-	16, // 12: strongroom.worker.v1.ToWorker.generate_pair:type_name -> strongroom.worker.v1.GeneratePairRequest
-	17, // 13: strongroom.worker.v1.ToWorker.self_test:type_name -> strongroom.worker.v1.SelfTestRequest
-	12, // 14: strongroom.worker.v1.ToWorker.import:type_name -> strongroom.worker.v1.ImportRequest
-	21, // 15: strongroom.worker.v1.FromWorker.reply:type_name -> strongroom.worker.v1.Reply
-	3,  // 16: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
-	25, // 17: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
-	26, // 18: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
-	27, // 19: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
-	5,  // 20: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
-	6,  // 21: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 22: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
-	6,  // 23: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
-	24, // 24: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
-	23, // 25: strongroom.worker.v1.Reply.objects:type_name -> strongroom.worker.v1.TokenObject
-	22, // 26: strongroom.worker.v1.Reply.capabilities:type_name -> strongroom.worker.v1.Capability
-	0,  // 27: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	9,  // 1: strongroom.worker.v1.ToWorker.init_token:type_name -> strongroom.worker.v1.InitTokenRequest
+	10, // 2: strongroom.worker.v1.ToWorker.seal:type_name -> strongroom.worker.v1.SealRequest
+	11, // 3: strongroom.worker.v1.ToWorker.open:type_name -> strongroom.worker.v1.OpenRequest
+	12, // 4: strongroom.worker.v1.ToWorker.random:type_name -> strongroom.worker.v1.RandomRequest
+	13, // 5: strongroom.worker.v1.ToWorker.generate:type_name -> strongroom.worker.v1.GenerateRequest
+	20, // 6: strongroom.worker.v1.ToWorker.destroy:type_name -> strongroom.worker.v1.DestroyRequest
+	24, // 7: strongroom.worker.v1.ToWorker.stop:type_name -> strongroom.worker.v1.StopRequest
+	23, // 8: strongroom.worker.v1.ToWorker.list:type_name -> strongroom.worker.v1.ListRequest
+	15, // 9: strongroom.worker.v1.ToWorker.sign:type_name -> strongroom.worker.v1.SignRequest
+	16, // 10: strongroom.worker.v1.ToWorker.decrypt:type_name -> strongroom.worker.v1.DecryptRequest
+	17, // 11: strongroom.worker.v1.ToWorker.agree:type_name -> strongroom.worker.v1.AgreeRequest
+	18, // 12: strongroom.worker.v1.ToWorker.generate_pair:type_name -> strongroom.worker.v1.GeneratePairRequest
+	19, // 13: strongroom.worker.v1.ToWorker.self_test:type_name -> strongroom.worker.v1.SelfTestRequest
+	14, // 14: strongroom.worker.v1.ToWorker.import:type_name -> strongroom.worker.v1.ImportRequest
+	5,  // 15: strongroom.worker.v1.ToWorker.login:type_name -> strongroom.worker.v1.LoginRequest
+	21, // 16: strongroom.worker.v1.ToWorker.locate:type_name -> strongroom.worker.v1.LocateRequest
+	22, // 17: strongroom.worker.v1.ToWorker.forget:type_name -> strongroom.worker.v1.ForgetRequest
+	25, // 18: strongroom.worker.v1.FromWorker.reply:type_name -> strongroom.worker.v1.Reply
+	3,  // 19: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
+	29, // 20: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
+	30, // 21: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
+	31, // 22: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
+	7,  // 23: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
+	8,  // 24: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	6,  // 25: strongroom.worker.v1.LoginRequest.refused:type_name -> strongroom.worker.v1.RefusedPin
+	8,  // 26: strongroom.worker.v1.InitTokenRequest.so_pin:type_name -> strongroom.worker.v1.PinSource
+	8,  // 27: strongroom.worker.v1.InitTokenRequest.pin:type_name -> strongroom.worker.v1.PinSource
+	28, // 28: strongroom.worker.v1.Reply.failure:type_name -> strongroom.worker.v1.Failure
+	27, // 29: strongroom.worker.v1.Reply.objects:type_name -> strongroom.worker.v1.TokenObject
+	26, // 30: strongroom.worker.v1.Reply.capabilities:type_name -> strongroom.worker.v1.Capability
+	6,  // 31: strongroom.worker.v1.Reply.refused_pin:type_name -> strongroom.worker.v1.RefusedPin
+	0,  // 32: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_worker_v1_worker_proto_init() }
@@ -2613,6 +2926,9 @@ func file_strongroom_worker_v1_worker_proto_init() {
 		(*ToWorker_GeneratePair)(nil),
 		(*ToWorker_SelfTest)(nil),
 		(*ToWorker_Import)(nil),
+		(*ToWorker_Login)(nil),
+		(*ToWorker_Locate)(nil),
+		(*ToWorker_Forget)(nil),
 	}
 	file_strongroom_worker_v1_worker_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromWorker_Reply)(nil),
@@ -2627,7 +2943,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_worker_v1_worker_proto_rawDesc), len(file_strongroom_worker_v1_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
