@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what Strongroom needs beside Go on Debian or Ubuntu: a C compiler
 # with the C library's headers, and SoftHSM; with --test also what the tests use
-# (pkcs11-tool, Python and its virtual environments, strace). It installs only
-# what is missing, and is silent when nothing is.
+# (pkcs11-tool, Python and its virtual environments, strace, other vendors' software
+# tokens). It installs only what is missing, and is silent when nothing is.
 set -eu
 
 missing=
@@ -20,6 +20,9 @@ if [ "${1-}" = --test ]; then
 	need python3 command -v python3
 	need python3-venv python3 -c 'import ensurepip'
 	need strace command -v strace
+	need libnss3-tools command -v certutil
+	# The package starts a daemon, but not in a container, which has no systemd.
+	[ -d /run/systemd/system ] || need opencryptoki command -v pkcsslotd
 fi
 [ -n "$missing" ] || exit 0
 
