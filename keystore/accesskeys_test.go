@@ -208,7 +208,7 @@ func TestAnAccessKeyThatCannotBeHadNowIsNotUnknown(t *testing.T) {
 	}{
 		"away":    {hsmpool.Unavailable, annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The HSM is not available."},
 		"slow":    {hsmpool.Timeout, annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT, "The HSM did not answer in time."},
-		"busy":    {hsmpool.Busy, annotationsv1.ErrorKind_ERROR_KIND_THROTTLING, "You have exceeded the rate"},
+		"busy":    {hsmpool.Busy, annotationsv1.ErrorKind_ERROR_KIND_THROTTLING, "The HSM has as many requests as it takes at the same time. Try again later."},
 		"forgery": {hsmpool.Caller, annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "cannot be decrypted."},
 	} {
 		t.Run(name, func(t *testing.T) {

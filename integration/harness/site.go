@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +36,12 @@ type Options struct {
 	Library string
 	// WorkerEnv is added to the environment of the HSM worker.
 	WorkerEnv map[string]string
+	// Members are the HSMs of the default key store, if they are several, and
+	// Availability the configuration's hsm.availability; 0: it does not say.
+	Members      []Member
+	Availability int
+	// Clusters are those that custom key stores can be made of.
+	Clusters []Cluster
 	// HangTimeout is the configuration's hsm.hang_timeout.
 	HangTimeout time.Duration
 	// LogLevel is the configuration's log.level; default "info".
@@ -80,6 +87,12 @@ func NewSite(ctx context.Context, o Options) (*Site, error) {
 			return nil, err
 		}
 	}
+	s.options.Clusters = slices.Clone(o.Clusters)
+	for i := range s.options.Clusters {
+		if err := s.options.Clusters[i].prepare(ctx, o.Dir); err != nil {
+			return nil, err
+		}
+	}
 	identity, err := s.CA.IssueServer("server")
 	if err != nil {
 		return nil, err
@@ -104,20 +117,34 @@ func (s *Site) writeConfig(server Identity) error {
 	for _, p := range [][2]string{{Admin, "admin"}, {User, "user"}, {Auditor, "auditor"}} {
 		fmt.Fprintf(&b, "  - {arn: %q, names: [%q], policies: [%s]}\n", ARN(p[0]), SPIFFE(p[0]), p[1])
 	}
-	fmt.Fprintf(&b, "log: {level: %s}\nhsm:\n", orDefault(s.options.LogLevel, "info"))
-	fmt.Fprintf(&b, "  library: %q\n  token: {label: %q}\n  pin: {file: %q}\n  profile: softhsm\n",
-		orDefault(s.options.Library, s.Token.Library), TokenLabel, s.Token.PINFile)
-	if s.options.HangTimeout != 0 {
-		fmt.Fprintf(&b, "  hang_timeout: %v\n", s.options.HangTimeout)
+	fmt.Fprintf(&b, "log: {level: %s}\n", orDefault(s.options.LogLevel, "info"))
+	s.writeHSM(&b)
+	if len(s.options.Clusters) > 0 {
+		b.WriteString("clusters:\n")
 	}
-	fmt.Fprintf(&b, "  env:\n    SOFTHSM2_CONF: %q\n", s.Token.Conf)
-	for name, value := range s.options.WorkerEnv {
-		fmt.Fprintf(&b, "    %s: %q\n", name, value)
+	for _, c := range s.options.Clusters {
+		c.write(&b)
 	}
 	if err := os.WriteFile(s.Config, []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	return nil
+}
+
+// writeHSM writes what the configuration says of the default key store's HSMs.
+func (s *Site) writeHSM(b *strings.Builder) {
+	o := s.options
+	fmt.Fprintf(b, "hsm:\n  library: %q\n  token: {label: %q}\n  pin: {file: %q}\n  profile: softhsm\n",
+		orDefault(o.Library, s.Token.Library), TokenLabel, s.Token.PINFile)
+	if o.HangTimeout != 0 {
+		fmt.Fprintf(b, "  hang_timeout: %v\n", o.HangTimeout)
+	}
+	if o.Availability != 0 {
+		fmt.Fprintf(b, "  availability: %d\n", o.Availability)
+	}
+	env := s.Token.environment(o.WorkerEnv)
+	writeEnv(b, "  ", env)
+	writeMembers(b, "  ", o.Members, env)
 }
 
 func orDefault(s, def string) string {

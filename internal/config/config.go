@@ -143,11 +143,34 @@ type Device struct {
 	// Making or destroying a key may take a minute.
 	HangTimeout time.Duration `yaml:"hang_timeout"`
 	// MaxInFlight is the number of requests that may wait for the token at the
-	// same time, 1 to 65,536; more are refused at once. Default 1,024.
+	// same time, 1 to 65,536; more are refused at once. Default (0 in Go, not in a
+	// file): half of Limits.MaxInFlight, of a cluster a quarter, so that an HSM that
+	// hangs leaves places for requests to the others.
 	MaxInFlight int `yaml:"max_in_flight"`
 	// HSMID names the HSM in both audit trails: "hsm-" and 11 to 16 of a-z and
-	// 2-7. Default: derived from the token's serial number.
+	// 2-7. Default: derived from the token's serial number. Not beside Members.
 	HSMID string `yaml:"hsm_id"`
+	// Members are the HSMs, 1 to 28, if they are several that hold the same keys.
+	// Each has a child process of its own. Default: the one that the other fields
+	// describe.
+	Members []Member `yaml:"members"`
+	// Availability is how many members must know a new key before it is answered, 1
+	// to their number. Default (0 in Go, not in a file): 2 of several, else 1.
+	Availability int `yaml:"availability"`
+}
+
+// Member is one of several HSMs that hold the same keys: an HSM of a cluster, or one
+// way to it. What it leaves out is as in its Device.
+type Member struct {
+	// HSMID names it in both audit trails, as Device.HSMID does. Mandatory if there
+	// are several members; no two HSMs of the file have the same.
+	HSMID string `yaml:"hsm_id"`
+	// Library is the PKCS#11 library, an absolute path.
+	Library string `yaml:"library"`
+	// Token selects the token, by one of its fields.
+	Token Token `yaml:"token"`
+	// Env is the whole environment of the member's child process, but for PATH.
+	Env map[string]string `yaml:"env"`
 }
 
 // Token selects a token by exactly one of its fields.

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -13,9 +15,12 @@ var (
 	clusterPattern    = regexp.MustCompile(`^cluster-[2-7a-zA-Z]{11,16}$`)
 )
 
+// hsmForm is hsmPattern in words.
+const hsmForm = `"hsm-" and 11 to 16 of a-z and 2-7`
+
 // Limits of a cluster. AWS CloudHSM has at most 28 HSMs in one.
 const (
-	maxActiveHSMs        = 28
+	maxMembers           = 28
 	maxRequestsPerSecond = 1_000_000
 )
 
@@ -27,14 +32,12 @@ func (v *validation) hsms(h *HSM, clusters []Cluster) {
 	v.optional("hsm.cluster_id", h.ClusterID, hsmClusterPattern, `"cluster-" and 11 to 16 of a-z and 2-7`)
 	ids, hsmIDs, tokens := map[string]string{}, map[string]string{}, map[string]string{}
 	v.unique(ids, "hsm.cluster_id", h.ClusterID)
-	v.unique(hsmIDs, "hsm.hsm_id", h.HSMID)
-	v.uniqueToken(tokens, "hsm", &h.Device)
+	v.uniqueHSMs(hsmIDs, tokens, "hsm", &h.Device)
 	for i := range clusters {
 		c, field := &clusters[i], fmt.Sprintf("clusters[%d]", i)
 		v.cluster(field, c)
 		v.unique(ids, field+".id", c.ID)
-		v.unique(hsmIDs, field+".hsm_id", c.HSMID)
-		v.uniqueToken(tokens, field, &c.Device)
+		v.uniqueHSMs(hsmIDs, tokens, field, &c.Device)
 	}
 }
 
@@ -43,34 +46,17 @@ func (v *validation) cluster(field string, c *Cluster) {
 	v.device(field, &c.Device)
 	v.absolute(field+".trust_anchor", c.TrustAnchor)
 	if c.MinActiveHSMs != 0 || v.config.lines.given(field+".min_active_hsms") {
-		v.between(field+".min_active_hsms", c.MinActiveHSMs, 1, maxActiveHSMs)
+		v.between(field+".min_active_hsms", c.MinActiveHSMs, 1, maxMembers)
 	}
 	v.between(field+".requests_per_second", c.RequestsPerSecond, 0, maxRequestsPerSecond)
-}
-
-// uniqueToken checks that no two devices are the same token. The same label means
-// another token where the environment is another, as SOFTHSM2_CONF is.
-func (v *validation) uniqueToken(seen map[string]string, field string, d *Device) {
-	token := fmt.Sprintf("%q", []any{d.Library, d.Token.Label, d.Token.Serial, d.Env})
-	first, ok := seen[token]
-	if ok && d.Library != "" && d.Token != (Token{}) {
-		v.fault(field+".token", "is the token of %s already, with the same library and environment", first)
-	}
-	seen[token] = field
 }
 
 // device checks what all tokens have in common.
 func (v *validation) device(field string, d *Device) {
 	v.absolute(field+".library", d.Library)
-	v.exactlyOne(field+".token", map[string]bool{"label": d.Token.Label != "", "serial": d.Token.Serial != ""})
-	v.atMost(field+".token.label", d.Token.Label, 32)
-	v.atMost(field+".token.serial", d.Token.Serial, 16)
+	v.token(field+".token", d.Token)
 	v.oneOf(field+".profile", d.Profile, "softhsm", "cloudhsm", "pkcs11")
-	for name := range d.Env {
-		if !envPattern.MatchString(name) {
-			v.fault(field+".env."+name, "is not the name of an environment variable")
-		}
-	}
+	v.env(field+".env", d.Env)
 	if d.Sessions != 0 || v.config.lines.given(field+".sessions") {
 		v.between(field+".sessions", d.Sessions, 1, 256)
 	}
@@ -80,7 +66,16 @@ func (v *validation) device(field string, d *Device) {
 	if d.MaxInFlight != 0 || v.config.lines.given(field+".max_in_flight") {
 		v.between(field+".max_in_flight", d.MaxInFlight, 1, 65536)
 	}
-	v.optional(field+".hsm_id", d.HSMID, hsmPattern, `"hsm-" and 11 to 16 of a-z and 2-7`)
+	v.optional(field+".hsm_id", d.HSMID, hsmPattern, hsmForm)
+	v.members(field, d)
+}
+
+func (v *validation) env(field string, variables map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if !envPattern.MatchString(name) {
+			v.fault(field+"."+name, "is not the name of an environment variable")
+		}
+	}
 }
 
 func (v *validation) pin(p *PIN) {

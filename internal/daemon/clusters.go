@@ -20,6 +20,7 @@ const keyStoreUser = "kmsuser"
 type cluster struct {
 	config      config.Cluster
 	trustAnchor string
+	inFlight    int // if the configuration does not say
 	logger      hclog.Logger
 	auditor     hsmpool.Auditor
 }
@@ -39,6 +40,7 @@ func (d *daemon) clusters() []keystore.Cluster {
 		all = append(all, &cluster{
 			config:      c,
 			trustAnchor: d.trustAnchors[i],
+			inFlight:    max(1, d.config.Limits.MaxInFlight/clusterShare),
 			logger:      d.logger.Named("hsmpool").With("cluster", c.ID),
 			auditor:     d.trail,
 		})
@@ -52,8 +54,8 @@ func (c *cluster) ID() string { return c.config.ID }
 // TrustAnchor is part of keystore.Cluster.
 func (c *cluster) TrustAnchor() string { return c.trustAnchor }
 
-// HSMs is part of keystore.Cluster. The configuration gives a cluster one token.
-func (*cluster) HSMs() int { return 1 }
+// HSMs is part of keystore.Cluster.
+func (c *cluster) HSMs() int { return max(1, len(c.config.Members)) }
 
 // MinActive is part of keystore.Cluster.
 func (c *cluster) MinActive() int { return max(1, c.config.MinActiveHSMs) }
@@ -64,7 +66,7 @@ func (c *cluster) RequestsPerSecond() int { return c.config.RequestsPerSecond }
 // Connect is part of keystore.Cluster. The pool keeps a copy of the PIN until it is
 // closed, because each new worker has to log in.
 func (c *cluster) Connect(ctx context.Context, password []byte) (keystore.ClusterHSM, error) {
-	settings := poolConfig(c.config.Device)
+	settings := poolConfig(c.config.Device, c.inFlight)
 	settings.ClusterID = c.config.ID
 	settings.Logger = c.logger
 	settings.Auditor = c.auditor

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
-	"slices"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -125,7 +123,7 @@ func (d *daemon) beforeHSM(ctx context.Context) error {
 
 func (d *daemon) openHSM(ctx context.Context) error {
 	c := d.config.HSM
-	settings := poolConfig(c.Device)
+	settings := poolConfig(c.Device, max(1, d.config.Limits.MaxInFlight/defaultShare))
 	settings.PIN = hsmpool.PINSource{File: c.PIN.File, Env: c.PIN.Env, Command: c.PIN.Command}
 	settings.ClusterID = c.ClusterID
 	settings.Logger = d.logger.Named("hsmpool")
@@ -137,29 +135,6 @@ func (d *daemon) openHSM(ctx context.Context) error {
 	d.hsm = pool
 	d.parts.add("HSM", pool.Close)
 	return nil
-}
-
-// poolConfig is what the configuration says of a token, whoever it is for.
-func poolConfig(c config.Device) hsmpool.Config {
-	return hsmpool.Config{
-		Library:     c.Library,
-		Token:       hsmpool.TokenSelector{Label: c.Token.Label, Serial: c.Token.Serial},
-		Profile:     c.Profile,
-		Env:         Environment(c.Env),
-		HSMID:       c.HSMID,
-		Sessions:    c.Sessions,
-		HangTimeout: c.HangTimeout,
-		MaxInFlight: c.MaxInFlight,
-	}
-}
-
-// Environment is a worker's environment as "NAME=value", in the order of the names.
-func Environment(variables map[string]string) []string {
-	var env []string
-	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		env = append(env, name+"="+variables[name])
-	}
-	return env
 }
 
 func (d *daemon) openMetadata(context.Context) error {
