@@ -1,0 +1,3 @@
+package faultp11_test
+
+func child(string) int { return 0 }
