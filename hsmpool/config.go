@@ -126,6 +126,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.StartTimeout = orDefault(c.StartTimeout, DefaultStartTimeout)
 	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
 	c.Sessions = orDefault(c.Sessions, defaultSessions(c.Profile))
+	if c.Guard == nil {
+		c.Guard = newMemoryGuard()
+	}
 	return c, nil
 }
 

@@ -148,6 +148,9 @@ func (m *member) start(ctx context.Context) (*process, error) {
 		return nil, &Error{Class: Unavailable, Err: err}
 	}
 	reply, err := p.begin(bounded, &workerv1.ToWorker{Request: &workerv1.ToWorker_Start{Start: m.startRequest()}})
+	if err == nil {
+		reply, err = m.login(bounded, p)
+	}
 	if err != nil {
 		p.end()
 		e := failure(orIdentity(calls.who.Load(), m.identity()), ObjectID{}, reply, fmt.Errorf("starting the worker: %w", err))
@@ -201,14 +204,7 @@ func (p *process) begin(ctx context.Context, request *workerv1.ToWorker) (*worke
 	if err := p.calls.flush(ctx); err != nil {
 		return nil, err
 	}
-	reply, err := p.manage(ctx, request, newCall(true))
-	if errors.Is(err, errLost) || errors.Is(err, errNotSent) {
-		return nil, p.reason()
-	}
-	if err == nil && reply.GetFailure() != nil {
-		return reply, errors.New(reply.GetFailure().GetMessage())
-	}
-	return reply, err
+	return p.settle(p.manage(ctx, request, newCall(true)))
 }
 
 // ready publishes a worker that has started.

@@ -12,7 +12,8 @@ type PINGuard interface {
 	// Begin notes that a login is about to be tried, and returns what is known of those
 	// before it.
 	Begin(ctx context.Context, serial string) (LoginHistory, error)
-	// Undecided notes that a login has ended without the token judging the PIN.
+	// Undecided notes that a login has ended without the token judging the PIN, or was not
+	// tried.
 	Undecided(ctx context.Context, serial string) error
 	// Refused notes that a login has ended with the token refusing the PIN.
 	Refused(ctx context.Context, serial string, pin RefusedPIN) error
@@ -25,8 +26,8 @@ type PINGuard interface {
 type LoginHistory struct {
 	// Refused are the PINs that the token has refused.
 	Refused []RefusedPIN
-	// Open counts logins in a row, before the one that begins, of which nobody knows how
-	// they ended: the process was lost first. The token may have counted them.
+	// Open counts logins, before the one that begins, of which nobody knows how they
+	// ended: the process was lost first. The token may have counted them.
 	Open int
 }
 
@@ -58,7 +59,7 @@ func (g *memoryGuard) Begin(_ context.Context, serial string) (LoginHistory, err
 }
 
 func (g *memoryGuard) Undecided(_ context.Context, serial string) error {
-	g.change(serial, func(h *LoginHistory) { h.Open = 0 })
+	g.change(serial, func(h *LoginHistory) { h.Open = max(0, h.Open-1) })
 	return nil
 }
 

@@ -49,6 +49,7 @@ type process struct {
 	began    time.Time
 	heard    atomic.Int64 // nanoseconds from began to its last message
 	progress atomic.Pointer[workerv1.Progress]
+	token    atomic.Pointer[workerv1.TokenInfo] // of the token that it selected
 
 	mu        sync.Mutex
 	pending   map[uint64]*call
@@ -211,6 +212,7 @@ func (p *process) handle(m *workerv1.FromWorker) error {
 	case *workerv1.FromWorker_Call:
 		p.calls.follow(m.Call)
 	case *workerv1.FromWorker_Token:
+		p.token.Store(m.Token)
 		p.calls.identify(p.cfg.identify(tokenInfo(m.Token)))
 	case *workerv1.FromWorker_Progress:
 		p.progress.Store(m.Progress)

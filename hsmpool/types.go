@@ -100,6 +100,9 @@ type Status struct {
 	State            State
 	// Reason says why the state is not Ready, and what to do.
 	Reason string
+	// Warning is what an operator should look into although the HSM is ready; empty if
+	// nothing is.
+	Warning string
 	// WorkerPID is the process that has the library loaded; 0 if there is none.
 	WorkerPID int
 	// ReadySince is when that worker became ready.

@@ -46,11 +46,12 @@ func newTestToken(tb testing.TB) *testToken {
 		tb.Fatalf("initToken: %v", err)
 	}
 	t := &testToken{server: &server{conn: calls.conn, log: hclog.NewNullLogger()}, dir: dir}
-	_, err := t.start(calls, &workerv1.StartRequest{
-		Library: softHSM, Token: &workerv1.TokenSelector{Label: "test"}, Pin: source, Profile: "softhsm", Sessions: 1,
-	})
-	if err != nil {
+	request := &workerv1.StartRequest{Library: softHSM, Token: &workerv1.TokenSelector{Label: "test"}, Pin: source, Profile: "softhsm"}
+	if err := t.start(calls, request); err != nil {
 		tb.Fatalf("start: %v", err)
+	}
+	if _, _, err := t.enter(nil, 1); err != nil {
+		tb.Fatalf("enter: %v", err)
 	}
 	tb.Cleanup(func() {
 		if err := t.token.module.Close(); err != nil {

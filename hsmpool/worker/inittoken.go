@@ -37,7 +37,7 @@ func initToken(calls *announcer, r *workerv1.InitTokenRequest) error {
 	if _, err := loadLibrary(r.GetLibrary()); err != nil {
 		return unavailable(err, "check the library's path")
 	}
-	m := &tokenMaker{calls: calls, ctx: pkcs11.New(r.GetLibrary()), label: r.GetLabel(), soPIN: soPIN, pin: pin}
+	m := &tokenMaker{calls: calls, ctx: pkcs11.New(r.GetLibrary()), label: r.GetLabel(), soPIN: string(soPIN), pin: string(pin)}
 	if m.ctx == nil {
 		return unavailable(fmt.Errorf("loading the PKCS#11 library %s", r.GetLibrary()), "check the library's path")
 	}

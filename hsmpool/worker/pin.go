@@ -18,17 +18,17 @@ import (
 const pinCommandTimeout = 30 * time.Second
 
 // readPIN reads a PIN from its source, and wipes one that came with the request. It must
-// be called before C_Initialize: many libraries do not survive a fork after it. Errors
-// never quote what was read.
-func readPIN(s *workerv1.PinSource) (string, error) {
+// be called before C_Initialize: many libraries do not survive a fork after it. Its caller
+// wipes the PIN. Errors never quote what was read.
+func readPIN(s *workerv1.PinSource) ([]byte, error) {
 	switch {
 	case len(s.GetSecret()) > 0:
 		defer clear(s.GetSecret())
-		return string(s.GetSecret()), nil
+		return bytes.Clone(s.GetSecret()), nil
 	case s.GetFile() != "":
 		content, err := os.ReadFile(s.GetFile())
 		if err != nil {
-			return "", fmt.Errorf("reading the PIN file: %w", err)
+			return nil, fmt.Errorf("reading the PIN file: %w", err)
 		}
 		return firstLine(content)
 	case s.GetEnv() != "":
@@ -36,10 +36,10 @@ func readPIN(s *workerv1.PinSource) (string, error) {
 	case len(s.GetCommand()) > 0:
 		return pinFromCommand(s.GetCommand())
 	}
-	return "", errors.New("no source of the PIN is named")
+	return nil, errors.New("no source of the PIN is named")
 }
 
-func pinFromCommand(command []string) (string, error) {
+func pinFromCommand(command []string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), pinCommandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
@@ -47,18 +47,18 @@ func pinFromCommand(command []string) (string, error) {
 	out, err := cmd.Output()
 	if err != nil {
 		clear(out)
-		return "", fmt.Errorf("running the PIN command %s: %w", command[0], err)
+		return nil, fmt.Errorf("running the PIN command %s: %w", command[0], err)
 	}
 	return firstLine(out)
 }
 
 // firstLine returns content up to the first line end, and wipes content.
-func firstLine(content []byte) (string, error) {
+func firstLine(content []byte) ([]byte, error) {
 	defer clear(content)
 	line, _, _ := bytes.Cut(content, []byte{'\n'})
 	line = bytes.TrimSuffix(line, []byte{'\r'})
 	if len(line) == 0 {
-		return "", errors.New("the PIN's source is empty")
+		return nil, errors.New("the PIN's source is empty")
 	}
-	return string(line), nil
+	return bytes.Clone(line), nil
 }

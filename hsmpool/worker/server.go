@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/wire"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
@@ -30,6 +32,7 @@ type server struct {
 	conn     *wire.Conn
 	log      hclog.Logger
 	token    *token
+	pin      []byte // from the start to the login
 	objects  *objects
 	manager  *manager
 	lister   *lister
@@ -45,12 +48,28 @@ type server struct {
 	batch    int            // replies in one write
 }
 
-// serveToken starts the library, answers the start request and serves until the
-// server has the worker stop.
+// serveToken has the token selected and waits to be told whether to log in or to stop;
+// once the user is logged in it serves until the server has the worker stop.
 func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, requests <-chan *workerv1.ToWorker, first *workerv1.ToWorker) error {
 	debug.SetGCPercent(collectPercent)
 	r := first.GetStart()
-	s := &server{
+	s := newServer(conn, log, r)
+	defer s.forgetPIN()
+	failure := s.start(calls, r)
+	if err := reply(conn, first.GetId(), failure); err != nil || failure != nil {
+		return err
+	}
+	switch second := <-requests; q := second.GetRequest().(type) {
+	case *workerv1.ToWorker_Login:
+		return s.serve(requests, second.GetId(), q.Login, r)
+	case *workerv1.ToWorker_Stop:
+		return reply(conn, second.GetId(), s.token.finalize())
+	}
+	return errors.New("a worker that has selected its token is asked neither to log in nor to stop")
+}
+
+func newServer(conn *wire.Conn, log hclog.Logger, r *workerv1.StartRequest) *server {
+	return &server{
 		conn: conn, log: log,
 		managed:  newLane(),
 		data:     make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
@@ -60,13 +79,20 @@ func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, requests <-
 		stopped:  make(chan struct{}),
 		batch:    1,
 	}
-	executors, err := s.start(calls, r)
+}
+
+// serve logs in, answers that and carries out requests until the one to stop. If it cannot
+// begin, the library is finalised.
+func (s *server) serve(requests <-chan *workerv1.ToWorker, id uint64, q *workerv1.LoginRequest, r *workerv1.StartRequest) error {
+	executors, refused, err := s.enter(q.GetRefused(), int(r.GetSessions()))
 	if err != nil {
-		return reply(conn, first.GetId(), err)
+		s.token.giveUp()
+		answer := failed(err)
+		answer.Id, answer.RefusedPin = id, refused
+		return s.send(answer)
 	}
 	s.run(executors, requests)
-	ready := &workerv1.Reply{Id: first.GetId(), Keys: s.objects.count(), Sessions: s.sessions(executors)}
-	if err := s.send(ready); err != nil {
+	if err := s.send(&workerv1.Reply{Id: id, Keys: s.objects.count(), Sessions: s.sessions(executors)}); err != nil {
 		return err
 	}
 	go s.report(max(time.Duration(r.GetReportEveryMicros())*time.Microsecond, minReport))
@@ -106,35 +132,43 @@ func (s *server) sessions(executors []*executor) uint32 {
 	return uint32(len(executors) + len(s.makers) + fixedSessions)
 }
 
-// start brings the library up: module, token, login, handles, sessions. If a step
-// after C_Initialize fails, the library is finalised.
-func (s *server) start(calls *announcer, r *workerv1.StartRequest) ([]*executor, error) {
-	pin, err := readPIN(r.GetPin())
-	if err != nil {
-		return nil, unavailable(err, "check the PIN's source")
+// start reads the PIN, brings the library up and selects the token. If a step after
+// C_Initialize fails, the library is finalised.
+func (s *server) start(calls *announcer, r *workerv1.StartRequest) error {
+	var err error
+	if s.pin, err = readPIN(r.GetPin()); err != nil {
+		return unavailable(err, "check the PIN's source")
 	}
-	if s.token, err = openToken(calls, s.log, r); err != nil {
-		return nil, err
-	}
-	executors, err := s.enter(pin, int(r.GetSessions()))
-	if err != nil {
-		s.token.giveUp()
-		return nil, err
-	}
-	return executors, nil
+	s.token, err = openToken(calls, s.log, r)
+	return err
 }
 
-// enter logs in, lists the keys and opens the sessions.
-func (s *server) enter(pin string, sessions int) ([]*executor, error) {
+// forgetPIN wipes the PIN, which is needed for one login.
+func (s *server) forgetPIN() {
+	clear(s.pin)
+	s.pin = nil
+}
+
+// enter logs in, lists the keys and opens the sessions. It also returns what names the PIN
+// if the token refused it.
+func (s *server) enter(known []*workerv1.RefusedPin, sessions int) ([]*executor, *workerv1.RefusedPin, error) {
+	defer s.forgetPIN()
 	session, err := s.token.openSession()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := s.token.login(session, pin); err != nil {
-		return nil, err
+	if refused, err := s.token.login(session, s.pin, known); err != nil {
+		return nil, refused, err
 	}
+	executors, err := s.prepare(session, sessions)
+	return executors, nil, err
+}
+
+// prepare lists the keys of a token to which the user is logged in, and opens the sessions.
+func (s *server) prepare(session pkcs11.SessionHandle, sessions int) ([]*executor, error) {
 	s.objects = &objects{ctx: s.token.ctx, storing: &s.token.storing, log: s.log}
 	s.manager = &manager{executor: &executor{token: s.token, objects: s.objects, session: session}}
+	var err error
 	if s.manager.sync, err = s.syncer(); err != nil {
 		return nil, unavailable(err, "check its disk")
 	}

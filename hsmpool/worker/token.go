@@ -5,6 +5,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 
@@ -157,6 +158,7 @@ func selects(s *workerv1.TokenSelector, info pkcs11.TokenInfo) bool {
 		(s.GetSerial() == "" || s.GetSerial() == info.SerialNumber)
 }
 
+// describeToken says what the token is, and what it says of its user PIN and of sessions.
 func describeToken(ctx *pkcs11.Ctx, info pkcs11.TokenInfo) *workerv1.TokenInfo {
 	t := &workerv1.TokenInfo{
 		Label:           text(info.Label),
@@ -164,6 +166,10 @@ func describeToken(ctx *pkcs11.Ctx, info pkcs11.TokenInfo) *workerv1.TokenInfo {
 		Manufacturer:    text(info.ManufacturerID),
 		Model:           text(info.Model),
 		FirmwareVersion: version(info.FirmwareVersion),
+		PinCountLow:     info.Flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0,
+		PinFinalTry:     info.Flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0,
+		PinLocked:       info.Flags&pkcs11.CKF_USER_PIN_LOCKED != 0,
+		MaxSessions:     maxSessions(info),
 	}
 	if lib, err := ctx.GetInfo(); err == nil {
 		t.LibraryDescription, t.LibraryVersion = text(lib.LibraryDescription), version(lib.LibraryVersion)
@@ -171,44 +177,25 @@ func describeToken(ctx *pkcs11.Ctx, info pkcs11.TokenInfo) *workerv1.TokenInfo {
 	return t
 }
 
+// maxSessions is the most read-write sessions that the token allows; 0 if it sets no limit
+// or tells none.
+func maxSessions(info pkcs11.TokenInfo) uint32 {
+	var limit uint
+	for _, n := range []uint{info.MaxSessionCount, info.MaxRwSessionCount} {
+		if n == pkcs11.CK_EFFECTIVELY_INFINITE || n == pkcs11.CK_UNAVAILABLE_INFORMATION {
+			continue
+		}
+		if limit == 0 || n < limit {
+			limit = n
+		}
+	}
+	return uint32(min(limit, math.MaxUint32))
+}
+
 // text makes what a library printed fit for a protobuf string.
 func text(s string) string { return strings.ToValidUTF8(strings.TrimRight(s, " \x00"), "?") }
 
 func version(v pkcs11.Version) string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
-
-// login checks what the token says of its PIN and logs the user in. A wrong PIN is
-// reported as such and never tried again.
-func (t *token) login(session pkcs11.SessionHandle, pin string) error {
-	if err := t.checkPINFlags(); err != nil {
-		return err
-	}
-	t.userName = t.profile.userName(pin)
-	call := &workerv1.Call{
-		Function: "C_Login", Session: uint64(session), UserName: t.userName, UserType: pkcs11.CKU_USER,
-	}
-	err := t.calls.call(call, func() error { return t.ctx.Login(session, pkcs11.CKU_USER, pin) })
-	if err != nil && rvOf(err) != ckr.UserAlreadyLoggedIn {
-		return judge(t.profile.name, "C_Login", err, "logging in")
-	}
-	return nil
-}
-
-// checkPINFlags refuses to try a PIN that could be the last one the token allows.
-func (t *token) checkPINFlags() error {
-	refuse := func(why string) error {
-		return &fault{result: result{rv: ckr.PINLocked}, class: workerv1.FailureClass_FAILURE_CLASS_OPERATOR, err: errors.New(why),
-			hint: "log in with the right PIN by the HSM's own tool, then restart the server"}
-	}
-	switch flags := t.info.Flags; {
-	case flags&pkcs11.CKF_USER_PIN_LOCKED != 0:
-		return refuse("the token's user PIN is locked")
-	case flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0:
-		return refuse("the token allows one last try of the user PIN, which is not risked")
-	case flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0:
-		t.log.Warn("the token's user PIN was given wrongly since the last login", "token", t.info.Label)
-	}
-	return nil
-}
 
 // openSession opens a session; every session is a read-write one, because some HSMs
 // know no other.

@@ -237,7 +237,7 @@ func TestReadPIN(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := readPIN(test.source)
-			if got != test.want || (err == nil) != (test.says == "") {
+			if string(got) != test.want || (err == nil) != (test.says == "") {
 				t.Fatalf("got %q, %v", got, err)
 			}
 			if err != nil && (!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "secret")) {
