@@ -14,6 +14,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // agreeing are the key types that agree, and Go's name of their curve.
@@ -203,12 +204,12 @@ func TestFailedDerivation(t *testing.T) {
 	private, theirs := peer(t, ecdh.P256())
 	for _, function := range []string{"C_DeriveKey", "C_GetAttributeValue", "C_DestroyObject"} {
 		before := h.journal.len()
-		fault.refuse(t, function, ckr.GeneralError, 1)
+		fault.put(t, faultp11.Fail(function, ckr.GeneralError).Times(1))
 		got, err := pool.Agree(t.Context(), id, theirs)
 		if err != nil || !bytes.Equal(got.Secret, agreed(t, private, spki)) {
 			t.Errorf("%s failed once: %x, %v", function, got.Secret, err)
 		}
-		if entries := h.journal.since(before); count(entries, "C_DeriveKey") < 1 || fault.hits(function) == 0 {
+		if entries := h.journal.since(before); count(entries, "C_DeriveKey") < 1 || fault.Seen(function) == 0 {
 			t.Errorf("%s failed once: entries %q", function, lines(entries))
 		}
 		fault.clear(t, function)

@@ -9,6 +9,7 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestSelfTestIsMadeOnce: not for AES keys, not by each of those who wait for it, and not
@@ -66,7 +67,7 @@ func TestSelfTestOutlastsAFault(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t)
 	for _, rv := range []ckr.RV{ckr.GeneralError, ckr.DeviceError} {
-		fault.refuse(t, "C_Sign", rv, 1)
+		fault.put(t, faultp11.Fail("C_Sign", rv).Times(1))
 		all, err := pool.Capabilities(t.Context())
 		if err != nil {
 			t.Fatalf("%v: %v", rv, err)
@@ -79,7 +80,7 @@ func TestSelfTestOutlastsAFault(t *testing.T) {
 		closePool(t, pool)
 		pool = h.open(t)
 	}
-	fault.refuse(t, "C_Sign", ckr.DeviceError, always)
+	fault.put(t, faultp11.Fail("C_Sign", ckr.DeviceError))
 	_, err := pool.Capabilities(t.Context())
 	wantClass(t, err, hsmpool.Unavailable)
 	fault.clear(t, "C_Sign")
@@ -97,13 +98,13 @@ func TestSelfTestDoesNotKeepOthersWaiting(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t, func(c *hsmpool.Config) { c.HangTimeout = 200 * time.Millisecond })
 	id := generate(t, pool)
-	fault.set(t, "C_GenerateKeyPair", 0, time.Second, 1)
+	fault.put(t, faultp11.Delay("C_GenerateKeyPair", time.Second).Times(1))
 	done := make(chan error, 1)
 	go func() {
 		_, err := pool.Capabilities(t.Context())
 		done <- err
 	}()
-	eventually(t, "C_GenerateKeyPair is called", func() bool { return fault.hits("C_GenerateKeyPair") > 0 })
+	eventually(t, "C_GenerateKeyPair is called", func() bool { return fault.Seen("C_GenerateKeyPair") > 0 })
 	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
 		t.Errorf("Seal: %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // oaepHashes are the algorithms that decrypt: one that SoftHSM knows, and one that it does
@@ -189,15 +190,15 @@ func TestPassingFaultOfADecryption(t *testing.T) {
 	key := parse[*rsa.PublicKey](t, spki)
 	for a, hash := range oaepHashes() {
 		ciphertext := encrypt(t, key, hash, []byte("message"))
-		fault.set(t, "C_Decrypt", ckr.GeneralError, 0, 1)
+		fault.put(t, faultp11.Fail("C_Decrypt", ckr.GeneralError).Kept().Times(1))
 		opened, err := pool.DecryptOAEP(t.Context(), id, a, ciphertext)
 		if err != nil || string(opened.Plaintext) != "message" {
 			t.Errorf("%s: %q, %v", a, opened.Plaintext, err)
 		}
-		if got := fault.hits("C_Decrypt"); got != 3 {
+		if got := fault.Seen("C_Decrypt"); got != 3 {
 			t.Errorf("%s: %d calls of C_Decrypt, want the failed one, the canary and another", a, got)
 		}
-		fault.set(t, "C_Decrypt", ckr.GeneralError, 0, always)
+		fault.put(t, faultp11.Fail("C_Decrypt", ckr.GeneralError).Kept())
 		_, err = pool.DecryptOAEP(t.Context(), id, a, ciphertext)
 		wantClass(t, err, hsmpool.Unavailable)
 		fault.clear(t, "C_Decrypt")

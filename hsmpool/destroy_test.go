@@ -9,6 +9,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestDestroyUnderUse destroys a key while requests use it: they find it missing, and
@@ -26,7 +27,7 @@ func TestDestroyUnderUse(t *testing.T) {
 			fault := h.disturb(t)
 			pool := h.open(t, func(c *hsmpool.Config) { c.Sessions = 2 })
 			id := generate(t, pool)
-			fault.set(t, test.slow, 0, 300*time.Millisecond, 1)
+			fault.put(t, faultp11.Delay(test.slow, 300*time.Millisecond).Times(1))
 			done := make(chan struct{}, 2)
 			seal := func() {
 				_, _ = pool.Seal(t.Context(), id, []byte("x"), nil) // it may come too late
@@ -43,7 +44,7 @@ func TestDestroyUnderUse(t *testing.T) {
 				first, second = destroy, seal
 			}
 			go first()
-			eventually(t, test.slow+" is called", func() bool { return fault.hits(test.slow) > 0 })
+			eventually(t, test.slow+" is called", func() bool { return fault.Seen(test.slow) > 0 })
 			go second()
 			<-done
 			<-done
@@ -85,7 +86,7 @@ func TestFailedDestroyKeepsTheKey(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t)
 	id := generate(t, pool)
-	fault.refuse(t, "C_DestroyObject", ckr.FunctionFailed, 1)
+	fault.put(t, faultp11.Fail("C_DestroyObject", ckr.FunctionFailed).Times(1))
 	_, err := pool.Destroy(t.Context(), id)
 	wantClass(t, err, hsmpool.Unavailable)
 	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
@@ -105,7 +106,7 @@ func TestOddKeyDoesNotKeepTheHSMFromStarting(t *testing.T) {
 	id := generate(t, pool)
 	closePool(t, pool)
 	for _, rv := range []ckr.RV{ckr.AttributeTypeInvalid, ckr.ObjectHandleInvalid} {
-		fault.set(t, "C_GetAttributeValue", rv, 0, 1)
+		fault.put(t, faultp11.Fail("C_GetAttributeValue", rv).Kept().Times(1))
 		again := h.open(t)
 		if got := again.Describe()[0].Keys; got != 0 {
 			t.Errorf("%v: %d keys, want none", rv, got)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestAlteredCiphertextIsTheCallersFault also shows that the session survives it.
@@ -243,7 +244,7 @@ func TestFoundKeyIsTheOneAskedFor(t *testing.T) {
 	generate(t, maker)
 	pool := h.open(t)
 	id := generate(t, maker)
-	fault.write(t, "alias", "")
+	fault.put(t, faultp11.Alias())
 	sealed, err := pool.Seal(t.Context(), id, []byte("x"), nil)
 	if err != nil {
 		t.Fatalf("Seal: %v", err)

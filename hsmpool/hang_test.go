@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestSlowIsNotHung has many requests wait for an HSM that takes its time for each.
@@ -19,7 +20,7 @@ func TestSlowIsNotHung(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t, func(c *hsmpool.Config) { c.HangTimeout = 400 * time.Millisecond })
 	id := generate(t, pool)
-	fault.set(t, "C_Encrypt", 0, 50*time.Millisecond, always)
+	fault.put(t, faultp11.Delay("C_Encrypt", 50*time.Millisecond))
 	var clients sync.WaitGroup
 	for range 24 {
 		clients.Go(func() {
@@ -41,7 +42,7 @@ func TestHungCallIsFound(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t, func(c *hsmpool.Config) { c.HangTimeout = 300 * time.Millisecond })
 	id := generate(t, pool)
-	fault.set(t, "C_Encrypt", 0, time.Hour, 1)
+	fault.put(t, faultp11.Hang("C_Encrypt").Times(1))
 	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
 		t.Errorf("Seal over a hung call: %v", err)
 	}
@@ -56,7 +57,7 @@ func TestSlowGenerationIsNotHung(t *testing.T) {
 	h := newHSM(t)
 	fault := h.disturb(t)
 	pool := h.open(t, func(c *hsmpool.Config) { c.HangTimeout = 200 * time.Millisecond })
-	fault.set(t, "C_GenerateKey", 0, 800*time.Millisecond, 1)
+	fault.put(t, faultp11.Delay("C_GenerateKey", 800*time.Millisecond).Times(1))
 	generate(t, pool)
 	if got := pool.Describe()[0].Restarts; got != 0 {
 		t.Errorf("%d restarts", got)
@@ -71,13 +72,14 @@ func TestStopWaitsForTheLibrary(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t)
 	id := generate(t, pool)
-	fault.set(t, "C_Encrypt", 0, 500*time.Millisecond, 1)
+	fault.put(t, faultp11.Overlap())
+	fault.put(t, faultp11.Delay("C_Encrypt", 500*time.Millisecond).Times(1))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err := pool.Seal(ctx, id, []byte("x"), nil)
 	wantClass(t, err, hsmpool.Timeout)
 	closePool(t, pool)
-	if fault.hits("overlap") > 0 {
+	if fault.Hits("overlap") > 0 {
 		t.Error("the library was finalised during another call")
 	}
 	if got := count(h.journal.since(0), "C_Finalize"); got != 2 {

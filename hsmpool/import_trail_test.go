@@ -15,6 +15,7 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestWhatPassesTheWorker watches C_CreateObject: it sees an imported key, or the AES key
@@ -49,11 +50,11 @@ func TestWhatPassesTheWorker(t *testing.T) {
 		}},
 	} {
 		for a, want := range test.created {
-			fault.set(t, "C_CreateObject", 0, 0, always)
+			fault.put(t, faultp11.Watch("C_CreateObject"))
 			if _, err := pool.Import(t.Context(), w.request(t, test.key, test.use, a, test.material)); err != nil {
 				t.Errorf("%s by %s: %v", test.key, a, err)
 			}
-			if got := fault.hits("C_CreateObject"); got != want {
+			if got := fault.Seen("C_CreateObject"); got != want {
 				t.Errorf("%s by %s: C_CreateObject was called %d times, want %d", test.key, a, got, want)
 			}
 		}
@@ -66,7 +67,7 @@ func TestKeyMaterialStaysOutOfTheWorker(t *testing.T) {
 	t.Parallel()
 	h := newHSM(t)
 	fault := h.disturb(t)
-	fault.set(t, "C_CreateObject", 0, 0, always)
+	fault.put(t, faultp11.Watch("C_CreateObject"))
 	pool := h.open(t, func(c *hsmpool.Config) { c.Profile = "pkcs11" })
 	w := newWrapper(t, pool)
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -102,7 +103,7 @@ func TestKeyMaterialStaysOutOfTheWorker(t *testing.T) {
 			t.Errorf("%s by %s: %d keys, then %d", test.key, test.a, before, after)
 		}
 	}
-	if n := fault.hits("C_CreateObject"); n != 0 {
+	if n := fault.Seen("C_CreateObject"); n != 0 {
 		t.Errorf("C_CreateObject was called %d times", n)
 	}
 }
@@ -202,11 +203,11 @@ func TestFailedImportLeavesNothing(t *testing.T) {
 		{"C_CreateObject", hsmpool.WrapOAEPSHA256, 1},
 		{"C_GetAttributeValue", hsmpool.WrapOAEPSHA1, 2},
 	} {
-		fault.later(t, test.function, ckr.GeneralError, 0, test.pass)
+		fault.put(t, faultp11.Fail(test.function, ckr.GeneralError).Kept().After(test.pass).Times(1))
 		r := w.request(t, hsmpool.AES256, hsmpool.Encrypt, test.a, random(32))
 		_, err := pool.Import(t.Context(), r)
 		wantClass(t, err, hsmpool.Unavailable)
-		if got := fault.hits(test.function); got <= test.pass {
+		if got := fault.Seen(test.function); got <= test.pass {
 			t.Errorf("%s was called %d times", test.function, got)
 		}
 		fault.clear(t, test.function)
@@ -222,15 +223,15 @@ func TestPassingFaultOfAnImport(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t)
 	w := newWrapper(t, pool)
-	fault.refuse(t, "C_UnwrapKey", ckr.GeneralError, 1)
+	fault.put(t, faultp11.Fail("C_UnwrapKey", ckr.GeneralError).Times(1))
 	r := w.request(t, hsmpool.AES256, hsmpool.Encrypt, hsmpool.WrapOAEPSHA1, random(32))
 	if _, err := pool.Import(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	if got := fault.hits("C_UnwrapKey"); got != 4 {
+	if got := fault.Seen("C_UnwrapKey"); got != 4 {
 		t.Errorf("%d calls of C_UnwrapKey, want the failed one, the canary, another and the key", got)
 	}
-	fault.refuse(t, "C_UnwrapKey", ckr.GeneralError, always)
+	fault.put(t, faultp11.Fail("C_UnwrapKey", ckr.GeneralError))
 	_, err := pool.Import(t.Context(), w.request(t, hsmpool.AES256, hsmpool.Encrypt, hsmpool.WrapOAEPSHA1, random(32)))
 	wantClass(t, err, hsmpool.Unavailable)
 }
@@ -244,13 +245,13 @@ func TestLostImport(t *testing.T) {
 	pool := h.open(t)
 	w := newWrapper(t, pool)
 	r := w.request(t, hsmpool.AES256, hsmpool.Encrypt, hsmpool.WrapOAEPSHA1, random(32))
-	fault.later(t, "C_UnwrapKey", 0, 10*time.Second, 1)
+	fault.put(t, faultp11.Delay("C_UnwrapKey", 10*time.Second).After(1).Times(1))
 	done := make(chan error, 1)
 	go func() {
 		_, err := pool.Import(context.WithoutCancel(t.Context()), r)
 		done <- err
 	}()
-	eventually(t, "the key is being made", func() bool { return fault.hits("C_UnwrapKey") == 2 })
+	eventually(t, "the key is being made", func() bool { return fault.Seen("C_UnwrapKey") == 2 })
 	kill(t, pool, syscall.SIGKILL)
 	wantClass(t, <-done, hsmpool.Unavailable)
 	fault.clear(t, "C_UnwrapKey")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestKeysOfEveryKind looks at keys of each type and use with another program: they do one
@@ -154,10 +155,10 @@ func TestFailedPairGenerationLeavesNothing(t *testing.T) {
 		{"C_DestroyObject", hsmpool.Unavailable, ckr.FunctionFailed},
 	} {
 		id := newID()
-		fault.set(t, test.function, test.rv, 0, 1)
+		fault.put(t, faultp11.Fail(test.function, test.rv).Kept().Times(1))
 		_, err := pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: id, Label: "orphan", Type: hsmpool.P256, Use: hsmpool.Sign})
 		wantClass(t, err, test.class)
-		if fault.hits(test.function) == 0 {
+		if fault.Seen(test.function) == 0 {
 			t.Errorf("%s was not called", test.function)
 		}
 		fault.clear(t, test.function)
@@ -170,7 +171,7 @@ func TestUnsupported(t *testing.T) {
 	t.Parallel()
 	h := newHSM(t)
 	fault := h.disturb(t)
-	fault.refuse(t, "C_DeriveKey", ckr.MechanismInvalid, always)
+	fault.put(t, faultp11.Fail("C_DeriveKey", ckr.MechanismInvalid))
 	pool := h.open(t)
 	all, err := pool.Capabilities(t.Context())
 	if err != nil {
@@ -229,17 +230,17 @@ func TestNoKeyMaterialIsBrought(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, function := range append(watched, asked...) {
-		fault.set(t, function, 0, 0, always)
+		fault.put(t, faultp11.Watch(function))
 	}
 	useEverything(t, pool)
 	closePool(t, pool)
 	for _, function := range watched {
-		if n := fault.hits(function); n != 0 {
+		if n := fault.Seen(function); n != 0 {
 			t.Errorf("%s was called %d times", function, n)
 		}
 	}
 	for _, function := range asked {
-		if fault.hits(function) == 0 {
+		if fault.Seen(function) == 0 {
 			t.Errorf("%s was not seen", function)
 		}
 	}

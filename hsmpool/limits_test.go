@@ -10,6 +10,7 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestManagementHasItsOwnLimit has many callers want a key while the library is at one:
@@ -20,7 +21,7 @@ func TestManagementHasItsOwnLimit(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t, func(c *hsmpool.Config) { c.MaxInFlight, c.HangTimeout = 2, 500*time.Millisecond })
 	id := generate(t, pool)
-	fault.set(t, "C_GenerateKey", 0, time.Hour, 1)
+	fault.put(t, faultp11.Hang("C_GenerateKey").Times(1))
 	ctx, cancel := context.WithCancel(t.Context())
 	const callers, admitted = 40, 33
 	answers := make(chan error, callers)
@@ -75,7 +76,7 @@ func TestUnknownRefusalOfALoginIsFinal(t *testing.T) {
 	h := newHSM(t)
 	fault := h.disturb(t)
 	pool := h.open(t)
-	fault.refuse(t, "C_Login", ckr.RV(0x80000001), always)
+	fault.put(t, faultp11.Fail("C_Login", ckr.RV(0x80000001)))
 	before := h.journal.len()
 	kill(t, pool, syscall.SIGKILL)
 	h.journal.await(t, "end of the start", func(entries []audit.HSMCommand) bool { return count(entries[before:], "C_Finalize") == 1 })

@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestWhyALoginFailed tells the causes apart without a look at words, and that none is
@@ -39,7 +40,7 @@ func TestWhyALoginFailed(t *testing.T) {
 			hsmpool.Operator, "C_Login", ckr.PINIncorrect, nil, 1},
 		{"the right PIN and a line end", func(c *hsmpool.Config) { c.PIN.Secret = []byte(userPIN + "\n") },
 			hsmpool.Operator, "C_Login", ckr.PINIncorrect, nil, 1},
-		{"locked user", func(*hsmpool.Config) { fault.refuse(t, "C_Login", ckr.PINLocked, 1) },
+		{"locked user", func(*hsmpool.Config) { fault.put(t, faultp11.Fail("C_Login", ckr.PINLocked).Times(1)) },
 			hsmpool.Operator, "C_Login", ckr.PINLocked, nil, 1},
 		{"no user", func(c *hsmpool.Config) { c.Token.Label = "no user" },
 			hsmpool.Unavailable, "C_Login", ckr.UserPINNotInitialized, nil, 1},
@@ -53,7 +54,7 @@ func TestWhyALoginFailed(t *testing.T) {
 			hsmpool.Unavailable, "", ckr.OK, nil, 0},
 		{"a start that hangs", func(c *hsmpool.Config) {
 			c.StartTimeout = 500 * time.Millisecond
-			fault.set(t, "C_Initialize", 0, time.Minute, 1)
+			fault.put(t, faultp11.Delay("C_Initialize", time.Minute).Times(1))
 		}, hsmpool.Unavailable, "", ckr.OK, context.DeadlineExceeded, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

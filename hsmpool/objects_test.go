@@ -19,6 +19,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // listed is an object in a form to compare and sort: "id label".
@@ -165,7 +166,7 @@ func TestObjectsOfADisturbedToken(t *testing.T) {
 			fault := h.disturb(t)
 			pool := h.open(t, test.edit)
 			id := generate(t, pool)
-			fault.refuse(t, test.function, test.rv, test.times)
+			fault.put(t, faultp11.Fail(test.function, test.rv).Times(test.times))
 			objects, err := pool.Objects(t.Context())
 			switch {
 			case test.class != 0:
@@ -192,7 +193,7 @@ func TestObjectThatTellsNothing(t *testing.T) {
 	h := newHSM(t)
 	fault := h.disturb(t)
 	generate(t, h.open(t))
-	fault.refuse(t, "C_GetAttributeValue", ckr.AttributeTypeInvalid, always)
+	fault.put(t, faultp11.Fail("C_GetAttributeValue", ckr.AttributeTypeInvalid))
 	if diff := gocmp.Diff([]string{listed(nil, "")}, list(t, h.open(t))); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
@@ -207,13 +208,13 @@ func TestObjectsOfALostWorker(t *testing.T) {
 	pool := h.open(t)
 	generate(t, pool)
 	for restarts := uint32(1); restarts <= 2; restarts++ {
-		fault.set(t, "C_GetAttributeValue", 0, time.Minute, 1)
+		fault.put(t, faultp11.Delay("C_GetAttributeValue", time.Minute).Times(1))
 		done := make(chan []string)
 		go func() {
 			objects, err := pool.Objects(t.Context())
 			done <- []string{fmt.Sprint(len(objects)), fmt.Sprint(err)}
 		}()
-		eventually(t, "the listing has begun", func() bool { return fault.hits("C_GetAttributeValue") > 0 })
+		eventually(t, "the listing has begun", func() bool { return fault.Seen("C_GetAttributeValue") > 0 })
 		kill(t, pool, syscall.SIGKILL)
 		if diff := gocmp.Diff([]string{"1", "<nil>"}, <-done); diff != "" {
 			t.Errorf("objects and error (-want +got):\n%s", diff)
@@ -233,13 +234,13 @@ func TestObjectsDoNotHoldUpRequests(t *testing.T) {
 	pool := h.open(t)
 	id := generate(t, pool)
 	ctx, cancel := context.WithCancel(t.Context())
-	fault.set(t, "C_FindObjects", 0, 500*time.Millisecond, 1)
+	fault.put(t, faultp11.Delay("C_FindObjects", 500*time.Millisecond).Times(1))
 	done := make(chan error)
 	go func() {
 		_, err := pool.Objects(ctx)
 		done <- err
 	}()
-	eventually(t, "the listing has begun", func() bool { return fault.hits("C_FindObjects") > 0 })
+	eventually(t, "the listing has begun", func() bool { return fault.Seen("C_FindObjects") > 0 })
 	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
 		t.Errorf("Seal: %v", err)
 	}

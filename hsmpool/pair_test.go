@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestGeneratePair signs with what was handed out, by Go's packages or openssl, and
@@ -110,24 +111,24 @@ func TestFailedPair(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, function := range []string{"C_GenerateKeyPair", "C_GenerateKey", "C_WrapKey", "C_GetAttributeValue", "C_DestroyObject"} {
-		fault.refuse(t, function, ckr.GeneralError, 1)
+		fault.put(t, faultp11.Fail(function, ckr.GeneralError).Times(1))
 		if _, err := pool.GeneratePair(t.Context(), hsmpool.P256); err != nil {
 			t.Errorf("%s failed once: %v", function, err)
 		}
-		if fault.hits(function) < 2 {
-			t.Errorf("%s was called %d times", function, fault.hits(function))
+		if fault.Seen(function) < 2 {
+			t.Errorf("%s was called %d times", function, fault.Seen(function))
 		}
 		fault.clear(t, function)
 	}
 	if got := pool.Describe()[0].Restarts; got != 0 {
 		t.Errorf("%d restarts", got)
 	}
-	fault.refuse(t, "C_WrapKey", ckr.KeyNotWrappable, always)
+	fault.put(t, faultp11.Fail("C_WrapKey", ckr.KeyNotWrappable))
 	_, err := pool.GeneratePair(t.Context(), hsmpool.P256)
 	if e := hsmError(t, err, hsmpool.Unsupported); e.Function != "C_WrapKey" || e.RV != uint32(ckr.KeyNotWrappable) {
 		t.Errorf("got %v", err)
 	}
-	fault.refuse(t, "C_WrapKey", ckr.GeneralError, always)
+	fault.put(t, faultp11.Fail("C_WrapKey", ckr.GeneralError))
 	_, err = pool.GeneratePair(t.Context(), hsmpool.P256)
 	wantClass(t, err, hsmpool.Unavailable)
 }
@@ -189,13 +190,13 @@ func TestPairOfALostWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := h.journal.len()
-	fault.set(t, "C_WrapKey", 0, time.Minute, 1)
+	fault.put(t, faultp11.Delay("C_WrapKey", time.Minute).Times(1))
 	done := make(chan error, 1)
 	go func() {
 		_, err := pool.GeneratePair(t.Context(), hsmpool.P256)
 		done <- err
 	}()
-	eventually(t, "C_WrapKey is called", func() bool { return fault.hits("C_WrapKey") > 0 })
+	eventually(t, "C_WrapKey is called", func() bool { return fault.Seen("C_WrapKey") > 0 })
 	kill(t, pool, syscall.SIGKILL)
 	if err := <-done; err != nil {
 		t.Errorf("GeneratePair: %v", err)

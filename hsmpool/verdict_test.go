@@ -5,6 +5,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // TestBadCiphertextWithAVagueCode has a library say no more of a bad ciphertext than
@@ -20,7 +21,7 @@ func TestBadCiphertextWithAVagueCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, rv := range []ckr.RV{ckr.GeneralError, ckr.FunctionFailed, ckr.DataInvalid, ckr.DataLenRange, ckr.ArgumentsBad} {
-		fault.rename(t, "C_Decrypt", rv)
+		fault.put(t, faultp11.Fail("C_Decrypt", rv).OnlyFailures())
 		_, err := pool.Open(t.Context(), id, sealed.IV[:], sealed.Ciphertext, []byte("other"))
 		wantClass(t, err, hsmpool.Caller)
 	}
@@ -40,13 +41,13 @@ func TestPassingFaultIsNotTheCallers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fault.set(t, "C_Decrypt", ckr.GeneralError, 0, 1)
+	fault.put(t, faultp11.Fail("C_Decrypt", ckr.GeneralError).Kept().Times(1))
 	opened, err := pool.Open(t.Context(), id, sealed.IV[:], sealed.Ciphertext, nil)
 	if err != nil || string(opened.Plaintext) != "plaintext" {
 		t.Errorf("opened %q, %v", opened.Plaintext, err)
 	}
-	if fault.hits("C_Decrypt") != 3 {
-		t.Errorf("%d calls of C_Decrypt, want the failed one, the canary and another", fault.hits("C_Decrypt"))
+	if fault.Seen("C_Decrypt") != 3 {
+		t.Errorf("%d calls of C_Decrypt, want the failed one, the canary and another", fault.Seen("C_Decrypt"))
 	}
 }
 
@@ -61,7 +62,7 @@ func TestImpossibleLength(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fault.write(t, "length", "")
+	fault.put(t, faultp11.Length())
 	_, err = pool.Seal(t.Context(), id, []byte("plaintext"), nil)
 	wantClass(t, err, hsmpool.Internal)
 	_, err = pool.Open(t.Context(), id, sealed.IV[:], sealed.Ciphertext, nil)
@@ -79,12 +80,12 @@ func TestDeadDeviceIsLeftAlone(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t)
 	id := generate(t, pool)
-	fault.set(t, "C_CloseSession", 0, 0, always)
-	fault.refuse(t, "C_EncryptInit", ckr.DeviceError, 1)
+	fault.put(t, faultp11.Watch("C_CloseSession"))
+	fault.put(t, faultp11.Fail("C_EncryptInit", ckr.DeviceError).Times(1))
 	if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
 		t.Errorf("Seal over a dead device: %v", err)
 	}
-	if calls := fault.hits("C_CloseSession"); calls != 0 {
+	if calls := fault.Seen("C_CloseSession"); calls != 0 {
 		t.Errorf("%d sessions were closed on a dead device", calls)
 	}
 }
@@ -96,7 +97,7 @@ func TestHandleRefusedAgain(t *testing.T) {
 	fault := h.disturb(t)
 	pool := h.open(t)
 	id := generate(t, pool)
-	fault.refuse(t, "C_EncryptInit", ckr.KeyHandleInvalid, always)
+	fault.put(t, faultp11.Fail("C_EncryptInit", ckr.KeyHandleInvalid))
 	_, err := pool.Seal(t.Context(), id, []byte("x"), nil)
 	wantClass(t, err, hsmpool.Unavailable)
 }

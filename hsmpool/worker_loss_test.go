@@ -17,6 +17,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
 // kill signals the worker of the moment. After SIGSTOP it waits until every thread has
@@ -218,10 +219,10 @@ func TestLostUseOfAPairIsRepeated(t *testing.T) {
 		},
 	} {
 		before := pool.Describe()[0].Restarts
-		fault.set(t, function, 0, time.Minute, 1)
+		fault.put(t, faultp11.Delay(function, time.Minute).Times(1))
 		done := make(chan error, 1)
 		go func() { done <- do() }()
-		eventually(t, function+" is called", func() bool { return fault.hits(function) > 0 })
+		eventually(t, function+" is called", func() bool { return fault.Seen(function) > 0 })
 		kill(t, pool, syscall.SIGKILL)
 		if err := <-done; err != nil {
 			t.Errorf("%s: %v", function, err)

@@ -101,6 +101,9 @@ func (l *Library) Set(faults ...Fault) error {
 func (l *Library) Add(f Fault) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !slices.ContainsFunc(l.faults, func(other numbered) bool { return other.name == f.name }) {
+		delete(l.named, f.name)
+	}
 	return l.write(l.faults, []Fault{f})
 }
 
