@@ -6,6 +6,6 @@
 // `make test` installs. With -short the heaviest parts are smaller or skipped;
 // STRONGROOM_KILLS makes the crash test longer.
 //
-// Package harness runs the processes; p11trace is a PKCS#11 library that writes
-// down what it is asked; bench is the benchmark.
+// Package harness runs the processes; faultp11 is a PKCS#11 library that writes
+// down what it is asked and makes the faults of HSMs; bench is the benchmark.
 package integration

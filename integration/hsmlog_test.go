@@ -1,11 +1,10 @@
 package integration
 
 import (
-	"bufio"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,11 +12,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
 	"github.com/strongroom-kms/strongroom/integration/harness"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
-// call is a management call as the tracing library and the HSM log both show it.
+// call is a management call as the library of faults and the HSM log both show it.
 type call struct {
 	Function string
 	RV       uint64
@@ -28,8 +28,8 @@ type call struct {
 // The HSM log of a token is what its library was asked since the token was
 // made, call for call, over restarts of the worker and of the server.
 func TestHSMLogIsWhatTheLibraryWasAsked(t *testing.T) {
-	dataDir, trace := filepath.Join(t.TempDir(), "dev"), filepath.Join(t.TempDir(), "trace")
-	library := buildTracer(t, trace)
+	dataDir := filepath.Join(t.TempDir(), "dev")
+	library, trace := traced(t)
 	server, client := startDev(t, dataDir, "--library", library)
 	key := newKey(t, client)
 	newKey(t, client)
@@ -52,8 +52,8 @@ func TestHSMLogIsWhatTheLibraryWasAsked(t *testing.T) {
 
 // A wrong PIN is tried once, and the failure is in the HSM's log.
 func TestWrongPINIsTriedOnce(t *testing.T) {
-	trace := filepath.Join(t.TempDir(), "trace")
-	site := newSite(t, harness.Options{Library: buildTracer(t, trace)})
+	library, trace := traced(t)
+	site := newSite(t, harness.Options{Library: library})
 	if err := site.Token.WritePIN("not the PIN"); err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +89,8 @@ func TestWrongPINIsTriedOnce(t *testing.T) {
 // stored, a library that cannot be initialised, the removal of a key whose
 // metadata could not be stored. And the server recovers from it.
 func TestHSMLogShowsFailures(t *testing.T) {
-	trace := filepath.Join(t.TempDir(), "trace")
-	site := newSite(t, harness.Options{Library: buildTracer(t, trace)})
+	library, trace := traced(t)
+	site := newSite(t, harness.Options{Library: library})
 	server := start(t, site)
 	client := dial(t, site, server, harness.Admin)
 	key := newKey(t, client)
@@ -150,27 +150,21 @@ func expectCaused(t *testing.T, client *harness.Client, requestID string, want .
 	}
 }
 
-// buildTracer compiles the tracing library around SoftHSM. Where it writes to
-// is compiled in, because `strongroom dev` lets nobody choose the worker's
+// traced returns a library around SoftHSM that writes its calls down, and the calls. Where
+// it writes to is compiled in, because `strongroom dev` lets nobody choose the worker's
 // environment.
-func buildTracer(t *testing.T, trace string) string {
+func traced(t *testing.T) (string, *faultp11.Library) {
 	t.Helper()
 	softHSM, err := harness.FindSoftHSM()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	env := filepath.Join(dir, "env.c")
-	source := fmt.Sprintf("#include <stdlib.h>\n__attribute__((constructor)) static void set(void) {\n"+
-		"\tsetenv(\"P11TRACE_LIBRARY\", %q, 1);\n\tsetenv(\"P11TRACE_LOG\", %q, 1);\n}\n", softHSM, trace)
-	if err := os.WriteFile(env, []byte(source), 0o600); err != nil {
+	trace := faultp11.New(t, softHSM)
+	library, err := trace.Preset(within(t, time.Minute))
+	if err != nil {
 		t.Fatal(err)
 	}
-	library := filepath.Join(dir, "p11trace.so")
-	if err := harness.Compile(within(t, time.Minute), library, "-shared", "-fPIC", "p11trace/p11trace.c", env); err != nil {
-		t.Fatal(err)
-	}
-	return library
+	return library, trace
 }
 
 func startDev(t *testing.T, dataDir string, args ...string) (*harness.Server, *harness.Client) {
@@ -225,7 +219,7 @@ func hsmLog(t *testing.T, client *harness.Client) []entry {
 }
 
 // expectTraced compares the HSM log with the trace and returns the calls.
-func expectTraced(t *testing.T, client *harness.Client, trace string) []call {
+func expectTraced(t *testing.T, client *harness.Client, trace *faultp11.Library) []call {
 	t.Helper()
 	var logged []call
 	for _, e := range hsmLog(t, client) {
@@ -237,23 +231,32 @@ func expectTraced(t *testing.T, client *harness.Client, trace string) []call {
 	return logged
 }
 
-// readTrace reads what the tracing library has written.
-func readTrace(t *testing.T, path string) []call {
+// readTrace returns the management calls that were made.
+func readTrace(t *testing.T, trace *faultp11.Library) []call {
 	t.Helper()
-	f, err := os.Open(path)
+	all, err := trace.Calls()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // only read
 	var calls []call
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var c call
-		if _, err := fmt.Sscanf(lines.Text(), "%s %d %x %d", &c.Function, &c.RV, &c.Session, &c.Object); err != nil {
-			t.Fatalf("%s: line %q: %v", path, lines.Text(), err)
+	for _, c := range all {
+		if manages(c) {
+			calls = append(calls, call{c.Function, uint64(c.RV), c.Session, c.Object})
 		}
-		calls = append(calls, c)
 	}
 	return calls
+}
+
+// manages tells whether a call is one that the HSM log has.
+func manages(c faultp11.Call) bool {
+	switch c.Function {
+	case "C_Initialize", "C_Finalize", "C_InitToken", "C_InitPIN", "C_Login", "C_Logout",
+		"C_CreateObject", "C_DestroyObject", "C_GenerateKey", "C_GenerateKeyPair", "C_UnwrapKey", "C_DeriveKey":
+		return true
+	case "C_WrapKey":
+		return !slices.Contains(c.Remarks, "length-only")
+	}
+	return false
 }
 
 func failedLogins(calls []call) []call {
