@@ -83,7 +83,7 @@ func (e *executor) derive(d derivation, point []byte) (pkcs11.ObjectHandle, resu
 		call.KeyHandle = uint64(secret)
 		return err
 	})
-	return secret, result{function: "C_DeriveKey", rv: rvOf(err)}
+	return secret, result{function: "C_DeriveKey", mechanism: "CKM_ECDH1_DERIVE", rv: rvOf(err)}
 }
 
 // discard destroys an object of the session; if that fails, by closing the session.

@@ -246,7 +246,7 @@ func (e *executor) lookupFault(err error) error {
 	if !errors.As(err, &op) {
 		return err
 	}
-	f := judge(e.token.profile.name, op.function, op.err, "looking for the key")
+	f, _ := faultOf(e.token.profile.name, op.result(), "looking for the key")
 	f.restart = f.restart || e.token.renewSession(&e.session) != nil
 	return f
 }

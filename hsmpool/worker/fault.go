@@ -31,7 +31,7 @@ func (f *fault) Unwrap() error { return f.err }
 // faultOf judges a failed C_ function by the table of fates. doing says what it was
 // called for; the function and its code are reported beside it.
 func faultOf(profile string, r result, doing string) (*fault, ckr.Fate) {
-	v := ckr.Decide(profile, r.function, r.rv)
+	v := ckr.Decide(ckr.Call{Profile: profile, Function: r.function, Mechanism: r.mechanism}, r.rv)
 	f := &fault{
 		result: r, class: v.Class, hint: v.Hint,
 		restart: v.Fate == ckr.Restart,
@@ -55,7 +55,7 @@ func (t *token) twice(session *pkcs11.SessionHandle, doing string, do func() err
 		if !errors.As(err, &op) {
 			return err
 		}
-		f, fate := faultOf(t.profile.name, result{function: op.function, rv: rvOf(op.err)}, doing)
+		f, fate := faultOf(t.profile.name, op.result(), doing)
 		if !again {
 			lastFault(f, fate)
 		}

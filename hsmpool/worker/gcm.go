@@ -14,6 +14,9 @@ import "C"
 const (
 	ivSize  = 12
 	tagSize = 16
+
+	// aesGCM is what PKCS#11 calls it.
+	aesGCM = "CKM_AES_GCM"
 )
 
 // sealing says what goes into an encryption. iv is read back.
@@ -33,7 +36,7 @@ func (l *library) seal(s sealing, out []byte) result {
 		(*C.uchar)(&s.iv[0]), flag(s.ivRandom), C.ulong(s.ivBits),
 		pointer(s.plain), C.ulong(len(s.plain)), flag(s.plainRandom),
 		pointer(s.aad), C.ulong(len(s.aad)), pointer(out), C.ulong(len(out)))
-	return resultOf(r, len(out))
+	return resultOf(r, len(out)).by(aesGCM)
 }
 
 // opening says what goes into a decryption.
@@ -50,5 +53,5 @@ func (l *library) open(o opening, out []byte) result {
 	r := C.strongroom_open(l.table, C.ulong(o.session), C.ulong(o.key),
 		pointer(o.iv), C.ulong(o.ivBits), pointer(o.sealed), C.ulong(len(o.sealed)),
 		pointer(o.aad), C.ulong(len(o.aad)), pointer(out), C.ulong(len(out)))
-	return resultOf(r, len(out)-tagSize)
+	return resultOf(r, len(out)-tagSize).by(aesGCM)
 }

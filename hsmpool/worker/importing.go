@@ -91,7 +91,7 @@ func (e *executor) rehearseOnce(u *unwrapping, obj *object) (found material, mea
 func outcome(err error) result {
 	var op *opError
 	if errors.As(err, &op) {
-		return result{function: op.function, rv: rvOf(op.err)}
+		return op.result()
 	}
 	return result{wrong: err}
 }

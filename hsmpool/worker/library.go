@@ -37,7 +37,9 @@ type library struct {
 // result is the last C_ function called and what it returned.
 type result struct {
 	function string
-	rv       ckr.RV
+	// mechanism is the PKCS#11 name of what was done; empty if it has none.
+	mechanism string
+	rv        ckr.RV
 	// wrong says what is wrong although the function returned CKR_OK.
 	wrong error
 }
@@ -49,6 +51,12 @@ func resultOf(r C.strongroom_result, want int) result {
 		res.wrong = fmt.Errorf("%s wrote %d bytes, not %d", res.function, uint64(r.length), want)
 	}
 	return res
+}
+
+// by returns the result as that of a mechanism.
+func (r result) by(mechanism string) result {
+	r.mechanism = mechanism
+	return r
 }
 
 // loadLibrary loads a PKCS#11 library for the life of the process.
@@ -83,14 +91,14 @@ type operation struct {
 
 // sign signs, or makes a MAC, into out, and returns how long it is.
 func (l *library) sign(o operation, out []byte) (int, result) {
-	return written(C.strongroom_sign(l.table, C.ulong(o.session), C.ulong(o.key),
+	return written(o.by, C.strongroom_sign(l.table, C.ulong(o.session), C.ulong(o.key),
 		C.ulong(o.by.kind), unsafe.Pointer(unsafe.SliceData(o.by.params)), paramsSize(o.by),
 		pointer(o.in), C.ulong(len(o.in)), pointer(out), C.ulong(len(out))), out)
 }
 
 // decrypt decrypts into out, and returns how long the plaintext is.
 func (l *library) decrypt(o operation, out []byte) (int, result) {
-	return written(C.strongroom_decrypt(l.table, C.ulong(o.session), C.ulong(o.key),
+	return written(o.by, C.strongroom_decrypt(l.table, C.ulong(o.session), C.ulong(o.key),
 		C.ulong(o.by.kind), unsafe.Pointer(unsafe.SliceData(o.by.params)), paramsSize(o.by),
 		pointer(o.in), C.ulong(len(o.in)), pointer(out), C.ulong(len(out))), out)
 }
@@ -120,8 +128,8 @@ func (l *library) create(session uint, template []*pkcs11.Attribute) (pkcs11.Obj
 func paramsSize(m mechanism) C.ulong { return C.ulong(uintptr(len(m.params)) * unsafe.Sizeof(uint(0))) }
 
 // written checks what the C code says of an operation that wrote some of out.
-func written(r C.strongroom_result, out []byte) (int, result) {
-	res := result{function: functionName(r.function), rv: ckr.Of(uint64(r.rv))}
+func written(by mechanism, r C.strongroom_result, out []byte) (int, result) {
+	res := result{function: functionName(r.function), mechanism: by.name, rv: ckr.Of(uint64(r.rv))}
 	n := uint64(r.length)
 	if res.rv == ckr.OK && n > uint64(len(out)) {
 		res.wrong = fmt.Errorf("%s wrote %d bytes where there was room for %d", res.function, n, len(out))

@@ -97,7 +97,7 @@ func (l *lister) read(h pkcs11.ObjectHandle, types ...uint) ([][]byte, error) {
 	case odd(err):
 		return l.readEach(h, types)
 	case err != nil:
-		return nil, &opError{"C_GetAttributeValue", err}
+		return nil, &opError{function: "C_GetAttributeValue", err: err}
 	}
 	values := make([][]byte, len(attrs))
 	for i, a := range attrs {

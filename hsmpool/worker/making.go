@@ -39,7 +39,7 @@ func (t *token) generate(session pkcs11.SessionHandle, s spec, template []*pkcs1
 		})
 	})
 	if err != nil {
-		return made{}, &opError{call.GetFunction(), err}
+		return made{}, &opError{call.GetFunction(), s.by.name, err}
 	}
 	return k, nil
 }
@@ -51,7 +51,7 @@ func (t *token) destroy(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, cal
 		return t.store(call, func() error { return t.ctx.DestroyObject(session, h) })
 	})
 	if err != nil {
-		return &opError{call.GetFunction(), err}
+		return &opError{function: call.GetFunction(), err: err}
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (t *token) store(call *workerv1.Call, do func() error) error {
 // create makes an object of key material, announced as call says. Its failure is an
 // *opError.
 func (t *token) create(session pkcs11.SessionHandle, template []*pkcs11.Attribute, call *workerv1.Call) (pkcs11.ObjectHandle, error) {
-	return t.bring(session, "C_CreateObject", call, func() (pkcs11.ObjectHandle, error) {
+	return t.bring(session, "C_CreateObject", "", call, func() (pkcs11.ObjectHandle, error) {
 		key, res := t.hot.create(uint(session), template)
 		if res.rv != ckr.OK {
 			return 0, pkcs11.Error(res.rv)
@@ -84,7 +84,7 @@ func (t *token) unwrap(session pkcs11.SessionHandle, by mechanism, key pkcs11.Ob
 	var pinned runtime.Pinner
 	defer pinned.Unpin()
 	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(by.kind, by.encode(&pinned))}
-	return t.bring(session, "C_UnwrapKey", call, func() (pkcs11.ObjectHandle, error) {
+	return t.bring(session, "C_UnwrapKey", by.name, call, func() (pkcs11.ObjectHandle, error) {
 		return t.ctx.UnwrapKey(session, mechanism, key, wrapped, template)
 	})
 }
@@ -104,7 +104,9 @@ func (m mechanism) encode(pinned *runtime.Pinner) []byte {
 }
 
 // bring makes a call that makes one key.
-func (t *token) bring(session pkcs11.SessionHandle, function string, call *workerv1.Call, do func() (pkcs11.ObjectHandle, error)) (key pkcs11.ObjectHandle, err error) {
+func (t *token) bring(session pkcs11.SessionHandle, function, by string, call *workerv1.Call,
+	do func() (pkcs11.ObjectHandle, error),
+) (key pkcs11.ObjectHandle, err error) {
 	call.Function, call.Session, call.Ended, call.Rv = function, uint64(session), false, 0
 	err = t.calls.call(call, func() error {
 		return t.store(call, func() error {
@@ -114,7 +116,7 @@ func (t *token) bring(session pkcs11.SessionHandle, function string, call *worke
 		})
 	})
 	if err != nil {
-		return 0, &opError{function, err}
+		return 0, &opError{function, by, err}
 	}
 	return key, nil
 }

@@ -111,7 +111,7 @@ func (m *manager) finish(d design, k made, requestID string) (spki []byte, err e
 func (m *manager) check(d design, handle pkcs11.ObjectHandle) error {
 	have, err := m.token.ctx.GetAttributeValue(m.session, handle, d.asked())
 	if err != nil {
-		return &opError{"C_GetAttributeValue", err}
+		return &opError{function: "C_GetAttributeValue", err: err}
 	}
 	if wrong := d.differences(have); wrong != "" {
 		return internal(fmt.Errorf("the token made a key with wrong attributes, which is destroyed: %s", wrong))
@@ -232,7 +232,7 @@ func (m *manager) judge(err error, doing string) error {
 	if !errors.As(err, &op) {
 		return err
 	}
-	f, fate := faultOf(m.token.profile.name, result{function: op.function, rv: rvOf(op.err)}, doing)
+	f, fate := faultOf(m.token.profile.name, op.result(), doing)
 	if fate != ckr.Keep {
 		f.restart = f.restart || m.token.renewSession(&m.session) != nil
 	}

@@ -174,22 +174,22 @@ func (e *executor) proveLength(s spec, key pkcs11.ObjectHandle) error {
 func (e *executor) digestKey(key pkcs11.ObjectHandle, suffix []byte) ([]byte, error) {
 	ctx := e.token.ctx
 	if err := ctx.DigestInit(e.session, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_SHA256, nil)}); err != nil {
-		return nil, &opError{"C_DigestInit", err}
+		return nil, &opError{function: "C_DigestInit", err: err}
 	}
 	if err := ctx.DigestKey(e.session, key); err != nil {
 		if rvOf(err) == ckr.FunctionNotSupported || rvOf(err) == ckr.KeyIndigestible {
 			return nil, unsupported("C_DigestKey: %s: the token does not tell the length of a secret that it has unwrapped", rvOf(err))
 		}
-		return nil, &opError{"C_DigestKey", err}
+		return nil, &opError{function: "C_DigestKey", err: err}
 	}
 	if len(suffix) > 0 {
 		if err := ctx.DigestUpdate(e.session, suffix); err != nil {
-			return nil, &opError{"C_DigestUpdate", err}
+			return nil, &opError{function: "C_DigestUpdate", err: err}
 		}
 	}
 	digest, err := ctx.DigestFinal(e.session)
 	if err != nil {
-		return nil, &opError{"C_DigestFinal", err}
+		return nil, &opError{function: "C_DigestFinal", err: err}
 	}
 	return digest, nil
 }

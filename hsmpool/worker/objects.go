@@ -80,7 +80,7 @@ func (o *objects) list(session pkcs11.SessionHandle) error {
 			continue
 		}
 		if err != nil {
-			return &opError{"C_GetAttributeValue", err}
+			return &opError{function: "C_GetAttributeValue", err: err}
 		}
 		id, err := parseID(attrs[0].Value)
 		if err != nil {
@@ -105,7 +105,13 @@ func odd(err error) bool {
 // opError is a C_ function's failure, before it is judged.
 type opError struct {
 	function string
-	err      error
+	// mechanism is the PKCS#11 name of what was done; empty if it has none.
+	mechanism string
+	err       error
+}
+
+func (e *opError) result() result {
+	return result{function: e.function, mechanism: e.mechanism, rv: rvOf(e.err)}
 }
 
 func (e *opError) Error() string { return e.function + ": " + e.err.Error() }
@@ -148,7 +154,7 @@ func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, er
 func (o *objects) verify(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, id objectID) error {
 	attrs, err := o.ctx.GetAttributeValue(session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, nil)})
 	if err != nil {
-		return &opError{"C_GetAttributeValue", err}
+		return &opError{function: "C_GetAttributeValue", err: err}
 	}
 	if !bytes.Equal(attrs[0].Value, id[:]) {
 		return errOther()
@@ -256,13 +262,13 @@ func (o *objects) findKeys(session pkcs11.SessionHandle, more ...*pkcs11.Attribu
 // find returns every object that matches.
 func (o *objects) find(session pkcs11.SessionHandle, template []*pkcs11.Attribute) ([]pkcs11.ObjectHandle, error) {
 	if err := o.storing.look(func() error { return o.ctx.FindObjectsInit(session, template) }); err != nil {
-		return nil, &opError{"C_FindObjectsInit", err}
+		return nil, &opError{function: "C_FindObjectsInit", err: err}
 	}
 	var all []pkcs11.ObjectHandle
 	for {
 		some, _, err := o.ctx.FindObjects(session, findBatch)
 		if err != nil {
-			return nil, errors.Join(&opError{"C_FindObjects", err}, o.ctx.FindObjectsFinal(session))
+			return nil, errors.Join(&opError{function: "C_FindObjects", err: err}, o.ctx.FindObjectsFinal(session))
 		}
 		if len(some) == 0 {
 			break
@@ -270,7 +276,7 @@ func (o *objects) find(session pkcs11.SessionHandle, template []*pkcs11.Attribut
 		all = append(all, some...)
 	}
 	if err := o.ctx.FindObjectsFinal(session); err != nil {
-		return nil, &opError{"C_FindObjectsFinal", err}
+		return nil, &opError{function: "C_FindObjectsFinal", err: err}
 	}
 	return all, nil
 }

@@ -128,7 +128,7 @@ func (k *maker) wrap(by, key pkcs11.ObjectHandle, requestID string) (wrapped []b
 		return err
 	})
 	if err != nil {
-		return nil, &opError{call.GetFunction(), err}
+		return nil, &opError{call.GetFunction(), keyWrapPad().name, err}
 	}
 	return wrapped, nil
 }
@@ -136,7 +136,7 @@ func (k *maker) wrap(by, key pkcs11.ObjectHandle, requestID string) (wrapped []b
 // err returns the failure that a result is; nil if it is none.
 func (r result) err() error {
 	if r.rv != ckr.OK {
-		return &opError{r.function, pkcs11.Error(r.rv)}
+		return &opError{r.function, r.mechanism, pkcs11.Error(r.rv)}
 	}
 	return wrongResult(r)
 }

@@ -136,7 +136,7 @@ func (p *probe) verdict(c trial, err error, again bool) (missing string, kept bo
 		}
 		return c.by.name + ": " + err.Error(), true, nil
 	}
-	f, fate := faultOf(p.token.profile.name, result{function: op.function, rv: rvOf(op.err)}, "trying "+c.by.name)
+	f, fate := faultOf(p.token.profile.name, op.result(), "trying "+c.by.name)
 	missing = fmt.Sprintf("%s: %s answers %s", c.by.name, f.function, f.rv)
 	if fate == ckr.Keep {
 		return missing, true, nil
@@ -158,7 +158,8 @@ func (p *probe) forget() error {
 	err := p.bag.empty(nil)
 	var op *opError
 	if errors.As(err, &op) {
-		return judge(p.token.profile.name, op.function, op.err, "destroying a key of the self-test")
+		f, _ := faultOf(p.token.profile.name, op.result(), "destroying a key of the self-test")
+		return f
 	}
 	return err
 }

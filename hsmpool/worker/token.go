@@ -234,7 +234,7 @@ func (t *token) attributes(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, 
 		err = errors.New("the token told another number of attributes than it was asked for")
 	}
 	if err != nil {
-		return nil, &opError{"C_GetAttributeValue", err}
+		return nil, &opError{function: "C_GetAttributeValue", err: err}
 	}
 	values := make([][]byte, len(have))
 	for i, a := range have {

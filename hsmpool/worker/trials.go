@@ -25,7 +25,7 @@ import (
 func trials(s spec, wraps mechanism) []trial {
 	switch {
 	case s.kind == kind.AES256:
-		return []trial{{kind.Encrypt, kind.AESGCM, mechanism{kind: pkcs11.CKM_AES_GCM, name: "CKM_AES_GCM"}, (*probe).trySealing}}
+		return []trial{{kind.Encrypt, kind.AESGCM, mechanism{kind: pkcs11.CKM_AES_GCM, name: aesGCM}, (*probe).trySealing}}
 	case !s.pair():
 		return macTrials(s.kind)
 	case s.bits > 0:
@@ -223,10 +223,10 @@ func (p *probe) trySigning(a kind.Algorithm, m method) error {
 func (p *probe) verifyInToken(m method, digest []byte) error {
 	ctx := p.token.ctx
 	if err := ctx.VerifyInit(p.session, []*pkcs11.Mechanism{pkcs11.NewMechanism(m.by.kind, nil)}, p.key.public); err != nil {
-		return &opError{"C_VerifyInit", err}
+		return &opError{function: "C_VerifyInit", err: err}
 	}
 	if err := ctx.Verify(p.session, digest, p.out); err != nil {
-		return &opError{"C_Verify", err}
+		return &opError{function: "C_Verify", err: err}
 	}
 	return nil
 }
