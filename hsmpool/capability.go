@@ -89,7 +89,7 @@ func (p *Pool) capabilities(ctx context.Context, types ...KeyType) ([]Capability
 	select {
 	case p.abilities.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, p.member.refusal(&order{}, ctx.Err())
+		return nil, p.refusal(&order{}, ctx.Err())
 	}
 	defer func() { <-p.abilities.turn }()
 	if _, untried := p.abilities.of(types); len(untried) > 0 {

@@ -126,11 +126,51 @@ func (c Config) withDefaults() (Config, error) {
 	c.StartTimeout = orDefault(c.StartTimeout, DefaultStartTimeout)
 	c.MaxInFlight = orDefault(c.MaxInFlight, DefaultMaxInFlight)
 	c.Sessions = orDefault(c.Sessions, defaultSessions(c.Profile))
+	c.Availability = orDefault(c.Availability, min(defaultAvailability, max(1, len(c.Members))))
 	if c.Guard == nil {
 		c.Guard = newMemoryGuard()
 	}
 	return c, nil
 }
+
+// members returns the config of each member. The PIN's copy is common to all.
+func (c Config) members() []Config {
+	if len(c.Members) == 0 {
+		return []Config{c}
+	}
+	all := make([]Config, len(c.Members))
+	for i, m := range c.Members {
+		all[i] = c
+		all[i].Members = nil
+		all[i].HSMID = orDefault(m.HSMID, c.HSMID)
+		all[i].Library = orDefault(m.Library, c.Library)
+		all[i].Token = orDefault(m.Token, c.Token)
+		if m.Env != nil {
+			all[i].Env = m.Env
+		}
+	}
+	return all
+}
+
+const (
+	defaultAvailability = 2
+	maxMembers          = 28
+	// minPlaces lets a worker with one session answer many requests in one write, and
+	// placesPerSession keeps the next request at hand for each.
+	minPlaces        = 64
+	placesPerSession = 2
+	// maxAside bounds what a worker is asked beside places: to locate and to forget keys,
+	// to make and to list them, a probe.
+	maxAside = 64
+)
+
+// usingPlaces is how many requests that use keys are at a member at the same time, and
+// makingPlaces how many for pairs that are handed out.
+func (c Config) usingPlaces() int {
+	return min(c.MaxInFlight, max(minPlaces, placesPerSession*c.Sessions))
+}
+
+func (c Config) makingPlaces() int { return min(c.MaxInFlight, max(placesPerSession, c.Sessions/4)) }
 
 func defaultSessions(profile string) int {
 	switch profile {
@@ -177,10 +217,30 @@ func (c Config) check() error {
 		return fmt.Errorf("unknown profile %q: want one of %q", c.Profile, profiles())
 	case c.Auditor == nil:
 		return errors.New("no auditor")
+	case c.Availability < 0 || c.Availability > max(1, len(c.Members)):
+		return fmt.Errorf("a new key cannot be on %d of %d HSMs", c.Availability, max(1, len(c.Members)))
 	case c.Sessions < 0 || c.MaxInFlight < 0 || c.HangTimeout < 0 || c.ManagementTimeout < 0 || c.StartTimeout < 0:
 		return errors.New("sessions, limits and timeouts cannot be negative")
 	}
+	if err := c.checkMembers(); err != nil {
+		return err
+	}
 	return c.PIN.check()
+}
+
+// checkMembers sees to it that the audit trails can tell members apart.
+func (c Config) checkMembers() error {
+	if len(c.Members) > maxMembers {
+		return fmt.Errorf("%d HSMs in a cluster: at most %d are possible", len(c.Members), maxMembers)
+	}
+	names := map[string]bool{}
+	for _, m := range c.Members {
+		if m.HSMID == "" && len(c.Members) > 1 || names[m.HSMID] {
+			return fmt.Errorf("each of several HSMs needs an id of its own, which %q is not", m.HSMID)
+		}
+		names[m.HSMID] = true
+	}
+	return nil
 }
 
 func profiles() []string {

@@ -1,4 +1,4 @@
 package hsmpool
 
 // Secret is the pool's own copy of PINSource.Secret.
-func (p *Pool) Secret() []byte { return p.member.cfg.PIN.Secret }
+func (p *Pool) Secret() []byte { return p.cfg.PIN.Secret }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -17,21 +18,29 @@ const (
 	// failFast is the number of workers in a row that did not start, or were lost at
 	// once, after which requests fail at once instead of waiting for the next.
 	failFast = 2
+	// demandDelay is the least time from a start that failed to the next one, which
+	// somebody asks for.
+	demandDelay = 400 * time.Millisecond
 )
 
 // member is one HSM: the worker of the moment and the supervisor that replaces it.
 type member struct {
-	cfg  Config
-	log  hclog.Logger
-	pace *pace // only the supervisor's, once there is one
+	cfg     Config
+	pool    *Pool
+	log     hclog.Logger
+	pace    *pace // only the supervisor's
+	breaker *breaker
 
 	current atomic.Pointer[process] // set while a worker is ready
+	stuck   atomic.Bool             // it seems to hang
+	wanted  chan struct{}           // told when somebody asks for a member that does not serve
+	acted   chan struct{}           // told when an operator has acted
 
 	mu       sync.Mutex
-	changed  chan struct{} // closed and replaced at each change of what follows
 	state    State
 	reason   error // why the state is not Ready
 	failures int   // workers in a row that did not start or were lost at once
+	tried    bool  // the first start has ended
 	who      identity
 	status   Status
 
@@ -40,12 +49,15 @@ type member struct {
 	stopCtx context.Context    // bounds the worker's orderly end; set before end is called
 }
 
-func newMember(cfg Config) *member {
+func newMember(cfg Config, pool *Pool) *member {
 	return &member{
 		cfg:     cfg,
+		pool:    pool,
 		log:     cfg.Logger,
 		pace:    newPace(),
-		changed: make(chan struct{}),
+		breaker: newBreaker(),
+		wanted:  make(chan struct{}, 1),
+		acted:   make(chan struct{}, 1),
 		state:   Starting,
 		reason:  errors.New("the worker is starting"),
 		who:     cfg.anonymous(),
@@ -53,27 +65,25 @@ func newMember(cfg Config) *member {
 	}
 }
 
-// run gives the member its supervisor. p is the first worker.
-func (m *member) run(p *process) {
+// run gives the member its supervisor.
+func (m *member) run() {
 	ctx, end := context.WithCancel(context.Background())
 	m.end = end
-	go m.supervise(ctx, p)
+	go m.supervise(ctx)
 }
 
 // supervise keeps a worker running until ctx ends.
-func (m *member) supervise(ctx context.Context, p *process) {
+func (m *member) supervise(ctx context.Context) {
 	defer close(m.ended)
-	defer m.change(Stopped, errClosed, nil) // so that nobody waits for a worker any more
-	for {
-		if p != nil && !m.serve(ctx, p) {
+	defer func() { m.change(Stopped, errClosed, nil) }() // so that nobody waits for a worker any more
+	for ctx.Err() == nil {
+		p, err := m.start(ctx)
+		if err != nil {
+			m.failed(ctx, err)
+			continue
+		}
+		if !m.serve(ctx, p) {
 			m.shutDown(p)
-			return
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		var err error
-		if p, err = m.start(ctx); err != nil && !m.failed(ctx, err) {
 			return
 		}
 	}
@@ -92,27 +102,38 @@ func (m *member) serve(ctx context.Context, p *process) bool {
 	m.change(Starting, p.reason(), nil)
 	m.log.Warn("worker lost, starting another", "hsm", m.identity().hsmID, "pid", p.pid(), "reason", p.reason())
 	p.end()
-	pause(ctx, m.pace.afterLoss(now, good))
+	if !defence.On(defence.Replacement) {
+		<-ctx.Done()
+	}
+	m.pause(ctx, m.pace.afterLoss(now, good))
 	return true
 }
 
-// failed handles a failed start. It returns true when it is time for the next one,
-// false if there is none.
-func (m *member) failed(ctx context.Context, err error) bool {
-	var e *Error
-	if errors.As(err, &e) && e.Class == Operator {
-		m.change(Stopped, err, nil)
-		m.log.Error("worker stopped until an operator has acted", "error", err)
-		<-ctx.Done()
-		return false
-	}
-	if ctx.Err() == nil {
-		m.log.Error("worker start failed", "error", err)
+// failed handles a failed start. It returns when it is time for the next one.
+func (m *member) failed(ctx context.Context, err error) {
+	state, next := Starting, (<-chan struct{})(nil)
+	if isOperator(err) {
+		state, next = Stopped, m.acted
+		m.log.Error("worker stopped until an operator has acted", "hsm", m.identity().hsmID, "error", err)
+	} else if ctx.Err() == nil {
+		m.log.Error("worker start failed", "hsm", m.identity().hsmID, "error", err)
 	}
 	m.count(false)
-	m.change(Starting, err, nil)
-	pause(ctx, m.pace.afterFailure())
-	return true
+	m.change(state, err, nil)
+	select {
+	case <-m.pool.hold: // until then nobody wants another start
+	case <-ctx.Done():
+		return
+	}
+	if next == nil {
+		m.pause(ctx, m.pace.afterFailure())
+		return
+	}
+	select {
+	case <-next:
+		m.change(Starting, errors.New("the worker is started again, since an operator has acted"), nil)
+	case <-ctx.Done():
+	}
 }
 
 // count counts a worker that came to nothing, or forgets such workers after one that did
@@ -127,13 +148,37 @@ func (m *member) count(good bool) {
 	}
 }
 
-// pause waits for the next start, or for the end of ctx.
-func pause(ctx context.Context, d time.Duration) {
+// pause waits for the next start. After demandDelay it ends early when somebody asks for
+// the member.
+func (m *member) pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-m.wanted: // long ago
+	default:
+	}
+	if wait(ctx, min(d, demandDelay)) != nil {
+		return
+	}
+	rest := time.NewTimer(d - demandDelay)
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+	case <-m.wanted:
+	case <-ctx.Done():
+	}
+}
+
+// demand has a worker that is not started for a while started soon.
+func (m *member) demand() { notify(m.wanted) }
+
+// wait returns nil after a while, or ctx's error when it ends first.
+func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return nil
 	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -185,7 +230,7 @@ func (m *member) startRequest() *workerv1.StartRequest {
 		Pin:         m.cfg.PIN.proto(),
 		Profile:     m.cfg.Profile,
 		Sessions:    uint32(m.cfg.Sessions),
-		MaxInFlight: uint32(m.cfg.MaxInFlight),
+		MaxInFlight: uint32(m.cfg.usingPlaces() + m.cfg.makingPlaces() + maxAside),
 
 		ReportEveryMicros: uint64(m.cfg.reportEvery().Microseconds()),
 	}
@@ -228,14 +273,67 @@ func (m *member) ready(p *process, reply *workerv1.Reply) {
 // change sets the state and wakes everybody who waits for one.
 func (m *member) change(state State, reason error, p *process) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.state, m.reason = state, reason
+	m.tried = m.tried || p != nil || m.failures > 0
 	if p == nil {
 		m.status.WorkerPID = 0
 	}
 	m.current.Store(p)
-	close(m.changed)
-	m.changed = make(chan struct{})
+	m.mu.Unlock()
+	m.pool.changed()
+}
+
+// resume has a member that is stopped started again, since an operator has acted.
+func (m *member) resume() { notify(m.acted) }
+
+// serving tells whether the member takes requests.
+func (m *member) serving() bool {
+	p := m.current.Load()
+	return p != nil && p.reason() == nil && !m.breaker.open()
+}
+
+// taking returns the worker if the member takes a request now, if only as a probe.
+func (m *member) taking(now time.Time) *process {
+	p := m.current.Load()
+	if p == nil || p.reason() != nil || !m.breaker.ready(now) {
+		return nil
+	}
+	return p
+}
+
+// prospect returns nil if the member takes requests or is about to, or why it is no use
+// to wait for it.
+func (m *member) prospect() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch p := m.current.Load(); {
+	case m.state == Stopped, m.failures >= failFast:
+		return m.reason
+	case p != nil && m.breaker.open():
+		return m.suspension()
+	}
+	return nil
+}
+
+// suspension says why the member is suspended. Its caller holds mu.
+func (m *member) suspension() error {
+	return &Error{
+		Class: Unavailable, HSM: m.who.hsmID, Token: m.who.token.Label,
+		Err: errSuspended, Hint: "it is tried again every half second; if that goes on, see to the HSM",
+	}
+}
+
+// attempt is what has become of the starts of a member so far.
+type attempt struct {
+	ready  bool  // it takes requests
+	over   bool  // the first start has ended
+	reason error // why it does not take requests
+}
+
+func (m *member) attempt() attempt {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return attempt{ready: m.state == Ready, over: m.tried, reason: m.reason}
 }
 
 // shutDown has the worker log out and finalise its library, and waits for its end. One
@@ -296,8 +394,12 @@ func (m *member) describe() Status {
 	s.HSMID, s.ClusterID, s.Token = m.who.hsmID, m.who.clusterID, m.who.token
 	s.Library, s.Profile = m.cfg.Library, m.cfg.Profile
 	s.State, s.InFlight = m.state, uint32(inFlight)
-	if m.reason != nil {
-		s.Reason = m.reason.Error()
+	reason := m.reason
+	if s.State == Ready && m.breaker.open() {
+		s.State, reason = Suspended, m.suspension()
+	}
+	if reason != nil {
+		s.Reason = reason.Error()
 	}
 	return s
 }

@@ -2,7 +2,6 @@ package hsmpool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
@@ -37,19 +36,6 @@ func (p *Pool) Generate(ctx context.Context, r GenerateRequest) (Generated, erro
 	return Generated{PublicKey: reply.GetPublicKey(), Trace: trace}, nil
 }
 
-// errOrphan refuses an id under which there may be a key.
-var errOrphan = errors.New("an earlier generation or import of this id failed and is being undone: choose a new id")
-
-// makeKey has a key made, and what may be left of a failure destroyed.
-func (p *Pool) makeKey(ctx context.Context, id ObjectID, message *workerv1.ToWorker) (*workerv1.Reply, Trace, error) {
-	o := &order{object: id, management: true, message: message}
-	reply, trace, err := p.run(ctx, o)
-	if err != nil && o.sent && unknownOutcome(err) {
-		p.orphans.add(id, requestID(ctx))
-	}
-	return reply, trace, err
-}
-
 // canGenerate refuses keys that the token could not use. AES keys do not wait for the
 // self-test.
 func (p *Pool) canGenerate(ctx context.Context, r GenerateRequest) error {
@@ -57,13 +43,6 @@ func (p *Pool) canGenerate(ctx context.Context, r GenerateRequest) error {
 		return nil
 	}
 	return p.can(ctx, r.ID, r.Type, func(c Capability) bool { return c.Use == r.Use })
-}
-
-// unknownOutcome tells whether a failed generation may have left a key: it may unless
-// the worker itself said why it failed and has cleaned up.
-func unknownOutcome(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && (e.Class == Unavailable || e.Class == Timeout)
 }
 
 // Seal encrypts plaintext by AES-256-GCM under a key of the token.
@@ -145,16 +124,8 @@ func (p *Pool) Destroy(ctx context.Context, id ObjectID) (Trace, error) {
 	return trace, err
 }
 
-// destroyOrphan destroys what a failed generation may have left.
-func (p *Pool) destroyOrphan(ctx context.Context, id ObjectID) error {
-	ctx, cancel := context.WithTimeout(ctx, p.member.cfg.StartTimeout)
-	defer cancel()
-	_, err := p.Destroy(ctx, id)
-	return err
-}
-
 func (p *Pool) internal(id ObjectID, err error) *Error {
-	who := p.member.identity()
+	who := p.identity()
 	return &Error{Class: Internal, HSM: who.hsmID, Token: who.token.Label, Object: id, Err: err}
 }
 

@@ -2,6 +2,7 @@ package hsmpool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -13,76 +14,179 @@ import (
 // wait for it. They take no place of the requests that use keys.
 const maxManaging = 33
 
-// Pool is the HSMs that serve together: one, so far. All methods may be called by
-// many goroutines.
+// Pool is the HSMs that serve together, its members: each has the same keys. All
+// methods may be called by many goroutines.
 type Pool struct {
-	member *member
-	limit  int64
+	cfg     Config
+	members []*member
+	// using, making and managing give places to requests that use keys, to those that
+	// make pairs that are handed out, and to those that make and destroy keys.
+	using, making, managing *router
 	// turn is held by the one management request of the moment, until the worker is
 	// done with it, also if its caller has given up.
 	turn    chan struct{}
 	orphans *orphanage
-	// abilities is what the token can do.
+	// abilities is what the tokens can do.
 	abilities *abilities
 
-	data       atomic.Int64 // requests in flight that use keys
-	management atomic.Int64 // and that make and destroy them, with those that wait for turn
-	closed     atomic.Bool
-	idle       chan struct{} // told when the last request in flight is answered
+	inFlight atomic.Int64
+	closed   atomic.Bool
+	idle     chan struct{} // told when the last request in flight is answered
+	// hold is closed when members may go on trying to start after a failure.
+	hold chan struct{}
+	// news is closed and replaced when the state of a member has changed.
+	news atomic.Pointer[chan struct{}]
+	// late counts what goes on after its caller has given up.
+	late sync.WaitGroup
 
 	closing sync.Once
 }
 
-// Open starts the worker and returns when it serves. It logs in once at most. A start
-// that fails is an Error, which tells why:
+// Open starts the workers and returns when one of them serves. Each member logs in once
+// at most. A start that fails is an Error, which tells why:
 //
 //   - ErrNoToken: no token is the one that was asked for;
-//   - Function C_Login, with its RV: the login was refused; RV CKR_PIN_LOCKED without a
-//     Function: it was not tried, because the token says that it is locked or that one
-//     more wrong PIN locks it;
+//   - Function C_Login, with its RV: the login was refused; RV CKR_PIN_LOCKED or
+//     CKR_PIN_INCORRECT without a Function: it was not tried, because the token says that it
+//     is locked or that one more wrong PIN locks it, or because it has refused that PIN before;
 //   - context.DeadlineExceeded: it took longer than StartTimeout (class Unavailable) or
 //     than ctx (class Timeout).
 //
 // After a login that was refused (class Operator) the caller must not simply try again,
 // because HSMs lock after a few.
 func Open(ctx context.Context, cfg Config) (*Pool, error) {
+	p, err := newPool(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Await(ctx, 1); err != nil {
+		ended, cancel := context.WithCancel(ctx)
+		cancel() // nothing is in flight
+		_ = p.Close(ended)
+		return nil, err
+	}
+	close(p.hold)
+	return p, nil
+}
+
+// Start starts the workers and does not wait for them: they come up in the background,
+// and are tried again while they do not. An error is one of the config.
+func Start(cfg Config) (*Pool, error) {
+	p, err := newPool(cfg)
+	if err != nil {
+		return nil, err
+	}
+	close(p.hold)
+	return p, nil
+}
+
+func newPool(cfg Config) (*Pool, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("hsm config: %w", err)
 	}
-	m := newMember(cfg)
-	first, err := m.start(ctx)
-	if err != nil {
-		clear(cfg.PIN.Secret)
-		return nil, err
-	}
 	p := &Pool{
-		member: m,
-		limit:  int64(cfg.MaxInFlight),
-		turn:   make(chan struct{}, 1),
-		idle:   make(chan struct{}, 1),
-
+		cfg:  cfg,
+		turn: make(chan struct{}, 1), idle: make(chan struct{}, 1), hold: make(chan struct{}),
 		abilities: newAbilities(),
 	}
-	m.run(first)
+	for _, c := range cfg.members() {
+		p.members = append(p.members, newMember(c, p))
+	}
+	p.using = newRouter(p.members, cfg.usingPlaces(), cfg.MaxInFlight)
+	p.making = newRouter(p.members, cfg.makingPlaces(), cfg.MaxInFlight)
+	p.managing = newRouter(p.members, 1, maxManaging)
+	p.news.Store(new(make(chan struct{})))
 	p.orphans = newOrphanage(p.destroyOrphan, orphanSettle, cfg.Logger)
+	for _, m := range p.members {
+		m.run()
+	}
 	return p, nil
 }
 
-// Describe returns the state of every HSM.
-func (p *Pool) Describe() []Status { return []Status{p.member.describe()} }
-
-// Health returns nil, or why no HSM takes requests.
-func (p *Pool) Health() error {
-	s := p.member.describe()
-	if s.State == Ready {
-		return nil
+// changed wakes all who wait for a member.
+func (p *Pool) changed() {
+	close(*p.news.Swap(new(make(chan struct{}))))
+	for _, r := range []*router{p.using, p.making, p.managing} {
+		r.changed()
 	}
-	return fmt.Errorf("hsm %s is %s: %s", s.HSMID, s.State, s.Reason)
 }
 
-// Close refuses new requests, waits for those in flight, and has the worker log out,
-// finalise its library and exit. When ctx ends first the worker is killed, and the
+// Await returns nil once n members take requests at the same time, or why that is not to
+// be expected: the error of one that an operator has to see to, or, once the first start of
+// all has ended, of one that did not come up; or ctx's end.
+func (p *Pool) Await(ctx context.Context, n int) error {
+	if n > len(p.members) {
+		return &Error{Class: Unavailable, Err: fmt.Errorf("%d HSMs are wanted of a cluster of %d", n, len(p.members))}
+	}
+	for {
+		news := *p.news.Load()
+		ready, err := p.startup()
+		if ready >= n {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return &Error{Class: Timeout, Err: fmt.Errorf("waiting for the HSM: %w", ctx.Err())}
+		}
+	}
+}
+
+// startup tells how many members take requests, and what keeps the others from it for
+// good or, once all have tried, for the moment.
+func (p *Pool) startup() (ready int, failed error) {
+	tried := true
+	for _, m := range p.members {
+		first := m.attempt()
+		tried = tried && first.over
+		switch {
+		case first.ready:
+			ready++
+		case failed == nil || isOperator(first.reason) && !isOperator(failed):
+			failed = first.reason
+		}
+	}
+	if !tried && !isOperator(failed) {
+		failed = nil
+	}
+	return ready, failed
+}
+
+func isOperator(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Class == Operator
+}
+
+// Describe returns the state of every HSM.
+func (p *Pool) Describe() []Status {
+	waiting := uint32(p.using.waiting() + p.making.waiting())
+	all := make([]Status, len(p.members))
+	for i, m := range p.members {
+		all[i] = m.describe()
+		all[i].Waiting = waiting
+	}
+	return all
+}
+
+// Health returns nil if an HSM takes requests, or why none does.
+func (p *Pool) Health() error {
+	var why []error
+	for _, m := range p.members {
+		s := m.describe()
+		if s.State == Ready {
+			return nil
+		}
+		why = append(why, fmt.Errorf("hsm %s is %s: %s", s.HSMID, s.State, s.Reason))
+	}
+	return errors.Join(why...)
+}
+
+// Close refuses new requests, waits for those in flight, and has the workers log out,
+// finalise their libraries and exit. When ctx ends first they are killed, and the
 // error says so. A PIN that the pool has is wiped. A second Close does nothing.
 func (p *Pool) Close(ctx context.Context) error {
 	var err error
@@ -90,8 +194,13 @@ func (p *Pool) Close(ctx context.Context) error {
 		p.closed.Store(true)
 		p.orphans.stop()
 		err = p.drain(ctx)
-		p.member.stop(ctx)
-		clear(p.member.cfg.PIN.Secret) // no worker is started any more
+		var members sync.WaitGroup
+		for _, m := range p.members {
+			members.Go(func() { m.stop(ctx) })
+		}
+		members.Wait()
+		p.late.Wait()
+		clear(p.cfg.PIN.Secret) // no worker is started any more
 		if err == nil && ctx.Err() != nil {
 			err = fmt.Errorf("closing the hsm pool: %w", ctx.Err())
 		}
@@ -101,70 +210,53 @@ func (p *Pool) Close(ctx context.Context) error {
 
 // drain waits until nothing is in flight.
 func (p *Pool) drain(ctx context.Context) error {
-	for p.inFlight() > 0 {
+	for p.inFlight.Load() > 0 {
 		select {
 		case <-p.idle:
 		case <-ctx.Done():
-			return fmt.Errorf("closing the hsm pool with %d requests in flight: %w", p.inFlight(), ctx.Err())
+			return fmt.Errorf("closing the hsm pool with %d requests in flight: %w", p.inFlight.Load(), ctx.Err())
 		}
 	}
 	return nil
 }
 
-func (p *Pool) inFlight() int64 { return p.data.Load() + p.management.Load() }
-
 // run carries out an order within the limits of the pool.
 func (p *Pool) run(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
-	flying, limit := &p.data, p.limit
-	if o.management {
-		flying, limit = &p.management, maxManaging
-	}
-	defer p.leave(flying)
-	switch n := flying.Add(1); {
-	case p.closed.Load():
-		return nil, Trace{}, p.member.refusal(o, errClosed)
-	case n > limit:
-		return nil, Trace{}, p.member.refusal(o, errBusy)
+	p.inFlight.Add(1)
+	defer p.leave()
+	if p.closed.Load() {
+		return nil, Trace{}, p.refusal(o, errClosed)
 	}
 	o.message.RequestId = requestID(ctx)
+	r := p.routerOf(o)
+	if err := r.enter(o); err != nil {
+		return nil, Trace{}, p.refusal(o, err)
+	}
+	defer r.leave()
 	if o.management {
 		return p.manage(ctx, o)
 	}
 	if o.recorded {
-		if err := flush(ctx, p.member.cfg.Auditor); err != nil {
-			return nil, Trace{}, p.member.refusal(o, err)
+		if err := flush(ctx, p.cfg.Auditor); err != nil {
+			return nil, Trace{}, p.refusal(o, err)
 		}
 	}
-	return p.member.do(ctx, o)
+	return p.do(ctx, o)
 }
 
-func (p *Pool) leave(flying *atomic.Int64) {
-	flying.Add(-1)
-	if p.closed.Load() && p.inFlight() == 0 {
+// routerOf returns the router for orders like this.
+func (p *Pool) routerOf(o *order) *router {
+	switch {
+	case o.management:
+		return p.managing
+	case o.message.GetGeneratePair() != nil, o.message.GetSelfTest() != nil:
+		return p.making
+	}
+	return p.using
+}
+
+func (p *Pool) leave() {
+	if p.inFlight.Add(-1) == 0 && p.closed.Load() {
 		notify(p.idle)
 	}
-}
-
-// manage carries out a management order: one at a time, and only while HSM entries
-// can be written.
-func (p *Pool) manage(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
-	select {
-	case p.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, Trace{}, p.member.refusal(o, ctx.Err())
-	}
-	o.late = func() { <-p.turn }
-	defer func() {
-		if !o.abandoned {
-			o.late()
-		}
-	}()
-	if err := flush(ctx, p.member.cfg.Auditor); err != nil {
-		return nil, Trace{}, p.member.refusal(o, err)
-	}
-	reply, trace, err := p.member.do(ctx, o)
-	if reply != nil {
-		p.member.setKeys(reply.GetKeys())
-	}
-	return reply, trace, err
 }

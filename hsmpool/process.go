@@ -53,7 +53,6 @@ type process struct {
 
 	mu        sync.Mutex
 	pending   map[uint64]*call
-	using     int // of pending, those that use keys
 	lastID    uint64
 	condemned error // why it takes no more requests
 }
@@ -72,9 +71,11 @@ func (p *process) run() {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// ask carries out an order.
-func (p *process) ask(ctx context.Context, o *order) (*workerv1.Reply, error) {
+// ask carries out an order. ended is told when the worker is done with it, which may be
+// after ask has returned.
+func (p *process) ask(ctx context.Context, o *order, ended func(verdict)) (*workerv1.Reply, error) {
 	c := newCall(o.management)
+	c.movable, c.ended = o.repeat, ended
 	if !o.management && !o.recorded {
 		return p.roundTrip(ctx, o.message, c)
 	}
@@ -101,6 +102,9 @@ func (p *process) manage(ctx context.Context, request *workerv1.ToWorker, c *cal
 // roundTrip sends a request and waits for its outcome, no longer than ctx lasts.
 func (p *process) roundTrip(ctx context.Context, request *workerv1.ToWorker, c *call) (*workerv1.Reply, error) {
 	if err := p.send(request, c); err != nil {
+		if c.ended != nil && !errors.Is(err, errLost) {
+			c.ended(undecided)
+		}
 		return nil, err
 	}
 	select {
@@ -133,22 +137,15 @@ func (p *process) send(request *workerv1.ToWorker, c *call) error {
 	return nil
 }
 
-// enter gives the call a number in the table. Calls that were abandoned count until
-// the worker has answered them; the one management call does not count.
+// enter gives the call a number in the table.
 func (p *process) enter(c *call) (uint64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.condemned != nil {
 		return 0, errNotSent
 	}
-	if !c.management && p.using >= p.cfg.MaxInFlight {
-		return 0, errBusy
-	}
 	p.lastID++
 	p.pending[p.lastID] = c
-	if !c.management {
-		p.using++
-	}
 	return p.lastID, nil
 }
 
@@ -158,10 +155,17 @@ func (p *process) take(id uint64) *call {
 	defer p.mu.Unlock()
 	c := p.pending[id]
 	delete(p.pending, id)
-	if c != nil && !c.management {
-		p.using--
-	}
 	return c
+}
+
+// evacuate has those who wait for the worker and can ask another one do so. Their calls
+// stay in the table until the worker is done with them.
+func (p *process) evacuate() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.pending {
+		c.move()
+	}
 }
 
 // write flushes batches until the process is lost. The yield lets callers that are

@@ -3,7 +3,9 @@ package hsmpool
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	"github.com/strongroom-kms/strongroom/hsmpool/wire"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -19,88 +21,120 @@ type order struct {
 	recorded bool
 	// repeat: asking twice does no harm.
 	repeat bool
-	// sent is set once a worker may have seen the request.
-	sent bool
+	// tried are the members whose workers may have seen the request, in that order.
+	tried []*member
+	// repeated: a fault was met, and the request made once more.
+	repeated bool
 	// late is called when a management request that was abandoned has ended;
 	// abandoned says that it was, and that late is left to the worker's reader.
 	late      func()
 	abandoned bool
 }
 
-// do carries an order to the worker of the moment, waiting for one if none is ready.
-// If that one is lost, an order that may be repeated is asked once more. A reply that
-// says that the order failed is returned beside the error.
-func (m *member) do(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
+// asked tells whether a member has been asked for it.
+func (o *order) asked(m *member) bool { return slices.Contains(o.tried, m) }
+
+// do carries an order to the member that is least busy, waiting for a place there. An
+// order that met a fault and may be repeated is asked once more, of another member if one
+// serves. A reply that says that the order failed is returned beside the error.
+func (p *Pool) do(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
+	router := p.routerOf(o)
 	for {
-		p, err := m.await(ctx)
+		at, err := router.place(ctx, o)
 		if err != nil {
-			return nil, Trace{}, m.refusal(o, err)
+			return nil, Trace{}, p.refusal(o, err)
 		}
-		reply, err := p.ask(ctx, o)
+		m := p.members[at.member]
+		reply, err := at.worker.ask(ctx, o, func(v verdict) { router.ended(at.member, v) })
 		if errors.Is(err, errNotSent) {
 			continue
 		}
-		if (errors.Is(err, errLost) || reply.GetFailure().GetRestart()) && o.repeat && !o.sent {
-			o.sent = true
+		o.tried = append(o.tried, m)
+		if p.again(o, reply, err) {
+			clear(reply.GetPlaintext())
 			continue
 		}
-		o.sent = !errors.Is(err, errBusy)
-		who := *p.calls.who.Load()
-		trace := Trace{HSM: who.hsmID, Function: reply.GetFunction(), RV: reply.GetRv()}
-		if err != nil || reply.GetFailure() != nil {
-			return reply, trace, failure(who, o.object, reply, err)
-		}
-		return reply, trace, nil
+		return m.answer(at.worker, o, reply, err)
 	}
 }
 
-// await returns the ready worker, waiting for it while one is being started. It
-// fails at once if there will be none soon.
-func (m *member) await(ctx context.Context) (*process, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+// again tells whether an order is to be asked once more: one that may be repeated, after
+// a fault, once; and any for whose key a member has looked in vain, of each other one,
+// since a new key may not have come to all yet.
+func (p *Pool) again(o *order, reply *workerv1.Reply, err error) bool {
+	if !defence.On(defence.RetryElsewhere) {
+		return false
 	}
-	for {
-		if p := m.current.Load(); p != nil && p.reason() == nil {
-			return p, nil
-		}
-		changed, err := m.prospect()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	failure := reply.GetFailure()
+	class := failure.GetClass()
+	if class == workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING && !failure.GetRestart() {
+		return p.another(o)
 	}
+	if !o.repeat || o.repeated {
+		return false
+	}
+	switch {
+	case errors.Is(err, errLost), errors.Is(err, errMoved), failure.GetRestart():
+		o.repeated = true
+	case class == workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE, class == workerv1.FailureClass_FAILURE_CLASS_BUSY:
+		o.repeated = p.another(o)
+	}
+	return o.repeated
 }
 
-// prospect returns the channel that is closed at the next change, or why waiting for
-// a worker is no use.
-func (m *member) prospect() (<-chan struct{}, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if p := m.current.Load(); p != nil && p.reason() == nil {
-		now := make(chan struct{})
-		close(now)
-		return now, nil
+// another tells whether a member serves that has not been asked.
+func (p *Pool) another(o *order) bool {
+	return slices.ContainsFunc(p.members, func(m *member) bool { return !o.asked(m) && m.serving() })
+}
+
+// answer is the end of an order that was asked of a member's worker.
+func (m *member) answer(worker *process, o *order, reply *workerv1.Reply, err error) (*workerv1.Reply, Trace, error) {
+	who := *worker.calls.who.Load()
+	if o.management && reply != nil {
+		m.setKeys(reply.GetKeys())
 	}
-	if m.state == Stopped || m.failures >= failFast {
-		return nil, m.reason
+	trace := Trace{HSM: who.hsmID, Function: reply.GetFunction(), RV: reply.GetRv()}
+	if err != nil || reply.GetFailure() != nil {
+		return reply, trace, failure(who, o.object, reply, err)
 	}
-	return m.changed, nil
+	return reply, trace, nil
 }
 
 // refusal is the error of an order that no worker was asked.
-func (m *member) refusal(o *order, err error) error {
+func (p *Pool) refusal(o *order, err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		again := *e
 		again.Object = o.object
+		var none *noneError
+		if errors.As(err, &none) {
+			again.HSM, again.Token, again.Err = "", "", none
+		}
 		return &again
 	}
-	return failure(m.identity(), o.object, nil, err)
+	return failure(p.identity(), o.object, nil, err)
+}
+
+// identity names the HSM that errors are about which belong to no member: the only one.
+func (p *Pool) identity() identity {
+	if len(p.members) > 1 {
+		return identity{}
+	}
+	return p.members[0].identity()
+}
+
+// verdictOn tells what the end of a call says of its HSM.
+func verdictOn(o outcome) verdict {
+	if o.err != nil {
+		return undecided // the loss of a worker is the supervisor's to judge
+	}
+	switch o.reply.GetFailure().GetClass() {
+	case workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE:
+		return bad
+	case workerv1.FailureClass_FAILURE_CLASS_BUSY:
+		return busy
+	}
+	return good
 }
 
 // failure returns the Error for a reply that says so, or for err.

@@ -74,6 +74,8 @@ const (
 	Ready
 	// Stopped: an operator has to act; it is not tried again.
 	Stopped
+	// Suspended: it keeps failing and is only probed until it answers again.
+	Suspended
 )
 
 // String returns the state's name in lower case.
@@ -85,6 +87,8 @@ func (s State) String() string {
 		return "ready"
 	case Stopped:
 		return "stopped"
+	case Suspended:
+		return "suspended"
 	}
 	return "invalid"
 }
@@ -115,6 +119,8 @@ type Status struct {
 	Sessions, Keys uint32
 	// InFlight counts requests that wait for an answer.
 	InFlight uint32
+	// Waiting counts requests that wait for a place at any of the pool's HSMs.
+	Waiting uint32
 }
 
 // TokenInfo is what a token and its library say of themselves (CK_TOKEN_INFO,

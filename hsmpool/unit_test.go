@@ -158,10 +158,10 @@ func TestEveryClassAndStateHasAName(t *testing.T) {
 	for c := Caller; c <= Internal; c++ {
 		seen[c.String()] = true
 	}
-	for s := Starting; s <= Stopped; s++ {
+	for s := Starting; s <= Suspended; s++ {
 		seen[s.String()] = true
 	}
-	if seen["invalid"] || len(seen) != 12 {
+	if seen["invalid"] || len(seen) != 13 {
 		t.Errorf("names %v", seen)
 	}
 	if Class(0).String() != "invalid" || State(0).String() != "invalid" {

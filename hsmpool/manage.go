@@ -1,0 +1,163 @@
+package hsmpool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
+)
+
+const (
+	// spreadTimeout bounds how long other members are given to know a new key.
+	spreadTimeout = 10 * time.Second
+	// firstLook and maxLook are the pauses between two looks at a member.
+	firstLook = 5 * time.Millisecond
+	maxLook   = 250 * time.Millisecond
+)
+
+// manage carries out a management order: one at a time, and only while HSM entries
+// can be written.
+func (p *Pool) manage(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
+	end, err := p.takeTurn(ctx)
+	if err != nil {
+		return nil, Trace{}, p.refusal(o, err)
+	}
+	o.late = func() { p.late.Go(func() { p.settle(o); end() }) }
+	defer func() {
+		if !o.abandoned {
+			p.settle(o)
+			end()
+		}
+	}()
+	if err := flush(ctx, p.cfg.Auditor); err != nil {
+		return nil, Trace{}, p.refusal(o, err)
+	}
+	return p.do(ctx, o)
+}
+
+// takeTurn waits until no other management order is under way. end gives the turn to the
+// next.
+func (p *Pool) takeTurn(ctx context.Context) (end func(), err error) {
+	if !defence.On(defence.OneChange) {
+		return func() {}, nil
+	}
+	select {
+	case p.turn <- struct{}{}:
+		return func() { <-p.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// settle has the other members drop the handle of a key that was, or may have been,
+// destroyed: another key may be given it. A worker that cannot be told is replaced.
+func (p *Pool) settle(o *order) {
+	if o.message.GetDestroy() == nil || len(o.tried) == 0 || !defence.On(defence.Forgetting) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.HangTimeout)
+	defer cancel()
+	for _, m := range p.members {
+		worker := m.current.Load()
+		if worker == nil || m == o.tried[len(o.tried)-1] {
+			continue
+		}
+		forget := &workerv1.ToWorker{Request: &workerv1.ToWorker_Forget{Forget: &workerv1.ForgetRequest{ObjectId: o.object[:]}}}
+		if _, err := worker.roundTrip(ctx, forget, newCall(false)); err != nil {
+			worker.condemn(fmt.Errorf("it was not told that the key %s is destroyed: %w", o.object, err))
+		}
+	}
+}
+
+// spread waits until enough members know a new key.
+func (p *Pool) spread(ctx context.Context, o *order) error {
+	if !defence.On(defence.Availability) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, spreadTimeout)
+	defer cancel()
+	know := map[*member]bool{o.tried[len(o.tried)-1]: true}
+	for pause := firstLook; ; pause = min(2*pause, maxLook) {
+		for _, m := range p.members {
+			if !know[m] && len(know) < p.cfg.Availability {
+				know[m] = m.locates(ctx, o.object)
+			}
+			if !know[m] {
+				delete(know, m)
+			}
+		}
+		if len(know) >= p.cfg.Availability {
+			return nil
+		}
+		if wait(ctx, pause) != nil {
+			e := p.refusal(o, fmt.Errorf("%d of %d HSMs know the new key, which is destroyed", len(know), p.cfg.Availability))
+			e.Hint = "see to the HSMs that do not serve, and to the synchronisation of the cluster"
+			return e
+		}
+	}
+}
+
+// locates tells whether a member has a key.
+func (m *member) locates(ctx context.Context, id ObjectID) bool {
+	worker := m.current.Load()
+	if worker == nil {
+		return false
+	}
+	locate := &workerv1.ToWorker{Request: &workerv1.ToWorker_Locate{Locate: &workerv1.LocateRequest{ObjectId: id[:]}}}
+	reply, err := worker.roundTrip(ctx, locate, newCall(false))
+	return err == nil && reply.GetFailure() == nil
+}
+
+// canSpread refuses a key that too few members would know.
+func (p *Pool) canSpread(id ObjectID) error {
+	serving := 0
+	for _, m := range p.members {
+		if m.current.Load() != nil {
+			serving++
+		}
+	}
+	if serving >= p.cfg.Availability || serving == 0 || !defence.On(defence.Availability) {
+		return nil // if there is none that is what will be said
+	}
+	e := p.internal(id, fmt.Errorf("%d HSMs serve, and a new key must be on %d", serving, p.cfg.Availability))
+	e.Class, e.Hint = Unavailable, "see to the HSMs that do not serve"
+	return e
+}
+
+// errOrphan refuses an id under which there may be a key.
+var errOrphan = errors.New("an earlier generation or import of this id failed and is being undone: choose a new id")
+
+// makeKey has a key made, waits until enough members know it, and has what may be left of
+// a failure destroyed.
+func (p *Pool) makeKey(ctx context.Context, id ObjectID, message *workerv1.ToWorker) (*workerv1.Reply, Trace, error) {
+	if err := p.canSpread(id); err != nil {
+		return nil, Trace{}, err
+	}
+	o := &order{object: id, management: true, message: message}
+	reply, trace, err := p.run(ctx, o)
+	if err == nil {
+		err = p.spread(ctx, o)
+	}
+	if err != nil && len(o.tried) > 0 && unknownOutcome(err) && defence.On(defence.OrphanHunt) {
+		p.orphans.add(id, requestID(ctx))
+	}
+	return reply, trace, err
+}
+
+// unknownOutcome tells whether a failed generation may have left a key: it may unless
+// the worker itself said why it failed and has cleaned up.
+func unknownOutcome(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Class == Unavailable || e.Class == Timeout)
+}
+
+// destroyOrphan destroys what a failed generation may have left.
+func (p *Pool) destroyOrphan(ctx context.Context, id ObjectID) error {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.StartTimeout)
+	defer cancel()
+	_, err := p.Destroy(ctx, id)
+	return err
+}
