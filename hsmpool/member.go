@@ -323,17 +323,17 @@ func (m *member) suspension() error {
 	}
 }
 
-// attempt is what has become of the starts of a member so far.
-type attempt struct {
+// startup is what has become of the starts of a member so far.
+type startup struct {
 	ready  bool  // it takes requests
 	over   bool  // the first start has ended
 	reason error // why it does not take requests
 }
 
-func (m *member) attempt() attempt {
+func (m *member) startup() startup {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return attempt{ready: m.state == Ready, over: m.tried, reason: m.reason}
+	return startup{ready: m.state == Ready, over: m.tried, reason: m.reason}
 }
 
 // shutDown has the worker log out and finalise its library, and waits for its end. One

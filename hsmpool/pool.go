@@ -141,7 +141,7 @@ func (p *Pool) Await(ctx context.Context, n int) error {
 func (p *Pool) startup() (ready int, failed error) {
 	tried := true
 	for _, m := range p.members {
-		first := m.attempt()
+		first := m.startup()
 		tried = tried && first.over
 		switch {
 		case first.ready:
