@@ -75,6 +75,8 @@ type Error struct {
 	RV       uint32
 	// Object is the key concerned; zero if none is.
 	Object ObjectID
+	// Unasked says that no HSM was given the request, so that it has done nothing.
+	Unasked bool
 	// Hint says what an operator can do about it.
 	Hint string
 	// Err is what went wrong.

@@ -123,7 +123,7 @@ func (p *Pool) canSpread(id ObjectID) error {
 		return nil // if there is none that is what will be said
 	}
 	e := p.internal(id, fmt.Errorf("%d HSMs serve, and a new key must be on %d", serving, p.cfg.Availability))
-	e.Class, e.Hint = Unavailable, "see to the HSMs that do not serve"
+	e.Class, e.Hint, e.Unasked = Unavailable, "see to the HSMs that do not serve", true
 	return e
 }
 

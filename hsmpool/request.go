@@ -105,14 +105,16 @@ func (p *Pool) refusal(o *order, err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		again := *e
-		again.Object = o.object
+		again.Object, again.Unasked = o.object, len(o.tried) == 0
 		var none *noneError
 		if errors.As(err, &none) {
 			again.HSM, again.Token, again.Err = "", "", none
 		}
 		return &again
 	}
-	return failure(p.identity(), o.object, nil, err)
+	refused := failure(p.identity(), o.object, nil, err)
+	refused.Unasked = len(o.tried) == 0
+	return refused
 }
 
 // identity names the HSM that errors are about which belong to no member: the only one.

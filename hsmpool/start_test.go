@@ -19,6 +19,10 @@ func TestStartWithoutTheToken(t *testing.T) {
 	if err := pool.Await(t.Context(), 1); !errors.Is(err, hsmpool.ErrNoToken) {
 		t.Fatalf("without a token: got %v, want ErrNoToken", err)
 	}
+	_, err = pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: newID(), Label: "nobody's", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
+	if e := hsmError(t, err, hsmpool.Unavailable); !e.Unasked {
+		t.Errorf("a key may have been made without a token: %+v", e)
+	}
 	if err := pool.Health(); err == nil {
 		t.Error("a pool without a token is healthy")
 	}

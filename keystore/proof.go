@@ -236,12 +236,15 @@ func (p *proof) generate(ctx context.Context, id hsmpool.ObjectID, label string,
 	return made.PublicKey, nil
 }
 
-// mayHaveMade says whether a generation that failed may have left a key: only
-// an HSM that answered knows that it has not.
+// mayHaveMade says whether a generation that failed may have left a key: one that was
+// not asked has made none, and else only an HSM that answered knows that it has not.
 func mayHaveMade(err error) bool {
 	var e *hsmpool.Error
 	if !errors.As(err, &e) {
 		return true
+	}
+	if e.Unasked {
+		return false
 	}
 	return e.Class == hsmpool.Timeout || e.Class == hsmpool.Unavailable || e.Class == hsmpool.Internal
 }
