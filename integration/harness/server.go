@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"syscall"
@@ -103,7 +104,9 @@ func (s *Site) Start(ctx context.Context) (*Server, error) {
 // Spawn starts the site's server and does not wait for it. The server outlives
 // ctx.
 func (s *Site) Spawn(ctx context.Context) (*Process, error) {
-	return Spawn(exec.CommandContext(context.WithoutCancel(ctx), s.options.Binary, "serve", "--config", s.Config))
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), s.options.Binary, "serve", "--config", s.Config)
+	cmd.Env = append(os.Environ(), s.options.Env...)
+	return Spawn(cmd)
 }
 
 func (p *Process) awaitServing(ctx context.Context) (*Server, error) {

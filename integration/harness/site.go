@@ -48,6 +48,14 @@ type Options struct {
 	LogLevel string
 	// AWS has the server answer AWS clients too.
 	AWS bool
+	// Env is added to the environment of the server, as NAME=value.
+	Env []string
+	// Profile is the configuration's hsm.profile; default "softhsm".
+	Profile string
+	// HSM is further lines of the configuration's hsm, such as "sessions: 4".
+	HSM []string
+	// Limits is the configuration's limits, such as "{max_in_flight: 4096}".
+	Limits string
 }
 
 // Site is a directory with everything that a server needs.
@@ -118,6 +126,9 @@ func (s *Site) writeConfig(server Identity) error {
 		fmt.Fprintf(&b, "  - {arn: %q, names: [%q], policies: [%s]}\n", ARN(p[0]), SPIFFE(p[0]), p[1])
 	}
 	fmt.Fprintf(&b, "log: {level: %s}\n", orDefault(s.options.LogLevel, "info"))
+	if s.options.Limits != "" {
+		fmt.Fprintf(&b, "limits: %s\n", s.options.Limits)
+	}
 	s.writeHSM(&b)
 	if len(s.options.Clusters) > 0 {
 		b.WriteString("clusters:\n")
@@ -134,8 +145,11 @@ func (s *Site) writeConfig(server Identity) error {
 // writeHSM writes what the configuration says of the default key store's HSMs.
 func (s *Site) writeHSM(b *strings.Builder) {
 	o := s.options
-	fmt.Fprintf(b, "hsm:\n  library: %q\n  token: {label: %q}\n  pin: {file: %q}\n  profile: softhsm\n",
-		orDefault(o.Library, s.Token.Library), TokenLabel, s.Token.PINFile)
+	fmt.Fprintf(b, "hsm:\n  library: %q\n  token: {label: %q}\n  pin: {file: %q}\n  profile: %s\n",
+		orDefault(o.Library, s.Token.Library), TokenLabel, s.Token.PINFile, orDefault(o.Profile, "softhsm"))
+	for _, line := range o.HSM {
+		fmt.Fprintf(b, "  %s\n", line)
+	}
 	if o.HangTimeout != 0 {
 		fmt.Fprintf(b, "  hang_timeout: %v\n", o.HangTimeout)
 	}
