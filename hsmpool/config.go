@@ -110,7 +110,7 @@ type Config struct {
 	// Auditor is required.
 	Auditor Auditor
 	// Guard remembers refused PINs. Nil: the pool does, as long as it lives.
-	Guard PINGuard
+	Guard *PINGuard
 }
 
 // withDefaults returns the config complete, or what is wrong with it.
@@ -128,7 +128,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Sessions = orDefault(c.Sessions, defaultSessions(c.Profile))
 	c.Availability = orDefault(c.Availability, min(defaultAvailability, max(1, len(c.Members))))
 	if c.Guard == nil {
-		c.Guard = newMemoryGuard()
+		c.Guard = NewPINGuard(newMemoryLogins())
 	}
 	return c, nil
 }

@@ -30,23 +30,26 @@ const (
 // noted. A reply that says why it failed is returned beside the error.
 func (m *member) login(ctx context.Context, p *process) (*workerv1.Reply, error) {
 	token := p.token.Load()
-	known, err := m.cfg.Guard.Begin(ctx, token.GetSerial())
+	try, err := m.cfg.Guard.begin(ctx, token.GetSerial())
 	if err != nil {
 		m.decline(ctx, p)
 		return nil, fmt.Errorf("noting the login before it is tried: %w", err)
 	}
-	if why := m.risk(token, known); why != "" {
+	defer try.end()
+	if why := m.risk(token, try.known); why != "" {
 		m.decline(ctx, p)
-		return tooRisky(why), errors.Join(errors.New(why), m.cfg.Guard.Undecided(ctx, token.GetSerial()))
+		return tooRisky(why), errors.Join(errors.New(why), try.undecided(ctx))
 	}
-	reply, err := p.roundTrip(ctx, loginRequest(known), newCall(true))
+	reply, err := p.roundTrip(ctx, loginRequest(try.known), newCall(true))
 	if err != nil {
 		return p.settle(nil, err)
 	}
-	if err := m.conclude(ctx, token.GetSerial(), reply); err != nil {
+	if err := conclude(ctx, try, reply); err != nil {
 		return reply, fmt.Errorf("noting what became of the login: %w", err)
 	}
-	m.warn(p)
+	if reply.GetFailure() == nil {
+		m.warn(p)
+	}
 	return p.settle(reply, p.calls.flush(ctx))
 }
 
@@ -84,16 +87,16 @@ func loginRequest(known LoginHistory) *workerv1.ToWorker {
 }
 
 // conclude notes what became of a login that was answered.
-func (m *member) conclude(ctx context.Context, serial string, reply *workerv1.Reply) error {
+func conclude(ctx context.Context, try *attempt, reply *workerv1.Reply) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), concludeTimeout)
 	defer cancel()
 	switch refused := reply.GetRefusedPin(); {
 	case reply.GetFailure() == nil:
-		return m.cfg.Guard.Forget(ctx, serial)
+		return try.succeeded(ctx)
 	case refused != nil:
-		return m.cfg.Guard.Refused(ctx, serial, RefusedPIN{Salt: refused.GetSalt(), Hash: refused.GetHash()})
+		return try.refused(ctx, RefusedPIN{Salt: refused.GetSalt(), Hash: refused.GetHash(), At: time.Now()})
 	}
-	return m.cfg.Guard.Undecided(ctx, serial)
+	return try.undecided(ctx)
 }
 
 // decline has the worker finalise its library instead of logging in.

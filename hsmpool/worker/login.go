@@ -20,11 +20,8 @@ import (
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
-const (
-	// pinIterations is what OWASP asks of PBKDF2 with HMAC-SHA-256; PINs are short.
-	pinIterations = 600_000
-	pinSaltSize   = 16
-)
+// pinSaltSize is the size of a salt, in bytes.
+const pinSaltSize = 16
 
 const hintPINFlags = "log in with the right PIN by the HSM's own tool, or have it unlock the user, then run `strongroom hsm unlock-check`"
 
