@@ -1,0 +1,153 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// resources are what the server and its workers use.
+type resources struct {
+	server, workers usage
+	// processes is how many processes run the program, and zombies how many of them
+	// nobody has waited for.
+	processes, zombies int
+	// files are those of the data directory beside the journal's.
+	files []string
+}
+
+// usage is what processes use together.
+type usage struct{ memory, threads, descriptors int }
+
+// String is one line.
+func (r resources) String() string {
+	return fmt.Sprintf("server %v; workers %v; %d processes, %d files beside the journal", r.server, r.workers, r.processes, len(r.files))
+}
+
+// String is a part of a line.
+func (u usage) String() string {
+	return fmt.Sprintf("%d MiB, %d threads, %d descriptors", u.memory>>20, u.threads, u.descriptors)
+}
+
+// measure looks at all processes of the program and at its files.
+func (w *world) measure(context.Context) (resources, error) {
+	var r resources
+	for _, pid := range processes(w.Binary) {
+		state, u := look(pid)
+		switch {
+		case state == "Z":
+			r.zombies++
+			continue
+		case pid == w.server.PID():
+			r.server = u
+		default:
+			r.workers.memory += u.memory
+			r.workers.threads += u.threads
+			r.workers.descriptors += u.descriptors
+		}
+		r.processes++
+	}
+	var err error
+	r.files, err = filesIn(w.site.DataDir)
+	return r, err
+}
+
+// processes returns those that run a program. A zombie has no program any more, but its
+// name.
+func processes(binary string) []int {
+	links, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, link := range links {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+		if err != nil {
+			continue
+		}
+		if to, err := os.Readlink(link); err == nil && to == binary {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// look returns a process's state and what it uses; of one that has ended, nothing.
+func look(pid int) (state string, u usage) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	text, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return "", usage{}
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		n, _ := strconv.Atoi(fields[1])
+		switch fields[0] {
+		case "State:":
+			state = fields[1]
+		case "VmRSS:":
+			u.memory = n << 10
+		case "Threads:":
+			u.threads = n
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Join(dir, "fd")); err == nil {
+		u.descriptors = len(entries)
+	}
+	return state, u
+}
+
+// filesIn lists the files of a data directory without the journal's segments, and
+// without the number of the one that is prepared.
+func filesIn(dir string) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) == ".journal" {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		files = append(files, strings.TrimLeft(name, "journal/0123456789"))
+		return err
+	})
+	slices.Sort(files)
+	return files, err
+}
+
+// How much more may be used after faults than before.
+const (
+	moreMemory      = 96 << 20
+	moreThreads     = 24
+	moreDescriptors = 24
+)
+
+// checkResources compares what is used with the usual.
+func checkResources(usual, now resources, processes int) []violation {
+	var found []violation
+	object := func(format string, args ...any) {
+		found = append(found, violation{"resources", nil, fmt.Sprintf(format, args...)})
+	}
+	if now.processes != processes || now.zombies > 0 {
+		object("%d processes and %d zombies, want %d and none", now.processes, now.zombies, processes)
+	}
+	for _, of := range []struct {
+		who        string
+		usual, now usage
+	}{{"the server", usual.server, now.server}, {"the workers", usual.workers, now.workers}} {
+		if of.now.memory > of.usual.memory+of.usual.memory/2+moreMemory || of.now.threads > of.usual.threads+moreThreads ||
+			of.now.descriptors > of.usual.descriptors+moreDescriptors {
+			object("%s: %v, before %v", of.who, of.now, of.usual)
+		}
+	}
+	if !slices.Equal(usual.files, now.files) {
+		object("the data directory has the files %q, before %q", now.files, usual.files)
+	}
+	return found
+}
