@@ -82,18 +82,24 @@ func cc(ctx context.Context, output string, args ...string) error {
 	return nil
 }
 
-// Build is Compile for tests: into the user's cache of files, so that it is done once
-// for all of them.
+// Cached is Compile into the user's directory of cached files, so that it is done once for
+// all programs.
+func Cached(ctx context.Context) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("looking for a place for the library of faults: %w", err)
+	}
+	dir := filepath.Join(cache, "strongroom-faultp11")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("making a place for the library of faults: %w", err)
+	}
+	return Compile(ctx, dir)
+}
+
+// Build is Cached for a test.
 func Build(tb testing.TB) string {
 	tb.Helper()
-	dir := tb.TempDir()
-	if cache, err := os.UserCacheDir(); err == nil {
-		dir = filepath.Join(cache, "strongroom-faultp11")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		tb.Fatal(err)
-	}
-	path, err := Compile(tb.Context(), dir)
+	path, err := Cached(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}

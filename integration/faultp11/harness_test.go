@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/miekg/pkcs11" //nolint:depguard // the library under test is one
@@ -30,8 +31,8 @@ var (
 
 // TestMain makes the library, and lets the test binary be another process that uses it.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "child" {
-		os.Exit(child(os.Args[2]))
+	if len(os.Args) > 1 && os.Args[1] == "child" {
+		os.Exit(child(os.Args[2:]))
 	}
 	code, err := run(m)
 	if err != nil {
@@ -51,7 +52,7 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	path, err := faultp11.Compile(context.Background(), dir)
+	path, err := faultp11.Cached(context.Background())
 	if err != nil {
 		return 0, err
 	}
@@ -60,22 +61,13 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	for _, variable := range append(faults.Env(), "FAULTP11_TEST_PATH="+path) {
-		name, value, _ := cut(variable)
+		name, value, _ := strings.Cut(variable, "=")
 		if err := os.Setenv(name, value); err != nil {
 			return 0, err
 		}
 	}
 	library = pkcs11.New(path)
 	return m.Run(), nil
-}
-
-func cut(variable string) (name, value string, ok bool) {
-	for i := range variable {
-		if variable[i] == '=' {
-			return variable[:i], variable[i+1:], true
-		}
-	}
-	return variable, "", false
 }
 
 // token is a SoftHSM token of a test's own, in the library of faults.

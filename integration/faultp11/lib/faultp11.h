@@ -24,7 +24,6 @@ struct call {
 	ck_ulong rv;
 	const struct plan *plan;
 	char remark[REMARK_SIZE]; /* for the log; words with commas between */
-	int dies;
 };
 
 struct function_list {
@@ -160,7 +159,7 @@ struct session {
 	ck_byte own_iv[16];
 	ck_ulong iv_length;
 	int active;   /* operations under way, a bit for each (cloudhsm.c) */
-	ck_ulong mechanism[4]; /* of those */
+	ck_ulong mechanism[5]; /* of those */
 	struct session *next;
 };
 
@@ -220,6 +219,9 @@ ck_ulong given_handle(ck_ulong real);
 
 /* made_here notes that an object was made by this process. */
 void made_here(ck_ulong real);
+
+/* forget_object notes that an object is gone. */
+void forget_object(ck_ulong real);
 ck_ulong destroy_object(struct call *c);
 ck_ulong find_objects_init(struct call *c);
 ck_ulong find_objects(struct call *c);

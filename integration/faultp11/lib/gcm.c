@@ -5,8 +5,19 @@
 
 #include "faultp11.h"
 
+/* mode_of tells when the token tells its IV; false: it does not choose it. */
+static int mode_of(const struct plan *plan, enum iv_mode *mode)
+{
+	const struct directive *d = find_directive(plan, IV);
+
+	*mode = d ? d->mode : IV_OWN;
+	if (d)
+		count(d, STRUCK);
+	return d || find_directive(plan, CLOUDHSM);
+}
+
 /* draw makes the token's IV for the operation that begins, and returns it. */
-static const ck_byte *draw(struct call *c, struct ck_gcm_params *params, const struct directive *d)
+static const ck_byte *draw(struct call *c, struct ck_gcm_params *params, enum iv_mode mode)
 {
 	static _Thread_local ck_byte iv[16];
 	struct session *s;
@@ -15,29 +26,28 @@ static const ck_byte *draw(struct call *c, struct ck_gcm_params *params, const s
 		fail_test("drawing an IV", strerror(errno));
 	lock();
 	s = find_session(c->argument[0]);
-	if (s && d->mode == IV_LATE) {
+	if (s && mode == IV_LATE) {
 		memcpy(s->own_iv, iv, params->iv_length);
 		s->iv = params->iv;
 		s->iv_length = params->iv_length;
 	}
 	unlock();
-	if (d->mode == IV_OWN)
+	if (mode == IV_OWN)
 		memcpy(params->iv, iv, params->iv_length);
-	count(d, STRUCK);
 	return iv;
 }
 
 ck_ulong encrypt_init(struct call *c)
 {
-	const struct directive *d = find_directive(c->plan, IV);
 	struct ck_mechanism *m = (struct ck_mechanism *)c->argument[1], own;
 	struct ck_gcm_params params;
 	struct call copy = *c;
+	enum iv_mode mode;
 
-	if (!d || !m || m->mechanism != CKM_AES_GCM || !m->parameter)
+	if (!m || m->mechanism != CKM_AES_GCM || !m->parameter || !mode_of(c->plan, &mode))
 		return forward(c);
 	params = *(struct ck_gcm_params *)m->parameter;
-	params.iv = (ck_byte *)draw(c, m->parameter, d);
+	params.iv = (ck_byte *)draw(c, m->parameter, mode);
 	params.iv_bits = 8 * params.iv_length;
 	own = (struct ck_mechanism){ CKM_AES_GCM, &params, sizeof params };
 	copy.argument[1] = (ck_ulong)&own;

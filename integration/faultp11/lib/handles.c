@@ -23,12 +23,14 @@ static struct object *objects; /* the last one may have a number that is free */
 static size_t object_count, object_room;
 static int renumbering, baseline;
 static long start;
+static ck_ulong first_found; /* since C_Initialize */
 
 void handles_begin(const struct plan *plan)
 {
 	lock();
 	object_count = 0;
 	baseline = 0;
+	first_found = 0;
 	renumbering = find_directive(plan, REUSE_HANDLES) != NULL;
 	start = renumbering ? ordinal() : 0;
 	unlock();
@@ -110,18 +112,23 @@ void made_here(ck_ulong real)
 	unlock();
 }
 
-ck_ulong destroy_object(struct call *c)
+void forget_object(ck_ulong real)
 {
-	ck_ulong real = real_handle(c->argument[1]), rv = forward(c);
 	struct object *o;
 
-	if (rv != CKR_OK)
-		return rv;
 	lock();
 	o = of_real(real);
 	if (o)
 		o->gone = 1;
 	unlock();
+}
+
+ck_ulong destroy_object(struct call *c)
+{
+	ck_ulong real = real_handle(c->argument[1]), rv = forward(c);
+
+	if (rv == CKR_OK)
+		forget_object(real);
 	return rv;
 }
 
@@ -181,15 +188,16 @@ static ck_ulong show(const struct plan *plan, ck_ulong *found, ck_ulong n)
 /* alias has a find of one object find the one that was found first. */
 static void alias(const struct plan *plan, ck_ulong *found, ck_ulong n)
 {
-	static _Atomic ck_ulong first;
 	const struct directive *d = find_directive(plan, ALIAS);
 
-	if (!first && n > 0)
-		first = found[0];
+	lock();
+	if (!first_found && n > 0)
+		first_found = found[0];
 	if (n == 1 && d) {
 		count(d, STRUCK);
-		found[0] = first;
+		found[0] = first_found;
 	}
+	unlock();
 }
 
 ck_ulong find_objects(struct call *c)

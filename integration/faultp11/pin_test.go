@@ -1,0 +1,63 @@
+package faultp11_test
+
+import (
+	"testing"
+
+	"github.com/miekg/pkcs11" //nolint:depguard // the library under test is one
+
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/integration/faultp11"
+)
+
+const pinStates = pkcs11.CKF_USER_PIN_COUNT_LOW | pkcs11.CKF_USER_PIN_FINAL_TRY | pkcs11.CKF_USER_PIN_LOCKED
+
+func (t *token) pinState() uint {
+	t.tb.Helper()
+	info, err := t.GetTokenInfo(t.slot)
+	t.must(err)
+	return info.Flags & pinStates
+}
+
+// Wrong PINs are counted over processes, told of, and lock the token for the right one
+// too. A right one before that resets the count.
+func TestPINLimit(t *testing.T) {
+	token := newToken(t)
+	set(t, faultp11.PINLimit(3))
+	session := token.session()
+	const (
+		low   = pkcs11.CKF_USER_PIN_COUNT_LOW
+		final = pkcs11.CKF_USER_PIN_FINAL_TRY
+	)
+	for i, step := range []struct {
+		pin   string
+		here  bool
+		rv    ckr.RV
+		flags uint
+	}{
+		{"wrong", false, ckr.PINIncorrect, low},
+		{userPIN, false, ckr.OK, 0},
+		{"wrong", true, ckr.PINIncorrect, low},
+		{"wrong", false, ckr.PINIncorrect, low | final},
+		{"wrong", true, ckr.PINIncorrect, low | pkcs11.CKF_USER_PIN_LOCKED},
+		{userPIN, true, ckr.PINLocked, low | pkcs11.CKF_USER_PIN_LOCKED},
+		{userPIN, false, ckr.PINLocked, low | pkcs11.CKF_USER_PIN_LOCKED},
+	} {
+		if step.here {
+			wantRV(t, "C_Login", token.Login(session, pkcs11.CKU_USER, step.pin), step.rv)
+		} else if got := another(t, "login "+step.pin); got != step.rv.String() {
+			t.Errorf("step %d: another process was answered %s, want %v", i, got, step.rv)
+		}
+		if got := token.pinState(); got&^low != step.flags&^low || step.flags != 0 && got&low == 0 {
+			t.Errorf("step %d: flags %#x, want %#x", i, got, step.flags)
+		}
+	}
+	wantHits(t, "pin-limit", 2)
+}
+
+func TestPINFlags(t *testing.T) {
+	token := newToken(t)
+	set(t, faultp11.PINFlags(pkcs11.CKF_USER_PIN_FINAL_TRY))
+	if got := token.pinState(); got != pkcs11.CKF_USER_PIN_FINAL_TRY {
+		t.Errorf("flags %#x", got)
+	}
+}
