@@ -1,0 +1,123 @@
+package reliability
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// load is clients at work, each with one request in flight.
+type load struct {
+	w    *world
+	end  context.CancelFunc
+	done sync.WaitGroup
+
+	mu       sync.Mutex
+	calls    int
+	refused  []error
+	broken   error // the first promise that was broken
+	longest  time.Duration
+	progress chan struct{} // closed at the next call's end
+}
+
+// load has so many clients do something again and again until it is stopped.
+func (w *world) load(clients int, do func() error) *load {
+	ctx, end := context.WithCancel(w.ctx)
+	l := &load{w: w, end: end, progress: make(chan struct{})}
+	for range clients {
+		l.done.Go(func() {
+			for ctx.Err() == nil {
+				begun := time.Now()
+				l.note(do(), time.Since(begun))
+			}
+		})
+	}
+	return l
+}
+
+// using is the load of clients that encrypt and decrypt.
+func (w *world) using(clients int, key string) *load {
+	return w.load(clients, func() error { return w.use(key) })
+}
+
+func (l *load) note(err error, took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls++
+	l.longest = max(l.longest, took)
+	close(l.progress)
+	l.progress = make(chan struct{})
+	var refused *refusal
+	switch {
+	case err == nil:
+	case errors.As(err, &refused):
+		l.refused = append(l.refused, err)
+	case l.broken == nil:
+		l.broken = err
+	}
+}
+
+// more waits until so many more calls have ended, however.
+func (l *load) more(n int) error {
+	l.mu.Lock()
+	until := l.calls + n
+	l.mu.Unlock()
+	for {
+		l.mu.Lock()
+		progress, calls := l.progress, l.calls
+		l.mu.Unlock()
+		if calls >= until {
+			return nil
+		}
+		select {
+		case <-progress:
+		case <-l.w.ctx.Done():
+			return broken(errStuck, "the clients get no answers: %w", context.Cause(l.w.ctx))
+		}
+	}
+}
+
+// stop ends the load and fails if a promise was broken, unless by refusals.
+func (l *load) stop() error {
+	l.end()
+	l.done.Wait()
+	l.w.logf("%d clients' calls, %d refused, the longest %v", l.calls, len(l.refused), l.longest.Round(time.Millisecond))
+	return l.broken
+}
+
+// stopServed ends the load and fails if any request was refused.
+func (l *load) stopServed() error {
+	if err := l.stop(); err != nil || len(l.refused) == 0 {
+		return err
+	}
+	return broken(errFailed, "%d of %d calls, first %w", len(l.refused), l.calls, l.refused[0])
+}
+
+// stopRefused ends the load and fails if a request was refused with another exception
+// than these, which tell a client to come again.
+func (l *load) stopRefused(codes ...string) error {
+	if err := l.stop(); err != nil {
+		return err
+	}
+	for _, err := range l.refused {
+		if !hasCode(err, codes...) {
+			return broken(errVague, "want one of %v: %w", codes, err)
+		}
+	}
+	return nil
+}
+
+// hasCode tells whether a request was refused with one of these exceptions.
+func hasCode(err error, codes ...string) bool {
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		return false
+	}
+	for _, code := range codes {
+		if refused.code == code {
+			return true
+		}
+	}
+	return false
+}
