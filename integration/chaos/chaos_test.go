@@ -47,7 +47,7 @@ func TestChaos(t *testing.T) {
 	first := uint64(number(t, "STRONGROOM_CHAOS_SEED", fixedSeed))
 	long := os.Getenv("STRONGROOM_CHAOS")
 	if long == "" {
-		o := options{Clients: 8, Rounds: 2, FaultSteps: 500, CalmSteps: 300, FaultsAtMost: 4}
+		o := options{Clients: 8, Rounds: 2, FaultSteps: 400, CalmSteps: 200, FaultsAtMost: 6}
 		for _, seed := range []uint64{first, seedOfTheDay()} {
 			live(t, o, seed)
 		}
@@ -58,7 +58,7 @@ func TestChaos(t *testing.T) {
 		t.Fatalf("STRONGROOM_CHAOS: %v", err)
 	}
 	total := newReport()
-	o := options{Clients: 8, Rounds: 10, FaultSteps: 1500, CalmSteps: 500, FaultsAtMost: 8}
+	o := options{Clients: 8, Rounds: 10, FaultSteps: 1000, CalmSteps: 300, FaultsAtMost: 8}
 	start, runs, failed := time.Now(), 0, 0
 	for seed := first; time.Since(start) < d; seed++ {
 		if r := live(t, o, seed); r != nil {

@@ -61,12 +61,12 @@ type gate struct {
 const (
 	// serverDeadline is what a request has whose client sets none
 	// (limits.default_deadline).
-	serverDeadline = 5 * time.Second
+	serverDeadline = 10 * time.Second
 	// slack is how much later than its deadline an answer may come: the machine has
 	// other things to do.
 	slack = 3 * time.Second
 	// patience is how long a client waits for the server to keep to serverDeadline.
-	patience = 2 * (serverDeadline + slack)
+	patience = serverDeadline + 2*slack
 )
 
 // run makes steps until ctx ends.
@@ -114,11 +114,14 @@ func (c *client) ask(ctx context.Context, a asking, call call) *request {
 	if !r.asExpected(a.wanted, k) {
 		c.history.object("outcomes", r, "ended with %q (%s%s), want one of %q", r.Outcome, r.Lost, r.Message, a.wanted)
 	}
-	if r.Took > r.Deadline+slack {
+	if r.late() {
 		c.history.object("deadlines", r, "took %v of a deadline of %v", r.Took, r.Deadline)
 	}
 	return r
 }
+
+// late says that the request took longer than it may.
+func (r *request) late() bool { return r.Took > r.Deadline+slack }
 
 // make makes the request, with a deadline of the client's or without one.
 func (c *client) make(ctx context.Context, r *request, call call) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 
@@ -57,6 +58,9 @@ func lost() []ckr.RV {
 
 func one[T any](rng *rand.Rand, of []T) T { return of[rng.IntN(len(of))] }
 
+// loginHangs is a kind of its own: an HSM may lock when too many logins are tried.
+const loginHangs = "login hangs"
+
 // maker draws a fault of one kind.
 type maker struct {
 	kind   string
@@ -69,12 +73,12 @@ func makers() []maker {
 	return []maker{
 		{"worker killed", 3, func(_ *rand.Rand, f *fault) { f.signal = syscall.SIGKILL }},
 		{"worker stopped", 2, func(_ *rand.Rand, f *fault) { f.signal = syscall.SIGSTOP }},
-		{"server killed", 1, func(_ *rand.Rand, f *fault) { f.server, f.kill = true, true }},
+		{"server killed", 2, func(_ *rand.Rand, f *fault) { f.server, f.kill = true, true }},
 		{"server stopped", 1, func(_ *rand.Rand, f *fault) { f.server = true }},
 		{"hang", 3, func(rng *rand.Rand, f *fault) {
 			f.calls = faultp11.Hang(one(rng, append(used(), made()...))).Times(1 + rng.IntN(3))
 		}},
-		{"login hangs", 1, func(rng *rand.Rand, f *fault) { f.calls = faultp11.Hang("C_Login").Times(1 + rng.IntN(2)) }},
+		{loginHangs, 1, func(rng *rand.Rand, f *fault) { f.calls = faultp11.Hang("C_Login").Times(1 + rng.IntN(2)) }},
 		{"delay", 3, func(rng *rand.Rand, f *fault) {
 			f.calls = faultp11.Delay(one(rng, used()), time.Duration(1+rng.IntN(40))*time.Millisecond).Share(rng.Float64(), rng.Uint64())
 		}},
@@ -121,6 +125,10 @@ func schedule(rng *rand.Rand, o options) []*fault {
 		f.at = rng.IntN(o.FaultSteps)
 		f.lasts = 1 + rng.IntN(o.FaultSteps-f.at)
 		f.hsm = rng.IntN(o.Members + 1)
+		again := slices.ContainsFunc(all, func(g *fault) bool { return g.kind == loginHangs && g.hsm == f.hsm })
+		if f.kind == loginHangs && again {
+			continue
+		}
 		all = append(all, f)
 	}
 	return all

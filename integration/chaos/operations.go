@@ -53,8 +53,11 @@ func (c *client) choose() operation {
 	return (*client).encrypt
 }
 
-// mostKeys is how many keys a client makes.
-const mostKeys = 12
+// How many keys and aliases a client makes.
+const (
+	mostKeys    = 40
+	mostAliases = 12
+)
 
 func firstKinds() []kind { return []kind{secret, curve, mac, stored} }
 
@@ -247,7 +250,7 @@ func (c *client) generateRandom(ctx context.Context) {
 
 func (c *client) createAlias(ctx context.Context) {
 	k := pick(c.rng, c.keys, any1)
-	if k == nil || len(c.aliases) >= mostKeys {
+	if k == nil || len(c.aliases) >= mostAliases {
 		c.updateAlias(ctx)
 		return
 	}

@@ -17,7 +17,9 @@ import (
 
 // hsm is an HSM of the world: a worker with faults of its own.
 type hsm struct {
-	id     string
+	id string
+	// dir has the library's control file and its log.
+	dir    string
 	faults *faultp11.Library
 	// cluster says that it is the custom key store's, and not one of the members.
 	cluster bool
@@ -73,13 +75,14 @@ func (w *world) openLibraries() error {
 		if cluster {
 			name = "hsm-chaoscluster"
 		}
+		dir := filepath.Join(w.Dir, name)
 		faults, err := faultp11.Open(faultp11.Options{
-			Dir: filepath.Join(w.Dir, name), Path: w.Library, SoftHSM: w.site.Token.Library, Log: true,
+			Dir: dir, Path: w.Library, SoftHSM: w.site.Token.Library, Log: true,
 		})
 		if err != nil {
 			return err
 		}
-		w.hsms = append(w.hsms, &hsm{id: name, faults: faults, cluster: cluster})
+		w.hsms = append(w.hsms, &hsm{id: name, dir: dir, faults: faults, cluster: cluster})
 	}
 	return nil
 }
