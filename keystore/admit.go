@@ -3,6 +3,7 @@ package keystore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -54,6 +55,10 @@ func (r *request) hold(ctx context.Context, find finder) error {
 	for {
 		paths := pathsOf(r.targets)
 		held, err := r.k.changes.begin(ctx, paths...)
+		if errors.Is(err, errParked) {
+			return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL,
+				"An earlier change of the same was cut off, and is settled when its HSM is available again. Try again then.").because(err)
+		}
 		if err != nil {
 			return outOfTime(ctx, "The change of the same key or alias that came before").because(err)
 		}

@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 )
@@ -12,7 +13,7 @@ import (
 // moment.
 type changes struct {
 	mu      sync.Mutex
-	held    map[string]bool // metadata paths
+	held    map[string]int // metadata paths, and how many changes have them
 	running []*change
 	paused  bool
 	freed   chan struct{} // closed and replaced whenever something is given back
@@ -22,32 +23,70 @@ type changes struct {
 type change struct {
 	of    *changes
 	paths []string
+	// parked says that the change is not under way but was cut off, and waits to be
+	// settled.
+	parked bool
 	// material is the id of the backing key that the change makes; guarded by
 	// of.mu.
 	material string
 }
 
+// errParked says that a path is that of a change that waits to be settled, nobody
+// knows for how long.
+var errParked = errors.New("a change that was cut off before is not settled yet")
+
 func newChanges() *changes {
-	return &changes{held: map[string]bool{}, freed: make(chan struct{})}
+	return &changes{held: map[string]int{}, freed: make(chan struct{})}
 }
 
-// begin waits until no other change has any of the paths, and takes them all.
+// begin waits until no other change has any of the paths, and takes them all. It does
+// not wait for changes that are parked: then it fails with errParked.
 func (c *changes) begin(ctx context.Context, paths ...string) (*change, error) {
-	h := &change{of: c, paths: paths}
+	h, parked := &change{of: c, paths: paths}, false
 	err := c.await(ctx, func() bool {
-		if c.paused || slices.ContainsFunc(paths, func(p string) bool { return c.held[p] }) {
+		if parked = c.isParked(paths); parked {
+			return true
+		}
+		if c.paused || slices.ContainsFunc(paths, func(p string) bool { return c.held[p] > 0 }) {
 			return false
 		}
-		for _, p := range paths {
-			c.held[p] = true
-		}
-		c.running = append(c.running, h)
+		c.take(h)
 		return true
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case parked:
+		return nil, errParked
 	}
 	return h, nil
+}
+
+// park takes a path for a change that was cut off when it made, or destroyed, some
+// material, and that waits to be settled. Several can have the same path. It is called
+// while no change is under way.
+func (c *changes) park(path, material string) *change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := &change{of: c, paths: []string{path}, parked: true, material: material}
+	c.take(h)
+	return h
+}
+
+// take gives a change its paths. The caller holds the lock.
+func (c *changes) take(h *change) {
+	for _, p := range h.paths {
+		c.held[p]++
+	}
+	c.running = append(c.running, h)
+}
+
+// isParked says whether a change that is parked has one of the paths. The caller holds
+// the lock.
+func (c *changes) isParked(paths []string) bool {
+	return slices.ContainsFunc(c.running, func(h *change) bool {
+		return h.parked && slices.ContainsFunc(h.paths, func(p string) bool { return slices.Contains(paths, p) })
+	})
 }
 
 // end gives the paths back, once: they may be another change's when it is called
@@ -60,7 +99,9 @@ func (h *change) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range h.paths {
-		delete(c.held, p)
+		if c.held[p]--; c.held[p] == 0 {
+			delete(c.held, p)
+		}
 	}
 	h.paths = nil
 	c.running = slices.DeleteFunc(c.running, func(o *change) bool { return o == h })
@@ -85,8 +126,8 @@ func (c *changes) material() map[string]bool {
 	return ids
 }
 
-// pause holds new changes back and waits until none is under way. The function
-// that it returns lets them go on.
+// pause holds new changes back and waits until none is under way; those that are
+// parked are not. The function that it returns lets them go on.
 func (c *changes) pause(ctx context.Context) (resume func(), err error) {
 	err = c.await(ctx, func() bool {
 		free := !c.paused
@@ -102,7 +143,9 @@ func (c *changes) pause(ctx context.Context) (resume func(), err error) {
 		c.paused = false
 		c.announce()
 	}
-	if err := c.await(ctx, func() bool { return len(c.running) == 0 }); err != nil {
+	if err := c.await(ctx, func() bool {
+		return !slices.ContainsFunc(c.running, func(h *change) bool { return !h.parked })
+	}); err != nil {
 		resume()
 		return nil, err
 	}

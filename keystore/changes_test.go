@@ -64,6 +64,30 @@ func TestAPauseWaitsForChangesAndHoldsNewOnesBack(t *testing.T) {
 	})
 }
 
+// A change that waits to be settled keeps others from its path for as long as it takes, so
+// that nobody waits for it, and is none under way.
+func TestAParkedChangeRefusesOthersAndHoldsNothingElse(t *testing.T) {
+	c := newChanges()
+	one, other := c.park("a", "material"), c.park("a", "")
+	for _, h := range []*change{one, other} {
+		if _, err := c.begin(t.Context(), "b", "a"); !errors.Is(err, errParked) {
+			t.Errorf("a change beside one that is parked: %v", err)
+		}
+		h.end()
+		h.end()
+	}
+	begun(t, c, "a", "b").end()
+	c.park("a", "material")
+	if !c.material()["material"] {
+		t.Error("nobody would know whose the material is")
+	}
+	resume, err := c.pause(soon(t))
+	if err != nil {
+		t.Fatalf("a pause beside a change that is parked: %v", err)
+	}
+	resume()
+}
+
 func begun(t *testing.T, c *changes, paths ...string) *change {
 	t.Helper()
 	h, err := c.begin(t.Context(), paths...)

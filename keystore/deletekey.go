@@ -25,11 +25,13 @@ func (k *Keystore) deleteDueKeys(ctx context.Context) {
 	})
 }
 
-// deleteDue deletes a key that is due, unless its custom key store is about to be
-// connected: its material can be destroyed then.
+// deleteDue deletes a key that is due, unless its HSM is away for the moment, or its
+// custom key store about to be connected: its material can be destroyed then.
 func (k *Keystore) deleteDue(ctx context.Context, due *key) error {
-	if k.awaited(due.store()) {
-		return errStoreAway
+	if due.store() == "" || k.awaited(due.store()) {
+		if err := k.available(due.store()); err != nil {
+			return err
+		}
 	}
 	return k.performService(ctx, due.id, func(key *key) *chore {
 		if !key.pendingDeletion() || k.now().Before(key.deletionDate()) {

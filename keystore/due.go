@@ -82,7 +82,7 @@ func (k *Keystore) doDue(ctx context.Context, w dueWork, due *key, failed map[uu
 		delete(failed, due.id)
 		return
 	}
-	if errors.Is(err, errHeld) || errors.Is(err, errStoreAway) { // nothing was tried
+	if errors.Is(err, errHeld) || errors.Is(err, errHSMAway) { // nothing was tried
 		failed[due.id] = retry{at: time.Now().Add(firstRetry), pause: failed[due.id].pause}
 		return
 	}

@@ -55,6 +55,7 @@ type service struct {
 	region   string // us-east-1 if empty
 	now      func() time.Time
 	with     []Cluster
+	away     bool  // the HSM, when the service starts
 	fuse     *fuse // between the parts and the journal and metadata; nil: none
 
 	*Keystore
@@ -153,11 +154,14 @@ func (s *service) openParts() {
 	s.trail, recovery, err = audit.Open(audit.Options{Dir: s.path("journal")})
 	s.must(err)
 	s.journal = recovery.Journal.String()
-	s.pool, err = hsmpool.Open(ctx, hsmpool.Config{
+	s.pool, err = hsmpool.Start(hsmpool.Config{
 		Library: softHSM, Token: hsmpool.TokenSelector{Label: "keystore-test"}, Profile: "softhsm",
 		PIN: hsmpool.PINSource{File: s.path("pin")}, Env: s.env(), Auditor: s.fuse.auditor(s.trail), Logger: s.logger,
 	})
 	s.must(err)
+	if err := s.pool.Await(ctx, 1); (err != nil) != s.away {
+		s.t.Fatalf("the HSM at the start: %v", err)
+	}
 	s.store, err = metadata.OpenBolt(s.path("metadata.db"), metadata.BoltOptions{})
 	s.must(err)
 }

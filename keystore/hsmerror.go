@@ -43,6 +43,9 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INVALID_STATE,
 			"%s does not have its key material %s.", subject, materialID(p.material)).because(err)
 	case hsmpool.Busy:
+		if p.storeID() != "" {
+			return tooFast().because(err)
+		}
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_THROTTLING,
 			"%s has as many requests as it takes at the same time. Try again later.", subject).because(err)
 	case hsmpool.Timeout:
@@ -59,7 +62,8 @@ func (p *proof) hsmError(ctx context.Context, err error) error {
 	}
 }
 
-// tooFast is the error of a request beyond a custom key store's quota, in AWS's words.
+// tooFast is the error of a request that is too much for a custom key store, in AWS's
+// words.
 func tooFast() *Error {
 	return errorf(annotationsv1.ErrorKind_ERROR_KIND_THROTTLING,
 		"You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.")

@@ -34,6 +34,9 @@ func (k *Keystore) reportOrphans(ctx context.Context, hsm HSM) {
 	if k != k.regions.Default() {
 		return // once for all Regions
 	}
+	if !k.awaitHSM(ctx) {
+		return // the service stops
+	}
 	res, err := k.orphans(ctx, map[string]HSM{"": hsm})
 	if ctx.Err() != nil {
 		return // the service stops

@@ -30,6 +30,14 @@ func hasObject(r *storagev1.KeyRecord, id hsmpool.ObjectID) bool {
 	})
 }
 
+// isDestroyed says whether a record names imported material that is, or is to be,
+// destroyed.
+func isDestroyed(r *storagev1.KeyRecord, id hsmpool.ObjectID) bool {
+	return slices.ContainsFunc(r.GetBackingKeys(), func(b *storagev1.BackingKey) bool {
+		return string(b.GetId()) == string(id[:]) && b.GetDestroyed()
+	})
+}
+
 // storeRecord writes a key's record in the name of the request and waits until
 // the view shows it. It replaces the record of a revision, 0 if there is none.
 func (k *Keystore) storeRecord(ctx context.Context, p *proof, r *storagev1.KeyRecord, revision uint64) (*key, error) {

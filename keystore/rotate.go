@@ -81,8 +81,12 @@ func (k *Keystore) rotateDueKeys(ctx context.Context) {
 	})
 }
 
-// rotateDue rotates a key that is due. It leaves a RotateKey service event.
+// rotateDue rotates a key that is due, unless the HSM is away. It leaves a RotateKey
+// service event.
 func (k *Keystore) rotateDue(ctx context.Context, due *key) error {
+	if err := k.available(""); err != nil {
+		return err
+	}
 	return k.performService(ctx, due.id, func(old *key) *chore {
 		if old.record.GetState() != enabled || !old.rotation() || k.now().Before(old.nextRotation()) {
 			return nil // changed meanwhile

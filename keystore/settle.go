@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -39,8 +38,8 @@ func (r *Regions) settle(ctx context.Context) error {
 			k = r.Default() // has what is of no Region, and refuses the rest
 		}
 		err := k.settleOne(ctx, &i)
-		if errors.Is(err, errStoreAway) {
-			k.settler.add(&i, nil)
+		if waitsForHSM(err) {
+			k.postpone(&i, err)
 			continue
 		}
 		if err != nil {
@@ -50,9 +49,19 @@ func (r *Regions) settle(ctx context.Context) error {
 	return nil
 }
 
-// errStoreAway says that a change in a custom key store cannot be settled before
-// the store is connected.
-var errStoreAway = errors.New("the custom key store is not connected")
+// postpone leaves a change that cannot be settled without its HSM to the settler. Until
+// then nobody else changes its key. A key in a custom key store can be changed: what is
+// left there is what was made, which nobody can name, and such a store may be away for
+// good.
+func (k *Keystore) postpone(i *audit.Intent, why error) {
+	var held *change
+	if id, err := k.keyOf(i); err == nil && i.CustomKeyStoreID == "" {
+		held = k.changes.park(k.scope.keyPath(id), i.BackingKeyID)
+	}
+	k.settler.add(i, held)
+	k.log.Warn("a request that was cut off is settled when its HSM is available", "operation", i.EventName,
+		"of", cmp.Or(i.KeyARN, i.ResourceARN), "request_id", i.RequestID, "error", why)
+}
 
 func (k *Keystore) settleOne(ctx context.Context, i *audit.Intent) error {
 	p := newProof(k, i.RequestID)
@@ -128,18 +137,16 @@ func (k *Keystore) materialOutcome(ctx context.Context, p *proof, i *audit.Inten
 	}
 	changed := record.GetChangedBy() == i.RequestID
 	switch {
-	case removesMaterial(i.EventName) && !changed:
+	case removesMaterial(i.EventName) && !isDestroyed(record, id):
 		return noEffect, nil
 	case !removesMaterial(i.EventName) && hasObject(record, id):
 		return tookEffect, nil
 	}
-	if i.CustomKeyStoreID != "" {
-		if k.view.customStore(i.CustomKeyStoreID) == nil {
-			return storeGone, nil
-		}
-		if _, there := k.connections.Get(i.CustomKeyStoreID); !there {
-			return "", errStoreAway
-		}
+	if i.CustomKeyStoreID != "" && k.view.customStore(i.CustomKeyStoreID) == nil {
+		return storeGone, nil
+	}
+	if err := k.available(i.CustomKeyStoreID); err != nil {
+		return "", err
 	}
 	p.grant(nil)
 	p.store = i.CustomKeyStoreID
@@ -210,6 +217,9 @@ func (k *Keystore) destroySealing(ctx context.Context, p *proof, backingKey stri
 	}
 	used := new(storagev1.SealingKeyRecord)
 	if _, err := k.stored(ctx, k.scope.sealingKeyPath(), used); err != nil || string(used.GetId()) == string(id[:]) {
+		return err
+	}
+	if err := k.available(""); err != nil {
 		return err
 	}
 	p.grant(nil)

@@ -99,7 +99,7 @@ func (k *Keystore) settleAll(ctx context.Context, all []openChange) (left []open
 			left = append(left, c)
 			continue
 		}
-		if err := k.settleIfOpen(ctx, c.intent); errors.Is(err, errStoreAway) {
+		if err := k.settleIfOpen(ctx, c); errors.Is(err, errHSMAway) || errors.Is(err, errHeld) {
 			left = append(left, c) // for as long as it takes
 			continue
 		} else if err != nil {
@@ -114,12 +114,20 @@ func (k *Keystore) settleAll(ctx context.Context, all []openChange) (left []open
 }
 
 // settleIfOpen settles a change, unless its event has become durable after its
-// request gave up.
-func (k *Keystore) settleIfOpen(ctx context.Context, i *audit.Intent) error {
+// request gave up. Meanwhile nobody else changes its key: imported material may be
+// imported again, under the same id.
+func (k *Keystore) settleIfOpen(ctx context.Context, c openChange) error {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	if !k.trail.IntentIsOpen(i.RequestID) {
+	if !k.trail.IntentIsOpen(c.intent.RequestID) {
 		return nil
 	}
-	return k.settleOne(ctx, i)
+	if id, err := k.keyOf(c.intent); err == nil && c.held == nil {
+		held, err := k.holdKey(ctx, id)
+		if err != nil {
+			return err
+		}
+		defer held.end()
+	}
+	return k.settleOne(ctx, c.intent)
 }

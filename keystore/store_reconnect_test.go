@@ -154,8 +154,8 @@ func TestTheDeletionOfAKeyAwaitsTheConnectionOfItsStore(t *testing.T) {
 	s.now = func() time.Time { return time.Now().Add(8 * 24 * time.Hour) }
 	s.start()
 	due, _ := s.view.nextDeletion(func(*key) bool { return true })
-	if err := s.deleteDue(t.Context(), due); !errors.Is(err, errStoreAway) {
-		t.Fatalf("the deletion of a key whose store is being connected: %v, want %v", err, errStoreAway)
+	if err := s.deleteDue(t.Context(), due); !errors.Is(err, errHSMAway) {
+		t.Fatalf("the deletion of a key whose store is being connected: %v, want %v", err, errHSMAway)
 	}
 	close(gate)
 	s.awaitState(id, connected)

@@ -167,6 +167,9 @@ func (k *Keystore) dialOnce(ctx context.Context, s *customStore) (*connection, e
 	if c == nil {
 		return nil, fmt.Errorf("cluster %s: %w", s.record.GetClusterId(), errNoCluster)
 	}
+	if err := k.available(""); err != nil {
+		return nil, fmt.Errorf("decrypting the password: %w", err)
+	}
 	p := newProof(k, uuid.NewString())
 	p.grant(nil)
 	password, err := p.openPassword(ctx, s)
@@ -222,8 +225,12 @@ func (k *Keystore) writeFailure(ctx context.Context, tried *customStore, code km
 }
 
 // passing says whether a failure to connect may pass by itself: an HSM that does
-// not answer. A login that was refused is none, since HSMs lock their users.
+// not answer. A login that was refused is none, since HSMs lock their users; that of the
+// default key store, which is to decrypt the password, is no failure of the store's.
 func passing(err error) bool {
+	if errors.Is(err, errHSMAway) {
+		return true
+	}
 	var e *hsmpool.Error
 	return errors.As(err, &e) && (e.Class == hsmpool.Unavailable || e.Class == hsmpool.Timeout || e.Class == hsmpool.Busy)
 }
@@ -234,7 +241,7 @@ func connectionErrorCode(err error) kmsv1.ConnectionErrorCodeType {
 		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND
 	}
 	var e *hsmpool.Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || errors.Is(err, errHSMAway) {
 		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR
 	}
 	switch ckr.RV(e.RV) {
