@@ -154,8 +154,8 @@ func assemble(c Config, api *describe.API) (*Keystore, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.HSM == nil || c.Metadata == nil || c.Trail == nil || c.Journal == "" {
-		return nil, errors.New("keystore: HSM, Metadata, Trail and Journal are required")
+	if c.Metadata == nil || c.Trail == nil || c.Journal == "" {
+		return nil, errors.New("keystore: Metadata, Trail and Journal are required")
 	}
 	return &Keystore{
 		scope: s, api: api,

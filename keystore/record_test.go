@@ -62,6 +62,13 @@ func TestValuesOfVersion1AreStillRead(t *testing.T) {
 			Created:   &timestamppb.Timestamp{Seconds: 1795408621},
 			ChangedBy: new("99999999-8888-7777-6666-555555555555"),
 		},
+		"login_v1": &storagev1.LoginRecord{
+			Refused: []*storagev1.RefusedPinRecord{{
+				Salt: []byte("0123456789abcdef"), Hash: []byte("0123456789abcdef0123456789abcdef"),
+				RefusedAt: &timestamppb.Timestamp{Seconds: 1795408621},
+			}},
+			OpenAttempts: new(uint32(1)),
+		},
 		"service_v1": &storagev1.ServiceRecord{JournalId: new("1c62d3372ecf4c9b9af5a20086c387bc")},
 	} {
 		t.Run(name, func(t *testing.T) {

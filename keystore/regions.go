@@ -28,12 +28,42 @@ type Regions struct {
 // the default one; the Region of the Config does not count. Nothing runs before
 // all Regions have read the metadata and settled what a crash left behind.
 func OpenRegions(ctx context.Context, c Config, names ...string) (*Regions, error) {
-	r, err := assembleRegions(c, names)
+	if c.HSM == nil {
+		return nil, errors.New("keystore: an HSM is required")
+	}
+	r, err := readRegions(ctx, c, names)
 	if err != nil {
 		return nil, err
 	}
+	if err := r.addDirectory(c); err != nil {
+		return nil, fmt.Errorf("reading the principals' policies: %w", err)
+	}
 	if err := r.directory.load(ctx, c.Metadata); err != nil {
 		return nil, fmt.Errorf("reading the principals and identity policies: %w", err)
+	}
+	if err := r.settle(ctx); err != nil {
+		return nil, fmt.Errorf("settling requests that were cut off: %w", err)
+	}
+	for _, k := range r.stores {
+		k.start()
+	}
+	return r, nil
+}
+
+// Bind compares the metadata with the journal, as OpenRegions does, and ties them. It needs
+// no HSM, and who writes into the metadata beside the Regions must call it first: metadata
+// that has lost changes, and is written to, no longer shows that. It changes nothing when it
+// is called again.
+func Bind(ctx context.Context, c Config, names ...string) error {
+	_, err := readRegions(ctx, c, names)
+	return err
+}
+
+// readRegions returns Regions that have read their metadata, which is that of the journal.
+func readRegions(ctx context.Context, c Config, names []string) (*Regions, error) {
+	r, err := assembleRegions(c, names)
+	if err != nil {
+		return nil, err
 	}
 	for _, k := range r.stores {
 		if err := k.view.load(ctx, k.store); err != nil {
@@ -42,12 +72,6 @@ func OpenRegions(ctx context.Context, c Config, names ...string) (*Regions, erro
 	}
 	if err := r.bind(ctx, c.Journal, c.AcceptNewJournal); err != nil {
 		return nil, fmt.Errorf("comparing the key metadata with the audit journal: %w", err)
-	}
-	if err := r.settle(ctx); err != nil {
-		return nil, fmt.Errorf("settling requests that were cut off: %w", err)
-	}
-	for _, k := range r.stores {
-		k.start()
 	}
 	return r, nil
 }
@@ -72,9 +96,6 @@ func assembleRegions(c Config, names []string) (*Regions, error) {
 		}
 		k.regions, k.changes = r, r.changes
 		r.stores = append(r.stores, k)
-	}
-	if err := r.addDirectory(c); err != nil {
-		return nil, fmt.Errorf("reading the principals' policies: %w", err)
 	}
 	return r, nil
 }

@@ -104,6 +104,9 @@ func (r *restorer) restore(e metadata.Entry) ([]metadata.Entry, error) {
 		}
 		raised, err := r.count(e.Key, record.GetReserved())
 		return []metadata.Entry{raised}, err
+	case strings.HasPrefix(e.Key, of.loginPrefix()):
+		login, err := r.login(e)
+		return []metadata.Entry{login}, err
 	case strings.HasPrefix(e.Key, of.keyPrefix()):
 		record := new(storagev1.KeyRecord)
 		if err := decodeValue(e.Value, record); err != nil {
@@ -117,6 +120,19 @@ func (r *restorer) restore(e metadata.Entry) ([]metadata.Entry, error) {
 		return append([]metadata.Entry{key}, counts...), err
 	}
 	return []metadata.Entry{e}, nil
+}
+
+// login returns the entry of the logins to a token. Those after the backup are not known, so
+// one is said to be open: unless the token itself says that no wrong PIN was given since the
+// last login, none is tried before an operator has looked.
+func (r *restorer) login(e metadata.Entry) (metadata.Entry, error) {
+	record := new(storagev1.LoginRecord)
+	if err := decodeValue(e.Value, record); err != nil {
+		return e, err
+	}
+	record.OpenAttempts = new(max(1, record.GetOpenAttempts()))
+	value, err := encodeValue(record)
+	return metadata.Entry{Key: e.Key, Value: value, Revision: r.revision}, err
 }
 
 // key returns a key's entry. One that is to be deleted is given time, so that the

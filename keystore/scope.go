@@ -2,6 +2,7 @@ package keystore
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -75,6 +76,8 @@ func (s scope) principalPath(arn string) string { return s.globalPrefix() + "pri
 func (s scope) policyPath(name string) string   { return s.globalPrefix() + "policy/" + name }
 func (s scope) accessKeyPath(id string) string  { return s.globalPrefix() + "access-key/" + id }
 func (s scope) sealingKeyPath() string          { return s.globalPrefix() + "sealing-key" }
+func (s scope) loginPrefix() string             { return s.globalPrefix() + "login/" }
+func (s scope) loginPath(serial string) string  { return s.loginPrefix() + url.PathEscape(serial) }
 
 // reference is what a KeyId of a request names: a key, or an alias.
 type reference struct {

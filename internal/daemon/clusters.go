@@ -23,6 +23,7 @@ type cluster struct {
 	inFlight    int // if the configuration does not say
 	logger      hclog.Logger
 	auditor     hsmpool.Auditor
+	guard       *hsmpool.PINGuard
 }
 
 var _ keystore.Cluster = (*cluster)(nil)
@@ -43,6 +44,7 @@ func (d *daemon) clusters() []keystore.Cluster {
 			inFlight:    max(1, d.config.Limits.MaxInFlight/clusterShare),
 			logger:      d.logger.Named("hsmpool").With("cluster", c.ID),
 			auditor:     d.trail,
+			guard:       d.guard,
 		})
 	}
 	return all
@@ -69,7 +71,7 @@ func (c *cluster) Connect(ctx context.Context, password []byte) (keystore.Cluste
 	settings := poolConfig(c.config.Device, c.inFlight)
 	settings.ClusterID = c.config.ID
 	settings.Logger = c.logger
-	settings.Auditor = c.auditor
+	settings.Auditor, settings.Guard = c.auditor, c.guard
 	settings.PIN.Secret = c.pin(password)
 	defer clear(settings.PIN.Secret)
 	pool, err := hsmpool.Open(ctx, settings)

@@ -33,6 +33,7 @@ type daemon struct {
 	journal  string // the id of trail's journal
 	hsm      *hsmpool.Pool
 	metadata *metadata.Bolt
+	guard    *hsmpool.PINGuard
 	keystore *keystore.Regions
 	server   *server.Server
 
@@ -45,7 +46,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.openHSM, d.openKeystore, d.newServer,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -127,7 +128,7 @@ func (d *daemon) openHSM(ctx context.Context) error {
 	settings.PIN = hsmpool.PINSource{File: c.PIN.File, Env: c.PIN.Env, Command: c.PIN.Command}
 	settings.ClusterID = c.ClusterID
 	settings.Logger = d.logger.Named("hsmpool")
-	settings.Auditor = d.trail
+	settings.Auditor, settings.Guard = d.trail, d.guard
 	pool, err := hsmpool.Open(ctx, settings)
 	if err != nil {
 		return fmt.Errorf("opening the HSM: %w", err)
