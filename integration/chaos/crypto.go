@@ -162,7 +162,7 @@ func (c *client) reEncrypt(ctx context.Context) {
 			blob = res.GetCiphertextBlob()
 			return err
 		})
-	if r.succeeded() && !(possibly(s.key) && possibly(to)) {
+	if r.succeeded() && (!possibly(s.key) || !possibly(to)) {
 		c.history.object("outcomes", r, "from a key that is %v to one that is %v", s.key.states, to.states)
 	}
 	if r.succeeded() {

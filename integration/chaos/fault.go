@@ -176,7 +176,7 @@ func (w *world) send(ctx context.Context, h *hsm, s syscall.Signal) (func() erro
 	pid := int(hsms[h.id].GetWorkerPid())
 	if err != nil || pid == 0 {
 		w.report.skipped++
-		return nil, nil //nolint:nilerr // the server is not there, and no worker either
+		return nil, nil // the server is not there, and no worker either
 	}
 	if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return nil, fmt.Errorf("sending %v to worker %d: %w", s, pid, err)

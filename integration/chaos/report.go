@@ -11,9 +11,9 @@ import (
 
 // report is what a run counts.
 type report struct {
-	requests, lost, steps int
-	operations, errors    map[string]int
-	faults                map[string]int
+	requests, lost     int
+	operations, errors map[string]int
+	faults             map[string]int
 	// skipped are faults that met nobody: signals to a worker that was not there.
 	skipped    int
 	recoveries []time.Duration

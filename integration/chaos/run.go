@@ -28,6 +28,8 @@ type options struct {
 	Rounds, FaultSteps, CalmSteps int
 	// FaultsAtMost is how many faults a round has at most.
 	FaultsAtMost int
+	// Faults draws those of a round; nil: schedule does.
+	Faults func(*rand.Rand, options) []*fault
 	// Recovery is how long it may take, after the last fault, until all is well.
 	Recovery time.Duration
 	// Log is told what happens.
@@ -100,8 +102,12 @@ func (w *world) rounds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	draw := w.Faults
+	if draw == nil {
+		draw = schedule
+	}
 	for round := range w.Rounds {
-		faults := schedule(rng, w.options)
+		faults := draw(rng, w.options)
 		for _, f := range faults {
 			w.Log("round %d: %v", round+1, f)
 		}

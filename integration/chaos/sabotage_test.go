@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -281,5 +282,27 @@ func hideObject(t *testing.T, w *world) func() {
 			t.Fatal(err)
 		}
 		w.recover(t)
+	}
+}
+
+// A run finds what an HSM does that nobody can stand: it never tells the IV that it has
+// used, so that what it encrypts is lost.
+func TestLostCiphertextsAreFound(t *testing.T) {
+	o := options{
+		Binary: binary, Library: faultp11.Build(t), Dir: t.TempDir(), Seed: fixedSeed, Members: 1, Clients: 4,
+		Rounds: 1, FaultSteps: 100, CalmSteps: 100, Recovery: recovery, Log: t.Logf,
+		Faults: func(*rand.Rand, options) []*fault {
+			return []*fault{{kind: "lost IV", name: "lost IV", lasts: 100, calls: faultp11.LostIV()}}
+		},
+	}
+	_, found, err := run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := func(v violation) bool {
+		return v.check == "outcomes" && v.by.Operation == "Decrypt" && v.by.Outcome == invalidCiphertext
+	}
+	if !slices.ContainsFunc(found, lost) {
+		t.Errorf("found %v, want ciphertexts that do not decrypt", found)
 	}
 }

@@ -15,7 +15,7 @@ import (
 func spellings(secret []byte) []string {
 	secret = secret[:min(len(secret), 18)]
 	quoted := fmt.Sprintf("%q", secret)
-	decimals := strings.Trim(fmt.Sprint(secret), "[]")
+	decimals := strings.Trim(fmt.Sprintf("%d", secret), "[]")
 	all := []string{
 		string(secret), hex.EncodeToString(secret), strings.ToUpper(hex.EncodeToString(secret)),
 		quoted[1 : len(quoted)-1], decimals, strings.ReplaceAll(decimals, " ", ","),
