@@ -102,6 +102,7 @@ func TestCheckEvents(t *testing.T) {
 		{"a lost answer with one", []*request{lost}, []*event{marked(lost.Mark)}, ""},
 		{"a lost answer with two", []*request{lost}, []*event{marked(lost.Mark), marked(lost.Mark)}, "nobody has asked"},
 		{"a lost answer and another one's event", []*request{lost}, []*event{marked("client-1-step-11")}, "nobody has asked"},
+		{"a lost answer with one, and what it left cleared away", []*request{lost}, []*event{service("Encrypt"), marked(lost.Mark)}, ""},
 		{"a lost answer settled by the service", []*request{lost}, []*event{service("Encrypt")}, ""},
 		{"an id, but no answer", []*request{halfLost}, []*event{of("Encrypt", "3", "InternalFailure")}, ""},
 		{"an id, no answer and no event", []*request{halfLost}, nil, "has 0 events"},

@@ -67,22 +67,23 @@ func (w *world) each(stream grpc.ClientStream, operation string, next func() err
 }
 
 // checkEvents compares what was asked with the events of it: one for each answer, with
-// the same outcome; at most one for each request whose answer was lost; none else. The
-// request named own asked for the events, and its own may be missing.
+// the same outcome; at most one for each request whose answer was lost; none else, but
+// those by which the service settles what was lost or failed. The request named own
+// asked for the events, and its own may be missing.
 func checkEvents(requests []*request, events []*event, own string) []violation {
 	of := map[string][]*event{}
 	for _, e := range events {
 		of[e.RequestID] = append(of[e.RequestID], e)
 	}
 	var found []violation
-	var lost, failed []*request
+	var lost, unsettled []*request
 	for _, r := range requests {
+		if r.Lost != "" || r.Outcome != "" {
+			unsettled = append(unsettled, r)
+		}
 		if r.Lost != "" && r.ID == "" {
 			lost = append(lost, r)
 			continue
-		}
-		if r.Outcome != "" {
-			failed = append(failed, r)
 		}
 		if what := r.disagrees(of[r.ID]); what != "" && r.ID != own {
 			found = append(found, violation{"events", r, what})
@@ -95,10 +96,11 @@ func checkEvents(requests []*request, events []*event, own string) []violation {
 		}
 		at := slices.IndexFunc(lost, func(r *request) bool { return r.left(e) })
 		switch {
+		case e.isService() && slices.ContainsFunc(unsettled, func(r *request) bool { return r.Operation == e.EventName }):
+			// What was cut off is settled, or what a failed request may have left is
+			// cleared away under an id of its own.
 		case at >= 0:
 			lost = slices.Delete(lost, at, at+1)
-		case e.isService() && slices.ContainsFunc(failed, func(r *request) bool { return r.Operation == e.EventName }):
-			// What a failed request may have left is cleared away under an id of its own.
 		default:
 			found = append(found, violation{"events", nil, "nobody has asked for this: " + e.text})
 		}
@@ -126,7 +128,7 @@ func (r *request) left(e *event) bool {
 	if e.EventName != r.Operation {
 		return false
 	}
-	if r.Mark != "" && !e.isService() {
+	if r.Mark != "" {
 		return strings.Contains(string(e.RequestParameters), `"`+r.Mark+`"`)
 	}
 	return true
