@@ -153,6 +153,13 @@ func TestMechanism(t *testing.T) {
 	if got := faults.Seen("C_DigestInit"); got != 1 {
 		t.Errorf("%d calls were seen, want one", got)
 	}
+	for mechanism, want := range map[uint]ckr.RV{pkcs11.CKM_SHA256: ckr.OK, pkcs11.CKM_SHA512: ckr.DeviceError} {
+		session := token.session()
+		set(t, faultp11.Fail("C_Digest", ckr.DeviceError).Mechanism(pkcs11.CKM_SHA512))
+		token.must(token.DigestInit(session, []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}))
+		_, err := token.Digest(session, []byte("message"))
+		wantRV(t, "C_Digest", err, want)
+	}
 }
 
 // Counts are of all processes together.
@@ -199,13 +206,14 @@ func TestLog(t *testing.T) {
 		c.PID, c.Time = 0, time.Time{}
 		got = append(got, c)
 	}
+	const none = faultp11.NoMechanism
 	s, k := uint64(session), uint64(key)
 	want := []faultp11.Call{
-		{Function: "C_OpenSession"},
-		{Function: "C_Login", Session: s},
+		{Function: "C_OpenSession", Mechanism: none},
+		{Function: "C_Login", Session: s, Mechanism: none},
 		{Function: "C_GenerateKey", Session: s, Object: k, Mechanism: pkcs11.CKM_AES_KEY_GEN},
-		{Function: "C_DestroyObject", Session: s, Object: k, RV: ckr.DeviceError, Remarks: []string{"struck"}},
-		{Function: "C_DestroyObject", Session: s, Object: k},
+		{Function: "C_DestroyObject", Session: s, Object: k, Mechanism: none, RV: ckr.DeviceError, Remarks: []string{"struck"}},
+		{Function: "C_DestroyObject", Session: s, Object: k, Mechanism: none},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -228,6 +236,31 @@ func TestTwoThreadsInASession(t *testing.T) {
 	if all := calls(t); !slices.Contains(all[len(all)-2].Remarks, "two-threads") {
 		t.Errorf("no remark at %v", all[len(all)-2])
 	}
+}
+
+// What is out of order is remarked on.
+func TestOrder(t *testing.T) {
+	token := newToken(t)
+	session := token.session()
+	digest := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_SHA256, nil)}
+	ordered := func(what string, err error, want ckr.RV, wantOrder bool) {
+		t.Helper()
+		wantRV(t, what, err, want)
+		all := calls(t)
+		if last := all[len(all)-1]; slices.Contains(last.Remarks, "order") == wantOrder {
+			t.Errorf("%s: %v", what, last)
+		}
+	}
+	_, err := token.Digest(session, []byte("message"))
+	ordered("C_Digest without C_DigestInit", err, ckr.OperationNotInitialized, false)
+	ordered("C_DigestInit", token.DigestInit(session, digest), ckr.OK, true)
+	ordered("a second C_DigestInit", token.DigestInit(session, digest), ckr.OperationActive, false)
+	ordered("C_DigestUpdate", token.DigestUpdate(session, []byte("part")), ckr.OK, true)
+	_, err = token.DigestFinal(session)
+	ordered("C_DigestFinal", err, ckr.OK, true)
+	ordered("C_DigestInit anew", token.DigestInit(session, digest), ckr.OK, true)
+	_, err = token.Digest(session, []byte("message"))
+	ordered("C_Digest", err, ckr.OK, true)
 }
 
 // What is not understood ends the process.

@@ -27,11 +27,12 @@
 //	    kill=SIGNAL  the process ends; 11 by touching memory that is not there
 //	    late         all this after the call was passed on: it has its effect
 //	    failures     late, and only of calls that fail
-//	    mechanism=M  only of calls that are given this mechanism
+//	    mechanism=M  only of calls that are given this mechanism, or that go on with an
+//	                 operation by it
 //	    after=K      let K such calls pass
 //	    times=N      disturb N calls, then no more
 //	    share=P      disturb this share of calls, 0 to 1, chosen by seed=S
-//	NUMBER sessions-invalid | idle ms=N | logged-out | absent [rv=CODE] | cached-slots
+//	NUMBER sessions-invalid | idle ms=N | logged-out | absent | cached-slots
 //	NUMBER slots [reverse] [extra=N] [shift=N]
 //	NUMBER pin-limit limit=N | pin-flags flags=MASK | max-sessions limit=N [rv=CODE]
 //	NUMBER iv mode=own|late|lose | reuse-handles | sync-lag ms=N

@@ -61,7 +61,8 @@ func (f Fault) Kept() Fault { return f.with("late") }
 // the place of theirs.
 func (f Fault) OnlyFailures() Fault { return f.with("failures") }
 
-// Mechanism restricts the fault to calls that are given this mechanism (CKM_...).
+// Mechanism restricts the fault to calls that are given this mechanism (CKM_...), or that go
+// on with an operation by it.
 func (f Fault) Mechanism(m uint) Fault { return f.with("mechanism=%#x", m) }
 
 // After lets n calls pass first.
@@ -134,7 +135,7 @@ func Slots(a Arrangement) Fault {
 
 // PINLimit has a token count wrong user PINs, in all processes of the Library together,
 // tell of them by its flags, and answer CKR_PIN_LOCKED after n. A right PIN before that
-// resets the count.
+// resets the count; see Options.PINs.
 func PINLimit(n int) Fault { return state("pin-limit").with("limit=%d", n) }
 
 // PINFlags adds flags (CKF_USER_PIN_...) to those of C_GetTokenInfo.

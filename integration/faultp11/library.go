@@ -15,8 +15,8 @@ import (
 // Library is one control file with its counters and its log, for one HSM. Its methods
 // may be called by many goroutines, but one process at a time should have it open.
 type Library struct {
-	path, softHSM, dir string
-	logs               bool
+	path, softHSM, dir, pins string
+	logs                     bool
 
 	mu     sync.Mutex
 	faults []numbered
@@ -42,6 +42,9 @@ type Options struct {
 	Path string
 	// SoftHSM is the library that calls are passed on to.
 	SoftHSM string
+	// PINs is a directory for the counts of wrong PINs, which Libraries over one token may
+	// share. Empty: they are this Library's alone.
+	PINs string
 	// Log has every call written down, for Calls. It grows by some 100 bytes a call.
 	Log bool
 }
@@ -49,7 +52,7 @@ type Options struct {
 // Open begins with no fault. What another Library has left in the directory is
 // forgotten, but for the log and the tries of PINs.
 func Open(o Options) (*Library, error) {
-	l := &Library{path: o.Path, softHSM: o.SoftHSM, dir: o.Dir, logs: o.Log, named: map[string][]int{}}
+	l := &Library{path: o.Path, softHSM: o.SoftHSM, dir: o.Dir, pins: o.PINs, logs: o.Log, named: map[string][]int{}}
 	if err := os.MkdirAll(l.state(), 0o700); err != nil {
 		return nil, fmt.Errorf("making a directory for faults: %w", err)
 	}
@@ -75,6 +78,9 @@ func (l *Library) Path() string { return l.path }
 // Env returns what has to be in their environment, as NAME=value.
 func (l *Library) Env() []string {
 	env := []string{"FAULTP11_LIBRARY=" + l.softHSM, "FAULTP11_CONTROL=" + l.control(), "FAULTP11_STATE=" + l.state()}
+	if l.pins != "" {
+		env = append(env, "FAULTP11_PINS="+l.pins)
+	}
 	if l.logs {
 		env = append(env, "FAULTP11_LOG="+l.log())
 	}

@@ -20,13 +20,18 @@ type Call struct {
 	// Session and Object are handles; 0: the call has none. Object is the new one, the
 	// private key of a pair, or the last one given: of C_WrapKey the key that is wrapped.
 	Session, Object uint64
-	// Mechanism is what the call was given, or 0.
+	// Mechanism is what the call was given, or what the operation is by with which it goes
+	// on; or NoMechanism.
 	Mechanism uint
 	// Remarks say what was special: struck (by a fault of calls), killed, length-only
-	// (the caller asked how long the result is), two-threads (another call is under way in
-	// the session) and those of the mode of CloudHSM.
+	// (the caller asked how long the result is), two-threads (another call was under way in
+	// the session), order (a call out of the order that the standard wants), and iv-not-zero
+	// (of CloudHSM).
 	Remarks []string
 }
+
+// NoMechanism is the mechanism of a call that has none.
+const NoMechanism = ^uint(0)
 
 // Calls returns the calls that were made, of all processes, in the order in which they
 // ended. The Library must have been opened with a log.

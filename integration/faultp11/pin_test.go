@@ -1,6 +1,7 @@
 package faultp11_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/miekg/pkcs11" //nolint:depguard // the library under test is one
@@ -59,5 +60,27 @@ func TestPINFlags(t *testing.T) {
 	set(t, faultp11.PINFlags(pkcs11.CKF_USER_PIN_FINAL_TRY))
 	if got := token.pinState(); got != pkcs11.CKF_USER_PIN_FINAL_TRY {
 		t.Errorf("flags %#x", got)
+	}
+}
+
+// Libraries over one token may count together.
+func TestSharedPINCounts(t *testing.T) {
+	newToken(t)
+	pins := t.TempDir()
+	for _, want := range []ckr.RV{ckr.PINIncorrect, ckr.PINLocked} {
+		other, err := faultp11.Open(faultp11.Options{Dir: t.TempDir(), Path: faults.Path(), SoftHSM: softHSM, PINs: pins})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Set(faultp11.PINLimit(1)); err != nil {
+			t.Fatal(err)
+		}
+		for _, variable := range other.Env() {
+			name, value, _ := strings.Cut(variable, "=")
+			t.Setenv(name, value)
+		}
+		if got := another(t, "login wrong"); got != want.String() {
+			t.Errorf("a wrong PIN was answered %s, want %v", got, want)
+		}
 	}
 }

@@ -4,10 +4,8 @@
  * callback, the PIN is "<user>:<password>", of which SoftHSM is given the
  * password, and the IV of AES-GCM is the token's.
  *
- * Remarks in the log:
- *
- *   order        a call out of the order that the standard wants
- *   iv-not-zero  an IV was given to C_EncryptInit, which CloudHSM ignores
+ * A remark in the log: iv-not-zero, an IV was given to C_EncryptInit, which CloudHSM
+ * ignores.
  *
  * Not imitated: key availability, the mechanisms CKM_CLOUDHSM_AES_GCM, _PKCS5_PAD
  * and _SP800_108, keys on Edwards curves, and what SoftHSM cannot do, such as
@@ -112,18 +110,32 @@ static ck_ulong translated(struct call *c, ck_ulong (*otherwise)(struct call *))
 {
 	struct template room[2];
 	struct ck_mechanism *m = mechanism_of(c), behind;
-	struct call copy = *c;
-	ck_ulong rv;
+	ck_ulong given[ARGUMENTS], rv;
 
+	memcpy(given, c->argument, sizeof given);
 	if (m && mechanism_behind(m->mechanism) != m->mechanism && m->mechanism != CKM_RSA_AES_KEY_WRAP) {
 		behind = *m;
 		behind.mechanism = mechanism_behind(m->mechanism);
-		copy.argument[argument_at(c->function, 'm')] = (ck_ulong)&behind;
+		c->argument[argument_at(c->function, 'm')] = (ck_ulong)&behind;
 	}
-	templates_complete(&copy, room);
-	rv = special(&copy, otherwise);
-	memcpy(c->remark, copy.remark, sizeof c->remark);
+	templates_complete(c, room);
+	rv = special(c, otherwise);
+	memcpy(c->argument, given, sizeof given);
 	return rv;
+}
+
+/* parts_refuse refuses to do in parts what is done at once. */
+static ck_ulong parts_refuse(const struct call *c)
+{
+	switch (c->function) {
+	case FN_EncryptUpdate:
+	case FN_DecryptUpdate:
+	case FN_SignUpdate:
+	case FN_VerifyUpdate:
+		return single_part(c->mechanism) ? CKR_MECHANISM_INVALID : CKR_OK;
+	default:
+		return CKR_OK;
+	}
 }
 
 ck_ulong cloudhsm_call(struct call *c, ck_ulong (*otherwise)(struct call *))
@@ -136,14 +148,10 @@ ck_ulong cloudhsm_call(struct call *c, ck_ulong (*otherwise)(struct call *))
 	if (rv == CKR_OK)
 		rv = mechanism_refuse(c);
 	if (rv == CKR_OK)
-		rv = order_before(c);
+		rv = parts_refuse(c);
 	if (rv == CKR_OK)
 		rv = data_refuse(c);
 	if (rv == CKR_OK)
 		rv = templates_refuse(c);
-	if (rv != CKR_OK)
-		return rv;
-	rv = translated(c, otherwise);
-	order_after(c, rv);
-	return rv;
+	return rv == CKR_OK ? translated(c, otherwise) : rv;
 }

@@ -24,16 +24,9 @@ ck_ulong mechanism_info(struct call *c);
 /* unwrap_twice is C_UnwrapKey by CKM_RSA_AES_KEY_WRAP, which SoftHSM does not know. */
 ck_ulong unwrap_twice(struct call *c);
 
-/* ---- cloudorder.c: the order of calls ---- */
-
-ck_ulong order_before(struct call *c);
-void order_after(struct call *c, ck_ulong rv);
-
-/* operation_mechanism returns the mechanism of the operation that a call goes on
- * with; 0 if there is none. */
-ck_ulong operation_mechanism(const struct call *c);
-
 /* ---- cloudtemplate.c ---- */
+
+enum { TEMPLATE_SIZE = 48 };
 
 struct template {
 	struct ck_attribute attributes[TEMPLATE_SIZE];

@@ -4,14 +4,14 @@
 #include "cloudhsm.h"
 
 enum use {
-	GENERATE = 1,
-	PAIR = 2,
-	SIGN = 4,
-	DIGEST = 8,
-	CRYPT = 16,
-	DERIVE = 32,
-	WRAP = 64,
-	SINGLE = 128, /* not in parts */
+	FOR_GENERATE = 1,
+	FOR_PAIR = 2,
+	FOR_SIGN = 4,
+	FOR_DIGEST = 8,
+	FOR_CRYPT = 16,
+	FOR_DERIVE = 32,
+	FOR_WRAP = 64,
+	SINGLE_PART = 128, /* not in parts */
 };
 
 struct known {
@@ -24,51 +24,51 @@ struct known {
 #define SAME(mechanism, uses, most) { mechanism, mechanism, uses, most }
 
 static const struct known known[] = {
-	SAME(0x000, PAIR, 0),                                        /* CKM_RSA_PKCS_KEY_PAIR_GEN */
-	SAME(0x00a, PAIR, 0),                                        /* CKM_RSA_X9_31_KEY_PAIR_GEN */
-	SAME(0x1040, PAIR, 0),                                       /* CKM_EC_KEY_PAIR_GEN */
-	SAME(0x1080, GENERATE, 0),                                   /* CKM_AES_KEY_GEN */
-	SAME(0x350, GENERATE, 0),                                    /* CKM_GENERIC_SECRET_KEY_GEN */
-	SAME(0x003, SIGN | CRYPT, 0),                                /* CKM_RSA_X_509 */
-	SAME(0x001, SIGN, 0),                                        /* CKM_RSA_PKCS */
-	SAME(0x00d, SIGN | SINGLE, 0),                               /* CKM_RSA_PKCS_PSS */
-	SAME(0x006, SIGN, 0),                                        /* CKM_SHA1_RSA_PKCS */
-	SAME(0x046, SIGN, 0),                                        /* CKM_SHA224_RSA_PKCS */
-	SAME(0x040, SIGN, 0),                                        /* CKM_SHA256_RSA_PKCS */
-	SAME(0x041, SIGN, 0),                                        /* CKM_SHA384_RSA_PKCS */
-	SAME(0x042, SIGN, 0),                                        /* CKM_SHA512_RSA_PKCS */
-	SAME(0x00e, SIGN, 0),                                        /* CKM_SHA1_RSA_PKCS_PSS */
-	SAME(0x047, SIGN, 0),                                        /* CKM_SHA224_RSA_PKCS_PSS */
-	SAME(0x043, SIGN, 0),                                        /* CKM_SHA256_RSA_PKCS_PSS */
-	SAME(0x044, SIGN, 0),                                        /* CKM_SHA384_RSA_PKCS_PSS */
-	SAME(0x045, SIGN, 0),                                        /* CKM_SHA512_RSA_PKCS_PSS */
-	SAME(0x1041, SIGN | SINGLE, 0),                              /* CKM_ECDSA */
-	SAME(0x1042, SIGN, 0),                                       /* CKM_ECDSA_SHA1 */
-	SAME(0x1043, SIGN, 0),                                       /* CKM_ECDSA_SHA224 */
-	SAME(0x1044, SIGN, 0),                                       /* CKM_ECDSA_SHA256 */
-	SAME(0x1045, SIGN, 0),                                       /* CKM_ECDSA_SHA384 */
-	SAME(0x1046, SIGN, 0),                                       /* CKM_ECDSA_SHA512 */
-	SAME(0x221, SIGN, 16288),                                    /* CKM_SHA_1_HMAC */
-	SAME(0x256, SIGN, 16256),                                    /* CKM_SHA224_HMAC */
-	SAME(0x251, SIGN, 16288),                                    /* CKM_SHA256_HMAC */
-	SAME(0x261, SIGN, 16224),                                    /* CKM_SHA384_HMAC */
-	SAME(0x271, SIGN, 16224),                                    /* CKM_SHA512_HMAC */
-	SAME(0x108a, SIGN, 0),                                       /* CKM_AES_CMAC */
-	SAME(0x220, DIGEST, 0),                                      /* CKM_SHA_1 */
-	SAME(0x255, DIGEST, 0),                                      /* CKM_SHA224 */
-	SAME(0x250, DIGEST, 0),                                      /* CKM_SHA256 */
-	SAME(0x260, DIGEST, 0),                                      /* CKM_SHA384 */
-	SAME(0x270, DIGEST, 0),                                      /* CKM_SHA512 */
-	SAME(0x1081, CRYPT, 0),                                      /* CKM_AES_ECB */
-	SAME(0x1086, CRYPT, 0),                                      /* CKM_AES_CTR */
-	SAME(0x1082, CRYPT, 16272),                                  /* CKM_AES_CBC */
-	SAME(0x1085, CRYPT, 16272),                                  /* CKM_AES_CBC_PAD */
-	SAME(CKM_AES_GCM, CRYPT | WRAP | SINGLE, 16224),             /* CKM_AES_GCM */
-	SAME(CKM_RSA_PKCS_OAEP, CRYPT | WRAP | SINGLE, 0),           /* CKM_RSA_PKCS_OAEP */
-	SAME(CKM_ECDH1_DERIVE, DERIVE, 0),                           /* CKM_ECDH1_DERIVE */
-	{ CKM_RSA_AES_KEY_WRAP, CKM_RSA_PKCS_OAEP, WRAP, 0 },        /* see unwrap_twice */
-	{ CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD, 0x2109, WRAP, 0 },       /* CKM_AES_KEY_WRAP */
-	{ CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD, 0x210a, WRAP, 0 },     /* RFC 5649 */
+	SAME(0x000, FOR_PAIR, 0),                                            /* CKM_RSA_PKCS_KEY_PAIR_GEN */
+	SAME(0x00a, FOR_PAIR, 0),                                            /* CKM_RSA_X9_31_KEY_PAIR_GEN */
+	SAME(0x1040, FOR_PAIR, 0),                                           /* CKM_EC_KEY_PAIR_GEN */
+	SAME(0x1080, FOR_GENERATE, 0),                                       /* CKM_AES_KEY_GEN */
+	SAME(0x350, FOR_GENERATE, 0),                                        /* CKM_GENERIC_SECRET_KEY_GEN */
+	SAME(0x003, FOR_SIGN | FOR_CRYPT, 0),                                /* CKM_RSA_X_509 */
+	SAME(0x001, FOR_SIGN, 0),                                            /* CKM_RSA_PKCS */
+	SAME(0x00d, FOR_SIGN | SINGLE_PART, 0),                              /* CKM_RSA_PKCS_PSS */
+	SAME(0x006, FOR_SIGN, 0),                                            /* CKM_SHA1_RSA_PKCS */
+	SAME(0x046, FOR_SIGN, 0),                                            /* CKM_SHA224_RSA_PKCS */
+	SAME(0x040, FOR_SIGN, 0),                                            /* CKM_SHA256_RSA_PKCS */
+	SAME(0x041, FOR_SIGN, 0),                                            /* CKM_SHA384_RSA_PKCS */
+	SAME(0x042, FOR_SIGN, 0),                                            /* CKM_SHA512_RSA_PKCS */
+	SAME(0x00e, FOR_SIGN, 0),                                            /* CKM_SHA1_RSA_PKCS_PSS */
+	SAME(0x047, FOR_SIGN, 0),                                            /* CKM_SHA224_RSA_PKCS_PSS */
+	SAME(0x043, FOR_SIGN, 0),                                            /* CKM_SHA256_RSA_PKCS_PSS */
+	SAME(0x044, FOR_SIGN, 0),                                            /* CKM_SHA384_RSA_PKCS_PSS */
+	SAME(0x045, FOR_SIGN, 0),                                            /* CKM_SHA512_RSA_PKCS_PSS */
+	SAME(0x1041, FOR_SIGN | SINGLE_PART, 0),                             /* CKM_ECDSA */
+	SAME(0x1042, FOR_SIGN, 0),                                           /* CKM_ECDSA_SHA1 */
+	SAME(0x1043, FOR_SIGN, 0),                                           /* CKM_ECDSA_SHA224 */
+	SAME(0x1044, FOR_SIGN, 0),                                           /* CKM_ECDSA_SHA256 */
+	SAME(0x1045, FOR_SIGN, 0),                                           /* CKM_ECDSA_SHA384 */
+	SAME(0x1046, FOR_SIGN, 0),                                           /* CKM_ECDSA_SHA512 */
+	SAME(0x221, FOR_SIGN, 16288),                                        /* CKM_SHA_1_HMAC */
+	SAME(0x256, FOR_SIGN, 16256),                                        /* CKM_SHA224_HMAC */
+	SAME(0x251, FOR_SIGN, 16288),                                        /* CKM_SHA256_HMAC */
+	SAME(0x261, FOR_SIGN, 16224),                                        /* CKM_SHA384_HMAC */
+	SAME(0x271, FOR_SIGN, 16224),                                        /* CKM_SHA512_HMAC */
+	SAME(0x108a, FOR_SIGN, 0),                                           /* CKM_AES_CMAC */
+	SAME(0x220, FOR_DIGEST, 0),                                          /* CKM_SHA_1 */
+	SAME(0x255, FOR_DIGEST, 0),                                          /* CKM_SHA224 */
+	SAME(0x250, FOR_DIGEST, 0),                                          /* CKM_SHA256 */
+	SAME(0x260, FOR_DIGEST, 0),                                          /* CKM_SHA384 */
+	SAME(0x270, FOR_DIGEST, 0),                                          /* CKM_SHA512 */
+	SAME(0x1081, FOR_CRYPT, 0),                                          /* CKM_AES_ECB */
+	SAME(0x1086, FOR_CRYPT, 0),                                          /* CKM_AES_CTR */
+	SAME(0x1082, FOR_CRYPT, 16272),                                      /* CKM_AES_CBC */
+	SAME(0x1085, FOR_CRYPT, 16272),                                      /* CKM_AES_CBC_PAD */
+	SAME(CKM_AES_GCM, FOR_CRYPT | FOR_WRAP | SINGLE_PART, 16224),        /* CKM_AES_GCM */
+	SAME(CKM_RSA_PKCS_OAEP, FOR_CRYPT | FOR_WRAP | SINGLE_PART, 0),      /* CKM_RSA_PKCS_OAEP */
+	SAME(CKM_ECDH1_DERIVE, FOR_DERIVE, 0),                               /* CKM_ECDH1_DERIVE */
+	{ CKM_RSA_AES_KEY_WRAP, CKM_RSA_PKCS_OAEP, FOR_WRAP, 0 },            /* see unwrap_twice */
+	{ CKM_CLOUDHSM_AES_KEY_WRAP_NO_PAD, 0x2109, FOR_WRAP, 0 },           /* CKM_AES_KEY_WRAP */
+	{ CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD, 0x210a, FOR_WRAP, 0 },         /* RFC 5649 */
 };
 
 enum { KNOWN = sizeof known / sizeof *known };
@@ -94,7 +94,7 @@ int single_part(ck_ulong mechanism)
 {
 	const struct known *k = find(mechanism);
 
-	return k && (k->uses & SINGLE);
+	return k && (k->uses & SINGLE_PART);
 }
 
 /* use_of returns what a function uses a mechanism for. */
@@ -102,22 +102,22 @@ static int use_of(int function)
 {
 	switch (function) {
 	case FN_GenerateKey:
-		return GENERATE;
+		return FOR_GENERATE;
 	case FN_GenerateKeyPair:
-		return PAIR;
+		return FOR_PAIR;
 	case FN_SignInit:
 	case FN_VerifyInit:
-		return SIGN;
+		return FOR_SIGN;
 	case FN_DigestInit:
-		return DIGEST;
+		return FOR_DIGEST;
 	case FN_EncryptInit:
 	case FN_DecryptInit:
-		return CRYPT;
+		return FOR_CRYPT;
 	case FN_DeriveKey:
-		return DERIVE;
+		return FOR_DERIVE;
 	case FN_WrapKey:
 	case FN_UnwrapKey:
-		return WRAP;
+		return FOR_WRAP;
 	default:
 		return 0;
 	}
@@ -169,7 +169,7 @@ ck_ulong mechanism_refuse(struct call *c)
 
 ck_ulong data_refuse(const struct call *c)
 {
-	const struct known *k = find(operation_mechanism(c));
+	const struct known *k = find(c->mechanism);
 
 	if (!k || !k->most)
 		return CKR_OK;
@@ -186,11 +186,9 @@ ck_ulong data_refuse(const struct call *c)
 }
 
 /* info_behind asks the library behind about a mechanism. */
-static ck_ulong info_behind(struct call *c, ck_ulong mechanism, ck_ulong info[3])
+static ck_ulong info_behind(const struct call *c, ck_ulong mechanism, ck_ulong info[3])
 {
-	ck_ulong slot, rv = real_slot(c->plan, c->argument[0], &slot);
-
-	return rv != CKR_OK ? rv : REAL(FN_GetMechanismInfo, slot, mechanism, (ck_ulong)info);
+	return REAL(FN_GetMechanismInfo, real_slot(c->plan, c->argument[0]), mechanism, (ck_ulong)info);
 }
 
 ck_ulong mechanism_list(struct call *c)
@@ -243,7 +241,6 @@ ck_ulong unwrap_twice(struct call *c)
 		struct ck_oaep_params *oaep;
 	} *p = mechanism_of(c)->parameter;
 	struct ck_mechanism by = { CKM_RSA_PKCS_OAEP, p ? p->oaep : NULL, sizeof *p->oaep }, pad = { 0x210a, NULL, 0 };
-	struct call second = *c;
 	ck_ulong length, aes, rv;
 
 	if (!p || refuse_oaep(&by) != CKR_OK)
@@ -251,11 +248,11 @@ ck_ulong unwrap_twice(struct call *c)
 	rv = unwrap_aes(c, &by, &length, &aes);
 	if (rv != CKR_OK)
 		return rv;
-	second.argument[1] = (ck_ulong)&pad;
-	second.argument[2] = given_handle(aes);
-	second.argument[3] += length;
-	second.argument[4] -= length;
-	rv = forward(&second);
+	c->argument[1] = (ck_ulong)&pad; /* the caller of this restores the arguments */
+	c->argument[2] = given_handle(aes);
+	c->argument[3] += length;
+	c->argument[4] -= length;
+	rv = forward(c);
 	forget_object(aes);
 	REAL(FN_DestroyObject, c->argument[0], aes);
 	return rv;

@@ -244,16 +244,15 @@ ck_ulong attribute_values(struct call *c)
 {
 	struct ck_attribute *asked = (struct ck_attribute *)c->argument[2], known[TEMPLATE_SIZE];
 	ck_ulong n = c->argument[3], i, k = 0, rv;
-	struct call copy = *c;
 
 	if (n > TEMPLATE_SIZE)
 		fail_test("a template has too many attributes", function_name(c->function));
 	for (i = 0; i < n; i++)
 		if (!unreadable(c, asked[i].type))
 			known[k++] = asked[i];
-	copy.argument[2] = (ck_ulong)known;
-	copy.argument[3] = k;
-	rv = forward(&copy);
+	c->argument[2] = (ck_ulong)known; /* the caller of this restores the arguments */
+	c->argument[3] = k;
+	rv = forward(c);
 	for (i = k = 0; i < n; i++)
 		asked[i].length = unreadable(c, asked[i].type) ? (ck_ulong)-1 : known[k++].length;
 	return rv == CKR_OK && k < n ? CKR_ATTRIBUTE_TYPE_INVALID : rv;

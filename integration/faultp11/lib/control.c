@@ -11,7 +11,8 @@
  *       kill=SIGNAL   the process ends; 11 by touching memory that is not there
  *       late          all this after the call was passed on: it has its effect
  *       failures      late, and only of calls that fail
- *       mechanism=M   only of calls that are given this mechanism
+ *       mechanism=M   only of calls that are given this mechanism, or that go on
+ *                     with an operation by it
  *       after=K       let K such calls pass
  *       times=N       only N calls (default: all)
  *       share=P       only this share of calls, 0 to 1, chosen by
@@ -20,7 +21,7 @@
  *   NUMBER sessions-invalid            all sessions that are open now are invalid
  *   NUMBER idle ms=N                   as are those that were not used so long
  *   NUMBER logged-out                  the token forgets the login
- *   NUMBER absent [rv=CODE]            no token is in any slot
+ *   NUMBER absent                      no token is in any slot
  *   NUMBER cached-slots                a token that comes back is not seen before
  *                                      C_Finalize and C_Initialize
  *   NUMBER slots [reverse] [extra=N] [shift=N]

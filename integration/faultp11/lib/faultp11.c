@@ -7,6 +7,7 @@
  *   FAULTP11_LIBRARY  the library to pass calls on to
  *   FAULTP11_CONTROL  the control file: what to disturb
  *   FAULTP11_STATE    a directory for what processes share: counters, PIN tries
+ *   FAULTP11_PINS     another directory for the PIN tries; optional
  *   FAULTP11_LOG      the file to append a line to for each call; optional
  *
  * The grammar of the control file is in control.c, that of the log in log.c.
@@ -118,12 +119,13 @@ ck_ulong forward(struct call *c)
 	ck_ulong a[ARGUMENTS], rv;
 	int i;
 
+	c->forwarded = 1;
 	memcpy(a, c->argument, sizeof a);
 	for (i = 0; kinds[i]; i++) {
 		if (kinds[i] == 'o')
 			a[i] = real_handle(a[i]);
-		if (kinds[i] == 'S' && (rv = real_slot(c->plan, a[i], &a[i])) != CKR_OK)
-			return rv;
+		if (kinds[i] == 'S')
+			a[i] = real_slot(c->plan, a[i]);
 	}
 	rv = real_call(c->function, a);
 	for (i = 0; rv == CKR_OK && kinds[i]; i++) {
@@ -183,19 +185,24 @@ static const handler handlers[FUNCTION_COUNT] = {
 /* carry_out does what the caller wants, as far as the state of things allows. */
 static ck_ulong carry_out(struct call *c)
 {
-	handler special = handlers[c->function];
-	ck_ulong rv = sessions_refuse(c);
+	handler carry = handlers[c->function] ? handlers[c->function] : forward;
+	ck_ulong rv = slots_refuse(c);
 
+	if (rv == CKR_OK)
+		rv = sessions_refuse(c);
 	if (rv != CKR_OK)
 		return rv;
-	if (find_directive(c->plan, CLOUDHSM))
-		return cloudhsm_call(c, special ? special : forward);
-	return special ? special(c) : forward(c);
+	rv = find_directive(c->plan, CLOUDHSM) ? cloudhsm_call(c, carry) : carry(c);
+	if (c->forwarded)
+		operation_end(c, rv);
+	return rv;
 }
 
-/* again looks at the control file again, after a call that had to wait. */
+/* again looks at the control file again if the call may have waited. */
 static void again(struct call *c)
 {
+	if (!c->remark[0])
+		return;
 	plan_end(c->plan);
 	c->plan = plan_now();
 	sessions_notice(c->plan);
@@ -208,9 +215,9 @@ static ck_ulong pass(int function, ck_ulong a, ck_ulong b, ck_ulong c, ck_ulong 
 	running++;
 	sessions_notice(call.plan);
 	session_begin(&call);
+	operation_begin(&call);
 	if (!strike_before(&call)) {
-		if (call.remark[0])
-			again(&call);
+		again(&call);
 		call.rv = carry_out(&call);
 	}
 	strike_after(&call);

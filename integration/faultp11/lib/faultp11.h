@@ -12,7 +12,9 @@
 
 /* ---- faultp11.c: calls ---- */
 
-enum { ARGUMENTS = 8, REMARK_SIZE = 64, TEMPLATE_SIZE = 48 };
+enum { ARGUMENTS = 8, REMARK_SIZE = 64 };
+
+#define NO_MECHANISM ((ck_ulong)-1)
 
 struct plan;
 struct directive;
@@ -22,6 +24,8 @@ struct call {
 	int function;
 	ck_ulong argument[ARGUMENTS]; /* as the caller gave them */
 	ck_ulong rv;
+	int forwarded; /* it came to the library behind */
+	ck_ulong mechanism; /* given, or of the operation that it goes on with */
 	const struct plan *plan;
 	char remark[REMARK_SIZE]; /* for the log; words with commas between */
 };
@@ -150,6 +154,8 @@ void strike_after(struct call *c);
 
 /* ---- sessions.c ---- */
 
+enum operation { ENCRYPT, DECRYPT, SIGN, VERIFY, DIGEST, FIND, OPERATIONS_COUNT };
+
 struct session {
 	ck_ulong handle, slot;
 	long used;    /* when, by now() */
@@ -158,8 +164,10 @@ struct session {
 	ck_byte *iv;  /* where the token's IV goes at C_Encrypt */
 	ck_byte own_iv[16];
 	ck_ulong iv_length;
-	int active;   /* operations under way, a bit for each (cloudhsm.c) */
-	ck_ulong mechanism[5]; /* of those */
+	struct {
+		int active, parts;
+		ck_ulong mechanism;
+	} operations[OPERATIONS_COUNT];
 	struct session *next;
 };
 
@@ -178,7 +186,6 @@ struct session *find_session(ck_ulong handle);
 
 void sessions_forget(void); /* the library is finalised */
 int token_absent(const struct plan *plan);
-ck_ulong absent_rv(const struct plan *plan);
 
 ck_ulong open_session(struct call *c);
 ck_ulong close_session(struct call *c);
@@ -191,6 +198,19 @@ ck_ulong logout(struct call *c);
 int logged_out(void);
 void logged_in(void);
 
+/* ---- operations.c ---- */
+
+/* operation_begin finds out what operation a call goes on with, and remarks on one
+ * that is out of order. */
+void operation_begin(struct call *c);
+
+/* operation_end notes what has become of the operation, after the library behind
+ * has answered. */
+void operation_end(const struct call *c, ck_ulong rv);
+
+/* asks_length tells whether a call asks only how long its result would be. */
+int asks_length(const struct call *c);
+
 /* ---- pin.c ---- */
 
 ck_ulong login(struct call *c);
@@ -201,8 +221,11 @@ ck_ulong pin_flags(const struct plan *plan, ck_ulong slot);
 
 /* ---- slots.c ---- */
 
-/* real_slot returns 0 and a slot's number in the library behind, or an error. */
-ck_ulong real_slot(const struct plan *plan, ck_ulong slot, ck_ulong *real);
+/* slots_refuse returns why a call cannot be made of its slot; 0: it can. */
+ck_ulong slots_refuse(const struct call *c);
+
+/* real_slot returns a slot's number in the library behind. */
+ck_ulong real_slot(const struct plan *plan, ck_ulong slot);
 ck_ulong slot_list(struct call *c);
 ck_ulong slot_info(struct call *c);
 ck_ulong token_info(struct call *c);

@@ -41,8 +41,8 @@ ck_ulong encrypt_init(struct call *c)
 {
 	struct ck_mechanism *m = (struct ck_mechanism *)c->argument[1], own;
 	struct ck_gcm_params params;
-	struct call copy = *c;
 	enum iv_mode mode;
+	ck_ulong rv;
 
 	if (!m || m->mechanism != CKM_AES_GCM || !m->parameter || !mode_of(c->plan, &mode))
 		return forward(c);
@@ -50,8 +50,10 @@ ck_ulong encrypt_init(struct call *c)
 	params.iv = (ck_byte *)draw(c, m->parameter, mode);
 	params.iv_bits = 8 * params.iv_length;
 	own = (struct ck_mechanism){ CKM_AES_GCM, &params, sizeof params };
-	copy.argument[1] = (ck_ulong)&own;
-	return forward(&copy);
+	c->argument[1] = (ck_ulong)&own;
+	rv = forward(c);
+	c->argument[1] = (ck_ulong)m;
+	return rv;
 }
 
 /* tell_late writes the token's IV to where the caller wanted it. */

@@ -108,7 +108,8 @@ ck_ulong given_handle(ck_ulong real)
 void made_here(ck_ulong real)
 {
 	lock();
-	known(real, 0)->seen = 0;
+	if (renumbering || baseline)
+		known(real, 0)->seen = 0;
 	unlock();
 }
 

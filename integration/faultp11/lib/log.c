@@ -2,7 +2,7 @@
  * The log of calls: a line for each, when it has ended, with the process, the
  * time (nanoseconds since 1970), the function, the return code (hexadecimal), the
  * session (hexadecimal), the object (decimal), the mechanism (hexadecimal) and a
- * remark. What a call does not have is 0, and the remark "-".
+ * remark. What a call does not have is 0, the mechanism all ones and the remark "-".
  *
  * The object is the new one, the private key of a pair, or the last one given:
  * of C_WrapKey the key that is wrapped. Remarks are words with commas between:
@@ -10,6 +10,8 @@
  *   struck       a directive disturbed the call
  *   killed       and the process ends in it
  *   length-only  the call asked only how long its result is
+ *   two-threads  another call was under way in the session
+ *   order        a call out of the order that the standard wants
  *   and those of cloudhsm.c
  */
 #include <errno.h>
@@ -37,21 +39,6 @@ static ck_ulong object_of(const struct call *c)
 	return object;
 }
 
-static int length_only(const struct call *c)
-{
-	switch (c->function) {
-	case FN_WrapKey:
-		return c->argument[4] == 0;
-	case FN_Encrypt:
-	case FN_Decrypt:
-	case FN_Sign:
-	case FN_Digest:
-		return c->argument[3] == 0;
-	default:
-		return 0;
-	}
-}
-
 static void append(const char *path, const char *line, size_t length)
 {
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -64,7 +51,6 @@ static void append(const char *path, const char *line, size_t length)
 void log_call(const struct call *c)
 {
 	const char *path = getenv("FAULTP11_LOG");
-	struct ck_mechanism *m = mechanism_of(c);
 	int session = argument_at(c->function, 's');
 	ck_ulong handle = session < 0 ? 0 : c->argument[session];
 	struct timespec t;
@@ -75,7 +61,7 @@ void log_call(const struct call *c)
 		return;
 	clock_gettime(CLOCK_REALTIME, &t);
 	n = snprintf(line, sizeof line, "%d %ld %s %#lx %#lx %lu %#lx %s\n", (int)getpid(), t.tv_sec * NANOSECONDS + t.tv_nsec,
-		function_name(c->function), c->rv, handle, object_of(c), m ? m->mechanism : 0,
-		c->remark[0] ? c->remark : length_only(c) ? "length-only" : "-");
+		function_name(c->function), c->rv, handle, object_of(c), c->mechanism,
+		c->remark[0] ? c->remark : asks_length(c) ? "length-only" : "-");
 	append(path, line, (size_t)n);
 }

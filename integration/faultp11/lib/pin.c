@@ -1,11 +1,12 @@
 /*
  * Logging in, and counting wrong PINs as smart cards and HSMs do, which SoftHSM
- * does not. The count of a token is in the file "pin-SLOT" of FAULTP11_STATE, which
- * is locked while a PIN is tried, so that all processes count together.
+ * does not. The count of a token is in the file "pin-SLOT" of FAULTP11_PINS, which is
+ * FAULTP11_STATE unless it is set; the file is locked while a PIN is tried, so that all processes count together.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -14,10 +15,11 @@
 
 static int open_count(ck_ulong slot, int operation)
 {
+	const char *dir = getenv("FAULTP11_PINS");
 	char path[4096];
 	int fd;
 
-	snprintf(path, sizeof path, "%s/pin-%lx", environment("FAULTP11_STATE"), slot);
+	snprintf(path, sizeof path, "%s/pin-%lx", dir ? dir : environment("FAULTP11_STATE"), slot);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || flock(fd, operation) != 0)
 		fail_test(path, strerror(errno));
@@ -103,7 +105,7 @@ ck_ulong login(struct call *c)
 	if (s)
 		slot = s->slot;
 	unlock();
-	if (!limit || !s || c->argument[1] != CKU_USER || real_slot(c->plan, slot, &slot) != CKR_OK)
+	if (!limit || !s || c->argument[1] != CKU_USER)
 		return login_behind(c);
-	return login_counted(c, limit, slot);
+	return login_counted(c, limit, real_slot(c->plan, slot));
 }

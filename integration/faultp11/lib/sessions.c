@@ -36,13 +36,6 @@ int token_absent(const struct plan *plan)
 	return find_directive(plan, ABSENT) || (was_absent && find_directive(plan, CACHED_SLOTS));
 }
 
-ck_ulong absent_rv(const struct plan *plan)
-{
-	const struct directive *d = find_directive(plan, ABSENT);
-
-	return d && d->answers ? d->rv : CKR_TOKEN_NOT_PRESENT;
-}
-
 void sessions_notice(const struct plan *plan)
 {
 	const struct directive *invalid = find_directive(plan, SESSIONS_INVALID);
@@ -208,8 +201,6 @@ ck_ulong open_session(struct call *c)
 	ck_ulong rv;
 	long live;
 
-	if (token_absent(c->plan))
-		return absent_rv(c->plan);
 	lock();
 	live = live_sessions();
 	unlock();

@@ -12,16 +12,11 @@ static int is_placeholder(const struct plan *plan, ck_ulong slot)
 	return d && slot >= PLACEHOLDER && slot < PLACEHOLDER + (ck_ulong)d->extra;
 }
 
-ck_ulong real_slot(const struct plan *plan, ck_ulong slot, ck_ulong *real)
+ck_ulong real_slot(const struct plan *plan, ck_ulong slot)
 {
 	const struct directive *d = find_directive(plan, SLOTS);
 
-	if (is_placeholder(plan, slot))
-		return CKR_TOKEN_NOT_RECOGNIZED;
-	if (d && slot < (ck_ulong)d->shift)
-		return CKR_SLOT_ID_INVALID;
-	*real = d ? slot - (ck_ulong)d->shift : slot;
-	return CKR_OK;
+	return d ? slot - (ck_ulong)d->shift : slot;
 }
 
 static int initialized(ck_ulong slot)
@@ -29,6 +24,17 @@ static int initialized(ck_ulong slot)
 	struct ck_token_info info;
 
 	return REAL(FN_GetTokenInfo, slot, (ck_ulong)&info) == CKR_OK && (info.flags & CKF_TOKEN_INITIALIZED);
+}
+
+ck_ulong slots_refuse(const struct call *c)
+{
+	ck_ulong slot = c->argument[0];
+
+	if (argument_at(c->function, 'S') < 0 || c->function == FN_GetSlotInfo)
+		return CKR_OK;
+	if (is_placeholder(c->plan, slot))
+		return CKR_TOKEN_NOT_RECOGNIZED;
+	return token_absent(c->plan) && initialized(real_slot(c->plan, slot)) ? CKR_TOKEN_NOT_PRESENT : CKR_OK;
 }
 
 /* disguise puts the slots of the library behind as the plan wants them. */
@@ -66,7 +72,7 @@ ck_ulong slot_list(struct call *c)
 ck_ulong slot_info(struct call *c)
 {
 	struct ck_slot_info *info = (struct ck_slot_info *)c->argument[1];
-	ck_ulong rv, slot;
+	ck_ulong rv;
 
 	if (is_placeholder(c->plan, c->argument[0])) {
 		memset(info, 0, sizeof *info);
@@ -76,7 +82,7 @@ ck_ulong slot_info(struct call *c)
 		return CKR_OK;
 	}
 	rv = forward(c);
-	if (rv == CKR_OK && token_absent(c->plan) && real_slot(c->plan, c->argument[0], &slot) == CKR_OK && initialized(slot))
+	if (rv == CKR_OK && token_absent(c->plan) && initialized(real_slot(c->plan, c->argument[0])))
 		info->flags &= ~(ck_ulong)CKF_TOKEN_PRESENT;
 	return rv;
 }
@@ -84,14 +90,9 @@ ck_ulong slot_info(struct call *c)
 ck_ulong token_info(struct call *c)
 {
 	struct ck_token_info *info = (struct ck_token_info *)c->argument[1];
-	ck_ulong slot, rv = real_slot(c->plan, c->argument[0], &slot);
+	ck_ulong rv = forward(c);
 
-	if (rv == CKR_OK)
-		rv = REAL(FN_GetTokenInfo, slot, (ck_ulong)info);
-	if (rv != CKR_OK || !(info->flags & CKF_TOKEN_INITIALIZED))
-		return rv;
-	if (token_absent(c->plan))
-		return absent_rv(c->plan);
-	info->flags |= pin_flags(c->plan, slot);
-	return CKR_OK;
+	if (rv == CKR_OK && (info->flags & CKF_TOKEN_INITIALIZED))
+		info->flags |= pin_flags(c->plan, real_slot(c->plan, c->argument[0]));
+	return rv;
 }

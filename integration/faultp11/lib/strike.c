@@ -32,10 +32,8 @@ static int names(const struct directive *d, int function)
 /* concerns tells whether a directive is about a call, at this stage of it. */
 static int concerns(const struct directive *d, const struct call *c, int late)
 {
-	const struct ck_mechanism *m = mechanism_of(c);
-
 	return d->verb == CALL && d->late == late && names(d, c->function) &&
-		(d->any_mechanism || (m && m->mechanism == d->mechanism));
+		(d->any_mechanism || c->mechanism == d->mechanism);
 }
 
 /* strikes counts a call, and tells whether it is one of those to be disturbed. */
