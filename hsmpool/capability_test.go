@@ -137,7 +137,7 @@ func TestGenericProfile(t *testing.T) {
 	_, err = pool.Open(t.Context(), id, sealed.IV[:], sealed.Ciphertext, []byte("other"))
 	wantClass(t, err, hsmpool.Caller)
 	useEverything(t, pool)
-	if s := pool.Describe()[0]; s.Restarts != 0 || s.Profile != "pkcs11" || s.Sessions != 8+1+3 {
+	if s := pool.Describe()[0]; s.Restarts != 0 || s.Profile != "pkcs11" || s.Sessions != 8+1+4 {
 		t.Errorf("%d restarts, profile %q, %d sessions", s.Restarts, s.Profile, s.Sessions)
 	}
 }

@@ -90,7 +90,7 @@ func (e *executor) derive(d derivation, point []byte) (pkcs11.ObjectHandle, resu
 func (e *executor) discard(h pkcs11.ObjectHandle, d derivation) result {
 	call := &workerv1.Call{KeyId: d.id.String(), RequestId: d.requestID}
 	if err := e.token.destroy(e.session, h, call); err != nil {
-		if again := e.token.renewSession(&e.session); again != nil {
+		if again := e.renew(); again != nil {
 			return result{function: "C_OpenSession", wrong: again}
 		}
 	}

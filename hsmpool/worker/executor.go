@@ -5,10 +5,12 @@ package worker
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -18,6 +20,9 @@ type executor struct {
 	objects *objects
 	random  io.Reader
 	session pkcs11.SessionHandle
+	// serving counts the executors that serve; nil in the makers' and the manager's.
+	serving *atomic.Int32
+	ended   bool // and takes no more requests
 
 	out   []byte // what the token writes; wiped after use
 	plain []byte // random plaintext, and what a raw decryption leaves; wiped after use
@@ -51,6 +56,10 @@ func (e *executor) handle(m *workerv1.ToWorker) *workerv1.Reply {
 		return e.decrypt(r.Decrypt)
 	case *workerv1.ToWorker_Agree:
 		return e.agree(r.Agree, m.GetRequestId())
+	case *workerv1.ToWorker_Locate:
+		return e.locate(r.Locate)
+	case *workerv1.ToWorker_Forget:
+		return e.forget(r.Forget)
 	}
 	return failed(errors.New("unknown request"))
 }
@@ -63,12 +72,46 @@ func (e *executor) wipe() {
 
 func (e *executor) randomBytes(r *workerv1.RandomRequest) *workerv1.Reply {
 	e.plain = sized(e.plain, int(r.GetLength()))
-	if _, err := io.ReadFull(e.random, e.plain); err != nil {
+	if err := e.draw(e.plain); err != nil {
 		f := judge(e.token.profile.name, "C_GenerateRandom", err, "drawing random bytes")
-		f.restart = true // crypto11 keeps a dead session in its pool
+		f.restart = f.class != workerv1.FailureClass_FAILURE_CLASS_BUSY // crypto11 keeps a dead session in its pool
 		return failed(f)
 	}
 	return &workerv1.Reply{Function: "C_GenerateRandom", Plaintext: e.plain}
+}
+
+// draw has the token draw random bytes.
+func (e *executor) draw(out []byte) error {
+	if e.random != nil {
+		_, err := io.ReadFull(e.random, out)
+		return err
+	}
+	drawn, err := e.token.ctx.GenerateRandom(e.session, len(out))
+	copy(out, drawn)
+	clear(drawn)
+	return err
+}
+
+// locate tells whether the token has a key.
+func (e *executor) locate(r *workerv1.LocateRequest) *workerv1.Reply {
+	id, err := parseID(r.GetObjectId())
+	if err == nil {
+		_, err = e.lookup(id)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return &workerv1.Reply{Function: "C_FindObjects"}
+}
+
+// forget drops the handle of a key that was, or will be, destroyed elsewhere.
+func (e *executor) forget(r *workerv1.ForgetRequest) *workerv1.Reply {
+	id, err := parseID(r.GetObjectId())
+	if err != nil {
+		return failed(err)
+	}
+	e.objects.forget(id)
+	return &workerv1.Reply{}
 }
 
 func (e *executor) seal(r *workerv1.SealRequest) *workerv1.Reply {
@@ -81,11 +124,13 @@ func (e *executor) seal(r *workerv1.SealRequest) *workerv1.Reply {
 		e.plain = sized(e.plain, int(r.GetRandomLength()))
 		plain = e.plain
 	}
-	reply := &workerv1.Reply{}
+	reply := &workerv1.Reply{Iv: make([]byte, ivSize)}
 	err = e.withKey(task{id: id, doing: "sealing", do: func(obj *object) result {
-		iv := [ivSize]byte{}
+		var iv [ivSize]byte
 		res := e.sealOnce(obj, &iv, plain, random, r.GetAad())
-		reply.Iv = iv[:]
+		if defence.On(defence.IVReadBack) {
+			copy(reply.Iv, iv[:])
+		}
 		return res
 	}}, reply)
 	if err == nil && [ivSize]byte(reply.GetIv()) == [ivSize]byte{} {
@@ -156,24 +201,18 @@ type task struct {
 // given it a new session or a new handle, or the canary says that the fault may pass.
 // It notes the last C_ function in reply.
 func (e *executor) withKey(t task, reply *workerv1.Reply) error {
-	obj, err := e.objects.get(e.session, t.id)
-	if err != nil {
-		return e.lookupFault(err)
-	}
 	for again := true; ; again = false {
-		res := t.do(obj)
-		reply.Function, reply.Rv = res.function, uint32(res.rv)
-		if res.rv == ckr.OK {
-			return wrongResult(res)
+		f, fate := e.attempt(t, reply)
+		if f == nil {
+			return nil
 		}
-		f, fate := e.judge(obj, res, t)
 		if !again {
 			lastFault(f, fate)
 		}
 		if f.restart || fate == ckr.Keep || fate == ckr.Canary && !again {
 			return f
 		}
-		if obj, err = e.recover(t.id, obj, fate); err != nil {
+		if err := e.recover(t.id, fate); err != nil {
 			return err
 		}
 		if !again {
@@ -182,16 +221,38 @@ func (e *executor) withKey(t task, reply *workerv1.Reply) error {
 	}
 }
 
+// attempt does something under a key once. The fault is nil if that worked.
+func (e *executor) attempt(t task, reply *workerv1.Reply) (*fault, ckr.Fate) {
+	obj, err := e.enter(t.id)
+	if err != nil {
+		return asFault(err), ckr.Keep
+	}
+	defer obj.leave()
+	res := t.do(obj)
+	reply.Function, reply.Rv = res.function, uint32(res.rv)
+	if res.rv == ckr.OK {
+		return wrongResult(res), ckr.Keep
+	}
+	return e.judge(obj, res, t)
+}
+
+// enter returns the object of an id, whose use it begins.
+func (e *executor) enter(id objectID) (*object, error) {
+	for {
+		obj, err := e.lookup(id)
+		if err != nil || obj.enter() {
+			return obj, err
+		}
+	}
+}
+
 // wrongResult is the failure of an operation that the token says has succeeded; nil if
 // it has.
-func wrongResult(res result) error {
+func wrongResult(res result) *fault {
 	if res.wrong == nil {
 		return nil
 	}
-	var f *fault
-	if !errors.As(res.wrong, &f) {
-		f = internal(res.wrong)
-	}
+	f := asFault(res.wrong)
 	f.result = res
 	return f
 }
@@ -212,7 +273,7 @@ func (e *executor) judge(obj *object, res result, t task) (*fault, ckr.Fate) {
 	if fate != ckr.Canary {
 		return f, fate
 	}
-	if t.canary != nil && t.canary(obj) {
+	if t.canary != nil && defence.On(defence.Canary) && t.canary(obj) {
 		f.hint = ""
 		return f, fate
 	}
@@ -223,32 +284,35 @@ func (e *executor) judge(obj *object, res result, t task) (*fault, ckr.Fate) {
 // recover gives the executor a new session unless the canary worked on it, since no
 // operation may be left active on the old one, and the object a new handle if it lost
 // its own.
-func (e *executor) recover(id objectID, obj *object, fate ckr.Fate) (*object, error) {
+func (e *executor) recover(id objectID, fate ckr.Fate) error {
 	if fate == ckr.Canary {
-		return obj, nil
+		return nil
 	}
-	if err := e.token.renewSession(&e.session); err != nil {
-		return nil, err
-	}
-	if fate != ckr.Refind {
-		return obj, nil
-	}
-	found, err := e.objects.refind(e.session, id)
-	if err != nil {
-		return nil, e.lookupFault(err)
-	}
-	return found, nil
-}
-
-// lookupFault judges a failed lookup, and renews a session that it may have spoilt.
-func (e *executor) lookupFault(err error) error {
-	var op *opError
-	if !errors.As(err, &op) {
+	if err := e.renew(); err != nil {
 		return err
 	}
-	f, _ := faultOf(e.token.profile.name, op.result(), "looking for the key")
-	f.restart = f.restart || e.token.renewSession(&e.session) != nil
-	return f
+	if fate != ckr.Refind || !defence.On(defence.Refind) {
+		return nil
+	}
+	_, err := e.search(func() (*object, error) { return e.objects.refind(e.session, id) })
+	return err
+}
+
+// lookup returns the object of an id.
+func (e *executor) lookup(id objectID) (*object, error) {
+	if obj := e.objects.kept(id); obj != nil {
+		return obj, obj.usable(id)
+	}
+	return e.search(func() (*object, error) { return e.objects.get(e.session, id) })
+}
+
+// search looks for an object, and once more if the session has to be renewed.
+func (e *executor) search(look func() (*object, error)) (obj *object, err error) {
+	err = twice(e.token.profile.name, "looking for the key", e.renew, func() (err error) {
+		obj, err = look()
+		return err
+	})
+	return obj, err
 }
 
 // canaryOpens tells whether the session and the key still open what they must be able

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/miekg/pkcs11"
-
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -46,23 +44,25 @@ func judge(profile, function string, err error, doing string) *fault {
 	return f
 }
 
-// twice does something on a session, and once more if the table of fates has given it a
-// new one.
-func (t *token) twice(session *pkcs11.SessionHandle, doing string, do func() error) error {
+// twice does something on a session, and once more if the table of fates has had it renewed.
+func twice(profile, doing string, renew, do func() error) error {
 	for again := true; ; again = false {
 		err := do()
 		var op *opError
 		if !errors.As(err, &op) {
 			return err
 		}
-		f, fate := faultOf(t.profile.name, op.result(), doing)
+		f, fate := faultOf(profile, op.result(), doing)
 		if !again {
 			lastFault(f, fate)
 		}
-		if fate != ckr.Keep && !f.restart {
-			f.restart = t.renewSession(session) != nil
+		if f.restart || fate == ckr.Keep {
+			return f
 		}
-		if !again || f.restart || fate == ckr.Keep {
+		if err := renew(); err != nil {
+			return err
+		}
+		if !again {
 			return f
 		}
 	}
@@ -86,12 +86,18 @@ func unsupported(format string, args ...any) *fault {
 	return &fault{class: workerv1.FailureClass_FAILURE_CLASS_UNSUPPORTED, err: fmt.Errorf(format, args...)}
 }
 
-// failed returns the reply that says why a request failed.
-func failed(err error) *workerv1.Reply {
+// asFault returns the fault that an error is, or wraps; any other one is internal.
+func asFault(err error) *fault {
 	var f *fault
 	if !errors.As(err, &f) {
 		f = internal(err)
 	}
+	return f
+}
+
+// failed returns the reply that says why a request failed.
+func failed(err error) *workerv1.Reply {
+	f := asFault(err)
 	return &workerv1.Reply{
 		Function: f.function,
 		Rv:       uint32(f.rv),

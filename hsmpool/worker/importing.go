@@ -158,10 +158,11 @@ func (w wrapMethod) wrap(content []byte, public *rsa.PublicKey) ([]byte, error) 
 // keepUnwrapped unwraps material, which was found to be right, into the token, and returns
 // the C_ function that made the key. A failure is not the caller's.
 func (m *manager) keepUnwrapped(u *unwrapping, rehearsed material) (function string, err error) {
-	obj, err := m.objects.get(m.session, u.by)
+	obj, err := m.enter(u.by)
 	if err != nil {
-		return "", m.judge(err, "looking for the key that unwraps")
+		return "", err
 	}
+	defer obj.leave()
 	b := &bag{executor: m.executor, requestID: u.requestID}
 	k, err := b.unwrap(u, obj, true)
 	if err == nil {

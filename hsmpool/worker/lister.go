@@ -54,7 +54,8 @@ func (l *lister) handle() []*workerv1.Reply {
 
 // list lists the token's keys.
 func (l *lister) list() (found []*workerv1.TokenObject, err error) {
-	err = l.token.twice(&l.session, "listing the token's keys", func() (err error) {
+	renew := func() error { return l.token.renewSession(&l.session) }
+	err = twice(l.token.profile.name, "listing the token's keys", renew, func() (err error) {
 		found, err = l.listOnce()
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	"github.com/strongroom-kms/strongroom/hsmpool/kind"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -133,6 +134,9 @@ func (m *manager) keep() error {
 // The sync takes note of a file that is left all the same, so that it is not held
 // against the next key; SoftHSM leaves files shorter than 8 bytes, which have no key.
 func (m *manager) undo(id objectID, requestID string, cause error) error {
+	if !defence.On(defence.OrphanHunt) {
+		return cause
+	}
 	if err := m.destroyAll(id, requestID); err != nil && !isMissing(err) {
 		return incomplete(errors.Join(cause, err))
 	}
@@ -178,10 +182,10 @@ func (m *manager) destroyKey(id objectID, requestID string) error {
 	m.objects.beginDestroy(id)
 	err := m.destroyAll(id, requestID)
 	if err == nil || isMissing(err) && obj == nil {
-		m.objects.endDestroy(id, nil)
+		m.objects.endDestroy(id, false)
 		return err
 	}
-	m.objects.endDestroy(id, obj)
+	m.objects.endDestroy(id, obj != nil)
 	if isMissing(err) {
 		return lost(errors.New("the library no longer finds a key that was there"))
 	}
@@ -219,7 +223,7 @@ func (m *manager) label(h pkcs11.ObjectHandle, id objectID) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !bytes.Equal(values[0], id[:]) {
+	if !bytes.Equal(values[0], id[:]) && defence.On(defence.Verification) {
 		return "", errOther()
 	}
 	return text(string(values[1])), nil
@@ -234,7 +238,7 @@ func (m *manager) judge(err error, doing string) error {
 	}
 	f, fate := faultOf(m.token.profile.name, op.result(), doing)
 	if fate != ckr.Keep {
-		f.restart = f.restart || m.token.renewSession(&m.session) != nil
+		f.restart = f.restart || m.renew() != nil
 	}
 	return f
 }

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -32,25 +32,6 @@ func parseID(b []byte) (objectID, error) {
 // findBatch is the number of handles asked for in one C_FindObjects.
 const findBatch = 512
 
-// object is what the worker keeps of a key.
-type object struct {
-	handle pkcs11.ObjectHandle
-	// several: more than one object has the id, so none is used.
-	several bool
-
-	facts atomic.Pointer[facts] // nil until they are asked for
-
-	mu sync.Mutex // guards canary
-	// canary is a ciphertext that the key is known to open, made when first needed.
-	canary *canary
-}
-
-// canary is a ciphertext made in this worker, with its IV.
-type canary struct {
-	iv     [ivSize]byte
-	sealed []byte
-}
-
 // objects knows the handle of every secret and private key in the token. Handles are good for the
 // life of the worker, and only for that.
 type objects struct {
@@ -58,10 +39,14 @@ type objects struct {
 	storing *storing
 	log     hclog.Logger
 
+	// changes is held by searches for single objects and, for writing, when one is forgotten.
+	changes sync.RWMutex
+
 	mu   sync.RWMutex
 	byID map[objectID]*object
-	// destroys counts beginnings and ends of destructions, so it is odd during one.
-	// Nothing that was found before or during one is kept.
+	// destroying is the object that is just being destroyed; nil if none is.
+	destroying *objectID
+	// destroys counts beginnings and ends of destructions.
 	destroys uint64
 }
 
@@ -119,12 +104,21 @@ func (e *opError) Unwrap() error { return e.err }
 
 // get returns the object of an id. One that is not known is looked for once.
 func (o *objects) get(session pkcs11.SessionHandle, id objectID) (*object, error) {
-	if obj := o.known(id); obj != nil {
+	if obj := o.kept(id); obj != nil {
 		return obj, obj.usable(id)
 	}
 	return o.refind(session, id)
 }
 
+// kept returns the object of an id whose handle is known; nil if it is not.
+func (o *objects) kept(id objectID) *object {
+	if obj := o.known(id); obj != nil && obj.handle != noHandle {
+		return obj
+	}
+	return nil
+}
+
+// known returns what is kept of an id, whose handle may be unknown; nil if nothing is.
 func (o *objects) known(id objectID) *object {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -133,7 +127,8 @@ func (o *objects) known(id objectID) *object {
 
 // refind looks for the object of an id in the token.
 func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, error) {
-	before := o.destructions()
+	o.changes.RLock()
+	defer o.changes.RUnlock()
 	handles, err := o.findKeys(session, pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]))
 	if err != nil {
 		return nil, err
@@ -144,8 +139,10 @@ func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, er
 	if err := o.verify(session, handles[0], id); err != nil {
 		return nil, err
 	}
-	obj := &object{handle: handles[0], several: len(handles) > 1}
-	o.adopt(id, obj, before)
+	obj := o.adopt(id, &object{handle: handles[0], several: len(handles) > 1})
+	if obj == nil {
+		return nil, o.missing(id)
+	}
 	return obj, obj.usable(id)
 }
 
@@ -156,7 +153,7 @@ func (o *objects) verify(session pkcs11.SessionHandle, h pkcs11.ObjectHandle, id
 	if err != nil {
 		return &opError{function: "C_GetAttributeValue", err: err}
 	}
-	if !bytes.Equal(attrs[0].Value, id[:]) {
+	if !bytes.Equal(attrs[0].Value, id[:]) && defence.On(defence.Verification) {
 		return errOther()
 	}
 	return nil
@@ -187,7 +184,7 @@ func lost(err error) error {
 
 // usable refuses an id that names more than one object.
 func (o *object) usable(id objectID) error {
-	if o.several {
+	if o.several && defence.On(defence.UniqueIDs) {
 		return &fault{class: workerv1.FailureClass_FAILURE_CLASS_OPERATOR, err: fmt.Errorf("several objects have the id %s", id),
 			hint: "destroy the ones that do not belong there"}
 	}
@@ -204,35 +201,6 @@ func (o *objects) destructions() uint64 {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	return o.destroys
-}
-
-// adopt keeps an object that was found after so many destructions, unless it may have
-// been destroyed since.
-func (o *objects) adopt(id objectID, obj *object, destroys uint64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if destroys == o.destroys && destroys%2 == 0 {
-		o.byID[id] = obj
-	}
-}
-
-// beginDestroy forgets an object before it is destroyed, so that whoever finds its
-// handle dead knows why.
-func (o *objects) beginDestroy(id objectID) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.destroys++
-	delete(o.byID, id)
-}
-
-// endDestroy puts back an object that could not be destroyed; nil if it was.
-func (o *objects) endDestroy(id objectID, left *object) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.destroys++
-	if left != nil {
-		o.byID[id] = left
-	}
 }
 
 // count returns how many keys are known.

@@ -44,7 +44,7 @@ func (k *maker) generatePair(t kind.KeyType, requestID string) *workerv1.Reply {
 		return failed(internal(err))
 	}
 	reply := &workerv1.Reply{Function: "C_WrapKey"}
-	err = k.token.twice(&k.session, "making a key pair to be handed out", func() (err error) {
+	err = twice(k.token.profile.name, "making a key pair to be handed out", k.renew, func() (err error) {
 		k.lane.begin()
 		b := &bag{executor: k.executor, requestID: requestID}
 		reply.PublicKey, reply.Plaintext, err = k.pairOnce(s, b)
@@ -138,7 +138,10 @@ func (r result) err() error {
 	if r.rv != ckr.OK {
 		return &opError{r.function, r.mechanism, pkcs11.Error(r.rv)}
 	}
-	return wrongResult(r)
+	if f := wrongResult(r); f != nil {
+		return f
+	}
+	return nil
 }
 
 // extractable is the template of a private key that is to be taken out of the token.
@@ -192,7 +195,7 @@ func (b *bag) empty(cause error) error {
 		if err == nil {
 			continue
 		}
-		if renewed := b.token.renewSession(&b.session); renewed != nil {
+		if renewed := b.renew(); renewed != nil {
 			return renewed
 		}
 		if cause == nil {

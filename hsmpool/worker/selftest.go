@@ -145,7 +145,7 @@ func (p *probe) verdict(c trial, err error, again bool) (missing string, kept bo
 		return "", false, f
 	}
 	p.bag.handles, p.key = nil, made{} // gone with the session
-	err = p.token.renewSession(&p.session)
+	err = p.renew()
 	if err == nil && !again && f.class == workerv1.FailureClass_FAILURE_CLASS_BUSY {
 		err = f
 	}

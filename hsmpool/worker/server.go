@@ -4,15 +4,15 @@ package worker
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/miekg/pkcs11"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	"github.com/strongroom-kms/strongroom/hsmpool/wire"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
@@ -120,27 +120,29 @@ func (s *server) run(executors []*executor, requests <-chan *workerv1.ToWorker) 
 	go s.dispatch(requests)
 }
 
-// fixedSessions are crypto11's, the manager's and the lister's.
-const fixedSessions = 3
-
-// executorsPerMaker keeps pairs that are made and handed out from taking many sessions:
-// they are asked for far less often than keys are used.
-const executorsPerMaker = 8
-
-// sessions is how many the worker has.
-func (s *server) sessions(executors []*executor) uint32 {
-	return uint32(len(executors) + len(s.makers) + fixedSessions)
-}
-
 // start reads the PIN, brings the library up and selects the token. If a step after
 // C_Initialize fails, the library is finalised.
 func (s *server) start(calls *announcer, r *workerv1.StartRequest) error {
-	var err error
-	if s.pin, err = readPIN(r.GetPin()); err != nil {
-		return unavailable(err, "check the PIN's source")
+	read := func() (err error) {
+		if s.pin, err = readPIN(r.GetPin()); err != nil {
+			return unavailable(err, "check the PIN's source")
+		}
+		return nil
 	}
-	s.token, err = openToken(calls, s.log, r)
-	return err
+	open := func() (err error) {
+		s.token, err = openToken(calls, s.log, r)
+		return err
+	}
+	steps := []func() error{read, open}
+	if !defence.On(defence.PINFirst) {
+		slices.Reverse(steps)
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // forgetPIN wipes the PIN, which is needed for one login.
@@ -181,34 +183,11 @@ func (s *server) prepare(session pkcs11.SessionHandle, sessions int) ([]*executo
 	if s.lister, err = newLister(s.token, s.objects); err != nil {
 		return nil, err
 	}
-	random, err := s.token.module.NewRandomReader()
+	random, err := s.token.random()
 	if err != nil {
-		return nil, fmt.Errorf("opening the token's random source: %w", err)
+		return nil, err
 	}
 	return s.openExecutors(sessions, random)
-}
-
-// openExecutors opens the sessions of executors and makers.
-func (s *server) openExecutors(sessions int, random io.Reader) ([]*executor, error) {
-	var executors []*executor
-	for range sessions {
-		e, err := newExecutor(s.token, s.objects, random)
-		if err != nil {
-			return nil, err
-		}
-		executors = append(executors, e)
-	}
-	for range max(1, sessions/executorsPerMaker) {
-		e, err := newExecutor(s.token, s.objects, random)
-		if err != nil {
-			return nil, err
-		}
-		s.makers = append(s.makers, &maker{executor: e, lane: newLane()})
-	}
-	if sessions == 1 {
-		s.batch = flushEvery
-	}
-	return executors, nil
 }
 
 // syncer returns what makes the library's files durable, if it does not do so itself.
@@ -238,7 +217,8 @@ func (s *server) dispatch(requests <-chan *workerv1.ToWorker) {
 		}
 		switch m.GetRequest().(type) {
 		case *workerv1.ToWorker_Seal, *workerv1.ToWorker_Open, *workerv1.ToWorker_Random,
-			*workerv1.ToWorker_Sign, *workerv1.ToWorker_Decrypt, *workerv1.ToWorker_Agree:
+			*workerv1.ToWorker_Sign, *workerv1.ToWorker_Decrypt, *workerv1.ToWorker_Agree,
+			*workerv1.ToWorker_Locate, *workerv1.ToWorker_Forget:
 			s.data <- m
 		case *workerv1.ToWorker_GeneratePair, *workerv1.ToWorker_SelfTest:
 			s.making <- m
@@ -267,11 +247,14 @@ func (s *server) execute(e *executor, l *lane) {
 		reply.Id = m.GetId()
 		s.append(reply)
 		e.wipe()
-		if gathered++; gathered < s.batch && len(s.data) > 0 {
+		if gathered++; gathered < s.batch && len(s.data) > 0 && !e.ended {
 			continue
 		}
 		gathered = 0
 		s.flush()
+		if e.ended {
+			return
+		}
 	}
 }
 

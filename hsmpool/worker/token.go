@@ -5,6 +5,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -68,13 +70,12 @@ func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*t
 	return t, nil
 }
 
-// initialize has crypto11 open the module. crypto11 needs room for its own session
-// and one for each executor that wants random bytes.
+// initialize has crypto11 open the module.
 func (t *token) initialize(r *workerv1.StartRequest) error {
 	config := &crypto11.Config{
 		Path:              r.GetLibrary(),
 		TokenSerial:       r.GetToken().GetSerial(),
-		MaxSessions:       int(r.GetSessions()) + 2,
+		MaxSessions:       randomSessions,
 		LoginNotSupported: true, // miekg/pkcs11 logs in, once the token's flags are checked
 	}
 	if config.TokenSerial == "" {
@@ -88,10 +89,46 @@ func (t *token) initialize(r *workerv1.StartRequest) error {
 	if err != nil {
 		return judge(t.profile.name, "C_Initialize", err, "initialising the library")
 	}
-	if opened != nil {
-		return t.afterRefusal(opened)
+	if opened == nil {
+		return nil
+	}
+	refused := t.afterRefusal(opened)
+	if ofSlot(opened) {
+		return t.initializeAlone()
+	}
+	return refused
+}
+
+// ofSlot tells whether crypto11 has given up because of a slot whose token it could not look
+// at: the one failure that it passes on without a word of its own.
+func ofSlot(refused error) bool {
+	var code pkcs11.Error
+	return errors.As(refused, &code) && refused.Error() == code.Error()
+}
+
+// initializeAlone initialises the library again, without crypto11: some libraries list
+// slots that have no token or another's. Executors draw random bytes themselves then.
+func (t *token) initializeAlone() error {
+	if err := t.calls.call(&workerv1.Call{Function: "C_Initialize"}, func() error { return t.ctx.Initialize() }); err != nil {
+		return judge(t.profile.name, "C_Initialize", err, "initialising the library")
 	}
 	return nil
+}
+
+// random returns crypto11's source of random bytes, with its session open; nil without
+// crypto11.
+func (t *token) random() (io.Reader, error) {
+	if t.module == nil {
+		return nil, nil
+	}
+	random, err := t.module.NewRandomReader()
+	if err != nil {
+		return nil, fmt.Errorf("opening the token's random source: %w", err)
+	}
+	if _, err := random.Read(make([]byte, 1)); err != nil {
+		return nil, judge(t.profile.name, "C_GenerateRandom", err, "opening the token's random source")
+	}
+	return random, nil
 }
 
 // initializeError returns what C_Initialize returned within a failed Configure; nil if
@@ -133,7 +170,7 @@ func (t *token) selectSlot(selector *workerv1.TokenSelector) error {
 			t.slot, t.info = slot, info
 		}
 	}
-	if matches != 1 {
+	if matches == 0 || matches > 1 && defence.On(defence.OneToken) {
 		err := fmt.Errorf("%d tokens have label %q and serial number %q: want exactly one",
 			matches, selector.GetLabel(), selector.GetSerial())
 		if matches == 0 {
@@ -200,7 +237,11 @@ func version(v pkcs11.Version) string { return fmt.Sprintf("%d.%d", v.Major, v.M
 // openSession opens a session; every session is a read-write one, because some HSMs
 // know no other.
 func (t *token) openSession() (pkcs11.SessionHandle, error) {
-	session, err := t.ctx.OpenSession(t.slot, pkcs11.CKF_SERIAL_SESSION|pkcs11.CKF_RW_SESSION)
+	flags := uint(pkcs11.CKF_SERIAL_SESSION)
+	if defence.On(defence.ReadWrite) {
+		flags |= pkcs11.CKF_RW_SESSION
+	}
+	session, err := t.ctx.OpenSession(t.slot, flags)
 	if err != nil {
 		f := judge(t.profile.name, "C_OpenSession", err, "opening a session")
 		f.restart = true
@@ -212,6 +253,9 @@ func (t *token) openSession() (pkcs11.SessionHandle, error) {
 // renewSession replaces a session after an error. The old one is closed in any case;
 // its handle stays when no new one could be opened, and then the worker is replaced.
 func (t *token) renewSession(session *pkcs11.SessionHandle) error {
+	if !defence.On(defence.FreshSession) {
+		return nil
+	}
 	if err := t.ctx.CloseSession(*session); err != nil {
 		t.log.Debug("closing a session after an error", "error", err)
 	}

@@ -45,7 +45,7 @@ func TestExecutorRecovers(t *testing.T) {
 		}},
 		{"the handle is not known", func() error {
 			token.objects.beginDestroy(id)
-			token.objects.endDestroy(id, nil)
+			token.objects.endDestroy(id, false)
 			return nil
 		}},
 	} {
@@ -74,7 +74,7 @@ func TestLostKeyReplacesTheWorker(t *testing.T) {
 		"sealing":    func() *workerv1.Reply { return e.handle(sealRequest(id)) },
 		"destroying": func() *workerv1.Reply { return token.manager.handle(destroy) },
 	} {
-		token.objects.put(id, obj)
+		token.objects.put(id, &object{handle: obj.handle})
 		f := handle().GetFailure()
 		if f.GetClass() != workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE || !f.GetRestart() {
 			t.Errorf("%s: got %v, want a restart", what, f)
@@ -84,7 +84,7 @@ func TestLostKeyReplacesTheWorker(t *testing.T) {
 		if f.GetClass() != workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING || f.GetRestart() {
 			t.Errorf("%s: got %v, want a missing object", what, f)
 		}
-		token.objects.endDestroy(id, nil)
+		token.objects.endDestroy(id, false)
 	}
 }
 

@@ -1,0 +1,112 @@
+//go:build cgo
+
+package worker
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/miekg/pkcs11"
+)
+
+// noHandle is CK_INVALID_HANDLE.
+const noHandle pkcs11.ObjectHandle = 0
+
+// object is what the worker keeps of a key.
+//
+// A library may give the handle of an object that was destroyed to the next one. So a
+// handle is with the library only between enter and leave, and nothing that may free it
+// is begun before all of these have ended: whoever entered uses the key that he looked up.
+type object struct {
+	handle pkcs11.ObjectHandle
+	// several: more than one object has the id, so none is used.
+	several bool
+
+	facts atomic.Pointer[facts] // nil until they are asked for
+
+	mu sync.Mutex // guards canary
+	// canary is a ciphertext that the key is known to open, made when first needed.
+	canary *canary
+
+	using sync.RWMutex
+	gone  bool // guarded by using
+}
+
+// canary is a ciphertext made in this worker, with its IV.
+type canary struct {
+	iv     [ivSize]byte
+	sealed []byte
+}
+
+// enter begins a use of the handle, unless it must not be used any more.
+func (o *object) enter() bool {
+	o.using.RLock()
+	if o.gone {
+		o.using.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (o *object) leave() { o.using.RUnlock() }
+
+// retire waits until nobody uses the handle, and keeps everybody from it.
+func (o *object) retire() {
+	o.using.Lock()
+	defer o.using.Unlock()
+	o.gone = true
+}
+
+// adopt keeps an object that was found, and returns the one to be used for the id; nil if
+// it is just being destroyed. The caller holds changes.
+func (o *objects) adopt(id objectID, found *object) *object {
+	o.mu.Lock()
+	old := o.byID[id]
+	switch {
+	case o.destroying != nil && *o.destroying == id:
+		found = nil
+	case old != nil && old.handle == found.handle && old.several == found.several:
+		found = old
+	default:
+		o.byID[id] = found
+	}
+	o.mu.Unlock()
+	if old != nil && found != old {
+		old.retire()
+	}
+	return found
+}
+
+// beginDestroy forgets an object before it is destroyed, so that whoever finds its
+// handle dead knows why, and waits until nobody uses it.
+func (o *objects) beginDestroy(id objectID) { o.drop(id, func() { o.destroying = &id }) }
+
+// endDestroy ends what beginDestroy has begun. If the object may be left it stays known,
+// but its handle does not: it may be another object's now.
+func (o *objects) endDestroy(id objectID, left bool) {
+	o.drop(id, func() {
+		o.destroying = nil
+		if left {
+			o.byID[id] = &object{handle: noHandle}
+		}
+	})
+}
+
+// forget drops the handle of an object that somebody else destroys.
+func (o *objects) forget(id objectID) { o.drop(id, func() {}) }
+
+// drop takes an object out of the table, notes more, and then waits until nobody uses the
+// object. Searches that are under way come first, so that none of them puts it back.
+func (o *objects) drop(id objectID, note func()) {
+	o.changes.Lock()
+	o.mu.Lock()
+	dropped := o.byID[id]
+	delete(o.byID, id)
+	o.destroys++
+	note()
+	o.mu.Unlock()
+	o.changes.Unlock()
+	if dropped != nil {
+		dropped.retire()
+	}
+}
