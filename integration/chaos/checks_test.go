@@ -157,6 +157,13 @@ func TestCheckLog(t *testing.T) {
 	}
 }
 
+// A PIN that a token refuses is one too many.
+func TestCheckPINs(t *testing.T) {
+	for rv, want := range map[ckr.RV]string{ckr.OK: "", ckr.DeviceError: "", ckr.PINIncorrect: "PINs: hsm", ckr.PINLocked: "PINs: hsm"} {
+		expectFound(t, checkPINs("hsm", []faultp11.Call{{Function: "C_Login", RV: rv}}), want)
+	}
+}
+
 func TestCheckResources(t *testing.T) {
 	usual := resources{server: usage{100 << 20, 10, 20}, workers: usage{50 << 20, 20, 30}, processes: 3, files: []string{"LOCK"}}
 	for name, test := range map[string]struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	"github.com/strongroom-kms/strongroom/integration/faultp11"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
@@ -126,6 +127,17 @@ func unsaidCalls(hsm string, unmatched map[command][]faultp11.Call, silent map[s
 	return found
 }
 
+// checkPINs expects that nobody has given a wrong PIN: all PINs are right here.
+func checkPINs(hsm string, calls []faultp11.Call) []violation {
+	var found []violation
+	for _, c := range calls {
+		if c.Function == "C_Login" && (c.RV == ckr.PINIncorrect || c.RV == ckr.PINLocked) {
+			found = append(found, violation{"PINs", nil, fmt.Sprintf("%s: %+v", hsm, c)})
+		}
+	}
+	return found
+}
+
 // checkLogs checks the logs of all HSMs.
 func (w *world) checkLogs(ctx context.Context) (map[string][]*entry, error) {
 	of, err := w.entries(ctx)
@@ -139,6 +151,7 @@ func (w *world) checkLogs(ctx context.Context) (map[string][]*entry, error) {
 			return nil, err
 		}
 		w.report.entries += len(of[h.id])
+		w.objectAll(checkPINs(h.id, calls))
 		w.objectAll(checkLog(h.id, calls, of[h.id], w.kills))
 	}
 	return of, nil

@@ -58,7 +58,7 @@ func run(ctx context.Context, o options) (*report, []violation, error) {
 // close ends what is left of the world.
 func (w *world) close() {
 	for _, h := range w.hsms {
-		if err := h.faults.Clear(); err != nil {
+		if err := h.calm(); err != nil {
 			w.Log("ending the faults of %s: %v", h.id, err)
 		}
 	}
@@ -170,7 +170,7 @@ func (w *world) disturb(ctx context.Context, faults []*fault) error {
 	err := w.turns(ctx, from, faults)
 	w.gate.Lock()
 	for _, h := range w.hsms {
-		err = errors.Join(err, h.faults.Clear())
+		err = errors.Join(err, h.calm())
 	}
 	return err
 }

@@ -124,7 +124,7 @@ func sabotages() []sabotage {
 			return func() { w.history.secrets = w.history.secrets[:len(w.history.secrets)-1] }
 		}, secrecy, "secrets: data key"},
 		{"an HSM that stays away", func(t *testing.T, w *world) func() {
-			if err := w.hsms[0].faults.Set(faultp11.Absent()); err != nil {
+			if err := w.hsms[0].faults.Add(faultp11.Absent()); err != nil {
 				t.Fatal(err)
 			}
 			return func() { w.recover(t) }
@@ -196,7 +196,7 @@ func (w *world) expect(t *testing.T, s sabotage, finds string) {
 // recover ends all faults and waits until all is well.
 func (w *world) recover(t *testing.T) {
 	t.Helper()
-	if err := w.hsms[0].faults.Clear(); err != nil {
+	if err := w.hsms[0].calm(); err != nil {
 		t.Fatal(err)
 	}
 	w.Recovery = recovery
@@ -292,7 +292,7 @@ func TestLostCiphertextsAreFound(t *testing.T) {
 		Binary: binary, Library: faultp11.Build(t), Dir: t.TempDir(), Seed: fixedSeed, Members: 1, Clients: 4,
 		Rounds: 1, FaultSteps: 100, CalmSteps: 100, Recovery: recovery, Log: t.Logf,
 		Faults: func(*rand.Rand, options) []*fault {
-			return []*fault{{kind: "lost IV", name: "lost IV", lasts: 100, calls: faultp11.LostIV()}}
+			return []*fault{{kind: "lost IV", name: "lost IV", lasts: 100, calls: []faultp11.Fault{faultp11.LostIV()}}}
 		},
 	}
 	_, found, err := run(t.Context(), o)

@@ -23,7 +23,12 @@ type hsm struct {
 	faults *faultp11.Library
 	// cluster says that it is the custom key store's, and not one of the members.
 	cluster bool
+	// habits are faults that it always has.
+	habits []faultp11.Fault
 }
+
+// calm ends all faults but the habits.
+func (h *hsm) calm() error { return h.faults.Set(h.habits...) }
 
 // clusterID is the id of the custom key store's cluster.
 const clusterID = "cluster-strongchaos"
@@ -69,6 +74,7 @@ func newWorld(ctx context.Context, o options) (*world, error) {
 }
 
 func (w *world) openLibraries() error {
+	rng := rand.New(rand.NewPCG(w.Seed, 1<<34))
 	for i := range w.Members + 1 {
 		name := fmt.Sprintf("hsm-chaosmember%c", 'a'+i)
 		cluster := i == w.Members
@@ -82,7 +88,12 @@ func (w *world) openLibraries() error {
 		if err != nil {
 			return err
 		}
-		w.hsms = append(w.hsms, &hsm{id: name, dir: dir, faults: faults, cluster: cluster})
+		h := &hsm{id: name, dir: dir, faults: faults, cluster: cluster, habits: habits(rng)}
+		if err := h.calm(); err != nil {
+			return err
+		}
+		w.Log("HSM %d: %v", i, h.habits)
+		w.hsms = append(w.hsms, h)
 	}
 	return nil
 }
