@@ -17,14 +17,18 @@ type Cluster interface {
 	MinActive() int
 	// RequestsPerSecond is the quota of the key store; 0: none.
 	RequestsPerSecond() int
-	// Connect logs in, once, as the user of key stores with its password, which it
-	// does not keep after it returns. It fails with a *hsmpool.Error.
+	// Connect logs in, once at each HSM, as the user of key stores with its password,
+	// which it does not keep after it returns, and returns when one HSM takes requests. It
+	// fails with a *hsmpool.Error.
 	Connect(ctx context.Context, password []byte) (ClusterHSM, error)
 }
 
 // ClusterHSM is the HSMs of a cluster that is connected.
 type ClusterHSM interface {
 	HSM
+	// Await returns nil once n of them take requests at the same time, or why that is not
+	// to be expected.
+	Await(ctx context.Context, n int) error
 	// Close refuses new calls, waits for those in flight, and logs out. When ctx
 	// ends first it does not wait any longer.
 	Close(ctx context.Context) error
