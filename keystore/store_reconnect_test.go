@@ -38,6 +38,8 @@ func (b *borrowedHSM) Seal(ctx context.Context, id hsmpool.ObjectID, plaintext, 
 	return b.HSM.Seal(ctx, id, plaintext, aad)
 }
 
+func (*borrowedHSM) Await(context.Context, int) error { return nil }
+
 func (b *borrowedHSM) Close(ctx context.Context) error {
 	if b.close != nil {
 		b.close(ctx)
@@ -88,6 +90,28 @@ func TestAWrongPasswordIsTriedOnceHoweverOftenTheServiceStarts(t *testing.T) {
 	if clusters[0].logins != 1 {
 		t.Errorf("%d logins were tried", clusters[0].logins)
 	}
+}
+
+// A store is connected when as many HSMs as its cluster has to have are active. One that
+// was is connected again by one of them, since its keys are in use.
+func TestAStoreNeedsEnoughHSMsToBeConnected(t *testing.T) {
+	s, clusters := startWithClusters(t, clusterID)
+	clusters[0].hsms = 2 // of which one is there
+	id := s.createStore(clusters[0])
+	clusters[0].minActive = 2
+	s.connectStore(id)
+	if e := s.awaitState(id, failed); e.GetConnectionErrorCode() != kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_CLOUDHSM_HSMS {
+		t.Errorf("the error code is %v", e.GetConnectionErrorCode())
+	}
+	s.disconnectStore(id)
+	s.awaitState(id, disconnected)
+	clusters[0].minActive = 1
+	s.connectStore(id)
+	s.awaitState(id, connected)
+	clusters[0].minActive = 2
+	s.stop()
+	s.start()
+	s.awaitState(id, connected)
 }
 
 func TestTheFailureOfAnEarlierAttemptDoesNotFailTheConnectionAfterIt(t *testing.T) {

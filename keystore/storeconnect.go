@@ -140,10 +140,10 @@ func (k *Keystore) connect(s *customStore, dial func(context.Context, *customSto
 }
 
 // dialPatiently tries to connect until that succeeds, or fails in a way that an
-// operator has to mend.
+// operator has to mend. One HSM is enough: the keys are in use.
 func (k *Keystore) dialPatiently(ctx context.Context, s *customStore) (*connection, error) {
 	for {
-		c, err := k.dialOnce(ctx, s)
+		c, err := k.dial(ctx, s)
 		if err == nil || !passing(err) {
 			return c, err
 		}
@@ -159,8 +159,29 @@ func (k *Keystore) dialPatiently(ctx context.Context, s *customStore) (*connecti
 // errNoCluster says that the configuration has no cluster of a store's.
 var errNoCluster = errors.New("the configuration has no such cluster")
 
-// dialOnce connects a store with its cluster: one login.
+// errTooFewHSMs says that fewer HSMs of a cluster came up than a key store needs.
+var errTooFewHSMs = errors.New("too few HSMs of the cluster are active")
+
+// dialOnce connects a store with its cluster, of which enough HSMs have to come up.
 func (k *Keystore) dialOnce(ctx context.Context, s *customStore) (*connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	c, err := k.dial(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	n := c.cluster.MinActive()
+	if err := c.Await(ctx, n); err != nil {
+		ended, cancel := context.WithCancel(ctx)
+		cancel() // nobody uses it
+		_ = c.Close(ended)
+		return nil, fmt.Errorf("%w, and %d are needed (min_active_hsms): %w", errTooFewHSMs, n, err)
+	}
+	return c, nil
+}
+
+// dial connects a store with its cluster: one login at each HSM.
+func (k *Keystore) dial(ctx context.Context, s *customStore) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	c := k.cluster(s.record.GetClusterId())
@@ -237,11 +258,14 @@ func passing(err error) bool {
 
 // connectionErrorCode names a failure to connect as AWS does.
 func connectionErrorCode(err error) kmsv1.ConnectionErrorCodeType {
-	if errors.Is(err, errNoCluster) || errors.Is(err, hsmpool.ErrNoToken) {
-		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND
-	}
 	var e *hsmpool.Error
-	if !errors.As(err, &e) || errors.Is(err, errHSMAway) {
+	isHSMs := errors.As(err, &e)
+	switch {
+	case errors.Is(err, errTooFewHSMs) && (!isHSMs || e.Class != hsmpool.Operator):
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INSUFFICIENT_CLOUDHSM_HSMS
+	case errors.Is(err, errNoCluster), errors.Is(err, hsmpool.ErrNoToken):
+		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_CLUSTER_NOT_FOUND
+	case !isHSMs, errors.Is(err, errHSMAway):
 		return kmsv1.ConnectionErrorCodeType_CONNECTION_ERROR_CODE_TYPE_INTERNAL_ERROR
 	}
 	switch ckr.RV(e.RV) {

@@ -38,6 +38,9 @@ type Options struct {
 	// BeforeHSM is called when the trail is open and no HSM is in use yet. An
 	// error ends Run.
 	BeforeHSM func(ctx context.Context, trail *audit.Trail) error
+	// RequireHSM ends Run with an error if the HSM of the default key store is not there
+	// at the start. Else the server serves what does not need it until it comes.
+	RequireHSM bool
 	// Serving is called, beside the server, when requests are answered at the
 	// addresses. An error ends the server, and Run. ctx ends when the server does.
 	Serving func(ctx context.Context, at Addresses) error

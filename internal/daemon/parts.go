@@ -122,22 +122,6 @@ func (d *daemon) beforeHSM(ctx context.Context) error {
 	return d.options.BeforeHSM(ctx, d.trail)
 }
 
-func (d *daemon) openHSM(ctx context.Context) error {
-	c := d.config.HSM
-	settings := poolConfig(c.Device, max(1, d.config.Limits.MaxInFlight/defaultShare))
-	settings.PIN = hsmpool.PINSource{File: c.PIN.File, Env: c.PIN.Env, Command: c.PIN.Command}
-	settings.ClusterID = c.ClusterID
-	settings.Logger = d.logger.Named("hsmpool")
-	settings.Auditor, settings.Guard = d.trail, d.guard
-	pool, err := hsmpool.Open(ctx, settings)
-	if err != nil {
-		return fmt.Errorf("opening the HSM: %w", err)
-	}
-	d.hsm = pool
-	d.parts.add("HSM", pool.Close)
-	return nil
-}
-
 func (d *daemon) openMetadata(context.Context) error {
 	store, err := metadata.OpenBolt(MetadataFile(d.config.DataDir), metadata.BoltOptions{})
 	if err != nil {

@@ -64,6 +64,7 @@ func Run(ctx context.Context, o Options) error {
 	return daemon.Run(ctx, c, o.Logger, daemon.Options{
 		AcceptNewJournal: o.AcceptNewJournal,
 		AccessKeys:       s.accessKeys(o.AccessKey),
+		RequireHSM:       true, // its token is of its own making
 		BeforeHSM: func(ctx context.Context, trail *audit.Trail) error {
 			if o.TrailOpen != nil {
 				o.TrailOpen(trail)

@@ -1,0 +1,62 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
+)
+
+// startPatience is how long a start waits for the HSMs of the default key store, so that
+// an ordinary one serves all from its first request on, and none keeps a supervisor
+// waiting for long.
+const startPatience = 20 * time.Second
+
+// openHSM starts the workers of the default key store's HSMs. One that does not come up is
+// tried again for as long as the server runs, and meanwhile what needs none is served:
+// most faults pass, or can be mended while the server runs, and the trails can be read.
+func (d *daemon) openHSM(ctx context.Context) error {
+	c := d.config.HSM
+	settings := poolConfig(c.Device, max(1, d.config.Limits.MaxInFlight/defaultShare))
+	settings.PIN = hsmpool.PINSource{File: c.PIN.File, Env: c.PIN.Env, Command: c.PIN.Command}
+	settings.ClusterID = c.ClusterID
+	settings.Logger = d.logger.Named("hsmpool")
+	settings.Auditor, settings.Guard = d.trail, d.guard
+	pool, err := hsmpool.Start(settings)
+	if err != nil {
+		return fmt.Errorf("opening the HSM: %w", err)
+	}
+	d.hsm = pool
+	d.parts.add("HSM", pool.Close)
+	return d.awaitHSMs(ctx, max(1, len(c.Members)))
+}
+
+// awaitHSMs waits until n HSMs are there, or one of them will not be for now.
+func (d *daemon) awaitHSMs(ctx context.Context, n int) error {
+	bounded, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	err := d.hsm.Await(bounded, n)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil, d.options.RequireHSM, !defence.On(defence.Degraded):
+		return fmt.Errorf("opening the HSM: %w", err)
+	case d.hsm.Health() == nil:
+		d.logger.Warn("an HSM is not there; the others serve", "error", err)
+		return nil
+	}
+	d.logger.Error("the HSM is not there; what does not need it is served. "+advice(err), "error", err)
+	return nil
+}
+
+// advice says what becomes of a start without an HSM.
+func advice(err error) string {
+	var e *hsmpool.Error
+	if errors.As(err, &e) && e.Class == hsmpool.Operator {
+		return "It is not tried again before you have acted: see strongroom hsm info, and A start without the HSM in docs/operations.md"
+	}
+	return "It is tried again until it comes: see strongroom hsm info, and A start without the HSM in docs/operations.md"
+}
