@@ -130,6 +130,8 @@ func TestCheckLog(t *testing.T) {
 	entryOf := func(no uint64, c faultp11.Call) *entry {
 		return &entry{SequenceNo: no, Time: c.Time, Function: c.Function, RV: uint64(c.RV), SessionHandle: c.Session, PrivateHandle: c.Object}
 	}
+	killed := made
+	killed.Time = at.Add(-2 * unsaid)
 	late := entryOf(0, made)
 	late.Time = at.Add(time.Minute)
 	silent := func(function string) *entry { return &entry{Function: function, NoReply: true} }
@@ -145,6 +147,7 @@ func TestCheckLog(t *testing.T) {
 		{"an entry without a call", nil, []*entry{entryOf(0, made)}, nil, "no such call"},
 		{"two entries of a call", []faultp11.Call{made}, []*entry{entryOf(0, made), entryOf(1, made)}, nil, "no such call"},
 		{"an entry of another time", []faultp11.Call{made}, []*entry{late, entryOf(1, made)}, nil, "no such call"},
+		{"one of two like calls, each of its own time", []faultp11.Call{killed, made}, []*entry{entryOf(0, made)}, kills{killed.Time}, ""},
 		{"a number is missing", []faultp11.Call{made}, []*entry{entryOf(1, made)}, nil, "has the number 1"},
 		{"no reply, and nothing was done", nil, []*entry{silent("C_GenerateKey")}, nil, ""},
 		{"no reply, and it was done", []faultp11.Call{made}, []*entry{silent("C_GenerateKey")}, nil, ""},

@@ -100,7 +100,7 @@ func checkLog(hsm string, calls []faultp11.Call, entries []*entry, dead kills) [
 			continue
 		}
 		k := command{e.Function, e.RV, e.SessionHandle, e.PrivateHandle}
-		at := slices.IndexFunc(unmatched[k], func(c faultp11.Call) bool { return c.Time.Sub(e.Time).Abs() < apart })
+		at := nearest(unmatched[k], e.Time)
 		if at < 0 {
 			found = append(found, violation{"HSM log", nil, fmt.Sprintf("%s: no such call was made: %v", hsm, e)})
 			continue
@@ -108,6 +108,18 @@ func checkLog(hsm string, calls []faultp11.Call, entries []*entry, dead kills) [
 		unmatched[k] = slices.Delete(unmatched[k], at, at+1)
 	}
 	return append(found, unsaidCalls(hsm, unmatched, silent, dead)...)
+}
+
+// nearest returns the index of the call that was made nearest to a time, since handles
+// come again; -1: there is none that is near.
+func nearest(calls []faultp11.Call, t time.Time) int {
+	best, at := apart, -1
+	for i, c := range calls {
+		if d := c.Time.Sub(t).Abs(); d < best {
+			best, at = d, i
+		}
+	}
+	return at
 }
 
 // unsaidCalls are the calls without an entry, but for those that may have none.
