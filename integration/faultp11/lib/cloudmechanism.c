@@ -193,17 +193,17 @@ static ck_ulong info_behind(const struct call *c, ck_ulong mechanism, ck_ulong i
 
 ck_ulong mechanism_list(struct call *c)
 {
-	ck_ulong listed[KNOWN], info[3], n = 0, *count = (ck_ulong *)c->argument[2], rv = CKR_OK;
+	ck_ulong listed[KNOWN], info[3], n = 0, *room = (ck_ulong *)c->argument[2], rv = CKR_OK;
 	int i;
 
 	for (i = 0; i < KNOWN; i++)
 		if (info_behind(c, known[i].behind, info) == CKR_OK)
 			listed[n++] = known[i].mechanism;
-	if (c->argument[1] && *count < n)
+	if (c->argument[1] && *room < n)
 		rv = CKR_BUFFER_TOO_SMALL;
 	else if (c->argument[1])
 		memcpy((void *)c->argument[1], listed, n * sizeof *listed);
-	*count = n;
+	*room = n;
 	return rv;
 }
 

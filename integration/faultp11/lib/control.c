@@ -113,6 +113,26 @@ static enum iv_mode mode_of(const char *name)
 	fail_test("no such mode", name);
 }
 
+static unsigned long number_of(const char *value)
+{
+	char *end;
+	unsigned long number = strtoul(value, &end, 0);
+
+	if (end == value || *end)
+		fail_test("no number", value);
+	return number;
+}
+
+static double share_of(const char *value)
+{
+	char *end;
+	double share = strtod(value, &end);
+
+	if (end == value || *end || share < 0 || share > 1)
+		fail_test("no share", value);
+	return share;
+}
+
 /* set_flag sets an option without a value; false: it is none. */
 static int set_flag(struct directive *d, const char *word)
 {
@@ -132,7 +152,7 @@ static int set_flag(struct directive *d, const char *word)
 /* set_number sets an option whose value is an integer; false: it is none. */
 static int set_number(struct directive *d, const char *key, const char *value)
 {
-	unsigned long number = strtoul(value, NULL, 0);
+	unsigned long number = number_of(value);
 	struct {
 		const char *key;
 		long *where;
@@ -146,12 +166,14 @@ static int set_number(struct directive *d, const char *key, const char *value)
 			return 1;
 		}
 	}
-	if (strcmp(key, "rv") == 0)
-		d->rv = number, d->answers = 1;
-	else if (strcmp(key, "kill") == 0)
+	if (strcmp(key, "rv") == 0) {
+		d->rv = number;
+		d->answers = 1;
+	} else if (strcmp(key, "mechanism") == 0) {
+		d->mechanism = number;
+		d->any_mechanism = 0;
+	} else if (strcmp(key, "kill") == 0)
 		d->kill = (int)number;
-	else if (strcmp(key, "mechanism") == 0)
-		d->mechanism = number, d->any_mechanism = 0;
 	else if (strcmp(key, "seed") == 0)
 		d->seed = number;
 	else if (strcmp(key, "flags") == 0)
@@ -172,7 +194,7 @@ static void set_option(struct directive *d, char *word)
 	}
 	*value++ = 0;
 	if (strcmp(word, "share") == 0)
-		d->share = strtod(value, NULL);
+		d->share = share_of(value);
 	else if (strcmp(word, "mode") == 0)
 		d->mode = mode_of(value);
 	else if (!set_number(d, word, value))
@@ -191,7 +213,7 @@ static struct directive *parse(char *line)
 	d = calloc(1, sizeof *d);
 	if (!d || !verb)
 		fail_test("no directive", word);
-	d->id = strtol(word, NULL, 0);
+	d->id = (long)number_of(word);
 	d->verb = verb_of(verb);
 	d->function = ALL_FUNCTIONS;
 	d->any_mechanism = 1;

@@ -132,7 +132,7 @@ ck_ulong forward(struct call *c)
 		ck_ulong *made = (ck_ulong *)a[i];
 
 		if (kinds[i] == 'P') {
-			made_here(*made);
+			made_here(c->plan, *made);
 			*made = given_handle(*made);
 		}
 	}

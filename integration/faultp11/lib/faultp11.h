@@ -158,7 +158,7 @@ enum operation { ENCRYPT, DECRYPT, SIGN, VERIFY, DIGEST, FIND, OPERATIONS_COUNT 
 
 struct session {
 	ck_ulong handle, slot;
-	long used;    /* when, by now() */
+	long used;    /* when it was last, by now() */
 	int dead;
 	int running;  /* calls */
 	ck_byte *iv;  /* where the token's IV goes at C_Encrypt */
@@ -241,7 +241,7 @@ ck_ulong real_handle(ck_ulong handle);
 ck_ulong given_handle(ck_ulong real);
 
 /* made_here notes that an object was made by this process. */
-void made_here(ck_ulong real);
+void made_here(const struct plan *plan, ck_ulong real);
 
 /* forget_object notes that an object is gone. */
 void forget_object(ck_ulong real);

@@ -16,10 +16,10 @@ struct object {
 	ck_ulong real;
 	long seen;    /* when a find met it first; 0: it was always known */
 	ck_ulong given;
-	int gone;     /* its number is free */
+	int gone;     /* its number is for the next one */
 };
 
-static struct object *objects; /* the last one may have a number that is free */
+static struct object *objects;
 static size_t object_count, object_room;
 static int renumbering, baseline;
 static long start;
@@ -46,7 +46,7 @@ static struct object *of_real(ck_ulong real)
 	return NULL;
 }
 
-/* free_place returns the object that was destroyed last, or a new one. */
+/* free_place returns the place of an object that is gone, or a new one. */
 static struct object *free_place(void)
 {
 	size_t i;
@@ -105,11 +105,12 @@ ck_ulong given_handle(ck_ulong real)
 	return given;
 }
 
-void made_here(ck_ulong real)
+void made_here(const struct plan *plan, ck_ulong real)
 {
+	if (!renumbering && !find_directive(plan, SYNC_LAG))
+		return;
 	lock();
-	if (renumbering || baseline)
-		known(real, 0)->seen = 0;
+	known(real, 0)->seen = 0;
 	unlock();
 }
 

@@ -92,23 +92,10 @@ static int needs_login(int function)
 	case FN_Sign:
 	case FN_SignUpdate:
 	case FN_SignFinal:
-	case FN_GenerateKey:
 		return 1;
 	default:
 		return 0;
 	}
-}
-
-/* expire makes a session invalid that was idle too long. */
-static void expire(struct session *s, const struct plan *plan)
-{
-	const struct directive *idle = find_directive(plan, IDLE);
-
-	if (idle && !s->dead && now() - s->used > idle->ms * 1000000) {
-		s->dead = 1;
-		count(idle, STRUCK);
-	}
-	s->used = now();
 }
 
 ck_ulong sessions_refuse(struct call *c)
@@ -120,10 +107,8 @@ ck_ulong sessions_refuse(struct call *c)
 		return CKR_OK;
 	lock();
 	s = find_session(c->argument[at]);
-	if (s) {
-		expire(s, c->plan);
+	if (s)
 		dead = s->dead;
-	}
 	lost = login_lost;
 	unlock();
 	if (s && token_absent(c->plan))
@@ -131,6 +116,17 @@ ck_ulong sessions_refuse(struct call *c)
 	if (dead)
 		return CKR_SESSION_HANDLE_INVALID;
 	return lost && needs_login(c->function) ? CKR_USER_NOT_LOGGED_IN : CKR_OK;
+}
+
+/* expire makes a session invalid that was idle too long before a call. */
+static void expire(struct session *s, const struct plan *plan)
+{
+	const struct directive *idle = find_directive(plan, IDLE);
+
+	if (idle && !s->dead && !s->running && now() - s->used > idle->ms * 1000000) {
+		s->dead = 1;
+		count(idle, STRUCK);
+	}
 }
 
 void session_begin(struct call *c)
@@ -142,8 +138,11 @@ void session_begin(struct call *c)
 		return;
 	lock();
 	s = find_session(c->argument[at]);
-	if (s && s->running++ > 0)
-		remark(c, "two-threads");
+	if (s) {
+		expire(s, c->plan);
+		if (s->running++ > 0)
+			remark(c, "two-threads");
+	}
 	unlock();
 }
 
@@ -156,8 +155,10 @@ void session_end(struct call *c)
 		return;
 	lock();
 	s = find_session(c->argument[at]);
-	if (s)
+	if (s) {
 		s->running--;
+		s->used = now();
+	}
 	unlock();
 }
 

@@ -43,6 +43,8 @@ static ck_ulong disguise(const struct plan *plan, const ck_ulong *slots, ck_ulon
 	const struct directive *d = find_directive(plan, SLOTS);
 	ck_ulong i, have = 0;
 
+	if (d && d->extra > SLOTS_MAX)
+		fail_test("slots", "too many");
 	for (i = 0; d && i < (ck_ulong)d->extra; i++)
 		out[have++] = PLACEHOLDER + i;
 	for (i = 0; i < n; i++)
@@ -52,7 +54,7 @@ static ck_ulong disguise(const struct plan *plan, const ck_ulong *slots, ck_ulon
 
 ck_ulong slot_list(struct call *c)
 {
-	ck_ulong slots[SLOTS_MAX], listed[2 * SLOTS_MAX], n = SLOTS_MAX, kept = 0, i, *count = (ck_ulong *)c->argument[2];
+	ck_ulong slots[SLOTS_MAX], listed[2 * SLOTS_MAX], n = SLOTS_MAX, kept = 0, i, *room = (ck_ulong *)c->argument[2];
 	ck_ulong rv = REAL(FN_GetSlotList, c->argument[0], (ck_ulong)slots, (ck_ulong)&n);
 
 	if (rv != CKR_OK)
@@ -61,11 +63,11 @@ ck_ulong slot_list(struct call *c)
 		if (!c->argument[0] || !token_absent(c->plan) || !initialized(slots[i]))
 			slots[kept++] = slots[i];
 	n = disguise(c->plan, slots, kept, listed);
-	if (c->argument[1] && *count < n)
+	if (c->argument[1] && *room < n)
 		rv = CKR_BUFFER_TOO_SMALL;
 	else if (c->argument[1])
 		memcpy((void *)c->argument[1], listed, n * sizeof *listed);
-	*count = n;
+	*room = n;
 	return rv;
 }
 
