@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
@@ -34,6 +35,7 @@ func initToken(calls *announcer, r *workerv1.InitTokenRequest) error {
 	if err != nil {
 		return unavailable(err, "check the PIN's source")
 	}
+	defer lockTokens(hclog.NewNullLogger()).release() // others may be starting
 	if _, err := loadLibrary(r.GetLibrary()); err != nil {
 		return unavailable(err, "check the library's path")
 	}

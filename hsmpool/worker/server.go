@@ -163,6 +163,7 @@ func (s *server) enter(known []*workerv1.RefusedPin, sessions int) ([]*executor,
 		return nil, refused, err
 	}
 	executors, err := s.prepare(session, sessions)
+	s.token.starting.release()
 	return executors, nil, err
 }
 

@@ -33,6 +33,8 @@ type token struct {
 	info    pkcs11.TokenInfo
 	// userName is under whose name logins are recorded.
 	userName string
+	// starting is held until the keys are listed.
+	starting *startLock
 	// storing is held by what changes or looks through the token's objects.
 	storing storing
 	// rawOAEP: OAEP by another hash than SHA-1 needs the worker's help.
@@ -48,6 +50,7 @@ func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*t
 	if err != nil {
 		return nil, internal(err)
 	}
+	starting := profile.lockStart(log)
 	if err := profile.safeguard(log); err != nil {
 		return nil, unavailable(err, "check its disk")
 	}
@@ -55,7 +58,7 @@ func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*t
 	if err != nil {
 		return nil, unavailable(err, "check the library's path")
 	}
-	t := &token{profile: profile, calls: calls, log: log, hot: hot, ctx: pkcs11.New(r.GetLibrary())}
+	t := &token{profile: profile, calls: calls, log: log, hot: hot, ctx: pkcs11.New(r.GetLibrary()), starting: starting}
 	t.storing.needed = profile.changesAlone
 	if t.ctx == nil {
 		return nil, unavailable(fmt.Errorf("loading the PKCS#11 library %s", r.GetLibrary()), "check the library's path")
