@@ -108,6 +108,9 @@ func NewSite(ctx context.Context, o Options) (*Site, error) {
 	return s, s.writeConfig(identity)
 }
 
+// Library is the PKCS#11 library that the configuration names.
+func (s *Site) Library() string { return orDefault(s.options.Library, s.Token.Library) }
+
 // SPIFFE is the URI in the principal's certificate.
 func SPIFFE(name string) *url.URL {
 	return &url.URL{Scheme: "spiffe", Host: "it.example", Path: "/" + name}
@@ -146,7 +149,7 @@ func (s *Site) writeConfig(server Identity) error {
 func (s *Site) writeHSM(b *strings.Builder) {
 	o := s.options
 	fmt.Fprintf(b, "hsm:\n  library: %q\n  token: {label: %q}\n  pin: {file: %q}\n  profile: %s\n",
-		orDefault(o.Library, s.Token.Library), TokenLabel, s.Token.PINFile, orDefault(o.Profile, "softhsm"))
+		s.Library(), TokenLabel, s.Token.PINFile, orDefault(o.Profile, "softhsm"))
 	for _, line := range o.HSM {
 		fmt.Fprintf(b, "  %s\n", line)
 	}

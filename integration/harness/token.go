@@ -41,14 +41,19 @@ func NewToken(ctx context.Context, dir string) (*Token, error) {
 	if err := t.writeFiles(); err != nil {
 		return nil, err
 	}
+	return t, t.Init(ctx, TokenLabel)
+}
+
+// Init initialises one more token in the directory.
+func (t *Token) Init(ctx context.Context, label string) error {
 	// The PINs are worth nothing outside this directory, so that they may stand
 	// in an argument list.
-	cmd := exec.CommandContext(ctx, "softhsm2-util", "--init-token", "--free", "--label", TokenLabel, "--pin", t.PIN, "--so-pin", rand.Text())
+	cmd := exec.CommandContext(ctx, "softhsm2-util", "--init-token", "--free", "--label", label, "--pin", t.PIN, "--so-pin", rand.Text())
 	cmd.Env = t.Env()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initialising a token with softhsm2-util: %w: %s", err, out)
+		return fmt.Errorf("initialising a token with softhsm2-util: %w: %s", err, out)
 	}
-	return t, nil
+	return nil
 }
 
 func (t *Token) writeFiles() error {
