@@ -133,6 +133,16 @@ func ErrorInfo(err error) *errdetails.ErrorInfo {
 	return nil
 }
 
+// RetryDelay is when an error of the server says to come again; 0 if it does not.
+func RetryDelay(err error) time.Duration {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration()
+		}
+	}
+	return 0
+}
+
 // drain returns all messages of a stream that ends by itself.
 func drain[T any](stream grpc.ServerStreamingClient[T]) ([]*T, error) {
 	var all []*T
