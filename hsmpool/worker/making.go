@@ -129,5 +129,5 @@ func (t *token) wrapsTwice() mechanism {
 	if _, err := t.ctx.GetMechanismInfo(t.slot, []*pkcs11.Mechanism{pkcs11.NewMechanism(one.kind, nil)}); err == nil {
 		return one
 	}
-	return keyWrapPad()
+	return t.profile.keyWrap
 }

@@ -178,6 +178,7 @@ func (e *executor) digestKey(key pkcs11.ObjectHandle, suffix []byte) ([]byte, er
 	}
 	if err := ctx.DigestKey(e.session, key); err != nil {
 		if rvOf(err) == ckr.FunctionNotSupported || rvOf(err) == ckr.KeyIndigestible {
+			_, _ = ctx.DigestFinal(e.session) // so that no operation is left active
 			return nil, unsupported("C_DigestKey: %s: the token does not tell the length of a secret that it has unwrapped", rvOf(err))
 		}
 		return nil, &opError{function: "C_DigestKey", err: err}

@@ -116,19 +116,15 @@ func privateInfo(b []byte) ([]byte, error) {
 	return v.FullBytes, nil
 }
 
-// keyWrapPad is what a pair is wrapped by (RFC 5649).
-func keyWrapPad() mechanism {
-	return mechanism{kind: ckmAESKeyWrapPad, name: "CKM_AES_KEY_WRAP_PAD"}
-}
-
+// wrap wraps a private key as PKCS #8 under an AES key, both of the session.
 func (k *maker) wrap(by, key pkcs11.ObjectHandle, requestID string) (wrapped []byte, err error) {
 	call := &workerv1.Call{Function: "C_WrapKey", Session: uint64(k.session), KeyHandle: uint64(key), RequestId: requestID}
 	err = k.token.calls.call(call, func() (err error) {
-		wrapped, err = k.token.ctx.WrapKey(k.session, []*pkcs11.Mechanism{pkcs11.NewMechanism(keyWrapPad().kind, nil)}, by, key)
+		wrapped, err = k.token.ctx.WrapKey(k.session, []*pkcs11.Mechanism{pkcs11.NewMechanism(k.token.profile.keyWrap.kind, nil)}, by, key)
 		return err
 	})
 	if err != nil {
-		return nil, &opError{call.GetFunction(), keyWrapPad().name, err}
+		return nil, &opError{call.GetFunction(), k.token.profile.keyWrap.name, err}
 	}
 	return wrapped, nil
 }

@@ -25,19 +25,27 @@ type profile struct {
 	changesAlone bool
 	// noRecover: the library knows no CKA_SIGN_RECOVER, and no key can do that.
 	noRecover bool
+	// noAlwaysSensitive: the library does not tell CKA_ALWAYS_SENSITIVE of secrets.
+	noAlwaysSensitive bool
+	// keyWrap is AES key wrap with padding (RFC 5649).
+	keyWrap mechanism
 	// workerMemory: key material that is imported may pass through the worker's memory
 	// where the token cannot unwrap it.
 	workerMemory bool
 }
 
 func profileOf(name string) (profile, error) {
+	wrap := mechanism{kind: ckmAESKeyWrapPad, name: "CKM_AES_KEY_WRAP_PAD"}
 	switch name {
 	case ckr.ProfileSoftHSM:
-		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize, syncTokens: true, changesAlone: true, workerMemory: true}, nil
+		return profile{
+			name: name, ivRandom: true, ivBits: 8 * ivSize, syncTokens: true, changesAlone: true, workerMemory: true, keyWrap: wrap,
+		}, nil
 	case ckr.ProfileCloudHSM:
-		return profile{name: name, ivBits: 0, userInPIN: true, noRecover: true}, nil
+		wrap = mechanism{kind: ckmCloudHSMKeyWrapZeroPad, name: "CKM_CLOUDHSM_AES_KEY_WRAP_ZERO_PAD"}
+		return profile{name: name, ivBits: 0, userInPIN: true, noRecover: true, noAlwaysSensitive: true, keyWrap: wrap}, nil
 	case ckr.ProfilePKCS11:
-		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize}, nil
+		return profile{name: name, ivRandom: true, ivBits: 8 * ivSize, keyWrap: wrap}, nil
 	}
 	return profile{}, fmt.Errorf("unknown profile %q", name)
 }

@@ -75,7 +75,7 @@ func (p *probe) tryType(t kind.KeyType) error {
 	if p.spec, err = specOf(t); err != nil {
 		return internal(err)
 	}
-	for _, c := range trials(p.spec, p.token.wrapsTwice()) {
+	for _, c := range trials(p.spec, p.token.wrapsTwice(), p.token.profile.keyWrap) {
 		means, missing, err := p.attempt(c)
 		if err != nil {
 			return err
@@ -170,7 +170,7 @@ func (p *probe) lacks(m mechanism) string {
 	switch bits := p.spec.bits; {
 	case !ok:
 		return "the token has no " + m.name
-	case bits > 0 && m.kind != keyWrapPad().kind && (bits < info.MinKeySize || bits > info.MaxKeySize):
+	case bits > 0 && m.kind != p.token.profile.keyWrap.kind && (bits < info.MinKeySize || bits > info.MaxKeySize):
 		return fmt.Sprintf("the token's %s is for keys of %d to %d bits", m.name, info.MinKeySize, info.MaxKeySize)
 	}
 	return ""

@@ -57,9 +57,9 @@ func (d design) wants() []want {
 
 // madeHere are the attributes that no imported key has, or that cannot be asked of one.
 func (d design) madeHere() []want {
-	all := []want{
-		{"CKA_ALWAYS_SENSITIVE", pkcs11.CKA_ALWAYS_SENSITIVE, true, false},
-		{"CKA_NEVER_EXTRACTABLE", pkcs11.CKA_NEVER_EXTRACTABLE, true, false},
+	all := []want{{"CKA_NEVER_EXTRACTABLE", pkcs11.CKA_NEVER_EXTRACTABLE, true, false}}
+	if d.pair() || !d.profile.noAlwaysSensitive {
+		all = append(all, want{"CKA_ALWAYS_SENSITIVE", pkcs11.CKA_ALWAYS_SENSITIVE, true, false})
 	}
 	if !d.pair() {
 		all = append(all, want{"CKA_VALUE_LEN", pkcs11.CKA_VALUE_LEN, d.length, true})

@@ -21,23 +21,23 @@ import (
 )
 
 // trials returns what is to be tried of a key type. wraps is what an AES key that is wrapped
-// itself unwraps by.
-func trials(s spec, wraps mechanism) []trial {
+// itself unwraps by, pairs what a pair is wrapped by.
+func trials(s spec, wraps, pairs mechanism) []trial {
 	switch {
 	case s.kind == kind.AES256:
 		return []trial{{kind.Encrypt, kind.AESGCM, mechanism{kind: pkcs11.CKM_AES_GCM, name: aesGCM}, (*probe).trySealing}}
 	case !s.pair():
 		return macTrials(s.kind)
 	case s.bits > 0:
-		return slices.Concat(rsaTrials(), unwrapTrials(wraps), []trial{pairTrial()})
+		return slices.Concat(rsaTrials(), unwrapTrials(wraps), []trial{pairTrial(pairs)})
 	case s.kind == kind.Ed25519:
-		return []trial{signTrial(kind.EdDSA), signTrial(kind.EdDSAph), pairTrial()}
+		return []trial{signTrial(kind.EdDSA), signTrial(kind.EdDSAph), pairTrial(pairs)}
 	}
 	all := []trial{signTrial(curveAlgorithm(s.kind))}
 	if curveOf(s.params) != nil {
 		all = append(all, trial{kind.Agree, kind.ECDH, mechanism{kind: pkcs11.CKM_ECDH1_DERIVE, name: "CKM_ECDH1_DERIVE"}, (*probe).tryAgreeing})
 	}
-	return append(all, pairTrial())
+	return append(all, pairTrial(pairs))
 }
 
 func macTrials(t kind.KeyType) []trial {
@@ -108,8 +108,8 @@ func signTrial(a kind.Algorithm) trial {
 	}}
 }
 
-func pairTrial() trial {
-	return trial{0, kind.KeyPair, keyWrapPad(), func(p *probe) (kind.Means, error) {
+func pairTrial(by mechanism) trial {
+	return trial{0, kind.KeyPair, by, func(p *probe) (kind.Means, error) {
 		_, err := p.takeOut(p.key.key, p.bag)
 		return kind.WithWorker, err
 	}}

@@ -175,7 +175,7 @@ func (b *bag) unwrapTwice(u *unwrapping, obj *object, size int, template []*pkcs
 		return brought{}, err
 	}
 	b.handles = append(b.handles, by.key)
-	key, err := b.token.unwrap(b.session, keyWrapPad(), by.key, u.wrapped[size:], template, call)
+	key, err := b.token.unwrap(b.session, b.token.profile.keyWrap, by.key, u.wrapped[size:], template, call)
 	return brought{key: key, means: by.means}, err
 }
 
