@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/defence"
@@ -25,17 +26,32 @@ func (p *Pool) manage(ctx context.Context, o *order) (*workerv1.Reply, Trace, er
 	if err != nil {
 		return nil, Trace{}, p.refusal(o, err)
 	}
-	o.late = func() { p.late.Go(func() { p.settle(o); end() }) }
+	o.late = func() { p.finish(o, end) }
 	defer func() {
-		if !o.abandoned {
-			p.settle(o)
-			end()
+		if o.abandoned {
+			return
+		}
+		select {
+		case <-p.finish(o, end):
+		case <-ctx.Done():
 		}
 	}()
 	if err := flush(ctx, p.cfg.Auditor); err != nil {
 		return nil, Trace{}, p.refusal(o, err)
 	}
 	return p.do(ctx, o)
+}
+
+// finish ends a management order: what it has left to do at other members may take
+// longer than its caller waits, but no other order begins before.
+func (p *Pool) finish(o *order, end func()) (done <-chan struct{}) {
+	finished := make(chan struct{})
+	p.late.Go(func() {
+		defer close(finished)
+		defer end()
+		p.settle(o)
+	})
+	return finished
 }
 
 // takeTurn waits until no other management order is under way. end gives the turn to the
@@ -58,17 +74,23 @@ func (p *Pool) settle(o *order) {
 	if o.message.GetDestroy() == nil || len(o.tried) == 0 || !defence.On(defence.Forgetting) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.HangTimeout)
+	p.graves.add(o.object)
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.HangTimeout/suspectsPerHang)
 	defer cancel()
+	var told sync.WaitGroup
 	for _, m := range p.members {
-		worker := m.current.Load()
-		if worker == nil || m == o.tried[len(o.tried)-1] {
-			continue
+		if worker := m.current.Load(); worker != nil && m != o.tried[len(o.tried)-1] {
+			told.Go(func() { worker.forget(ctx, o.object) })
 		}
-		forget := &workerv1.ToWorker{Request: &workerv1.ToWorker_Forget{Forget: &workerv1.ForgetRequest{ObjectId: o.object[:]}}}
-		if _, err := worker.roundTrip(ctx, forget, newCall(false)); err != nil {
-			worker.condemn(fmt.Errorf("it was not told that the key %s is destroyed: %w", o.object, err))
-		}
+	}
+	told.Wait()
+}
+
+// forget has a worker drop the handle of a key.
+func (p *process) forget(ctx context.Context, id ObjectID) {
+	message := &workerv1.ToWorker{Request: &workerv1.ToWorker_Forget{Forget: &workerv1.ForgetRequest{ObjectId: id[:]}}}
+	if _, err := p.roundTrip(ctx, message, newCall(false)); err != nil {
+		p.condemn(fmt.Errorf("it was not told that the key %s is destroyed: %w", id, err))
 	}
 }
 
@@ -111,14 +133,10 @@ func (m *member) locates(ctx context.Context, id ObjectID) bool {
 	return err == nil && reply.GetFailure() == nil
 }
 
-// canSpread refuses a key that too few members would know.
-func (p *Pool) canSpread(id ObjectID) error {
-	serving := 0
-	for _, m := range p.members {
-		if m.current.Load() != nil {
-			serving++
-		}
-	}
+// canSpread waits for as many members as a new key has to be known to, and refuses one
+// that too few would know.
+func (p *Pool) canSpread(ctx context.Context, id ObjectID) error {
+	serving := p.await(ctx, p.cfg.Availability)
 	if serving >= p.cfg.Availability || serving == 0 || !defence.On(defence.Availability) {
 		return nil // if there is none that is what will be said
 	}
@@ -127,13 +145,39 @@ func (p *Pool) canSpread(id ObjectID) error {
 	return e
 }
 
+// await waits until so many members serve, as long as that may be soon. It returns how
+// many do.
+func (p *Pool) await(ctx context.Context, wanted int) (serving int) {
+	for {
+		news := *p.news.Load()
+		coming := 0
+		serving = 0
+		for _, m := range p.members {
+			switch {
+			case m.current.Load() != nil:
+				serving++
+			case m.prospect() == nil:
+				coming++
+			}
+		}
+		if serving >= wanted || coming == 0 {
+			return serving
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return serving
+		}
+	}
+}
+
 // errOrphan refuses an id under which there may be a key.
 var errOrphan = errors.New("an earlier generation or import of this id failed and is being undone: choose a new id")
 
 // makeKey has a key made, waits until enough members know it, and has what may be left of
 // a failure destroyed.
 func (p *Pool) makeKey(ctx context.Context, id ObjectID, message *workerv1.ToWorker) (*workerv1.Reply, Trace, error) {
-	if err := p.canSpread(id); err != nil {
+	if err := p.canSpread(ctx, id); err != nil {
 		return nil, Trace{}, err
 	}
 	o := &order{object: id, management: true, message: message}

@@ -99,6 +99,9 @@ func (m *member) serve(ctx context.Context, p *process) bool {
 	now := time.Now()
 	good := proved(now, ready, p.served.Load())
 	m.count(good)
+	if p.failing.Load() {
+		m.breaker.judge(now, bad)
+	}
 	m.change(Starting, p.reason(), nil)
 	m.log.Warn("worker lost, starting another", "hsm", m.identity().hsmID, "pid", p.pid(), "reason", p.reason())
 	p.end()
@@ -182,8 +185,22 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// start starts a worker and waits until it is ready and its start is on record.
+// start starts a worker, waits until it is ready and its start is on record, and has it
+// take requests.
 func (m *member) start(ctx context.Context) (*process, error) {
+	since := m.pool.graves.mark()
+	p, err := m.bringUp(ctx)
+	if err != nil {
+		m.pool.graves.unmark()
+		return nil, err
+	}
+	forget := func(id ObjectID) { p.forget(ctx, id) }
+	m.pool.graves.publish(since, forget, func() { m.change(Ready, nil, p) })
+	return p, nil
+}
+
+// bringUp starts a worker and has it select its token and log in.
+func (m *member) bringUp(ctx context.Context) (*process, error) {
 	bounded, cancel := context.WithTimeout(ctx, m.cfg.StartTimeout)
 	defer cancel()
 	m.pace.start(time.Now())
@@ -252,7 +269,7 @@ func (p *process) begin(ctx context.Context, request *workerv1.ToWorker) (*worke
 	return p.settle(p.manage(ctx, request, newCall(true)))
 }
 
-// ready publishes a worker that has started.
+// ready notes what there is to know of a worker that has started.
 func (m *member) ready(p *process, reply *workerv1.Reply) {
 	who := *p.calls.who.Load()
 	m.mu.Lock()
@@ -265,7 +282,6 @@ func (m *member) ready(p *process, reply *workerv1.Reply) {
 	m.status.RebootCounter = p.calls.counter.Load()
 	m.status.Sessions, m.status.Keys = reply.GetSessions(), reply.GetKeys()
 	m.mu.Unlock()
-	m.change(Ready, nil, p)
 	m.log.Info("worker ready", "hsm", who.hsmID, "token", who.token.Label, "serial", who.token.Serial,
 		"pid", p.pid(), "keys", reply.GetKeys(), "sessions", reply.GetSessions())
 }
@@ -307,7 +323,7 @@ func (m *member) prospect() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch p := m.current.Load(); {
-	case m.state == Stopped, m.failures >= failFast:
+	case m.state == Stopped, m.state == Starting && m.failures >= failFast:
 		return m.reason
 	case p != nil && m.breaker.open():
 		return m.suspension()

@@ -28,6 +28,8 @@ type Pool struct {
 	orphans *orphanage
 	// abilities is what the tokens can do.
 	abilities *abilities
+	// graves are the keys destroyed of late, for members that start meanwhile.
+	graves graves
 
 	inFlight atomic.Int64
 	closed   atomic.Bool
@@ -82,6 +84,9 @@ func Start(cfg Config) (*Pool, error) {
 
 func newPool(cfg Config) (*Pool, error) {
 	cfg, err := cfg.withDefaults()
+	if err == nil {
+		err = cfg.PIN.check()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("hsm config: %w", err)
 	}

@@ -45,6 +45,7 @@ type process struct {
 	exited   chan struct{} // closed when the process has been waited for
 	greeting bool          // hello came; only the reader touches it
 	served   atomic.Bool   // it has answered and goes on
+	failing  atomic.Bool   // it has answered that it has to be replaced
 
 	began    time.Time
 	heard    atomic.Int64 // nanoseconds from began to its last message
@@ -248,6 +249,7 @@ func (p *process) answer(r *workerv1.Reply) {
 		return
 	}
 	if r.GetFailure().GetRestart() {
+		p.failing.Store(true)
 		p.condemn(failure(identity{}, ObjectID{}, r, nil))
 	} else {
 		p.served.Store(true)

@@ -3,7 +3,9 @@ package hsmpool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	"github.com/strongroom-kms/strongroom/hsmpool/wire"
@@ -94,10 +96,31 @@ func (m *member) answer(worker *process, o *order, reply *workerv1.Reply, err er
 		m.setKeys(reply.GetKeys())
 	}
 	trace := Trace{HSM: who.hsmID, Function: reply.GetFunction(), RV: reply.GetRv()}
-	if err != nil || reply.GetFailure() != nil {
-		return reply, trace, failure(who, o.object, reply, err)
+	if err == nil && reply.GetFailure() == nil {
+		return reply, trace, nil
 	}
-	return reply, trace, nil
+	e := failure(who, o.object, reply, err)
+	if e.Class == ObjectMissing {
+		m.pool.doubt(o, e)
+	}
+	return reply, trace, e
+}
+
+// doubt makes a key that no member has which was asked for it one of which nothing is
+// known, if there are others: what is destroyed has to be gone from all, and what is used
+// may be there.
+func (p *Pool) doubt(o *order, e *Error) {
+	var others []string
+	for _, m := range p.members {
+		if !o.asked(m) {
+			others = append(others, m.identity().hsmID)
+		}
+	}
+	if len(others) > 0 && defence.On(defence.RetryElsewhere) {
+		e.Class = Unavailable
+		e.Err = fmt.Errorf("%w, and %s could not be asked", e.Err, strings.Join(others, ", "))
+		e.Hint = "see to the HSMs that do not serve"
+	}
 }
 
 // refusal is the error of an order that no worker was asked.
@@ -127,8 +150,8 @@ func (p *Pool) identity() identity {
 
 // verdictOn tells what the end of a call says of its HSM.
 func verdictOn(o outcome) verdict {
-	if o.err != nil {
-		return undecided // the loss of a worker is the supervisor's to judge
+	if o.err != nil || o.reply.GetFailure().GetRestart() {
+		return undecided // the loss of a worker is one fault, which the supervisor judges
 	}
 	switch o.reply.GetFailure().GetClass() {
 	case workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE:
