@@ -1,10 +1,22 @@
 package hsmpool
 
-import "container/list"
+import (
+	"container/list"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
+)
 
 // lane tells the requests apart that take turns: those about one key, and those about
 // none.
 type lane = ObjectID
+
+// laneOf returns the lane of an order.
+func laneOf(o *order) lane {
+	if !defence.On(defence.Fairness) {
+		return lane{}
+	}
+	return o.object
+}
 
 // queue holds requests that wait for a place. Those of one lane are served in their
 // order, lanes by turns, so that a key that everybody asks for keeps nobody else
@@ -27,11 +39,12 @@ func newQueue() *queue { return &queue{lanes: map[lane]*list.List{}, turns: list
 
 // push appends a request to its lane.
 func (q *queue) push(w *waiter) {
-	waiting := q.lanes[w.order.object]
+	l := laneOf(w.order)
+	waiting := q.lanes[l]
 	if waiting == nil {
 		waiting = list.New()
-		q.lanes[w.order.object] = waiting
-		q.turns.PushBack(w.order.object)
+		q.lanes[l] = waiting
+		q.turns.PushBack(l)
 	}
 	w.element = waiting.PushBack(w)
 	q.size++
@@ -60,7 +73,7 @@ func (q *queue) remove(w *waiter) bool {
 	if w.element == nil {
 		return false
 	}
-	l := w.order.object
+	l := laneOf(w.order)
 	q.lanes[l].Remove(w.element)
 	w.element = nil
 	q.size--
