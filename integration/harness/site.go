@@ -52,6 +52,8 @@ type Options struct {
 	Env []string
 	// Profile is the configuration's hsm.profile; default "softhsm".
 	Profile string
+	// Label is the configuration's hsm.token.label; default TokenLabel.
+	Label string
 	// HSM is further lines of the configuration's hsm, such as "sessions: 4".
 	HSM []string
 	// Limits is the configuration's limits, such as "{max_in_flight: 4096}".
