@@ -28,6 +28,9 @@ const hintPINFlags = "log in with the right PIN by the HSM's own tool, or have i
 // login logs the user in, unless the token says that this would be risky or the PIN is one
 // that it has refused before. It also returns what names the PIN if the token refused it.
 func (t *token) login(session pkcs11.SessionHandle, pin []byte, known []*workerv1.RefusedPin) (*workerv1.RefusedPin, error) {
+	if len(pin) == 0 {
+		return nil, internal(errors.New("the worker was started without a PIN"))
+	}
 	if info, err := t.ctx.GetTokenInfo(t.slot); err == nil {
 		t.info = info // the logins of others may have changed it
 	}

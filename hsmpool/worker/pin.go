@@ -19,9 +19,12 @@ const pinCommandTimeout = 30 * time.Second
 
 // readPIN reads a PIN from its source, and wipes one that came with the request. It must
 // be called before C_Initialize: many libraries do not survive a fork after it. Its caller
-// wipes the PIN. Errors never quote what was read.
+// wipes the PIN. Errors never quote what was read. There is no PIN where no source is
+// asked of: such a worker is not to log in.
 func readPIN(s *workerv1.PinSource) ([]byte, error) {
 	switch {
+	case s == nil:
+		return nil, nil
 	case len(s.GetSecret()) > 0:
 		defer clear(s.GetSecret())
 		return bytes.Clone(s.GetSecret()), nil
