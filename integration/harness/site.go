@@ -151,7 +151,7 @@ func (s *Site) writeConfig(server Identity) error {
 func (s *Site) writeHSM(b *strings.Builder) {
 	o := s.options
 	fmt.Fprintf(b, "hsm:\n  library: %q\n  token: {label: %q}\n  pin: {file: %q}\n  profile: %s\n",
-		s.Library(), TokenLabel, s.Token.PINFile, orDefault(o.Profile, "softhsm"))
+		s.Library(), orDefault(o.Label, TokenLabel), s.Token.PINFile, orDefault(o.Profile, "softhsm"))
 	for _, line := range o.HSM {
 		fmt.Fprintf(b, "  %s\n", line)
 	}
