@@ -121,7 +121,7 @@ func describeHSM(s hsmpool.Status) *operatorv1.HsmDescription {
 		Manufacturer: &s.Token.Manufacturer, Model: &s.Token.Model, FirmwareVersion: &s.Token.FirmwareVersion,
 		LibraryDescription: &s.Token.LibraryDescription, LibraryVersion: &s.Token.LibraryVersion,
 		State: stateOf(s.State).Enum(), WorkerPid: new(int32(s.WorkerPID)),
-		RebootCounter: &s.RebootCounter, Restarts: &s.Restarts, Sessions: &s.Sessions, Keys: &s.Keys, InFlight: &s.InFlight,
+		RebootCounter: &s.RebootCounter, Restarts: &s.Restarts, Sessions: &s.Sessions, Keys: &s.Keys, InFlight: &s.InFlight, Waiting: &s.Waiting,
 	}
 	if s.Reason != "" {
 		d.Reason = &s.Reason
@@ -140,6 +140,8 @@ func stateOf(s hsmpool.State) operatorv1.HsmState {
 		return operatorv1.HsmState_HSM_STATE_READY
 	case hsmpool.Stopped:
 		return operatorv1.HsmState_HSM_STATE_STOPPED
+	case hsmpool.Suspended:
+		return operatorv1.HsmState_HSM_STATE_SUSPENDED
 	}
 	return operatorv1.HsmState_HSM_STATE_UNSPECIFIED
 }
