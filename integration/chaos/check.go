@@ -49,13 +49,13 @@ func (w *world) lastCheck(ctx context.Context) error {
 	if len(w.history.found()) > 0 {
 		return nil
 	}
-	w.gate.calm = true
+	w.gate.phase = calm
 	w.checkMetadata(ctx)
 	w.revive(ctx)
 	if err := w.dump(ctx); err != nil {
 		return err
 	}
-	if _, err := w.settle(ctx); err != nil {
+	if err := w.settle(ctx); err != nil {
 		w.history.object("recovery", nil, "after an ordinary restart: %v", err)
 		return nil
 	}

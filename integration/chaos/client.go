@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,14 +55,28 @@ func (l *link) get() *harness.Client {
 // to wait.
 type gate struct {
 	sync.RWMutex
-	calm bool
+	phase phase
 }
+
+// phase is what is going on.
+type phase int
+
+// The phases.
+const (
+	// disturbed is while faults come and go.
+	disturbed phase = iota
+	// recovering is when they are over: requests may still fail, but clients set no
+	// deadlines of their own, so that it is the server's fault.
+	recovering
+	// calm is when every request must end as it should.
+	calm
+)
 
 // Times of requests.
 const (
 	// serverDeadline is what a request has whose client sets none
 	// (limits.default_deadline).
-	serverDeadline = 10 * time.Second
+	serverDeadline = 20 * time.Second
 	// slack is how much later than its deadline an answer may come: the machine has
 	// other things to do.
 	slack = 3 * time.Second
@@ -101,7 +116,7 @@ type call func(context.Context, kmsv1.KeyManagementServiceClient, grpc.CallOptio
 
 // ask makes a request, and notes how it ended.
 func (c *client) ask(ctx context.Context, a asking, call call) *request {
-	r := &request{Client: c.number, Step: c.step, Operation: a.operation, Key: a.name, Mark: a.mark, Calm: c.gate.calm}
+	r := &request{Client: c.number, Step: c.step, Operation: a.operation, Key: a.name, Mark: a.mark, Calm: c.gate.phase == calm}
 	k := a.kind
 	if a.of != nil {
 		k = a.of.kind
@@ -110,6 +125,7 @@ func (c *client) ask(ctx context.Context, a asking, call call) *request {
 		r.Key = a.of.arn
 	}
 	c.make(ctx, r, call)
+	r.Excused = r.Lost != "" || !slices.Contains(a.wanted, r.Outcome)
 	c.history.add(r)
 	if !r.asExpected(a.wanted, k) {
 		c.history.object("outcomes", r, "ended with %q (%s%s), want one of %q", r.Outcome, r.Lost, r.Message, a.wanted)
@@ -126,7 +142,7 @@ func (r *request) late() bool { return r.Took > r.Deadline+slack }
 // make makes the request, with a deadline of the client's or without one.
 func (c *client) make(ctx context.Context, r *request, call call) {
 	own := c.deadline()
-	if r.Calm {
+	if c.gate.phase != disturbed {
 		own = 0
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -140,7 +156,8 @@ func (c *client) make(ctx context.Context, r *request, call call) {
 	var header harness.Header
 	start := time.Now()
 	err := call(ctx, c.link.get().KMS, header.Option())
-	r.Took = time.Since(start)
+	r.Ended = time.Now()
+	r.Took = r.Ended.Sub(start)
 	r.answered(&header, err)
 }
 

@@ -3,6 +3,7 @@ package chaos
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,8 +29,13 @@ type request struct {
 	Lost string
 	// Deadline is the time that the request had, and Took what it took.
 	Deadline, Took time.Duration
+	// Ended is when it was answered, or given up.
+	Ended time.Time
 	// Calm says that nothing was disturbed meanwhile.
 	Calm bool
+	// Excused says that it did not end as it should, which the faults excuse if it was
+	// not calm.
+	Excused bool
 	// Message is the error's, if any.
 	Message string
 }
@@ -129,6 +135,19 @@ func (h *history) addAlias(a *alias) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.aliases = append(h.aliases, a)
+}
+
+// lastExcused returns when the last request ended that did not end as it should, after
+// some time; that time if there was none.
+func (h *history) lastExcused(after time.Time) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range slices.Backward(h.requests) {
+		if r.Excused && r.Ended.After(after) {
+			return r.Ended
+		}
+	}
+	return after
 }
 
 // object notes a violation.

@@ -95,7 +95,7 @@ func (w *world) live(ctx context.Context) error {
 // rounds is called with the gate closed, and leaves it closed.
 func (w *world) rounds(ctx context.Context) error {
 	rng := rand.New(rand.NewPCG(w.Seed, 1<<33))
-	if err := w.pass(ctx, true, w.CalmSteps); err != nil { // the usual, to compare with
+	if err := w.pass(ctx, calm, w.CalmSteps); err != nil { // the usual, to compare with
 		return err
 	}
 	usual, err := w.measure(ctx)
@@ -127,13 +127,10 @@ func (w *world) round(ctx context.Context, faults []*fault, usual resources) err
 	if err := w.disturb(ctx, faults); err != nil {
 		return err
 	}
-	took, err := w.settle(ctx)
-	if err != nil {
-		w.history.object("recovery", nil, "%v", err)
-		return nil
+	if recovered, err := w.recover(ctx); err != nil || !recovered {
+		return err
 	}
-	w.report.recovered(took)
-	if err := w.pass(ctx, true, w.CalmSteps); err != nil {
+	if err := w.pass(ctx, calm, w.CalmSteps); err != nil {
 		return err
 	}
 	return w.check(ctx, usual)
@@ -142,10 +139,36 @@ func (w *world) round(ctx context.Context, faults []*fault, usual resources) err
 // mostOfPass is how long a pass waits for its steps, however slow everything is.
 const mostOfPass = 2 * time.Minute
 
+// recoverySteps is how many steps have to end as they should before all is well. Nobody
+// knows of a session that is lost until it is used.
+const recoverySteps = 100
+
+// recover has the clients go on until all is well, and notes how long after the faults
+// the last request has failed. It returns whether that was soon enough.
+func (w *world) recover(ctx context.Context) (bool, error) {
+	start := time.Now()
+	for {
+		before := time.Now()
+		if err := w.pass(ctx, recovering, recoverySteps); err != nil {
+			return false, err
+		}
+		ill := w.settle(ctx)
+		last := w.history.lastExcused(start)
+		switch {
+		case ill != nil || last.Sub(start) > w.Recovery:
+			w.history.object("recovery", nil, "%v after the last fault requests still fail (%v)", last.Sub(start), ill)
+			return false, nil
+		case last.Before(before):
+			w.report.recovered(last.Sub(start))
+			return true, nil
+		}
+	}
+}
+
 // pass opens the gate for so many steps.
-func (w *world) pass(ctx context.Context, calm bool, steps int) error {
+func (w *world) pass(ctx context.Context, p phase, steps int) error {
 	from, _ := w.done.now()
-	w.gate.calm = calm
+	w.gate.phase = p
 	w.gate.Unlock()
 	reached := w.done.await(ctx, from+steps, mostOfPass)
 	w.gate.Lock()
@@ -165,7 +188,7 @@ type turn struct {
 // but waits for it no longer than mostOfFault.
 func (w *world) disturb(ctx context.Context, faults []*fault) error {
 	from, _ := w.done.now()
-	w.gate.calm = false
+	w.gate.phase = disturbed
 	w.gate.Unlock()
 	err := w.turns(ctx, from, faults)
 	w.gate.Lock()

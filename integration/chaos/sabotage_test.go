@@ -56,7 +56,7 @@ func secrecy(ctx context.Context, w *world) error {
 
 func well(ctx context.Context, w *world) error {
 	w.Recovery = 100 * time.Millisecond
-	if _, err := w.settle(ctx); err != nil {
+	if err := w.settle(ctx); err != nil {
 		w.history.object("recovery", nil, "%v", err)
 	}
 	return nil
@@ -127,7 +127,7 @@ func sabotages() []sabotage {
 			if err := w.hsms[0].faults.Add(faultp11.Absent()); err != nil {
 				t.Fatal(err)
 			}
-			return func() { w.recover(t) }
+			return func() { w.calmDown(t) }
 		}, well, "recovery: not well again"},
 		{"a journal that was altered", func(t *testing.T, w *world) func() {
 			segments, err := filepath.Glob(filepath.Join(w.site.DataDir, "journal", "*.journal"))
@@ -193,14 +193,14 @@ func (w *world) expect(t *testing.T, s sabotage, finds string) {
 	}
 }
 
-// recover ends all faults and waits until all is well.
-func (w *world) recover(t *testing.T) {
+// calmDown ends all faults and waits until all is well.
+func (w *world) calmDown(t *testing.T) {
 	t.Helper()
 	if err := w.hsms[0].calm(); err != nil {
 		t.Fatal(err)
 	}
 	w.Recovery = recovery
-	if _, err := w.settle(t.Context()); err != nil {
+	if err := w.settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -281,7 +281,7 @@ func hideObject(t *testing.T, w *world) func() {
 		if err := w.restart(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
-		w.recover(t)
+		w.calmDown(t)
 	}
 }
 

@@ -10,24 +10,24 @@ import (
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
-// settle waits until all is well again, of itself, and returns how long that took: each
-// HSM takes requests, the key store is connected, and each shared key encrypts.
-func (w *world) settle(ctx context.Context) (time.Duration, error) {
+// settle waits until each HSM takes requests, the key store is connected, and each
+// shared key encrypts.
+func (w *world) settle(ctx context.Context) error {
 	start := time.Now()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		ill := w.illness(ctx)
 		if ill == nil {
-			return time.Since(start), nil
+			return nil
 		}
 		if time.Since(start) > w.Recovery {
-			return time.Since(start), fmt.Errorf("not well again after %v: %w", w.Recovery, ill)
+			return fmt.Errorf("not well again after %v: %w", w.Recovery, ill)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return time.Since(start), ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

@@ -110,7 +110,7 @@ func (h *hsm) env(token *harness.Token) string {
 
 // hangTimeout is the configuration's hsm.hang_timeout: short, so that a hang costs
 // little of the run.
-const hangTimeout = time.Second
+const hangTimeout = 3 * time.Second
 
 // configure writes the configuration, in place of the site's own.
 func (w *world) configure() error {
@@ -187,8 +187,8 @@ func (w *world) restart(ctx context.Context, kill bool) error {
 // people makes the key store, the keys that all use, and the clients.
 func (w *world) people(ctx context.Context) error {
 	w.checker = w.newClient(0)
-	w.gate.calm = true
-	if _, err := w.settle(ctx); err != nil {
+	w.gate.phase = calm
+	if err := w.settle(ctx); err != nil {
 		return err
 	}
 	if err := w.makeStore(ctx); err != nil {
@@ -255,8 +255,7 @@ func (w *world) makeStore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connecting the custom key store: %w", err)
 	}
-	_, err = w.settle(ctx)
-	return err
+	return w.settle(ctx)
 }
 
 // note notes a request of the world's own.
