@@ -96,12 +96,14 @@ func (t *errorTranslator) explain(ctx context.Context, method string, err error)
 }
 
 // levelOf is how loud a fault of the server is. What fails every request, such
-// as a full disk, would fill the log: health says once what it is.
+// as a full disk or an HSM that is away, would fill the log: health says once what it is.
 func levelOf(kind keystore.Kind) hclog.Level {
-	if kind == annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE {
+	switch kind {
+	case annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE, annotationsv1.ErrorKind_ERROR_KIND_KEY_UNAVAILABLE:
 		return hclog.Debug
+	default:
+		return hclog.Error
 	}
-	return hclog.Error
 }
 
 // asError is keystore.AsError that also knows how a request ends from outside:

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -53,15 +55,29 @@ func TestEveryKindHasAStatus(t *testing.T) {
 		if id := errorInfo(got).GetMetadata()["request_id"]; id != "request-1" {
 			t.Errorf("%v: request id %q", kind, id)
 		}
+		throttled := kind == annotationsv1.ErrorKind_ERROR_KIND_THROTTLING
+		if wait := retryDelayOf(got); (wait > 0) != throttled || throttled && code != codes.ResourceExhausted || wait > time.Second {
+			t.Errorf("%v (%v) says to come again after %v", kind, code, wait)
+		}
 		if code == codes.Unavailable && !rule.Retryable {
 			t.Errorf("%v is Unavailable, which clients repeat, but not retryable", kind)
 		}
 		// What fails every request is in the log once, from health.
-		loud := rule.ServerFault && kind != annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE
+		loud := rule.ServerFault && kind != annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE && kind != kindUnavailable
 		if logged := strings.Contains(log.String(), cause.Error()); logged != loud {
 			t.Errorf("%v: cause logged: %t, want %t", kind, logged, loud)
 		}
 	}
+}
+
+// retryDelayOf is when an error says to come again; 0 if it does not.
+func retryDelayOf(err error) time.Duration {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration()
+		}
+	}
+	return 0
 }
 
 func TestErrorsThatAreNotTheKeystores(t *testing.T) {
