@@ -69,6 +69,7 @@ func (s *service) objects() int {
 }
 
 func TestAnAccessKeyIsInForceWhenItIsAnswered(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.putPrincipal(bob, nil, "user")
 	id, secret := s.addAccessKey(app)
@@ -93,6 +94,7 @@ func TestAnAccessKeyIsInForceWhenItIsAnswered(t *testing.T) {
 // With the first access key its sealing key is made, and with the last one it is
 // destroyed.
 func TestTheSealingKeyLivesAsLongAsItSeals(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	for range 2 {
 		first, _ := s.addAccessKey(app)
@@ -114,6 +116,7 @@ func TestTheSealingKeyLivesAsLongAsItSeals(t *testing.T) {
 }
 
 func TestRefusedChangesOfAccessKeys(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.putPrincipal(bob, nil, "user")
 	id, _ := s.addAccessKey(bob)
@@ -179,6 +182,7 @@ func (s *service) restartOn(h *openingHSM) {
 }
 
 func TestASecretIsDecryptedOnceHoweverManyAsk(t *testing.T) {
+	t.Parallel()
 	s, h := startService(t), new(openingHSM)
 	id, secret := s.addAccessKey(app)
 	idle, _ := s.addAccessKey(app)
@@ -201,6 +205,7 @@ func TestASecretIsDecryptedOnceHoweverManyAsk(t *testing.T) {
 // An HSM that does not answer makes no access key unknown, and nobody waits longer
 // than the request lives.
 func TestAnAccessKeyThatCannotBeHadNowIsNotUnknown(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		class hsmpool.Class
 		kind  Kind
@@ -225,6 +230,7 @@ func TestAnAccessKeyThatCannotBeHadNowIsNotUnknown(t *testing.T) {
 }
 
 func TestWhoWaitsForASecretWaitsNoLongerThanItsRequest(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id, _ := s.addAccessKey(app)
 	s.directory.accessKeys.Load().stored[id].turn <- struct{}{} // another request that gets no answer
@@ -236,6 +242,7 @@ func TestWhoWaitsForASecretWaitsNoLongerThanItsRequest(t *testing.T) {
 
 // A request without a deadline waits no longer than for an operation.
 func TestNobodyWaitsForEverForASecret(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := &storedAccessKey{turn: make(chan struct{}, 1)}
 		a.turn <- struct{}{} // another request that gets no answer
@@ -247,6 +254,7 @@ func TestNobodyWaitsForEverForASecret(t *testing.T) {
 // On another token the secrets are lost, which is said, and once; all access keys
 // can be replaced.
 func TestOnAnotherTokenAccessKeysAreReplaced(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	var log bytes.Buffer
 	s.logger = hclog.New(&hclog.LoggerOptions{Output: &log})
@@ -280,6 +288,7 @@ func TestOnAnotherTokenAccessKeysAreReplaced(t *testing.T) {
 // TestAnAccessKeyWithoutItsPrincipalIsUnknown takes a principal out of the
 // configuration.
 func TestAnAccessKeyWithoutItsPrincipalIsUnknown(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	var log bytes.Buffer
 	s.initToken()
@@ -302,6 +311,7 @@ func TestAnAccessKeyWithoutItsPrincipalIsUnknown(t *testing.T) {
 }
 
 func TestAccessKeysOfTheConfiguration(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	fixed := AccessKey{Secret: "test", SessionToken: "token", Principal: app}
@@ -326,6 +336,7 @@ func TestAccessKeysOfTheConfiguration(t *testing.T) {
 }
 
 func TestAPrintedAccessKeyIsWithoutItsSecrets(t *testing.T) {
+	t.Parallel()
 	a := AccessKey{Secret: "swordfish", SessionToken: "swordfish", Principal: app}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if text := fmt.Sprintf(format, map[string]AccessKey{"id": a}); strings.Contains(text, "swordfish") || !strings.Contains(text, app) {
@@ -337,6 +348,7 @@ func TestAPrintedAccessKeyIsWithoutItsSecrets(t *testing.T) {
 // TestSecretsOfAccessKeysAreWrittenNowhere looks at everything that a service has
 // written.
 func TestSecretsOfAccessKeysAreWrittenNowhere(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	var log bytes.Buffer
 	s.logger = hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Trace})
@@ -369,6 +381,7 @@ func TestSecretsOfAccessKeysAreWrittenNowhere(t *testing.T) {
 }
 
 func TestTheEventsOfAccessKeysNameThem(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id, secret := s.addAccessKey(app)
 	e := s.lastEvent()
@@ -424,6 +437,7 @@ func (f accessKeyFault) Commit(ctx context.Context, t metadata.Txn) (revision ui
 // TestAccessKeysThatAreNotStored is what is left when the metadata fails: a sealing
 // key only where the access key may be there.
 func TestAccessKeysThatAreNotStored(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		fault storeFault
 		left  int
@@ -454,6 +468,7 @@ func TestAccessKeysThatAreNotStored(t *testing.T) {
 // A request whose sealing key may have come to be, and has since, is settled late:
 // what later requests seal with is left alone.
 func TestASealingKeyInUseOutlivesTheRequestThatMadeIt(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id, secret := s.addAccessKey(app)
 	i := &audit.Intent{
@@ -468,6 +483,7 @@ func TestASealingKeyInUseOutlivesTheRequestThatMadeIt(t *testing.T) {
 }
 
 func TestAccessKeysOfAnotherAccountAreNotSettled(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	i := &audit.Intent{RequestID: uuid.NewString(), EventName: "CreateAccessKey", ResourceARN: "arn:aws:iam::111122223333:access-key/AKIAAAAAAAAAAAAAAAAA"}
 	if err := s.settleOne(t.Context(), i); err == nil || !strings.Contains(err.Error(), "another account") {

@@ -38,6 +38,7 @@ func (s *service) aliases(of *string, limit int32) (names []string) {
 }
 
 func TestAnAliasNamesItsKey(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	first, second := s.createKey(), s.createKey()
 	s.must(s.createAlias("alias/payroll/2027", first.KeyId))
@@ -90,6 +91,7 @@ func (s *service) expectAliasEvent(name, key string, resources ...string) {
 }
 
 func TestAliasesAreListedByName(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	one, two := s.createKey(), s.createKey()
 	var all, ofOne []string
@@ -120,6 +122,7 @@ func TestAliasesAreListedByName(t *testing.T) {
 
 // TestAliasRefusals is the table of what these operations refuse.
 func TestAliasRefusals(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, full, doomed := s.createKey(), s.createKey(), s.createKey()
 	for i := range maxAliases {

@@ -17,6 +17,7 @@ import (
 
 // A backup has every entry as it is in the store, and the journal to its head.
 func TestBackupHoldsMetadataAndJournal(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	_, err := s.CreateKey(s.as(admin), &kmsv1.CreateKeyRequest{})
 	s.must(err)
@@ -63,6 +64,7 @@ func TestBackupHoldsMetadataAndJournal(t *testing.T) {
 
 // While a change is under way a backup waits, no longer than its context lives.
 func TestBackupWaitsForChanges(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	err := s.atRest(t.Context(), func(context.Context) error { // stands for a change that does not end

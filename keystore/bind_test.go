@@ -11,6 +11,7 @@ import (
 // TestLostStateIsNotTakenForAFirstStart loses or changes what a data directory
 // has, and expects a refusal that says what was lost.
 func TestLostStateIsNotTakenForAFirstStart(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		lose  func(*service) error
@@ -48,6 +49,7 @@ func TestLostStateIsNotTakenForAFirstStart(t *testing.T) {
 // TestMetadataThatLostChangesIsRefused puts an older copy of the metadata back:
 // a key that was disabled would be enabled again, and nobody would know.
 func TestMetadataThatLostChangesIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.start()

@@ -20,6 +20,7 @@ func (s *service) describeHSM(capabilities bool) *operatorv1.HsmDescription {
 // TestCapabilitiesOfSoftHSM reads what SoftHSM does, does with the worker's help, and
 // does not do at all.
 func TestCapabilitiesOfSoftHSM(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	can := map[string]*operatorv1.HsmCapability{}
 	for _, c := range s.describeHSM(true).GetCapabilities() {
@@ -48,6 +49,7 @@ func TestCapabilitiesOfSoftHSM(t *testing.T) {
 // TestAnHSMThatCannotBeAskedIsDescribed takes the token away: its capabilities are
 // not known, its state is.
 func TestAnHSMThatCannotBeAskedIsDescribed(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	before := s.describeHSM(false)
 	if len(before.GetCapabilities()) > 0 {

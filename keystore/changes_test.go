@@ -9,6 +9,7 @@ import (
 )
 
 func TestChangesOfTheSameTakeTurns(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newChanges()
 		first := begun(t, c, "a", "b")
@@ -35,6 +36,7 @@ func TestChangesOfTheSameTakeTurns(t *testing.T) {
 }
 
 func TestAPauseWaitsForChangesAndHoldsNewOnesBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newChanges()
 		running := begun(t, c, "a")
@@ -106,6 +108,7 @@ func soon(t *testing.T) context.Context {
 }
 
 func TestAnEndedContextBeginsNoChange(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := newChanges().begin(ctx, "a"); !errors.Is(err, context.Canceled) {
@@ -114,6 +117,7 @@ func TestAnEndedContextBeginsNoChange(t *testing.T) {
 }
 
 func TestAChangeThatEndsTwiceTakesNothingFromOthers(t *testing.T) {
+	t.Parallel()
 	c := newChanges()
 	first := begun(t, c, "a")
 	first.end()

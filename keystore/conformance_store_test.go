@@ -243,6 +243,7 @@ func (c *storesByState) keyRows() []conformanceRow {
 
 // A Region has ten stores, the quota of AWS.
 func TestTheEleventhCustomKeyStoreIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	for i := range maxStores + 1 {
@@ -269,6 +270,7 @@ func deniedTo(principal string) answer {
 
 // TestConformanceOfCustomKeyStores is TestConformance of stores in every state.
 func TestConformanceOfCustomKeyStores(t *testing.T) {
+	t.Parallel()
 	c := newStores(t)
 	for _, r := range slices.Concat(c.faultRows(), c.keyRows(), c.stateRows(), c.changeRows()) {
 		c.check(t, r)

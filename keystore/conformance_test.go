@@ -88,6 +88,7 @@ type Door interface {
 // RunConformance makes the requests of the table that can be made through a door.
 func RunConformance(t *testing.T, open func(*Keystore) Door) {
 	t.Helper()
+	t.Parallel()
 	c := &conformance{service: startService(t), keys: make(map[kmsv1.KeyUsageType]*kmsv1.KeyMetadata), count: make(map[string]int)}
 	if open != nil {
 		c.door = open(c.Keystore)

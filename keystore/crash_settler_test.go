@@ -61,6 +61,7 @@ var (
 // TestAChangeWhoseEventIsNotRecordedKeepsItsKeyUntilItIs breaks the journal
 // after the intent of a change.
 func TestAChangeWhoseEventIsNotRecordedKeepsItsKeyUntilItIs(t *testing.T) {
+	t.Parallel()
 	disable := asks((*Keystore).DisableKey, func(s *service) *kmsv1.DisableKeyRequest {
 		return &kmsv1.DisableKeyRequest{KeyId: s.named("target")}
 	})
@@ -104,6 +105,7 @@ func TestAChangeWhoseEventIsNotRecordedKeepsItsKeyUntilItIs(t *testing.T) {
 
 // TestAChangeWithoutAnIntentKeepsNothing breaks the journal before the intent.
 func TestAChangeWithoutAnIntentKeepsNothing(t *testing.T) {
+	t.Parallel()
 	s, trail := startFaulty(t)
 	defer s.stop()
 	id := s.createNamed("target")

@@ -41,6 +41,7 @@ func (f *faultyStore) Commit(ctx context.Context, t metadata.Txn) (revision uint
 // TestChangesThatAreNotStored is the table of how the metadata can fail, and
 // what is left of a change then.
 func TestChangesThatAreNotStored(t *testing.T) {
+	t.Parallel()
 	const uncertain = "could not be stored for certain; it may have taken effect."
 	s, store := newService(t), new(faultyStore)
 	s.initToken()
@@ -95,6 +96,7 @@ func TestChangesThatAreNotStored(t *testing.T) {
 // TestChangesOfOneKeyAtOnceAreAllMade has every change of a key wait for the
 // others, and none of them fail.
 func TestChangesOfOneKeyAtOnceAreAllMade(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id := s.createNamed("target")
 	changes := map[string]func() error{

@@ -19,6 +19,7 @@ import (
 // step of each operation, and the one that settles what is left before each of
 // its own steps; without STRONGROOM_CRASHES=all it is a sample of these.
 func TestACrashAtAnyStepLeavesTheOldStateOrTheNew(t *testing.T) {
+	t.Parallel()
 	start := newStartingPoint(t)
 	all := operations()
 	start.expectAll(t, all)

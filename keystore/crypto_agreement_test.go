@@ -20,6 +20,7 @@ import (
 // with Go's public key here, with the key's public key there; and with a second
 // key of the service.
 func TestSharedSecretsAreThoseOfGo(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	for spec, curve := range map[kmsv1.KeySpec]ecdh.Curve{
 		kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P256: ecdh.P256(), kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P384: ecdh.P384(), kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P521: ecdh.P521(),
@@ -65,6 +66,7 @@ func (s *service) deriveWith(key *kmsv1.KeyMetadata, peer []byte) (*kmsv1.Derive
 // TestSharedSecretsNeedAPointOfTheCurve gives DeriveSharedSecret what is no point
 // of the key's curve: such a point would tell of the private key.
 func TestSharedSecretsNeedAPointOfTheCurve(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, other := s.keyOf(kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P256, keyAgreement), s.keyOf(kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P384, keyAgreement)
 	own := s.publicKey(key)
@@ -84,6 +86,7 @@ func TestSharedSecretsNeedAPointOfTheCurve(t *testing.T) {
 // of the public key, and that its ciphertext holds it. RSA-4096 differs by its
 // seconds only; Ed25519 keys leave no SoftHSM.
 func TestDataKeyPairsMatch(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, inContext := s.createKey(), map[string]string{"tenant": "acme"}
 	for n := range kmsv1.DataKeyPairSpec_name {

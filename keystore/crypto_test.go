@@ -132,6 +132,7 @@ func offeredSpecs() map[kmsv1.KeySpec]map[kmsv1.KeyUsageType]kind {
 // it, messages and digests; Go verifies, and so does Verify, which refuses what
 // is altered.
 func TestSignaturesAreThoseOfGo(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	for spec, usages := range offeredSpecs() {
 		signs, ok := usages[signVerify]
@@ -203,6 +204,7 @@ func altered(b []byte, i int) []byte {
 // TestDigestsHaveTheLengthOfTheirHash gives Sign and Verify a digest of a byte
 // less and of one more.
 func TestDigestsHaveTheLengthOfTheirHash(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.keyOf(kmsv1.KeySpec_KEY_SPEC_ECC_NIST_P384, signVerify)
 	a := kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ECDSA_SHA_384
@@ -225,6 +227,7 @@ func TestDigestsHaveTheLengthOfTheirHash(t *testing.T) {
 // TestMACsAreDeterministicAndTellEverythingApart makes MACs with a key of every
 // spec: two keys, two messages, and an altered or cut MAC are told apart.
 func TestMACsAreDeterministicAndTellEverythingApart(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	for spec, usages := range offeredSpecs() {
 		macs, ok := usages[generateVerifyMac]
@@ -267,6 +270,7 @@ func TestMACsAreDeterministicAndTellEverythingApart(t *testing.T) {
 // TestRSAEncryptionIsThatOfGo encrypts with Go's OAEP what Decrypt decrypts, at
 // the longest plaintext of each algorithm (RFC 8017, 7.1.1) and past it.
 func TestRSAEncryptionIsThatOfGo(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	for _, c := range []struct {
 		spec    kmsv1.KeySpec
@@ -325,6 +329,7 @@ func goOAEP(t *testing.T, public *rsa.PublicKey, a kmsv1.EncryptionAlgorithmSpec
 // TestReEncryptBetweenSymmetricAndRSAKeys takes a plaintext from a symmetric key
 // to an RSA key and back, and one that is too long for RSA nowhere.
 func TestReEncryptBetweenSymmetricAndRSAKeys(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	symmetric, asymmetric := s.createKey(), s.keyOf(kmsv1.KeySpec_KEY_SPEC_RSA_2048, encryptDecrypt)
 	inContext := map[string]string{"tenant": "acme"}
@@ -356,6 +361,7 @@ func TestReEncryptBetweenSymmetricAndRSAKeys(t *testing.T) {
 // TestWhatTheTokenCannotSignIsRefused asks SoftHSM for Ed25519ph, for which it
 // would answer something else.
 func TestWhatTheTokenCannotSignIsRefused(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	a := kmsv1.SigningAlgorithmSpec_SIGNING_ALGORITHM_SPEC_ED25519_PH_SHA_512
 	key := s.keyOf(kmsv1.KeySpec_KEY_SPEC_ECC_NIST_EDWARDS25519, signVerify)

@@ -90,6 +90,7 @@ func (s *service) awaitGone(id string) {
 func (s *service) poke() { s.createKey() }
 
 func TestADueKeyIsDeletedWithItsMaterialAliasesAndCounts(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	doomed, kept := s.createKey(), s.createKey()
 	s.must(s.createAlias("alias/doomed", doomed.KeyId))
@@ -132,6 +133,7 @@ func TestADueKeyIsDeletedWithItsMaterialAliasesAndCounts(t *testing.T) {
 }
 
 func TestADeletionThatFellDueWhileTheServiceWasDownIsMadeUp(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	doomed := s.createKey()
 	s.schedule(doomed.KeyId)
@@ -145,6 +147,7 @@ func TestADeletionThatFellDueWhileTheServiceWasDownIsMadeUp(t *testing.T) {
 }
 
 func TestNothingIsDeletedBeforeItsTime(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	doomed, cancelled := s.createKey(), s.createKey()
 	s.schedule(doomed.KeyId)
@@ -172,6 +175,7 @@ func (h stubbornHSM) Destroy(_ context.Context, id hsmpool.ObjectID) (hsmpool.Tr
 }
 
 func TestADeletionThatFailedIsTriedAgainAndCannotBeCancelled(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	doomed := s.createKey()
 	s.schedule(doomed.KeyId)
@@ -198,6 +202,7 @@ func TestADeletionThatFailedIsTriedAgainAndCannotBeCancelled(t *testing.T) {
 }
 
 func TestMaterialThatWasNotThereIsNotSaidToBeDestroyed(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	doomed := s.createKey()
 	_, err := s.pool.Destroy(t.Context(), s.materialOf(doomed))
@@ -213,6 +218,7 @@ func TestMaterialThatWasNotThereIsNotSaidToBeDestroyed(t *testing.T) {
 }
 
 func TestAKeyThatIsNotUsedGetsNoNewMaterial(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	off, doomed := s.createKey(), s.createKey()
 	_, err := s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: off.KeyId})
@@ -228,6 +234,7 @@ func TestAKeyThatIsNotUsedGetsNoNewMaterial(t *testing.T) {
 }
 
 func TestRecordsThatContradictThemselvesAreRefused(t *testing.T) {
+	t.Parallel()
 	sc := scope{account: "000000000000", region: "us-east-1"}
 	k := &Keystore{scope: sc}
 	for name, spoil := range map[string]func(*storagev1.KeyRecord){

@@ -28,6 +28,7 @@ const notFresh = annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE
 // TestTheConfigurationWinsOverWhatIsStored joins a configuration with what was
 // stored before it had come to be.
 func TestTheConfigurationWinsOverWhatIsStored(t *testing.T) {
+	t.Parallel()
 	const role, sameRole = "arn:aws:iam::000000000000:role/app", "arn:aws:iam::000000000000:role/team/app"
 	c, err := newConfigured(Config{
 		Principals:       map[string][]string{admin: {"admin"}, role: {"reader"}},
@@ -119,6 +120,7 @@ func TestTheConfigurationWinsOverWhatIsStored(t *testing.T) {
 }
 
 func TestConfiguredPrincipalsHaveToAgree(t *testing.T) {
+	t.Parallel()
 	for want, c := range map[string]Config{
 		`certificate name "a.corp": there is no principal "` + bob + `"`: {CertificateNames: map[string]string{"a.corp": bob}},
 		`the certificate name "" is neither a URI nor a DNS name`:        {Principals: map[string][]string{admin: {"admin"}}, CertificateNames: map[string]string{"": admin}},
@@ -136,6 +138,7 @@ func TestConfiguredPrincipalsHaveToAgree(t *testing.T) {
 // TestWhatIsNotInForceIsSaidOnce has a principal lose its policy, and other changes
 // come after that.
 func TestWhatIsNotInForceIsSaidOnce(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	d, err := newDirectory(testScope, Config{Logger: hclog.New(&hclog.LoggerOptions{Output: &log})})
 	if err != nil {
@@ -165,6 +168,7 @@ func (s *service) put(path string, m proto.Message) {
 // TestWhatIsNotUnderstoodRefusesTheStart has records that a newer binary, or
 // somebody else, has written.
 func TestWhatIsNotUnderstoodRefusesTheStart(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		path   string
 		record proto.Message
@@ -195,6 +199,7 @@ func TestWhatIsNotUnderstoodRefusesTheStart(t *testing.T) {
 // TestStaleRightsAreNotAnsweredFrom has a record written, while the service runs,
 // that it does not understand: what it denies is not known.
 func TestStaleRightsAreNotAnsweredFrom(t *testing.T) {
+	t.Parallel()
 	s, r := startRegions(t, virginia, ireland)
 	s.put(s.scope.policyPath("new"), &storagev1.PolicyRecord{Name: new("new"), Document: new("{}")})
 	for s.directory.healthy() == nil {
@@ -245,6 +250,7 @@ func (c *compactedStore) Watch(ctx context.Context, prefix string, after uint64)
 // TestChangesThatWereMissedAreReadAgain stores a principal while the changes are
 // not seen, and not kept either.
 func TestChangesThatWereMissedAreReadAgain(t *testing.T) {
+	t.Parallel()
 	s, store := newService(t), &compactedStore{prefix: testScope.globalPrefix(), asked: make(chan struct{}), resume: make(chan struct{})}
 	s.initToken()
 	s.startWith(func(c *Config) { store.Store, c.Metadata = c.Metadata, store })
@@ -275,6 +281,7 @@ func TestLookingUpAPrincipalAllocatesNothing(t *testing.T) {
 // TestABackupHasPrincipalsAndPolicies restores one beside a journal that tells of
 // a principal, or an access key, deleted later.
 func TestABackupHasPrincipalsAndPolicies(t *testing.T) {
+	t.Parallel()
 	entries := []metadata.Entry{
 		entryOf(t, testScope.accessKeyPath("AKIA1"), 2, &storagev1.AccessKeyRecord{AccessKeyId: new("AKIA1")}),
 		entryOf(t, testScope.policyPath("lister"), 3, &storagev1.PolicyRecord{Name: new("lister"), Document: new(mayList)}),
@@ -305,6 +312,7 @@ func TestABackupHasPrincipalsAndPolicies(t *testing.T) {
 
 // TestLimitsOfTheDirectory fills the store and puts one more of each.
 func TestLimitsOfTheDirectory(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.openParts()

@@ -46,6 +46,7 @@ func (l *lateStore) Commit(ctx context.Context, txn metadata.Txn) (uint64, error
 // by somebody who did not wait for the answer: what the policy denies would be
 // allowed.
 func TestAChangeKnowsTheOneBefore(t *testing.T) {
+	t.Parallel()
 	s, store := newService(t), &lateStore{committed: make(chan struct{}, 1)}
 	s.initToken()
 	s.startWith(func(c *Config) { store.Store, c.Metadata = c.Metadata, store })

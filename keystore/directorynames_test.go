@@ -6,6 +6,7 @@ import (
 )
 
 func TestPrincipalOfACertificate(t *testing.T) {
+	t.Parallel()
 	const alice, bob = "arn:aws:iam::000000000000:user/alice", "arn:aws:iam::000000000000:user/bob"
 	names := newCertificateNames(map[string]string{
 		"spiffe://corp/alice": alice,
@@ -39,6 +40,7 @@ func TestPrincipalOfACertificate(t *testing.T) {
 }
 
 func TestNamesThatNoCertificateCouldHave(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]string{
 		"spiffe://corp/alice": "",
 		"urn:corp:alice":      "",

@@ -40,6 +40,7 @@ func (b *brokenTrail) RecordIntent(ctx context.Context, i *audit.Intent) error {
 }
 
 func TestNoAnswerWithoutItsEvent(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	s.Keystore.trail = &brokenTrail{Trail: s.trail, events: errors.New("disk full")}
@@ -56,6 +57,7 @@ func TestNoAnswerWithoutItsEvent(t *testing.T) {
 }
 
 func TestNoChangeWithoutItsIntent(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.Keystore.trail = &brokenTrail{Trail: s.trail, intents: errors.New("disk full")}
 	before := len(s.hsmLog())
@@ -70,6 +72,7 @@ func TestNoChangeWithoutItsIntent(t *testing.T) {
 // TestCutOffCreateKeyIsSettled makes what a crash between the HSM's answer and
 // the metadata leaves: an intent and a token object that nobody knows of.
 func TestCutOffCreateKeyIsSettled(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.start()
@@ -104,6 +107,7 @@ func TestCutOffCreateKeyIsSettled(t *testing.T) {
 // TestGivenUpChangesLeaveNoIntents gives changes up before and while their
 // intents are written: an intent must not come after its own event.
 func TestGivenUpChangesLeaveNoIntents(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.start()
@@ -135,6 +139,7 @@ func (h forgetfulHSM) Generate(ctx context.Context, r hsmpool.GenerateRequest) (
 }
 
 func TestKeyMaterialOfUnknownFateIsSettledAtTheNextStart(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.start()
@@ -161,6 +166,7 @@ func TestKeyMaterialOfUnknownFateIsSettledAtTheNextStart(t *testing.T) {
 }
 
 func TestStrangersAndOversizeRequestsDoNotFillTheJournal(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	long := map[string]string{"k": strings.Repeat("v", 90_000)}
@@ -176,6 +182,7 @@ func TestStrangersAndOversizeRequestsDoNotFillTheJournal(t *testing.T) {
 }
 
 func TestStaleMetadataIsNotAnsweredFrom(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	s.view.mu.Lock()
@@ -191,6 +198,7 @@ func TestStaleMetadataIsNotAnsweredFrom(t *testing.T) {
 }
 
 func TestIntentsOfAnotherRegionAreNotTouched(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.start()
@@ -212,6 +220,7 @@ type panickyHSM struct{ HSM }
 func (panickyHSM) Random(context.Context, int) ([]byte, hsmpool.Trace, error) { panic("a fault") }
 
 func TestPanicsBecomeErrorsWithEvents(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.hsm = panickyHSM{s.pool}
 	_, err := s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: new(int32(1))})
@@ -224,6 +233,7 @@ func TestPanicsBecomeErrorsWithEvents(t *testing.T) {
 }
 
 func TestRequestsPastTheirDeadlineAreNotDoneButRecorded(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	ctx, cancel := context.WithDeadline(s.as(app), time.Now().Add(-time.Second))
@@ -238,6 +248,7 @@ func TestRequestsPastTheirDeadlineAreNotDoneButRecorded(t *testing.T) {
 }
 
 func TestUnknownMethodsLeaveAnEvent(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	refusal := &Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_UNKNOWN_OPERATION, Message: "no such operation"}
 	if err := s.Reject(s.as(app), "/strongroom.kms.v1.KeyManagementService/Frobnicate", refusal); !errors.Is(err, refusal) {
@@ -252,6 +263,7 @@ func TestUnknownMethodsLeaveAnEvent(t *testing.T) {
 // can have, in requests that succeed and in requests that fail, and looks for
 // it in everything that is written.
 func TestSecretsAreNowhere(t *testing.T) {
+	t.Parallel()
 	const planted = "PLANTED-SECRET-PLANTED-SECRET"
 	var log bytes.Buffer
 	s := newService(t)

@@ -48,6 +48,7 @@ func (s *service) expectKind(what string, err error, want Kind) {
 }
 
 func TestAGrantIsInForceAtOnceUntilItEnds(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, other := s.createKey(), s.createKey()
 	s.expectKind("before", s.encryptAs(nobody, key, nil), denied)
@@ -71,6 +72,7 @@ func TestAGrantIsInForceAtOnceUntilItEnds(t *testing.T) {
 // TestConstraintsOfGrants holds grants against encryption contexts, as the page
 // "Using grant constraints" of the AWS KMS Developer Guide has it.
 func TestConstraintsOfGrants(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	pair, more := map[string]string{"a": "1"}, map[string]string{"a": "1", "b": "2"}
 	for name, c := range map[string]struct {
@@ -97,6 +99,7 @@ func TestConstraintsOfGrants(t *testing.T) {
 
 // TestAGranteePassesOnNoMoreThanItHas makes grants by grants alone.
 func TestAGranteePassesOnNoMoreThanItHas(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	mine := granting(key, nobody, mayGrant, mayEncrypt)
@@ -129,6 +132,7 @@ func TestAGranteePassesOnNoMoreThanItHas(t *testing.T) {
 }
 
 func TestWhoRetiresAGrant(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	s.grant(admin, granting(key, second, mayEncrypt, mayRetire))
@@ -163,6 +167,7 @@ func TestWhoRetiresAGrant(t *testing.T) {
 
 // TestANameMakesCreateGrantIdempotent repeats requests with and without a name.
 func TestANameMakesCreateGrantIdempotent(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	named := granting(key, nobody, mayEncrypt)
@@ -183,6 +188,7 @@ func TestANameMakesCreateGrantIdempotent(t *testing.T) {
 // TestListsOfGrantsLoseAndRepeatNothing pages while grants are added: what was
 // there at the beginning is answered once.
 func TestListsOfGrantsLoseAndRepeatNothing(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	keys := []*kmsv1.KeyMetadata{s.createKey(), s.createKey()}
 	add := func() string {
@@ -234,6 +240,7 @@ func TestListsOfGrantsLoseAndRepeatNothing(t *testing.T) {
 
 // TestGrantsAndPoliciesOutliveARestart compares what is answered before and after.
 func TestGrantsAndPoliciesOutliveARestart(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.start()

@@ -7,10 +7,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +29,7 @@ import (
 
 const (
 	softHSM = "/usr/lib/softhsm/libsofthsm2.so"
+	userPIN = "1234567890"
 	admin   = "arn:aws:iam::000000000000:user/admin"
 	app     = "arn:aws:iam::000000000000:user/app"
 	auditor = "arn:aws:iam::000000000000:role/auditor"
@@ -40,7 +43,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "hsm-worker" {
 		os.Exit(worker.Main(os.Args[2:]))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(blank.dir) // only temporary files
+	os.Exit(code)
 }
 
 // service is a Keystore on real parts: a SoftHSM token of its own, a journal,
@@ -67,12 +72,8 @@ type service struct {
 func newService(t testing.TB) *service {
 	t.Helper()
 	s := &service{t: t, dir: t.TempDir()}
-	s.write("pin", "1234567890")
-	s.write("so-pin", "0987654321")
-	s.write("softhsm2.conf", "directories.tokendir = "+s.path("tokens")+"\nobjectstore.backend = file\nlog.level = ERROR\n")
-	if err := os.Mkdir(s.path("tokens"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	s.write("pin", userPIN)
+	s.write("softhsm2.conf", softHSMConf(s.path("tokens")))
 	return s
 }
 
@@ -94,7 +95,13 @@ func (s *service) write(name, content string) {
 	}
 }
 
-func (s *service) env() []string { return []string{"SOFTHSM2_CONF=" + s.path("softhsm2.conf")} }
+func (s *service) env() []string { return workerEnv(s.dir) }
+
+// workerEnv is the environment of the workers of a token. They are many, and do not
+// wait at their end for the race detector.
+func workerEnv(dir string) []string {
+	return []string{"SOFTHSM2_CONF=" + filepath.Join(dir, "softhsm2.conf"), "GORACE=atexit_sleep_ms=0"}
+}
 
 func (s *service) must(err error) {
 	s.t.Helper()
@@ -103,17 +110,56 @@ func (s *service) must(err error) {
 	}
 }
 
+// initToken gives the service a token of its own.
 func (s *service) initToken() {
 	s.t.Helper()
+	s.must(blank.make())
+	for _, dir := range []string{"tokens", "journal"} {
+		s.must(os.CopyFS(s.path(dir), os.DirFS(filepath.Join(blank.dir, dir))))
+	}
+}
+
+// blank is a new token, and the journal that tells how it was made. Each test has a
+// copy, because making one takes as long as most tests do.
+var blank blankToken
+
+type blankToken struct {
+	once sync.Once
+	dir  string // empty until it is made; TestMain removes it
+	err  error
+}
+
+// make makes the token, once.
+func (b *blankToken) make() error {
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "keystore-test-"); b.err == nil {
+			b.err = b.fill()
+		}
+	})
+	return b.err
+}
+
+func (b *blankToken) fill() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	trail, _, err := audit.Open(audit.Options{Dir: s.path("journal")})
-	s.must(err)
-	s.must(hsmpool.InitToken(ctx, hsmpool.InitConfig{
-		Library: softHSM, Label: "keystore-test", Env: s.env(), Auditor: trail,
-		PIN: hsmpool.PINSource{File: s.path("pin")}, SOPIN: hsmpool.PINSource{File: s.path("so-pin")},
-	}))
-	s.must(trail.Close(ctx))
+	tokens, conf := filepath.Join(b.dir, "tokens"), filepath.Join(b.dir, "softhsm2.conf")
+	if err := errors.Join(os.Mkdir(tokens, 0o700), os.WriteFile(conf, []byte(softHSMConf(tokens)), 0o600)); err != nil {
+		return err
+	}
+	trail, _, err := audit.Open(audit.Options{Dir: filepath.Join(b.dir, "journal")})
+	if err != nil {
+		return err
+	}
+	err = hsmpool.InitToken(ctx, hsmpool.InitConfig{
+		Library: softHSM, Label: "keystore-test", Env: workerEnv(b.dir), Auditor: trail,
+		PIN: hsmpool.PINSource{Secret: []byte(userPIN)}, SOPIN: hsmpool.PINSource{Secret: []byte("0987654321")},
+	})
+	return errors.Join(err, trail.Close(ctx))
+}
+
+// softHSMConf is a configuration of SoftHSM.
+func softHSMConf(tokens string) string {
+	return "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\n"
 }
 
 func (s *service) start() {
@@ -151,7 +197,7 @@ func (s *service) openParts() {
 	defer cancel()
 	var recovery journal.Recovery
 	var err error
-	s.trail, recovery, err = audit.Open(audit.Options{Dir: s.path("journal")})
+	s.trail, recovery, err = openTrail(s.path("journal"))
 	s.must(err)
 	s.journal = recovery.Journal.String()
 	s.pool, err = hsmpool.Start(hsmpool.Config{
@@ -164,6 +210,17 @@ func (s *service) openParts() {
 	}
 	s.store, err = metadata.OpenBolt(s.path("metadata.db"), metadata.BoltOptions{})
 	s.must(err)
+}
+
+// openTrail opens a journal. A process that another test is starting has the lock that
+// the journal had when it was born, until it has become another program.
+func openTrail(dir string) (trail *audit.Trail, r journal.Recovery, err error) {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		trail, r, err = audit.Open(audit.Options{Dir: dir})
+		if !errors.Is(err, journal.ErrInUse) || time.Now().After(end) {
+			return trail, r, err
+		}
+	}
 }
 
 func (s *service) config() Config {

@@ -4,6 +4,7 @@ import "testing"
 
 // TestTheEventSaysWhoWasMade looks at the events of a principal and a policy.
 func TestTheEventSaysWhoWasMade(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.putIdentityPolicy("lister", mayList)
 	if e := s.lastEvent(); e.EventName != "PutIdentityPolicy" || e.RequestParameters["name"] != "lister" || e.RequestParameters["document"] != mayList || e.ReadOnly {

@@ -67,6 +67,7 @@ func (s *service) state(keyID *string) kmsv1.KeyState {
 // material and imports it again: what it has encrypted is decrypted again, and no
 // other material is taken.
 func TestImportedMaterialIsUsedUntilItIsDeleted(t *testing.T) {
+	t.Parallel()
 	for _, a := range []kmsv1.AlgorithmSpec{wrapSHA1, wrapSHA256} {
 		t.Run(a.String(), func(t *testing.T) {
 			s := startService(t)
@@ -104,6 +105,7 @@ func TestImportedMaterialIsUsedUntilItIsDeleted(t *testing.T) {
 
 // TestImportedMaterialExpires destroys material at its time, and not before.
 func TestImportedMaterialExpires(t *testing.T) {
+	t.Parallel()
 	s, clock := startClocked(t)
 	key := s.awaitingKey(kmsv1.KeySpec_KEY_SPEC_SYMMETRIC_DEFAULT, encryptDecrypt)
 	req := s.wrap(key.KeyId, wrapSHA1, bytes.Repeat([]byte{7}, 32))
@@ -127,6 +129,7 @@ func TestImportedMaterialExpires(t *testing.T) {
 
 // TestImportedKeyPairSigns imports a private key, whose public key is found out.
 func TestImportedKeyPairSigns(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	s.must(err)

@@ -13,6 +13,7 @@ import (
 // TestCancellingTheDeletionOfAKeyWithoutMaterial leaves a key that awaits its material, not a
 // disabled one, which could be enabled without having any.
 func TestCancellingTheDeletionOfAKeyWithoutMaterial(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	never, deleted, complete := s.awaitingKey(aKeySpec, encryptDecrypt), s.awaitingKey(aKeySpec, encryptDecrypt), s.awaitingKey(aKeySpec, encryptDecrypt)
 	for _, key := range []*kmsv1.KeyMetadata{deleted, complete} {
@@ -33,6 +34,7 @@ func TestCancellingTheDeletionOfAKeyWithoutMaterial(t *testing.T) {
 // TestMaterialThatExpiresBeforeTheKeyIsDeleted is destroyed at its time, and the key deleted
 // at its own.
 func TestMaterialThatExpiresBeforeTheKeyIsDeleted(t *testing.T) {
+	t.Parallel()
 	s, clock := startClocked(t)
 	key := s.awaitingKey(aKeySpec, encryptDecrypt)
 	req := s.wrap(key.KeyId, wrapSHA1, bytes.Repeat([]byte{7}, 32))

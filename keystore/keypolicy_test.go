@@ -29,6 +29,7 @@ func (s *service) putPolicy(key *kmsv1.KeyMetadata, statements ...string) {
 }
 
 func TestAKeyPolicyIsInForceAtOnce(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	text := keyPolicy(statement("Allow", admin, "kms:*", ""), statement("Allow", nobody, "kms:Encrypt", ""))
@@ -47,6 +48,7 @@ func TestAKeyPolicyIsInForceAtOnce(t *testing.T) {
 // TestAnExplicitDenyBeatsEverything denies what a grant, the key policy and an
 // identity policy allow.
 func TestAnExplicitDenyBeatsEverything(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	s.grant(admin, granting(key, nobody, mayEncrypt))
@@ -65,6 +67,7 @@ func TestAnExplicitDenyBeatsEverything(t *testing.T) {
 }
 
 func TestTheLockoutCheck(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	put := func(text string, bypass bool) error {
@@ -92,6 +95,7 @@ func TestTheLockoutCheck(t *testing.T) {
 // TestConditionKeys puts each condition into a key policy and makes one request
 // that meets it and one that does not.
 func TestConditionKeys(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, other := s.createKey(), s.createKey()
 	s.must(s.createAlias("alias/one", key.KeyId))
@@ -165,6 +169,7 @@ func TestConditionKeys(t *testing.T) {
 // TestConditionKeysThatNoKeyPolicyMayHave are about what those may change who
 // tag the key, as the page "AWS KMS condition keys" has it.
 func TestConditionKeysThatNoKeyPolicyMayHave(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	for _, name := range []string{"aws:ResourceTag/team", "kms:ResourceAliases"} {
@@ -177,6 +182,7 @@ func TestConditionKeysThatNoKeyPolicyMayHave(t *testing.T) {
 // TestConditionKeysOfIdentityPolicies does the same with an identity policy,
 // which may speak of a key's tags and aliases.
 func TestConditionKeysOfIdentityPolicies(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.startWith(func(c *Config) {

@@ -43,6 +43,7 @@ const (
 
 // TestTheLastUseOfAKey does operations one after the other.
 func TestTheLastUseOfAKey(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	_, err := s.trackedSince(t.Context())
 	s.must(err)
@@ -125,6 +126,7 @@ func (c countingStore) Commit(ctx context.Context, t metadata.Txn) (uint64, erro
 }
 
 func TestUsesAreWrittenLaterAndTogether(t *testing.T) {
+	t.Parallel()
 	s, commits := newService(t), new(atomic.Int64)
 	s.initToken()
 	s.startWith(func(c *Config) { c.Metadata = countingStore{c.Metadata, commits} })
@@ -169,6 +171,7 @@ func (s *service) kill() {
 }
 
 func TestUsesThatWereNotWrittenBeforeACrashAreReadAgain(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	used, early, idle := s.createKey(), s.createKey(), s.createKey()
 	for _, k := range []*kmsv1.KeyMetadata{used, early} {
@@ -196,6 +199,7 @@ func TestUsesThatWereNotWrittenBeforeACrashAreReadAgain(t *testing.T) {
 }
 
 func TestADeletedKeyLeavesNoUse(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	id := s.createKey().KeyId
 	_, err := s.encrypt(*id)
@@ -214,6 +218,7 @@ func TestADeletedKeyLeavesNoUse(t *testing.T) {
 }
 
 func TestAKeyIsOlderThanTheTracking(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	s.kill()
@@ -230,6 +235,7 @@ func TestAKeyIsOlderThanTheTracking(t *testing.T) {
 // TestLastUsageRefusals is the table of what GetKeyLastUsage refuses, and that it
 // does not refuse in any state.
 func TestLastUsageRefusals(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, unknown := s.createKey(), "12345678-1234-1234-1234-123456789012"
 	ask := func(id string) func(context.Context) error {
@@ -258,6 +264,7 @@ func TestLastUsageRefusals(t *testing.T) {
 
 // TestEveryCryptographicOperationIsTracked compares with the methods of the API.
 func TestEveryCryptographicOperationIsTracked(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	tracked := trackedOperations()
 	for _, m := range s.Describe().Services()[0].Methods {

@@ -22,6 +22,7 @@ func (s *service) encrypt(id string) ([]byte, error) {
 }
 
 func TestADisabledKeyIsNotUsedUntilItIsEnabled(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id := s.createKey().KeyId
 	_, err := s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: id})
@@ -46,6 +47,7 @@ func TestADisabledKeyIsNotUsedUntilItIsEnabled(t *testing.T) {
 }
 
 func TestADescriptionIsReplaced(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id := s.createKey().KeyId
 	for _, description := range []string{"payroll, 2027", ""} {
@@ -58,6 +60,7 @@ func TestADescriptionIsReplaced(t *testing.T) {
 }
 
 func TestScheduledDeletionCanBeCancelled(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id := s.createKey().KeyId
 	sealed, err := s.encrypt(*id)
@@ -88,6 +91,7 @@ func TestScheduledDeletionCanBeCancelled(t *testing.T) {
 }
 
 func TestWaitingPeriodDefaultsToThirtyDays(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	res, err := s.ScheduleKeyDeletion(s.as(admin), &kmsv1.ScheduleKeyDeletionRequest{KeyId: s.createKey().KeyId})
 	s.must(err)
@@ -98,6 +102,7 @@ func TestWaitingPeriodDefaultsToThirtyDays(t *testing.T) {
 
 // TestLifecycleRefusals is the table of what these operations refuse.
 func TestLifecycleRefusals(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, doomed := s.createKey(), s.createKey()
 	_, err := s.ScheduleKeyDeletion(s.as(admin), &kmsv1.ScheduleKeyDeletionRequest{KeyId: doomed.KeyId})

@@ -55,6 +55,7 @@ func persisted(t *testing.T, m *meter, id hsmpool.ObjectID) uint64 {
 }
 
 func TestMeterPersistsARangeBeforeItsNumbersAreUsed(t *testing.T) {
+	t.Parallel()
 	m := newMeter(testScope, openStore(t, filepath.Join(t.TempDir(), "db")), 0)
 	k, id := meteredKey()
 	taken := 0
@@ -68,6 +69,7 @@ func TestMeterPersistsARangeBeforeItsNumbersAreUsed(t *testing.T) {
 }
 
 func TestMeterAfterACrashUsesNoNumberTwice(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "db")
 	store := openStore(t, path)
 	k, id := meteredKey()
@@ -80,6 +82,7 @@ func TestMeterAfterACrashUsesNoNumberTwice(t *testing.T) {
 }
 
 func TestMeterGivesBackWhatIsLeft(t *testing.T) {
+	t.Parallel()
 	m := newMeter(testScope, openStore(t, filepath.Join(t.TempDir(), "db")), 0)
 	k, id := meteredKey()
 	takeMany(t, m, k, id, 5)
@@ -92,6 +95,7 @@ func TestMeterGivesBackWhatIsLeft(t *testing.T) {
 }
 
 func TestMetersOfTwoReplicasShareNoNumber(t *testing.T) {
+	t.Parallel()
 	store := openStore(t, filepath.Join(t.TempDir(), "db"))
 	k, id := meteredKey()
 	const replicas, each = 4, 5000
@@ -115,6 +119,7 @@ func TestMetersOfTwoReplicasShareNoNumber(t *testing.T) {
 }
 
 func TestMeterStopsAtTheLimit(t *testing.T) {
+	t.Parallel()
 	m := newMeter(testScope, openStore(t, filepath.Join(t.TempDir(), "db")), 8)
 	k, id := meteredKey()
 	takeMany(t, m, k, id, 5)

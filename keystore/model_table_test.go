@@ -53,6 +53,7 @@ func (r row) in(s kmsv1.KeyState) Kind { return r[slices.Index(columns[:], s)] }
 
 // TestKeyStates tries the states that no key gets into yet, too.
 func TestKeyStates(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		row   row
 		check func(*key) error

@@ -80,6 +80,7 @@ type walk struct {
 // TestTheServiceAnswersAsTheModel does random operations. STRONGROOM_STEPS is
 // how many, STRONGROOM_SEED makes them the same again.
 func TestTheServiceAnswersAsTheModel(t *testing.T) {
+	t.Parallel()
 	steps, seed := fromEnv(t, "STRONGROOM_STEPS", 300), fromEnv(t, "STRONGROOM_SEED", rand.Uint64())
 	w := &walk{service: newService(t), clock: new(clock), random: rand.New(rand.NewPCG(seed, 0)), kinds: map[string]int{}}
 	w.model.named, w.now = map[string]*modelKey{}, w.clock.now

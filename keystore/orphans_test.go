@@ -36,6 +36,7 @@ func (s *service) makeObject(label string) hsmpool.ObjectID {
 }
 
 func TestOrphansAreFoundInBothDirections(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.createKey()
 	if res := s.orphanList(); len(res.TokenOrphans)+len(res.MetadataOrphans) != 0 {
@@ -59,6 +60,7 @@ func TestOrphansAreFoundInBothDirections(t *testing.T) {
 }
 
 func TestAStartSaysHowTokenAndMetadataDiffer(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.makeObject("payroll master key")
 	lost := s.createKey()
@@ -83,6 +85,7 @@ func TestAStartSaysHowTokenAndMetadataDiffer(t *testing.T) {
 }
 
 func TestOrphansAreNotLookedForInStoresThatAreNotConnected(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	for _, id := range []string{clusterID, otherCluster} {
@@ -116,6 +119,7 @@ func TestOrphansAreNotLookedForInStoresThatAreNotConnected(t *testing.T) {
 }
 
 func TestAnOrphanWithOurLabelIsOurs(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.makeObject("arn:aws:kms:us-east-1:000000000000:key/12345678-1234-1234-1234-123456789012")
 	s.makeObject("arn:aws:kms:eu-west-1:000000000000:key/12345678-1234-1234-1234-123456789012")
@@ -144,6 +148,7 @@ func (h waitingHSM) Generate(ctx context.Context, r hsmpool.GenerateRequest) (hs
 }
 
 func TestMaterialThatIsBeingMadeIsNoOrphan(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	h := waitingHSM{HSM: s.pool, made: make(chan struct{}), goOn: make(chan struct{})}
 	s.hsm = h

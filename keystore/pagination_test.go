@@ -21,6 +21,7 @@ type listing struct {
 // added before and behind the place that was reached, and taken: what was there all the time
 // is on one page, and nothing on two.
 func TestPagesLoseAndRepeatNothing(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	for name, l := range map[string]listing{
 		"ListKeys": s.listOfKeys(), "ListAliases": s.listOfAliases(), "ListAliases of a key": s.listOfAliasesOf(s.createKey().KeyId),

@@ -53,6 +53,7 @@ func (s *service) mayListKeys(r *Regions, principal string) bool {
 // and its policy, and looks after each answer at what it may do and whose its
 // certificates are.
 func TestEachChangeIsInForceWhenItIsAnswered(t *testing.T) {
+	t.Parallel()
 	s, r := startDirectory(t)
 	o := r.Operator()
 	remove := func() error {
@@ -98,6 +99,7 @@ func TestEachChangeIsInForceWhenItIsAnswered(t *testing.T) {
 
 // TestPrincipalsAndPoliciesOutliveARestart looks at them before and after one.
 func TestPrincipalsAndPoliciesOutliveARestart(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.start()
@@ -130,6 +132,7 @@ func (s *service) listDirectory() directoryLists {
 }
 
 func TestListsHaveWhatIsConfiguredAndWhatIsStored(t *testing.T) {
+	t.Parallel()
 	s, _ := startDirectory(t)
 	s.addDirectory()
 	want := directoryLists{
@@ -156,6 +159,7 @@ func TestListsHaveWhatIsConfiguredAndWhatIsStored(t *testing.T) {
 
 // TestReplacingKeepsTheTimeOfTheBeginning replaces a principal and a policy.
 func TestReplacingKeepsTheTimeOfTheBeginning(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	s.addDirectory()
 	before := s.directory.snapshot()
@@ -198,6 +202,7 @@ func directoryCall(o operatorv1.OperatorServiceServer, s *service, caller string
 
 // TestRefusedChangesOfTheDirectory is the table of what cannot be put or deleted.
 func TestRefusedChangesOfTheDirectory(t *testing.T) {
+	t.Parallel()
 	s, r := startDirectory(t)
 	s.addDirectory()
 	s.putPrincipal("arn:aws:iam::000000000000:role/team/app", []string{"app.corp"})
@@ -253,6 +258,7 @@ func TestRefusedChangesOfTheDirectory(t *testing.T) {
 
 // TestOnlyAdminsChangeTheDirectory asks as each of the others.
 func TestOnlyAdminsChangeTheDirectory(t *testing.T) {
+	t.Parallel()
 	s, r := startDirectory(t)
 	s.addDirectory()
 	for name, req := range map[string]any{
@@ -279,6 +285,7 @@ func TestOnlyAdminsChangeTheDirectory(t *testing.T) {
 // TestNobodyTakesItsOwnRightToCorrectAMistake has an administrator who is stored
 // change itself.
 func TestNobodyTakesItsOwnRightToCorrectAMistake(t *testing.T) {
+	t.Parallel()
 	const mayAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"strongroom:*","Resource":"*"}}`
 	const mayPutPolicies = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"strongroom:PutIdentityPolicy","Resource":"*"}}`
 	s, r := startDirectory(t)
@@ -313,6 +320,7 @@ func TestNobodyTakesItsOwnRightToCorrectAMistake(t *testing.T) {
 
 // TestANameIsOnePrincipalsHoweverManyWantIt has several claim it at once.
 func TestANameIsOnePrincipalsHoweverManyWantIt(t *testing.T) {
+	t.Parallel()
 	s, r := startDirectory(t)
 	var work sync.WaitGroup
 	results := make([]error, 8)

@@ -18,6 +18,7 @@ import (
 // TestValuesOfVersion1AreStillRead compares with files of values as version 1
 // wrote them. They never change; a new version gets files of its own.
 func TestValuesOfVersion1AreStillRead(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]proto.Message{
 		"key_v1": &storagev1.KeyRecord{
 			KeyId:       new("1234abcd-12ab-34cd-56ef-1234567890ab"),
@@ -101,6 +102,7 @@ func TestValuesOfVersion1AreStillRead(t *testing.T) {
 }
 
 func TestValuesOfOtherVersionsAreRefusedWithWords(t *testing.T) {
+	t.Parallel()
 	for value, want := range map[string]string{
 		"":        "the value is empty",
 		"\x02abc": "the value has format version 2, and this binary knows only 1: a newer strongroom wrote it",

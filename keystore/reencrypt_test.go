@@ -9,6 +9,7 @@ import (
 )
 
 func TestReEncryptMovesACiphertextToAnotherKeyAndContext(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	from, to := s.createKey(), s.createKey()
 	s.must(s.createAlias("alias/to", to.KeyId))
@@ -40,6 +41,7 @@ func TestReEncryptMovesACiphertextToAnotherKeyAndContext(t *testing.T) {
 
 // TestReEncryptRefusals is the table of what ReEncrypt refuses.
 func TestReEncryptRefusals(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, other, off, lost := s.createKey(), s.createKey(), s.createKey(), s.createKey()
 	_, err := s.pool.Destroy(t.Context(), s.materialOf(lost))

@@ -47,6 +47,7 @@ func (s *service) checkRefusals(t *testing.T, refusals []refusal) {
 // TestRefusals is the table of what is refused, as which kind of error, in
 // words that name the thing. Every refusal leaves an event with the same words.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, other := s.createKey(), s.createKey()
 	inContext := map[string]string{"tenant": "acme", "purpose": "test"}
@@ -151,6 +152,7 @@ func TestRefusals(t *testing.T) {
 // TestEveryEncryptionContextIsLimited finds the contexts by the description of
 // the API, so that none of a new operation is forgotten.
 func TestEveryEncryptionContextIsLimited(t *testing.T) {
+	t.Parallel()
 	api, err := describe.Compile(kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"))
 	if err != nil {
 		t.Fatal(err)

@@ -79,6 +79,7 @@ func (s *service) createIn(r *Regions, region string) *kmsv1.KeyMetadata {
 }
 
 func TestEachRegionIsANamespaceOfItsOwn(t *testing.T) {
+	t.Parallel()
 	s, r := startRegions(t, virginia, ireland)
 	names := map[string]string{}
 	for _, region := range r.Names() {
@@ -126,6 +127,7 @@ func (s *service) regionsOf(name string) (regions []string) {
 }
 
 func TestRegionsThatCannotBeOpened(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		regions []string
 		words   string
@@ -145,6 +147,7 @@ func TestRegionsThatCannotBeOpened(t *testing.T) {
 // TestRegionsAreAddedAndRemoved starts the same data directory with one list of
 // Regions after the other. It has a key in Virginia.
 func TestRegionsAreAddedAndRemoved(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	r := s.openRegions(virginia)
@@ -188,6 +191,7 @@ func (s *service) journalsAccepted() []string {
 // TestLostStateIsNoticedBesideANewRegion loses state and adds a Region in front of
 // the present one in the same start, twice: the first must not hide anything.
 func TestLostStateIsNoticedBesideANewRegion(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		lose     func(*service, []byte) error
 		account  string
@@ -240,6 +244,7 @@ func TestLostStateIsNoticedBesideANewRegion(t *testing.T) {
 
 // TestIntentsAreSettledInTheirRegion leaves an open intent of each of two Regions.
 func TestIntentsAreSettledInTheirRegion(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.closeRegions(s.openRegions(virginia, ireland))
@@ -266,6 +271,7 @@ func TestIntentsAreSettledInTheirRegion(t *testing.T) {
 // TestBackupHasAllRegions makes a backup beside a change in the second Region,
 // which it waits for, and restores it.
 func TestBackupHasAllRegions(t *testing.T) {
+	t.Parallel()
 	s, r := startRegions(t, virginia, ireland)
 	for _, region := range r.Names() {
 		key := s.createIn(r, region)
@@ -311,6 +317,7 @@ func TestBackupHasAllRegions(t *testing.T) {
 // TestKeysOfAnotherRegionAreNoOrphans compares the token with two Regions, and
 // then with one of them alone.
 func TestKeysOfAnotherRegionAreNoOrphans(t *testing.T) {
+	t.Parallel()
 	s, r := startRegions(t, virginia, ireland)
 	for _, region := range r.Names() {
 		s.createIn(r, region)
@@ -339,6 +346,7 @@ func TestKeysOfAnotherRegionAreNoOrphans(t *testing.T) {
 
 // TestRejectedRequestsAreOfTheRegionTheyName has requests that reach no operation.
 func TestRejectedRequestsAreOfTheRegionTheyName(t *testing.T) {
+	t.Parallel()
 	s, r := startRegions(t, virginia, ireland)
 	refusal := &Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, Message: "no"}
 	for _, region := range []string{"", ireland, virginia, "ap-south-1"} {
@@ -354,6 +362,7 @@ func TestRejectedRequestsAreOfTheRegionTheyName(t *testing.T) {
 
 // TestHealthIsOfAllRegions breaks the view of the second one.
 func TestHealthIsOfAllRegions(t *testing.T) {
+	t.Parallel()
 	_, r := startRegions(t, virginia, ireland)
 	if err := r.Health(); err != nil {
 		t.Fatal(err)
@@ -370,6 +379,7 @@ func TestHealthIsOfAllRegions(t *testing.T) {
 
 // TestClosingGivesInvocationsBackInEveryRegion closes after an encryption in each.
 func TestClosingGivesInvocationsBackInEveryRegion(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	r := s.openRegions(virginia, ireland)

@@ -14,6 +14,7 @@ import (
 // TestWornOutMaterialIsReplacedAndStillDecrypts encrypts past three quarters of
 // a small limit.
 func TestWornOutMaterialIsReplacedAndStillDecrypts(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.gcmLimit = 40
 	s.initToken()

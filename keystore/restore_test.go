@@ -22,6 +22,7 @@ import (
 var testHeader = archive.Header{Account: testScope.account, Regions: []string{testScope.region}, Revision: 9}
 
 func TestRestoredCountsAreRaised(t *testing.T) {
+	t.Parallel()
 	used, unused, worn := hsmpool.ObjectID{1}, hsmpool.ObjectID{2}, hsmpool.ObjectID{3}
 	key := entryOf(t, testScope.keyPrefix()+"k", 3, &storagev1.KeyRecord{BackingKeys: []*storagev1.BackingKey{{Id: used[:]}, {Id: unused[:]}}})
 	service := entryOf(t, testScope.servicePath(), 1, &storagev1.ServiceRecord{JournalId: new("j")})
@@ -52,6 +53,7 @@ func TestRestoredCountsAreRaised(t *testing.T) {
 
 // No key that could still be kept falls due within a week of the restore.
 func TestRestoredDeletionsCanBeCancelled(t *testing.T) {
+	t.Parallel()
 	const arn = "arn:aws:kms:us-east-1:000000000000:key/k"
 	const day = 24 * time.Hour
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)

@@ -17,6 +17,7 @@ import (
 )
 
 func TestADueKeyIsRotatedOnTimeAndAgainAPeriodLater(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	key, other := s.createKey(), s.createKey()
 	s.rotateEvery(key.KeyId, 90)
@@ -79,6 +80,7 @@ func (s *service) expectRotated(e event, key *kmsv1.KeyMetadata, from hsmpool.Ob
 // TestARotationThatWasPutOffIsMadeUpAtOnce has keys that fall due when they
 // cannot be rotated.
 func TestARotationThatWasPutOffIsMadeUpAtOnce(t *testing.T) {
+	t.Parallel()
 	s, clock := startClocked(t)
 	enable := func(id *string) {
 		_, err := s.EnableKey(s.as(admin), &kmsv1.EnableKeyRequest{KeyId: id})
@@ -120,6 +122,7 @@ func (h barrenHSM) Generate(_ context.Context, req hsmpool.GenerateRequest) (hsm
 }
 
 func TestARotationThatFailedIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	key := s.createKey()
 	s.rotateEvery(key.KeyId, 90)
@@ -141,6 +144,7 @@ func TestARotationThatFailedIsTriedAgain(t *testing.T) {
 // TestImportedMaterialTakesOver rotates a key whose first material and next one
 // were imported, as its record says.
 func TestImportedMaterialTakesOver(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	sealed, err := s.encrypt(key.GetKeyId())
@@ -179,6 +183,7 @@ func TestImportedMaterialTakesOver(t *testing.T) {
 }
 
 func TestWhenAKeyIsDueAgain(t *testing.T) {
+	t.Parallel()
 	due := time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct{ late, want time.Duration }{
 		"on time":                    {0, 100 * day},
@@ -196,6 +201,7 @@ func TestWhenAKeyIsDueAgain(t *testing.T) {
 // TestTheNextRotation puts keys and takes them away, and expects the one that is
 // due first.
 func TestTheNextRotation(t *testing.T) {
+	t.Parallel()
 	r := newRotations()
 	keyOf := func(id byte, state kmsv1.KeyState, on bool, at int64) *key {
 		return &key{id: uuid.UUID{id}, record: &storagev1.KeyRecord{State: &state, Rotation: &storagev1.RotationRecord{Enabled: &on, Next: &timestamppb.Timestamp{Seconds: at}}}}

@@ -70,6 +70,7 @@ const (
 )
 
 func TestTheStatusOfRotationFollowsItsSwitches(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	id := s.createKey().KeyId
 	expect := func(what string, days int32, next time.Time) {
@@ -109,6 +110,7 @@ func TestTheStatusOfRotationFollowsItsSwitches(t *testing.T) {
 // TestAKeyRotatedAsOftenAsItMayBe decrypts all that it ever encrypted until it is
 // deleted with all its material, and nothing afterwards.
 func TestAKeyRotatedAsOftenAsItMayBe(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	key := s.createKey()
 	id, materials := key.KeyId, map[hsmpool.ObjectID]bool{}
@@ -173,6 +175,7 @@ func (s *service) expectDecrypted(sealed [][]byte) {
 // TestMaterialThatIsListed has all that there can be of a key whose material is
 // made here.
 func TestMaterialThatIsListed(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	id := s.createKey().KeyId
 	if got := s.rotationsOf(id, onlyRotations, 10); len(got) != 0 {
@@ -216,6 +219,7 @@ func (s *service) expectListed(got []*kmsv1.RotationsListEntry, want ...kmsv1.Ro
 
 // TestRotationRefusals is the table of what the operations on rotation refuse.
 func TestRotationRefusals(t *testing.T) {
+	t.Parallel()
 	s, c := startClocked(t)
 	key, off, doomed, soon := s.createKey(), s.createKey(), s.createKey(), s.createKey()
 	_, err := s.DisableKey(s.as(admin), &kmsv1.DisableKeyRequest{KeyId: off.KeyId})
@@ -284,6 +288,7 @@ func TestRotationRefusals(t *testing.T) {
 // TestKeysThatCannotBeRotated tries keys of other specs and origins in some
 // states: what a key is comes before its state.
 func TestKeysThatCannotBeRotated(t *testing.T) {
+	t.Parallel()
 	unsupported := annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION
 	for name, c := range map[string]struct {
 		spec                       kmsv1.KeySpec

@@ -10,6 +10,7 @@ import (
 )
 
 func TestWhatWasEncryptedIsDecryptedAlsoAfterARestart(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	s.start()
@@ -30,6 +31,7 @@ func TestWhatWasEncryptedIsDecryptedAlsoAfterARestart(t *testing.T) {
 }
 
 func TestEncryptionIsNotDeterministic(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	var seen [][]byte
@@ -45,6 +47,7 @@ func TestEncryptionIsNotDeterministic(t *testing.T) {
 }
 
 func TestDataKeysAreWhatTheirCiphertextsHold(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	for _, c := range []struct {
@@ -73,6 +76,7 @@ func TestDataKeysAreWhatTheirCiphertextsHold(t *testing.T) {
 }
 
 func TestRandomBytesHaveTheLengthAskedFor(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	for _, n := range []int32{1, 32, 1024} {
 		res, err := s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: &n})
@@ -83,6 +87,7 @@ func TestRandomBytesHaveTheLengthAskedFor(t *testing.T) {
 }
 
 func TestListKeysPagesThroughAllKeysOnce(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	var want []string
 	for range 5 {
@@ -114,6 +119,7 @@ func TestListKeysPagesThroughAllKeysOnce(t *testing.T) {
 }
 
 func TestBothTrailsTellOfACreatedKey(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	e := s.lastEvent()
@@ -132,6 +138,7 @@ func TestBothTrailsTellOfACreatedKey(t *testing.T) {
 }
 
 func TestEventsOfCryptographicOperationsNameTheKeyAndTheHSM(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	before := len(s.hsmLog())
@@ -156,6 +163,7 @@ func TestEventsOfCryptographicOperationsNameTheKeyAndTheHSM(t *testing.T) {
 // TestEveryBitOfACiphertextIsAuthenticated flips each bit of a ciphertext in
 // turn: version, key, key material, IV, ciphertext and tag.
 func TestEveryBitOfACiphertextIsAuthenticated(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	sealed, err := s.Encrypt(s.as(app), &kmsv1.EncryptRequest{KeyId: s.createKey().KeyId, Plaintext: []byte("x")})
 	s.must(err)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestParseReference(t *testing.T) {
+	t.Parallel()
 	const id = "1234abcd-12ab-34cd-56ef-1234567890ab"
 	s := scope{account: "111122223333", region: "eu-central-1"}
 	notFound := annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND
@@ -48,6 +49,7 @@ func TestParseReference(t *testing.T) {
 }
 
 func TestScopeRefusesWhatIsNoScope(t *testing.T) {
+	t.Parallel()
 	for _, c := range [][2]string{
 		{"", "us-east-1"}, {"12345678901", "us-east-1"}, {"12345678901a", "us-east-1"},
 		{"123456789012", ""}, {"123456789012", "us/east/1"}, {"123456789012", "useast1"},

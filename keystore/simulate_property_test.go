@@ -105,6 +105,7 @@ func (c chance) grant(key *string) *kmsv1.CreateGrantRequest {
 // TestSimulationAgreesWithTheOperations makes requests under policies and grants of
 // chance, and asks of each beforehand.
 func TestSimulationAgreesWithTheOperations(t *testing.T) {
+	t.Parallel()
 	s := newService(t)
 	s.initToken()
 	c := chance{rand.New(rand.NewPCG(4, 3))}

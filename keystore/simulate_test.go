@@ -59,6 +59,7 @@ const denyAll = `{"Version":"2012-10-17","Statement":{"Sid":"Off","Effect":"Deny
 // TestSimulationSaysWhetherAndWhy has a key with an alias, a tag, AWS's default
 // policy, and a grant to nobody for the department of cakes.
 func TestSimulationSaysWhetherAndWhy(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	tagged, err := s.CreateKey(s.as(admin), &kmsv1.CreateKeyRequest{Tags: []*kmsv1.Tag{{TagKey: new("team"), TagValue: new("billing")}}})
 	s.must(err)
@@ -118,6 +119,7 @@ func TestSimulationSaysWhetherAndWhy(t *testing.T) {
 
 // TestSimulationExplains reads an explanation, and the event that it leaves.
 func TestSimulationExplains(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey()
 	res := s.simulate(asking(app, "kms:DisableKey", key.GetKeyId()))
@@ -154,6 +156,7 @@ func TestSimulationExplains(t *testing.T) {
 
 // TestSimulationRefusesWhatItCannotImagine wants each fault to be found in its field.
 func TestSimulationRefusesWhatItCannotImagine(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key := s.createKey().GetKeyId()
 	for want, req := range map[string]*operatorv1.SimulatePolicyRequest{
@@ -184,6 +187,7 @@ func TestSimulationRefusesWhatItCannotImagine(t *testing.T) {
 
 // TestSimulationIsOfARegion finds a key in the Region that the call names.
 func TestSimulationIsOfARegion(t *testing.T) {
+	t.Parallel()
 	s, r := startRegions(t, virginia, ireland)
 	req := asking(app, "kms:Encrypt", s.createIn(r, ireland).GetKeyId(), draftIdentity(allowIf(`{"StringEquals":{"aws:RequestedRegion":"`+ireland+`"}}`)))
 	for _, region := range []string{ireland, virginia, "", "ap-south-1"} {

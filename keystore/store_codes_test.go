@@ -13,6 +13,7 @@ import (
 // The codes of the AWS KMS API Reference, CustomKeyStoresListEntry. Only what tokens can
 // tell apart is told apart.
 func TestConnectionErrorCodes(t *testing.T) {
+	t.Parallel()
 	login := func(rv ckr.RV) error {
 		return &hsmpool.Error{Class: hsmpool.Operator, Function: "C_Login", RV: uint32(rv)}
 	}

@@ -71,6 +71,7 @@ func (s *service) recordOfStore(id string) *storagev1.CustomKeyStoreRecord {
 // A request to connect that was cut off after it was written down is carried out by
 // the next start, whose login may be refused. The one after that does not try again.
 func TestAWrongPasswordIsTriedOnceHoweverOftenTheServiceStarts(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	id := s.createStore(clusters[0])
 	_, err := s.UpdateCustomKeyStore(s.as(admin), &kmsv1.UpdateCustomKeyStoreRequest{CustomKeyStoreId: &id, KeyStorePassword: new("wrong password")})
@@ -115,6 +116,7 @@ func TestAStoreNeedsEnoughHSMsToBeConnected(t *testing.T) {
 }
 
 func TestTheFailureOfAnEarlierAttemptDoesNotFailTheConnectionAfterIt(t *testing.T) {
+	t.Parallel()
 	hsm := &borrowedHSM{}
 	s, c := startScripted(t, func(context.Context) (ClusterHSM, error) { return hsm, nil })
 	hsm.HSM = s.pool
@@ -133,6 +135,7 @@ func TestTheFailureOfAnEarlierAttemptDoesNotFailTheConnectionAfterIt(t *testing.
 // What a store's record says when the service stops while the store is being
 // connected, and the attempt ends so.
 func TestAStopDuringAConnectionIsNoFailureOfTheStore(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		end  *hsmpool.Error
 		want kmsv1.ConnectionStateType
@@ -162,6 +165,7 @@ func TestAStopDuringAConnectionIsNoFailureOfTheStore(t *testing.T) {
 // After a start the stores are connected in the background, and the cluster may be
 // away for a while. A key that fell due meanwhile is deleted with its material.
 func TestTheDeletionOfAKeyAwaitsTheConnectionOfItsStore(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	id := s.connectedStore(clusters[0])
 	s.schedule(s.createKeyIn(id).KeyId)
@@ -197,6 +201,7 @@ func TestTheDeletionOfAKeyAwaitsTheConnectionOfItsStore(t *testing.T) {
 // A worker that is lost is replaced, and logs in again: the password may have been
 // changed meanwhile. The store stays connected, as with AWS, and its keys say why.
 func TestAKeySaysWhyItsClusterCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	const repair = "Disconnect the custom key store, reset the password of the user, update the custom key store with it, and connect it again."
 	hsm := &borrowedHSM{}
 	s, c := startScripted(t, func(context.Context) (ClusterHSM, error) { return hsm, nil })

@@ -23,6 +23,7 @@ func expectKind(t *testing.T, err error, kind annotationsv1.ErrorKind, text stri
 }
 
 func TestAKeyInACustomKeyStoreIsMadeAndUsedInItsCluster(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	store := s.connectedStore(clusters[0])
 	made := s.createKeyIn(store)
@@ -55,6 +56,7 @@ func TestAKeyInACustomKeyStoreIsMadeAndUsedInItsCluster(t *testing.T) {
 func (s *service) hsms() map[string]HSM { return s.regions.hsms() }
 
 func TestReEncryptionMovesCiphertextsBetweenStores(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	store := s.connectedStore(clusters[0])
 	there, here := s.createKeyIn(store), s.createKey()
@@ -74,6 +76,7 @@ func TestReEncryptionMovesCiphertextsBetweenStores(t *testing.T) {
 }
 
 func TestRandomBytesComeFromTheStoreThatIsNamed(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	store := s.connectedStore(clusters[0])
 	res, err := s.GenerateRandom(s.as(app), &kmsv1.GenerateRandomRequest{NumberOfBytes: new(int32(32)), CustomKeyStoreId: &store})
@@ -88,6 +91,7 @@ func TestRandomBytesComeFromTheStoreThatIsNamed(t *testing.T) {
 }
 
 func TestCreateCustomKeyStoreRefuses(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID, otherCluster)
 	s.createStore(clusters[0])
 	small := *clusters[1]
@@ -137,6 +141,7 @@ func TestCreateCustomKeyStoreRefuses(t *testing.T) {
 }
 
 func TestTheSameStoreIsAnsweredAgain(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	id := s.createStore(clusters[0])
 	if again := s.createStore(clusters[0]); again != id {
@@ -154,6 +159,7 @@ func TestTheSameStoreIsAnsweredAgain(t *testing.T) {
 // The table of states and operations of the AWS KMS Developer Guide, "Connect and
 // disconnect a CloudHSM key store".
 func TestConnectionStatesAllowWhatAWSAllows(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	good, cluster := clusterPIN, clusters[0]
 	id := s.createStore(cluster)
@@ -218,6 +224,7 @@ func TestConnectionStatesAllowWhatAWSAllows(t *testing.T) {
 }
 
 func TestADeletedStoreLeavesNothingInTheDefaultHSM(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	id := s.createStore(clusters[0])
 	_, err := s.DeleteCustomKeyStore(s.as(admin), &kmsv1.DeleteCustomKeyStoreRequest{CustomKeyStoreId: &id})
@@ -234,6 +241,7 @@ func TestADeletedStoreLeavesNothingInTheDefaultHSM(t *testing.T) {
 
 // One login, whatever the failure: HSMs lock their users.
 func TestAFailedConnectionIsToldAsAWSTellsIt(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	cluster := clusters[0]
 	id := s.createStore(cluster)
@@ -263,6 +271,7 @@ func TestAFailedConnectionIsToldAsAWSTellsIt(t *testing.T) {
 }
 
 func TestKeysOfADisconnectedStoreAreUnavailable(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	store := s.connectedStore(clusters[0])
 	made, doomed := s.createKeyIn(store), s.createKeyIn(store)
@@ -317,6 +326,7 @@ func TestKeysOfADisconnectedStoreAreUnavailable(t *testing.T) {
 }
 
 func TestDisconnectingUnderLoadAnswersThatTheKeyIsUnavailableAndNothingElse(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	store := s.connectedStore(clusters[0])
 	made := s.createKeyIn(store)
@@ -357,6 +367,7 @@ func TestDisconnectingUnderLoadAnswersThatTheKeyIsUnavailableAndNothingElse(t *t
 }
 
 func TestAConnectedStoreIsConnectedAgainAfterARestart(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID, otherCluster)
 	store := s.connectedStore(clusters[0])
 	made := s.createKeyIn(store)
@@ -375,6 +386,7 @@ func TestAConnectedStoreIsConnectedAgainAfterARestart(t *testing.T) {
 }
 
 func TestWhatKeysInACustomKeyStoreCannotDo(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	store := s.connectedStore(clusters[0])
 	key := s.createKeyIn(store).Arn
@@ -450,6 +462,7 @@ func TestWhatKeysInACustomKeyStoreCannotDo(t *testing.T) {
 }
 
 func TestTheQuotaOfAStoreThrottles(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	clusters[0].perSecond = 5
 	store := s.connectedStore(clusters[0])
@@ -473,6 +486,7 @@ func TestTheQuotaOfAStoreThrottles(t *testing.T) {
 }
 
 func TestAStoresPasswordIsSealed(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	store := s.connectedStore(clusters[0])
 	entries, _, err := s.store.Range(t.Context(), s.scope.storePrefix())
@@ -496,6 +510,7 @@ func TestAStoresPasswordIsSealed(t *testing.T) {
 }
 
 func TestStoresAreListedByPages(t *testing.T) {
+	t.Parallel()
 	var ids []string
 	for _, c := range "abcde" {
 		ids = append(ids, "cluster-"+strings.Repeat(string(c), 11))

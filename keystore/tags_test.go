@@ -65,6 +65,7 @@ func (s *service) tags(id *string, limit int32, between func()) (keys []string, 
 }
 
 func TestTagsAreGivenChangedAndTaken(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id := s.createKey().KeyId
 	for _, step := range []struct {
@@ -94,6 +95,7 @@ func TestTagsAreGivenChangedAndTaken(t *testing.T) {
 }
 
 func TestAPageOfTagsFollowsTheOneBeforeWhileTagsComeAndGo(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	id := s.createKey().KeyId
 	s.must(s.tag(id, numberedTags("kept", 20)...))
@@ -123,6 +125,7 @@ func TestAPageOfTagsFollowsTheOneBeforeWhileTagsComeAndGo(t *testing.T) {
 
 // TestTagRefusals is the table of what the operations on tags refuse.
 func TestTagRefusals(t *testing.T) {
+	t.Parallel()
 	s := startService(t)
 	key, doomed, full := s.createKey(), s.createKey(), s.createKey()
 	s.must(s.createAlias("alias/tagged", key.KeyId))

@@ -12,6 +12,7 @@ import (
 // What is not offered is refused by name: to ignore a constraint of a grant
 // would allow more than was asked for.
 func TestWhatIsNotOfferedIsRefused(t *testing.T) {
+	t.Parallel()
 	const (
 		service = "ec2.amazonaws.com"
 		self    = kmsv1.ResourceOwnerType_RESOURCE_OWNER_TYPE_SELF

@@ -64,7 +64,7 @@ func (i *instance) serve(listen string) error {
 			Principals: i.options.principals,
 			Regions:    i.options.regions,
 			Clusters:   i.options.clusters,
-			WorkerEnv:  map[string]string{workerVariable: "1"},
+			WorkerEnv:  workerEnv(),
 			Logger:     hclog.New(&hclog.LoggerOptions{Name: "strongroom", Level: level, Output: i.log}),
 			TrailOpen:  func(t *audit.Trail) { r.trail = t },
 			Serving: func(_ context.Context, site *devserver.Site) error {

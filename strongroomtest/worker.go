@@ -10,6 +10,12 @@ import (
 // servers start.
 const workerVariable = "STRONGROOMTEST_WORKER"
 
+// workerEnv is added to the environment of workers. In a test with the race detector
+// they do not wait a second at their end.
+func workerEnv() map[string]string {
+	return map[string]string{workerVariable: "1", "GORACE": "atexit_sleep_ms=0"}
+}
+
 // init makes the process an HSM worker if a server of this package has started
 // it as one. A server starts its worker from its own executable, which in a test
 // is the test binary: that would run the tests again, before whose TestMain only
