@@ -50,20 +50,28 @@ deps: ## install the C compiler and SoftHSM, if missing
 test-deps: ## install what the tests use beside that, if missing
 	@deploy/install-deps.sh --test
 
+# All packages but the integration tests. Those that take longest are the first,
+# so that the others run beside them.
+PACKAGES = ./keystore ./hsmpool ./cmd/internal/cli $$($(GO) list ./... | grep -v /integration)
+
 # The integration tests build the program, which go test's cache does not see:
 # their results are never taken from it.
 .PHONY: test
-test: test-deps clients ## run every test
-	$(GO) test -timeout 20m $$($(GO) list ./... | grep -v /integration)
+test: unit clients ## run every test
 	$(GO) test -count=1 ./integration/...
 	cd $(CLIENTS) && $(GO) test -count=1 ./...
+
+.PHONY: unit
+unit: test-deps ## run the tests of the packages
+	$(GO) test -timeout 20m $(PACKAGES)
 
 .PHONY: clients
 clients: test-deps .tools/clients/installed .tools/sops ## get the clients of AWS KMS that the tests run
 
+# Vet is left to the targets test and vet.
 .PHONY: race
 race: test-deps ## run the tests of the packages with the race detector
-	$(GO) test -race -short -timeout 30m $$($(GO) list ./... | grep -v /integration)
+	$(GO) test -race -short -vet=off -timeout 30m $(PACKAGES)
 
 .PHONY: bench
 bench: test-deps ## measure the whole path against its floors; options in ARGS=
@@ -168,6 +176,9 @@ check-generated: $(BUF) ## fail if the generated Go is not what the proto files 
 	done
 
 ##### Tools, pinned in tools/*.mod and built once
+
+.PHONY: tools
+tools: $(BUF) $(LINT) clients ## build and get the tools that the other targets use
 
 $(BUF): tools/buf.mod tools/buf.sum
 	$(GO) build -modfile=tools/buf.mod -o $@ github.com/bufbuild/buf/cmd/buf
