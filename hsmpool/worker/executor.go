@@ -28,9 +28,6 @@ type executor struct {
 	plain []byte // random plaintext, and what a raw decryption leaves; wiped after use
 }
 
-// errZeroIV: a token that returns no IV would have every message sealed alike.
-var errZeroIV = errors.New("the token left an IV of zeros: wrong profile?")
-
 // newExecutor opens the executor's session.
 func newExecutor(t *token, o *objects, random io.Reader) (*executor, error) {
 	session, err := t.openSession()
@@ -112,48 +109,6 @@ func (e *executor) forget(r *workerv1.ForgetRequest) *workerv1.Reply {
 	}
 	e.objects.forget(id)
 	return &workerv1.Reply{}
-}
-
-func (e *executor) seal(r *workerv1.SealRequest) *workerv1.Reply {
-	id, err := parseID(r.GetObjectId())
-	if err != nil {
-		return failed(err)
-	}
-	plain, random := r.GetPlaintext(), r.GetRandomLength() > 0
-	if random {
-		e.plain = sized(e.plain, int(r.GetRandomLength()))
-		plain = e.plain
-	}
-	reply := &workerv1.Reply{Iv: make([]byte, ivSize)}
-	err = e.withKey(task{id: id, doing: "sealing", do: func(obj *object) result {
-		var iv [ivSize]byte
-		res := e.sealOnce(obj, &iv, plain, random, r.GetAad())
-		if defence.On(defence.IVReadBack) {
-			copy(reply.Iv, iv[:])
-		}
-		return res
-	}}, reply)
-	if err == nil && [ivSize]byte(reply.GetIv()) == [ivSize]byte{} {
-		err = internal(errZeroIV)
-	}
-	if err != nil {
-		return failed(err)
-	}
-	reply.Ciphertext = e.out
-	if random && r.GetKeepPlaintext() {
-		reply.Plaintext = plain
-	}
-	return reply
-}
-
-// sealOnce leaves the ciphertext in e.out.
-func (e *executor) sealOnce(obj *object, iv *[ivSize]byte, plain []byte, random bool, aad []byte) result {
-	e.out = sized(e.out, len(plain)+tagSize)
-	return e.token.hot.seal(sealing{
-		session: uint(e.session), key: uint(obj.handle),
-		iv: iv, ivRandom: e.token.profile.ivRandom, ivBits: e.token.profile.ivBits,
-		plain: plain, plainRandom: random, aad: aad,
-	}, e.out)
 }
 
 func (e *executor) open(r *workerv1.OpenRequest) *workerv1.Reply {

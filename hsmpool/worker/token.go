@@ -37,6 +37,8 @@ type token struct {
 	starting *startLock
 	// storing is held by what changes or looks through the token's objects.
 	storing storing
+	// ivProven: what was sealed here opens with the IV that the token told.
+	ivProven atomic.Bool
 	// rawOAEP: OAEP by another hash than SHA-1 needs the worker's help.
 	rawOAEP atomic.Bool
 	// rawUnwrap: C_UnwrapKey does not know OAEP by another hash than SHA-1.
