@@ -1,6 +1,10 @@
 package keystore
 
-import "context"
+import (
+	"context"
+
+	"github.com/strongroom-kms/strongroom/hsmpool"
+)
 
 // Cluster is an HSM cluster of the configuration that a custom key store can be
 // made of. Nothing is asked of it before Connect.
@@ -21,6 +25,9 @@ type Cluster interface {
 	// which it does not keep after it returns, and returns when one HSM takes requests. It
 	// fails with a *hsmpool.Error.
 	Connect(ctx context.Context, password []byte) (ClusterHSM, error)
+	// CheckUnlock looks at the PINs of HSMs that are not connected, without a login, and
+	// forgets the passwords that were refused where their tokens allow a login.
+	CheckUnlock(ctx context.Context) ([]hsmpool.UnlockCheck, error)
 }
 
 // ClusterHSM is the HSMs of a cluster that is connected.

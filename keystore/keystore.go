@@ -45,6 +45,9 @@ type HSM interface {
 	Objects(ctx context.Context) ([]hsmpool.Object, error)
 	// Capabilities tells what the token can do; the first call has it tested.
 	Capabilities(ctx context.Context) ([]hsmpool.Capability, error)
+	// CheckUnlock looks at the PINs of HSMs that are stopped, or of the one that is named,
+	// without a login, and starts again those whose tokens allow one.
+	CheckUnlock(ctx context.Context, hsmID string) ([]hsmpool.UnlockCheck, error)
 	Describe() []hsmpool.Status
 	Health() error
 }

@@ -126,6 +126,9 @@ func describeHSM(s hsmpool.Status) *operatorv1.HsmDescription {
 	if s.Reason != "" {
 		d.Reason = &s.Reason
 	}
+	if s.Warning != "" {
+		d.Warning = &s.Warning
+	}
 	if !s.ReadySince.IsZero() {
 		d.ReadySince = timestamppb.New(s.ReadySince)
 	}

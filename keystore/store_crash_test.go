@@ -27,6 +27,10 @@ func (awayCluster) Connect(ctx context.Context, _ []byte) (ClusterHSM, error) {
 	return nil, ctx.Err()
 }
 
+func (awayCluster) CheckUnlock(context.Context) ([]hsmpool.UnlockCheck, error) {
+	return nil, &hsmpool.Error{Class: hsmpool.Unavailable}
+}
+
 const (
 	spareCluster   = "cluster-spare222222"
 	runningCluster = "cluster-running2222"

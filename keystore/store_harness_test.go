@@ -32,6 +32,7 @@ type testCluster struct {
 	dir, id, anchor            string
 	hsms, minActive, perSecond int
 	auditor                    func() hsmpool.Auditor
+	guard                      func() *hsmpool.PINGuard
 	logins                     int
 }
 
@@ -62,14 +63,25 @@ func (c *testCluster) moveTo(dir string) {
 // Connect opens a pool of its token.
 func (c *testCluster) Connect(ctx context.Context, password []byte) (ClusterHSM, error) {
 	c.logins++
-	p, err := hsmpool.Open(ctx, hsmpool.Config{
-		Library: clusterLibrary, Token: hsmpool.TokenSelector{Label: c.id[:16]}, Profile: "softhsm", ClusterID: c.id,
-		PIN: hsmpool.PINSource{Secret: password}, Env: c.env(), Auditor: c.auditor(),
-	})
+	config := c.config()
+	config.PIN.Secret = password
+	p, err := hsmpool.Open(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// CheckUnlock looks at its token.
+func (c *testCluster) CheckUnlock(ctx context.Context) ([]hsmpool.UnlockCheck, error) {
+	return hsmpool.CheckUnlock(ctx, c.config())
+}
+
+func (c *testCluster) config() hsmpool.Config {
+	return hsmpool.Config{
+		Library: clusterLibrary, Token: hsmpool.TokenSelector{Label: c.id[:16]}, Profile: "softhsm", ClusterID: c.id,
+		Env: c.env(), Auditor: c.auditor(), Guard: c.guard(),
+	}
 }
 
 // newAnchor makes a certificate that clusters are known by.
@@ -92,6 +104,7 @@ func newAnchor(t testing.TB) string {
 func (s *service) newCluster(id, anchor string) *testCluster {
 	s.t.Helper()
 	c := &testCluster{t: s.t, dir: s.t.TempDir(), id: id, anchor: anchor, hsms: 1, minActive: 1, auditor: func() hsmpool.Auditor { return s.trail }}
+	c.guard = func() *hsmpool.PINGuard { return hsmpool.NewPINGuard(NewLogins(s.store, testScope.account)) }
 	c.moveTo(c.dir)
 	trail, _, err := audit.Open(audit.Options{Dir: s.path("journal")})
 	s.must(err)

@@ -68,10 +68,7 @@ func (c *cluster) RequestsPerSecond() int { return c.config.RequestsPerSecond }
 // Connect is part of keystore.Cluster. The pool keeps a copy of the PIN until it is
 // closed, because each new worker has to log in.
 func (c *cluster) Connect(ctx context.Context, password []byte) (keystore.ClusterHSM, error) {
-	settings := poolConfig(c.config.Device, c.inFlight)
-	settings.ClusterID = c.config.ID
-	settings.Logger = c.logger
-	settings.Auditor, settings.Guard = c.auditor, c.guard
+	settings := c.settings()
 	settings.PIN.Secret = c.pin(password)
 	defer clear(settings.PIN.Secret)
 	pool, err := hsmpool.Open(ctx, settings)
@@ -79,6 +76,20 @@ func (c *cluster) Connect(ctx context.Context, password []byte) (keystore.Cluste
 		return nil, err // not a nil *Pool, which would be no nil ClusterHSM
 	}
 	return pool, nil
+}
+
+// CheckUnlock is part of keystore.Cluster.
+func (c *cluster) CheckUnlock(ctx context.Context) ([]hsmpool.UnlockCheck, error) {
+	return hsmpool.CheckUnlock(ctx, c.settings())
+}
+
+// settings are those of the cluster's pools, without a PIN.
+func (c *cluster) settings() hsmpool.Config {
+	settings := poolConfig(c.config.Device, c.inFlight)
+	settings.ClusterID = c.config.ID
+	settings.Logger = c.logger
+	settings.Auditor, settings.Guard = c.auditor, c.guard
+	return settings
 }
 
 // pin is the password as the PIN of the cluster's token. Its owner wipes it.

@@ -249,6 +249,7 @@ func (fakeKMS) GenerateRandom(_ context.Context, r *kmsv1.GenerateRandomRequest)
 type fakeOperator struct {
 	operatorv1.UnimplementedOperatorServiceServer
 	orphans *operatorv1.ListHsmOrphansResponse
+	checks  []*operatorv1.HsmUnlockCheck
 }
 
 func (fakeOperator) StreamEvents(r *operatorv1.StreamEventsRequest, s grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
@@ -291,6 +292,7 @@ func (fakeOperator) DescribeHsms(_ context.Context, r *operatorv1.DescribeHsmsRe
 		TokenSerial:  new("0123"),
 		State:        operatorv1.HsmState_HSM_STATE_STOPPED.Enum(),
 		Reason:       new("the PIN is wrong: correct hsm.pin and restart"),
+		Warning:      new("look into it"),
 		WorkerPid:    new(int32(42)),
 		InFlight:     new(uint32(3)),
 		Restarts:     new(uint32(1)),
@@ -308,6 +310,17 @@ func (fakeOperator) DescribeHsms(_ context.Context, r *operatorv1.DescribeHsmsRe
 
 func (f fakeOperator) ListHsmOrphans(context.Context, *operatorv1.ListHsmOrphansRequest) (*operatorv1.ListHsmOrphansResponse, error) {
 	return f.orphans, nil
+}
+
+// CheckHsmUnlock answers the checks of the HSM that it is asked for.
+func (f fakeOperator) CheckHsmUnlock(_ context.Context, r *operatorv1.CheckHsmUnlockRequest) (*operatorv1.CheckHsmUnlockResponse, error) {
+	answer := new(operatorv1.CheckHsmUnlockResponse)
+	for _, c := range f.checks {
+		if r.GetCustomKeyStoreId() == "" && (r.HsmId == nil || r.GetHsmId() == c.GetHsmId()) {
+			answer.Checks = append(answer.Checks, c)
+		}
+	}
+	return answer, nil
 }
 
 // SimulatePolicy allows everything to alice, and tells what it was asked.

@@ -14,6 +14,8 @@ import (
 type hsmCmd struct {
 	Info    hsmInfoCmd    `cmd:"" help:"Describe the HSMs, whether they take requests, and what they can do."`
 	Orphans hsmOrphansCmd `cmd:"" help:"Find keys in the HSMs without metadata, and metadata without keys."`
+
+	UnlockCheck hsmUnlockCheckCmd `cmd:"" help:"Have HSMs that are stopped started again, if their tokens allow a login."`
 }
 
 type hsmInfoCmd struct {
@@ -92,6 +94,7 @@ func hsmFields(h *operatorv1.HsmDescription) []present.Field {
 		{Name: "Key store", Value: h.GetCustomKeyStoreId()},
 		{Name: "State", Value: present.Enum(h.GetState())},
 		{Name: "Reason", Value: h.GetReason()},
+		{Name: "Warning", Value: h.GetWarning()},
 		{Name: "Token", Value: words(h.GetTokenLabel(), "serial", h.GetTokenSerial())},
 		{Name: "Model", Value: words(h.GetManufacturer(), h.GetModel(), "firmware", h.GetFirmwareVersion())},
 		{Name: "Library", Value: words(h.GetLibraryPath(), h.GetLibraryDescription(), h.GetLibraryVersion())},

@@ -823,9 +823,12 @@ func (x *HsmCapability) GetMissing() string {
 type CheckHsmUnlockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The HSM to look at; absent: every one that is stopped.
-	HsmId         *string `protobuf:"bytes,1,opt,name=hsm_id,json=hsmId" json:"hsm_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	HsmId *string `protobuf:"bytes,1,opt,name=hsm_id,json=hsmId" json:"hsm_id,omitempty"`
+	// The custom key store whose HSMs to look at, also if it could not be connected; absent:
+	// those of the default key store and of all custom key stores that are connected.
+	CustomKeyStoreId *string `protobuf:"bytes,2,opt,name=custom_key_store_id,json=customKeyStoreId" json:"custom_key_store_id,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *CheckHsmUnlockRequest) Reset() {
@@ -861,6 +864,13 @@ func (*CheckHsmUnlockRequest) Descriptor() ([]byte, []int) {
 func (x *CheckHsmUnlockRequest) GetHsmId() string {
 	if x != nil && x.HsmId != nil {
 		return *x.HsmId
+	}
+	return ""
+}
+
+func (x *CheckHsmUnlockRequest) GetCustomKeyStoreId() string {
+	if x != nil && x.CustomKeyStoreId != nil {
+		return *x.CustomKeyStoreId
 	}
 	return ""
 }
@@ -2651,10 +2661,12 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\talgorithm\x18\x03 \x01(\tR\talgorithm\x12\x1c\n" +
 	"\tmechanism\x18\x04 \x01(\tR\tmechanism\x12\x14\n" +
 	"\x05means\x18\x05 \x01(\tR\x05means\x12\x18\n" +
-	"\amissing\x18\x06 \x01(\tR\amissing\":\n" +
+	"\amissing\x18\x06 \x01(\tR\amissing\"u\n" +
 	"\x15CheckHsmUnlockRequest\x12!\n" +
 	"\x06hsm_id\x18\x01 \x01(\tB\n" +
-	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x05hsmId\"X\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x05hsmId\x129\n" +
+	"\x13custom_key_store_id\x18\x02 \x01(\tB\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x10customKeyStoreId\"X\n" +
 	"\x16CheckHsmUnlockResponse\x12>\n" +
 	"\x06checks\x18\x01 \x03(\v2&.strongroom.operator.v1.HsmUnlockCheckR\x06checks\"\xba\x01\n" +
 	"\x0eHsmUnlockCheck\x12\x15\n" +
