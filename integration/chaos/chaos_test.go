@@ -45,30 +45,35 @@ const fixedSeed = 1
 func TestChaos(t *testing.T) {
 	library = faultp11.Build(t)
 	first := uint64(number(t, "STRONGROOM_CHAOS_SEED", fixedSeed))
-	long := os.Getenv("STRONGROOM_CHAOS")
-	if long == "" {
-		o := options{Clients: 8, Rounds: 2, FaultSteps: 400, CalmSteps: 200, FaultsAtMost: 6}
-		for _, seed := range []uint64{first, seedOfTheDay()} {
-			live(t, o, seed)
-		}
+	if long := os.Getenv("STRONGROOM_CHAOS"); long != "" {
+		liveFor(t, long, first)
 		return
 	}
+	o := options{Clients: 8, Rounds: 2, FaultSteps: 400, CalmSteps: 200, FaultsAtMost: 6}
+	for _, seed := range []uint64{first, seedOfTheDay()} {
+		live(t, o, seed)
+	}
+}
+
+// liveFor has one long run after the other, each of the next seed, until a time is
+// over.
+func liveFor(t *testing.T, long string, first uint64) {
+	t.Helper()
 	d, err := time.ParseDuration(long)
 	if err != nil {
 		t.Fatalf("STRONGROOM_CHAOS: %v", err)
 	}
-	total := newReport()
 	o := options{Clients: 8, Rounds: 10, FaultSteps: 1000, CalmSteps: 300, FaultsAtMost: 8}
-	start, runs, failed := time.Now(), 0, 0
-	for seed := first; time.Since(start) < d; seed++ {
+	total, start, failed := newReport(), time.Now(), 0
+	seed := first
+	for ; time.Since(start) < d; seed++ {
 		if r := live(t, o, seed); r != nil {
 			total.add(r)
 		} else {
 			failed++
 		}
-		runs++
 	}
-	t.Logf("%d runs from seed %d on, %d failed, in %v:\n%v", runs, first, failed, time.Since(start).Round(time.Second), total)
+	t.Logf("seeds %d to %d, %d of them failed, in %v:\n%v", first, seed-1, failed, time.Since(start).Round(time.Second), total)
 }
 
 // seedOfTheDay is another one each day.
@@ -96,13 +101,21 @@ func live(t *testing.T, o options, seed uint64) (good *report) {
 			t.Logf("seed %d, %d members:\n%v", seed, o.Members, r)
 		}
 		if t.Failed() {
-			t.Logf("again with: STRONGROOM_CHAOS_SEED=%d STRONGROOM_CHAOS_MEMBERS=%d STRONGROOM_CHAOS=%q go test -run TestChaos ./integration/chaos",
-				seed, o.Members, os.Getenv("STRONGROOM_CHAOS"))
+			t.Logf("again with: %sSTRONGROOM_CHAOS_SEED=%d STRONGROOM_CHAOS_MEMBERS=%d go test -count=1 -v -run TestChaos ./integration/chaos",
+				lengthOf(o), seed, o.Members)
 			return
 		}
 		good = r
 	})
 	return good
+}
+
+// lengthOf is what has the test make one run of a length.
+func lengthOf(o options) string {
+	if o.Rounds > 2 {
+		return "STRONGROOM_CHAOS=1s "
+	}
+	return ""
 }
 
 // recovery is how long it may take until all is well again. A key store whose cluster

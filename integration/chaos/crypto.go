@@ -74,7 +74,7 @@ func (c *client) encrypt(ctx context.Context) {
 
 // decrypt decrypts a ciphertext that the client was answered.
 func (c *client) decrypt(ctx context.Context) {
-	if s := pick(c.rng, c.sealed, any1); s != nil {
+	if s := pick(c.rng, c.sealed, whichever); s != nil {
 		c.open(ctx, s)
 		return
 	}
@@ -106,7 +106,7 @@ func opening(s *sealed) *kmsv1.DecryptRequest {
 // decryptAltered expects that a ciphertext with another bit in it is refused. One bit
 // in the last 16 bytes is the tag's, or anything of an RSA ciphertext.
 func (c *client) decryptAltered(ctx context.Context) {
-	s := pick(c.rng, c.sealed, any1)
+	s := pick(c.rng, c.sealed, whichever)
 	bit := c.rng.IntN(16 * 8)
 	if s == nil {
 		c.encrypt(ctx)

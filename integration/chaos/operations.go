@@ -138,10 +138,11 @@ func (c *client) changing(ctx context.Context, name string, wanted func(*key) bo
 	k.became(r, to)
 }
 
-func any1[T any](*T) bool { return true }
+// whichever wants any one.
+func whichever[T any](*T) bool { return true }
 
 func (c *client) disableKey(ctx context.Context) {
-	c.changing(ctx, "DisableKey", any1, (*key).switching, disabled,
+	c.changing(ctx, "DisableKey", whichever, (*key).switching, disabled,
 		func(ctx context.Context, kms kmsv1.KeyManagementServiceClient, arn *string, o grpc.CallOption) error {
 			_, err := kms.DisableKey(ctx, &kmsv1.DisableKeyRequest{KeyId: arn}, o)
 			return err
@@ -157,7 +158,7 @@ func (c *client) enableKey(ctx context.Context) {
 }
 
 func (c *client) scheduleDeletion(ctx context.Context) {
-	c.changing(ctx, "ScheduleKeyDeletion", any1, (*key).switching, doomed,
+	c.changing(ctx, "ScheduleKeyDeletion", whichever, (*key).switching, doomed,
 		func(ctx context.Context, kms kmsv1.KeyManagementServiceClient, arn *string, o grpc.CallOption) error {
 			_, err := kms.ScheduleKeyDeletion(ctx, &kmsv1.ScheduleKeyDeletionRequest{KeyId: arn}, o)
 			return err
@@ -191,7 +192,7 @@ func (c *client) rotateKey(ctx context.Context) {
 
 // describeKey expects the key in a state that it may have.
 func (c *client) describeKey(ctx context.Context) {
-	k := pick(c.rng, c.keys, any1)
+	k := pick(c.rng, c.keys, whichever)
 	if k == nil {
 		return
 	}
@@ -249,7 +250,7 @@ func (c *client) generateRandom(ctx context.Context) {
 // Changes of aliases. An alias is of the key's client.
 
 func (c *client) createAlias(ctx context.Context) {
-	k := pick(c.rng, c.keys, any1)
+	k := pick(c.rng, c.keys, whichever)
 	if k == nil || len(c.aliases) >= mostAliases {
 		c.updateAlias(ctx)
 		return

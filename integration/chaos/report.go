@@ -73,7 +73,9 @@ func (r *report) String() string {
 		fmt.Fprintf(&b, "recoveries: %d, half of them within %v, all within %v\n", len(r.recoveries),
 			r.recoveries[len(r.recoveries)/2].Round(time.Millisecond), r.recoveries[len(r.recoveries)-1].Round(time.Millisecond))
 	}
-	fmt.Fprintf(&b, "at first: %v\nat last:  %v; %d goroutines", r.first, r.last, r.goroutines)
+	if r.last.processes > 0 { // not of several runs
+		fmt.Fprintf(&b, "at first: %v\nat last:  %v; %d goroutines", r.first, r.last, r.goroutines)
+	}
 	return b.String()
 }
 

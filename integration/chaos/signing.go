@@ -175,7 +175,7 @@ func sha256MAC() *kmsv1.MacAlgorithmSpec {
 
 // verifyMAC verifies a MAC that the client was answered.
 func (c *client) verifyMAC(ctx context.Context) {
-	if m := pick(c.rng, c.macs, any1); m != nil {
+	if m := pick(c.rng, c.macs, whichever); m != nil {
 		c.recognise(ctx, m)
 		return
 	}
@@ -199,7 +199,7 @@ func (c *client) verifyAs(ctx context.Context, m *authenticated, mac []byte, out
 
 // verifyAlteredMAC expects that a MAC with another bit in it is refused.
 func (c *client) verifyAlteredMAC(ctx context.Context) {
-	m := pick(c.rng, c.macs, any1)
+	m := pick(c.rng, c.macs, whichever)
 	bit := c.rng.IntN(32 * 8)
 	if m == nil {
 		c.generateMAC(ctx)
