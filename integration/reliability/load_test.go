@@ -23,17 +23,38 @@ type load struct {
 
 // load has so many clients do something again and again until it is stopped.
 func (w *world) load(clients int, do func() error) *load {
+	return w.clients(clients, func(ctx context.Context, l *load) {
+		for ctx.Err() == nil {
+			if !l.call(do) {
+				w.pause(respite)
+			}
+		}
+	})
+}
+
+// burst has so many clients do something once, all at the same time.
+func (w *world) burst(clients int, do func() error) *load {
+	return w.clients(clients, func(_ context.Context, l *load) { l.call(do) })
+}
+
+// respite is how long a client waits that was refused.
+const respite = 20 * time.Millisecond
+
+func (w *world) clients(n int, work func(context.Context, *load)) *load {
 	ctx, end := context.WithCancel(w.ctx)
 	l := &load{w: w, end: end, progress: make(chan struct{})}
-	for range clients {
-		l.done.Go(func() {
-			for ctx.Err() == nil {
-				begun := time.Now()
-				l.note(do(), time.Since(begun))
-			}
-		})
+	for range n {
+		l.done.Go(func() { work(ctx, l) })
 	}
 	return l
+}
+
+// call does something, and tells whether it was done.
+func (l *load) call(do func() error) bool {
+	begun := time.Now()
+	err := do()
+	l.note(err, time.Since(begun))
+	return err == nil
 }
 
 // using is the load of clients that encrypt and decrypt.
@@ -120,4 +141,13 @@ func hasCode(err error, codes ...string) bool {
 		}
 	}
 	return false
+}
+
+// pause lets time pass in which nothing is asked: what is waited for is that nothing
+// happens.
+func (w *world) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-w.ctx.Done():
+	}
 }

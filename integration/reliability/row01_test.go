@@ -13,8 +13,22 @@ import (
 func TestRow01AllSessionsInvalid(t *testing.T) {
 	row{
 		scenario: func(w *world) error {
-			return w.stormed(faultp11.SessionsInvalid())
+			return firstOf(w.stormed(faultp11.SessionsInvalid()), w.unharmed())
 		},
+		without: []needed{{defence.FreshSession, errRestarted}},
+	}.test(t)
+}
+
+// Row 1: the token forgets the login, and the handles from before it.
+func TestRow01LoggedOut(t *testing.T) {
+	row{
+		scenario: func(w *world) error {
+			if err := w.stormed(faultp11.LoggedOut()); err != nil {
+				return err
+			}
+			return w.logged("worker lost, starting another", "CKR_USER_NOT_LOGGED_IN")
+		},
+		without: []needed{{defence.Replacement, errStuck}, {defence.RetryElsewhere, errFailed}},
 	}.test(t)
 }
 

@@ -64,7 +64,12 @@ func (r row) play(t *testing.T, without defence.Defence) (err error) {
 	if err != nil {
 		return fmt.Errorf("making the world: %w", err)
 	}
-	defer func() { err = errors.Join(err, w.close()) }()
+	defer func() {
+		if err != nil {
+			t.Logf("the server's log:\n%s", w.lastWords())
+		}
+		err = errors.Join(err, w.close())
+	}()
 	if err := w.start(); err != nil {
 		return err
 	}

@@ -4,11 +4,20 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
+)
+
+// The states of an HSM.
+const (
+	ready     = operatorv1.HsmState_HSM_STATE_READY
+	starting  = operatorv1.HsmState_HSM_STATE_STARTING
+	stopped   = operatorv1.HsmState_HSM_STATE_STOPPED
+	suspended = operatorv1.HsmState_HSM_STATE_SUSPENDED
 )
 
 // patience is how long something that has to happen is waited for.
@@ -153,4 +162,27 @@ func (w *world) healthy(serves bool) error {
 		}
 		return nil
 	})
+}
+
+// awaitRestarts waits until the worker of an HSM was replaced so often.
+func (w *world) awaitRestarts(h *hsm, n int) error {
+	return w.awaits(errStuck, func(context.Context) error {
+		d, err := w.describe(h)
+		if err != nil {
+			return err
+		}
+		if int(d.GetRestarts()) < n {
+			return fmt.Errorf("the worker of %s was replaced %d times: want %d", h.id, d.GetRestarts(), n)
+		}
+		return nil
+	})
+}
+
+// killWorker ends the worker of an HSM without warning.
+func (w *world) killWorker(h *hsm) error {
+	d, err := w.describe(h)
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(int(d.GetWorkerPid()), syscall.SIGKILL)
 }

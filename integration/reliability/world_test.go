@@ -24,11 +24,13 @@ type options struct {
 	hang time.Duration
 	// deadline is what clients give their requests; default three seconds.
 	deadline time.Duration
-	// profile is the configuration's hsm.profile; hsm is further lines of hsm, and limits
-	// its limits.
-	profile string
-	hsm     []string
-	limits  string
+	// profile is the configuration's hsm.profile and label its hsm.token.label; hsm is
+	// further lines of hsm, and limits its limits.
+	profile, label string
+	hsm            []string
+	limits         string
+	// impaired worlds begin although not every HSM is ready.
+	impaired bool
 	// prepare is called before the server is started.
 	prepare func(*world) error
 }
@@ -66,7 +68,7 @@ func newWorld(ctx context.Context, t *testing.T, o options, without defence.Defe
 	}
 	w.site, err = harness.NewSite(ctx, harness.Options{
 		Binary: built.binary, Dir: dir, Library: built.faults, Members: members,
-		HangTimeout: o.hang, Profile: o.profile, HSM: o.hsm, Limits: o.limits,
+		HangTimeout: o.hang, Profile: o.profile, Label: o.label, HSM: o.hsm, Limits: o.limits,
 		Env: []string{"STRONGROOM_WITHOUT=" + string(without)},
 	})
 	if err == nil && o.prepare != nil {
@@ -99,13 +101,20 @@ func (w *world) makeHSMs(dir string, without defence.Defence) ([]harness.Member,
 	return members, nil
 }
 
-// start starts the server.
+// start starts the server and waits until every HSM is ready.
 func (w *world) start() (err error) {
 	if w.server, err = w.site.Start(w.ctx); err != nil {
 		return err
 	}
-	w.client, err = w.site.Dial(w.server.Address, harness.Admin)
-	return err
+	if w.client, err = w.site.Dial(w.server.Address, harness.Admin); err != nil || w.impaired {
+		return err
+	}
+	for _, h := range w.hsms {
+		if err := w.described(h, ready); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close ends what is left of the world.
@@ -121,6 +130,16 @@ func (w *world) close() error {
 		w.server.Kill()
 	}
 	return errors.Join(errs...)
+}
+
+// lastWords is the end of the server's log.
+func (w *world) lastWords() string {
+	const most = 6 << 10
+	if w.server == nil {
+		return ""
+	}
+	log := w.server.Stderr.String()
+	return log[max(0, len(log)-most):]
 }
 
 // checkEnd checks what must be true at the end of every scenario.
@@ -159,12 +178,4 @@ func (w *world) audited() error {
 		}
 	}
 	return nil
-}
-
-// among prefixes an error with what was being done; nil stays nil.
-func among(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
 }
