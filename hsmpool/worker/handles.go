@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/miekg/pkcs11"
+
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 )
 
 // noHandle is CK_INVALID_HANDLE.
@@ -70,11 +72,37 @@ func (o *objects) adopt(id objectID, found *object) *object {
 	default:
 		o.byID[id] = found
 	}
+	stale := o.disown(id, found)
 	o.mu.Unlock()
 	if old != nil && found != old {
 		old.retire()
 	}
+	stale.retire()
 	return found
+}
+
+// disown drops the handle of an object from every other id: the object that had it was
+// destroyed by somebody else. Its caller holds mu, and retires what is dropped.
+func (o *objects) disown(id objectID, owner *object) (stale dropped) {
+	if owner == nil || !defence.On(defence.Forgetting) {
+		return nil
+	}
+	for other, obj := range o.byID {
+		if other != id && obj.handle == owner.handle {
+			delete(o.byID, other)
+			stale = append(stale, obj)
+		}
+	}
+	return stale
+}
+
+// dropped are objects that are in no table any more.
+type dropped []*object
+
+func (d dropped) retire() {
+	for _, obj := range d {
+		obj.retire()
+	}
 }
 
 // beginDestroy forgets an object before it is destroyed, so that whoever finds its

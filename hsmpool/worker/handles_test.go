@@ -122,3 +122,22 @@ func TestAffordable(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoKeysNeverShareAHandle has a library give the handle of a key that somebody else
+// has destroyed to the next one, which is found or made here.
+func TestTwoKeysNeverShareAHandle(t *testing.T) {
+	for name, take := range map[string]func(*objects, objectID, *object){
+		"found": func(o *objects, id objectID, obj *object) { o.adopt(id, obj) },
+		"made":  (*objects).put,
+	} {
+		o := &objects{byID: map[objectID]*object{{1}: {handle: 7}, {2}: {handle: 8}}}
+		old := o.known(objectID{1})
+		take(o, objectID{3}, &object{handle: 7})
+		if o.known(objectID{1}) != nil || old.enter() {
+			t.Errorf("%s: the handle is still that of the old key, too", name)
+		}
+		if o.known(objectID{2}) == nil || o.known(objectID{3}).handle != 7 {
+			t.Errorf("%s: the other keys are %v", name, o.byID)
+		}
+	}
+}

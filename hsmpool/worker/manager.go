@@ -195,14 +195,16 @@ func (m *manager) destroyKey(id objectID, requestID string) error {
 // destroyAll destroys the objects of an id. The CKA_ID of each is read first, so that a
 // handle of the library's past destroys nothing else.
 func (m *manager) destroyAll(id objectID, requestID string) error {
-	handles, err := m.objects.find(m.session, []*pkcs11.Attribute{
-		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]),
+	handles, err := m.objects.insist(func() ([]pkcs11.ObjectHandle, error) {
+		return m.objects.find(m.session, []*pkcs11.Attribute{
+			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]),
+		})
 	})
 	if err != nil {
 		return m.judge(err, "looking for the key")
 	}
 	if len(handles) == 0 {
-		return m.objects.missing(id)
+		return m.judge(m.objects.missing(m.session, id), "looking for the key")
 	}
 	for _, h := range handles {
 		label, err := m.label(h, id)

@@ -38,6 +38,8 @@ type objects struct {
 	ctx     *pkcs11.Ctx
 	storing *storing
 	log     hclog.Logger
+	// refresh, if not nil, has the library look at its token again.
+	refresh func() error
 
 	// changes is held by searches for single objects and, for writing, when one is forgotten.
 	changes sync.RWMutex
@@ -129,19 +131,21 @@ func (o *objects) known(id objectID) *object {
 func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, error) {
 	o.changes.RLock()
 	defer o.changes.RUnlock()
-	handles, err := o.findKeys(session, pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]))
+	handles, err := o.insist(func() ([]pkcs11.ObjectHandle, error) {
+		return o.findKeys(session, pkcs11.NewAttribute(pkcs11.CKA_ID, id[:]))
+	})
 	if err != nil {
 		return nil, err
 	}
 	if len(handles) == 0 {
-		return nil, o.missing(id)
+		return nil, o.missing(session, id)
 	}
 	if err := o.verify(session, handles[0], id); err != nil {
 		return nil, err
 	}
 	obj := o.adopt(id, &object{handle: handles[0], several: len(handles) > 1})
 	if obj == nil {
-		return nil, o.missing(id)
+		return nil, o.missing(session, id)
 	}
 	return obj, obj.usable(id)
 }
@@ -163,11 +167,41 @@ func errOther() error {
 	return lost(errors.New("the library found another key than the one of this id"))
 }
 
+// insist searches once more when it found nothing, after the library has looked at its
+// token again.
+func (o *objects) insist(search func() ([]pkcs11.ObjectHandle, error)) ([]pkcs11.ObjectHandle, error) {
+	found, err := search()
+	if err != nil || len(found) > 0 || o.refresh == nil {
+		return found, err
+	}
+	if err := o.refresh(); err != nil {
+		o.log.Warn("the token is not looked at again before a key counts as missing", "error", err)
+		return found, nil
+	}
+	return search()
+}
+
+// loggedIn refuses a session of a library that has forgotten the login: it finds no private
+// object, whatever there is.
+func (o *objects) loggedIn(session pkcs11.SessionHandle) error {
+	info, err := o.ctx.GetSessionInfo(session)
+	if err != nil {
+		return &opError{function: "C_GetSessionInfo", err: err}
+	}
+	if info.State != pkcs11.CKS_RW_USER_FUNCTIONS {
+		return lost(errors.New("the library has forgotten the login"))
+	}
+	return nil
+}
+
 // missing is the failure of a search that found nothing. A key that this worker knows
 // and did not destroy may be the library's loss: the next worker can tell.
-func (o *objects) missing(id objectID) error {
+func (o *objects) missing(session pkcs11.SessionHandle, id objectID) error {
 	if o.known(id) != nil {
 		return lost(errors.New("the library no longer finds a key that was there"))
+	}
+	if err := o.loggedIn(session); err != nil {
+		return err
 	}
 	return &fault{
 		result: result{function: "C_FindObjects"},
@@ -193,8 +227,10 @@ func (o *object) usable(id objectID) error {
 
 func (o *objects) put(id objectID, obj *object) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.byID[id] = obj
+	stale := o.disown(id, obj)
+	o.mu.Unlock()
+	stale.retire()
 }
 
 func (o *objects) destructions() uint64 {

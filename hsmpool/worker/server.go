@@ -169,7 +169,7 @@ func (s *server) enter(known []*workerv1.RefusedPin, sessions int) ([]*executor,
 
 // prepare lists the keys of a token to which the user is logged in, and opens the sessions.
 func (s *server) prepare(session pkcs11.SessionHandle, sessions int) ([]*executor, error) {
-	s.objects = &objects{ctx: s.token.ctx, storing: &s.token.storing, log: s.log}
+	s.objects = &objects{ctx: s.token.ctx, storing: &s.token.storing, log: s.log, refresh: s.token.refresher()}
 	s.manager = &manager{executor: &executor{token: s.token, objects: s.objects, session: session}}
 	var err error
 	if s.manager.sync, err = s.syncer(); err != nil {
