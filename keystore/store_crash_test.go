@@ -108,6 +108,7 @@ func (s *service) addStoresTo(w world) {
 // A request that made key material in a custom key store and was cut off is
 // settled when the store is connected, which is after the start.
 func TestMaterialLeftInACustomKeyStoreIsDestroyedWhenItIsConnected(t *testing.T) {
+	t.Parallel()
 	s, clusters := startWithClusters(t, clusterID)
 	store := s.connectedStore(clusters[0])
 	record := s.newKeyRecord(inStoreRequest(store))
@@ -138,6 +139,7 @@ func TestMaterialLeftInACustomKeyStoreIsDestroyedWhenItIsConnected(t *testing.T)
 // As with AWS the destruction of a key's material in a cluster is tried once: the
 // cluster may be away for good.
 func TestAKeyOfADisconnectedStoreIsDeletedAndItsMaterialLeft(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	s := newService(t)
 	s.initToken()

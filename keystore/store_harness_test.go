@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
@@ -42,9 +41,7 @@ func (c *testCluster) HSMs() int              { return c.hsms }
 func (c *testCluster) MinActive() int         { return c.minActive }
 func (c *testCluster) RequestsPerSecond() int { return c.perSecond }
 
-func (c *testCluster) env() []string {
-	return []string{"SOFTHSM2_CONF=" + filepath.Join(c.dir, "softhsm2.conf")}
-}
+func (c *testCluster) env() []string { return workerEnv(c.dir) }
 
 // moveTo gives the cluster a directory without any token.
 func (c *testCluster) moveTo(dir string) {
@@ -54,8 +51,7 @@ func (c *testCluster) moveTo(dir string) {
 	if err := os.Mkdir(tokens, 0o700); err != nil {
 		c.t.Fatal(err)
 	}
-	conf := "directories.tokendir = " + tokens + "\nobjectstore.backend = file\nlog.level = ERROR\n"
-	if err := os.WriteFile(filepath.Join(dir, "softhsm2.conf"), []byte(conf), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "softhsm2.conf"), []byte(softHSMConf(tokens)), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -106,7 +102,7 @@ func (s *service) newCluster(id, anchor string) *testCluster {
 	c := &testCluster{t: s.t, dir: s.t.TempDir(), id: id, anchor: anchor, hsms: 1, minActive: 1, auditor: func() hsmpool.Auditor { return s.trail }}
 	c.guard = func() *hsmpool.PINGuard { return hsmpool.NewPINGuard(NewLogins(s.store, testScope.account)) }
 	c.moveTo(c.dir)
-	trail, _, err := audit.Open(audit.Options{Dir: s.path("journal")})
+	trail, _, err := openTrail(s.path("journal"))
 	s.must(err)
 	ctx, cancel := context.WithTimeout(context.Background(), pauseOfATest)
 	defer cancel()
