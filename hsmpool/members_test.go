@@ -188,6 +188,30 @@ func lag(tb testing.TB, pool *hsmpool.Pool, faulty []faults, d time.Duration) {
 	wantClass(tb, err, hsmpool.ObjectMissing)
 }
 
+// TestSessionsThatDiedIdleCostNothing: what makes and destroys keys is never repeated, and
+// does not have to be.
+func TestSessionsThatDiedIdleCostNothing(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t)
+	for range 3 {
+		id := generate(t, pool)
+		fault.put(t, faultp11.SessionsInvalid())
+		if _, err := pool.Seal(t.Context(), id, []byte("x"), nil); err != nil {
+			t.Errorf("Seal: %v", err)
+		}
+		fault.put(t, faultp11.SessionsInvalid())
+		if _, err := pool.Destroy(t.Context(), id); err != nil {
+			t.Errorf("Destroy: %v", err)
+		}
+		fault.put(t, faultp11.SessionsInvalid())
+	}
+	if s := pool.Describe()[0]; s.Restarts != 0 {
+		t.Errorf("%d restarts", s.Restarts)
+	}
+}
+
 // TestANewKeyIsKnownToEnough has the second member learn of new keys late.
 func TestANewKeyIsKnownToEnough(t *testing.T) {
 	t.Parallel()

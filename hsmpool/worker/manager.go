@@ -26,8 +26,37 @@ type manager struct {
 
 // handle carries out one request.
 func (m *manager) handle(r *workerv1.ToWorker) *workerv1.Reply {
-	var err error
-	reply := &workerv1.Reply{}
+	reply, err := &workerv1.Reply{}, m.awake()
+	if err == nil {
+		reply, err = m.perform(r)
+	}
+	if err != nil {
+		reply = failed(err)
+	}
+	reply.Keys = m.objects.count() // also after a failure that followed the effect
+	return reply
+}
+
+// awake gives the manager a new session if its own was lost while nobody made a key.
+// What makes keys is not tried twice, so this is found out before.
+func (m *manager) awake() error {
+	if !defence.On(defence.FreshSession) {
+		return nil
+	}
+	_, err := m.token.ctx.GetSessionInfo(m.session)
+	if err == nil {
+		return nil
+	}
+	var f *fault
+	if lost := m.judge(&opError{function: "C_GetSessionInfo", err: err}, "looking after the session"); errors.As(lost, &f) && f.restart {
+		return f
+	}
+	return nil
+}
+
+// perform carries out one request on a session that was there a moment ago.
+func (m *manager) perform(r *workerv1.ToWorker) (reply *workerv1.Reply, err error) {
+	reply = &workerv1.Reply{}
 	switch q := r.GetRequest().(type) {
 	case *workerv1.ToWorker_Generate:
 		reply.PublicKey, reply.Function, err = m.generate(q.Generate, r.GetRequestId())
@@ -45,11 +74,7 @@ func (m *manager) handle(r *workerv1.ToWorker) *workerv1.Reply {
 	default:
 		err = errors.New("unknown request")
 	}
-	if err != nil {
-		reply = failed(err)
-	}
-	reply.Keys = m.objects.count() // also after a failure that followed the effect
-	return reply
+	return reply, err
 }
 
 // generate makes a key, reads its attributes and its file back, and returns its public key
