@@ -149,7 +149,7 @@ func TestFailedPairGenerationLeavesNothing(t *testing.T) {
 		class    hsmpool.Class
 		rv       ckr.RV
 	}{
-		{"C_GenerateKeyPair", hsmpool.Internal, 0x13}, // CKR_ATTRIBUTE_VALUE_INVALID
+		{"C_GenerateKeyPair", hsmpool.Unsupported, ckr.AttributeValueInvalid},
 		{"C_GenerateKeyPair", hsmpool.Unavailable, ckr.GeneralError},
 		{"C_GetAttributeValue", hsmpool.Unavailable, ckr.GeneralError},
 		{"C_DestroyObject", hsmpool.Unavailable, ckr.FunctionFailed},

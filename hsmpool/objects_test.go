@@ -158,7 +158,7 @@ func TestObjectsOfADisturbedToken(t *testing.T) {
 		{"device lost while reading", read, ckr.DeviceError, 1, softhsm, 0, 1},
 		{"a key that is used and not there", read, ckr.ObjectHandleInvalid, 1, softhsm, 0, 1},
 		{"a busy HSM", find, ckr.FunctionFailed, 2, cloudhsm, hsmpool.Busy, 0},
-		{"not supported", find, ckr.FunctionNotSupported, 1, softhsm, hsmpool.Unsupported, 0},
+		{"not supported", find, ckr.FunctionNotSupported, 2, softhsm, hsmpool.Unsupported, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
