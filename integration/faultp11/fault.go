@@ -159,7 +159,8 @@ func LostIV() Fault { return state("iv").with("mode=lose") }
 
 // ReuseHandles has object handles be small numbers, which go to the next object after a
 // destruction, and name other objects in each process: a handle kept too long names
-// another key. Processes do so from their next C_Initialize on.
+// another key. That an object was destroyed by another process is known from the next
+// search on. Processes do so from their next C_Initialize on.
 func ReuseHandles() Fault { return state("reuse-handles") }
 
 // SyncLag hides objects that other processes make for so long after a search has met them

@@ -134,6 +134,31 @@ ck_ulong destroy_object(struct call *c)
 	return rv;
 }
 
+/* object_at tells of the objects by turns; real is 0 of one that is gone. */
+static int object_at(size_t i, ck_ulong *real)
+{
+	int there;
+
+	lock();
+	there = i < object_count;
+	*real = there && !objects[i].gone ? objects[i].real : 0;
+	unlock();
+	return there;
+}
+
+/* forget_dead frees the handles of objects that other processes have destroyed. The
+ * library behind knows of them once a search has begun. */
+static void forget_dead(ck_ulong session)
+{
+	struct ck_attribute class = { CKA_CLASS, NULL, 0 };
+	ck_ulong real;
+	size_t i;
+
+	for (i = 0; renumbering && object_at(i, &real); i++)
+		if (real && REAL(FN_GetAttributeValue, session, real, (ck_ulong)&class, 1) == CKR_OBJECT_HANDLE_INVALID)
+			forget_object(real);
+}
+
 /* know_all notes what is there when a process begins to look behind a lag. */
 static ck_ulong know_all(ck_ulong session)
 {
@@ -152,9 +177,14 @@ static ck_ulong know_all(ck_ulong session)
 
 ck_ulong find_objects_init(struct call *c)
 {
+	ck_ulong rv;
+
 	if (!baseline && find_directive(c->plan, SYNC_LAG) && !logged_out() && know_all(c->argument[0]) == CKR_OK)
 		baseline = 1;
-	return forward(c);
+	rv = forward(c);
+	if (rv == CKR_OK)
+		forget_dead(c->argument[0]);
+	return rv;
 }
 
 /* hidden tells whether another process made an object so lately that it has not
