@@ -72,6 +72,7 @@ func TestAStartSaysHowTokenAndMetadataDiffer(t *testing.T) {
 	s.openParts()
 	r, err := assembleRegions(s.config(), []string{virginia})
 	s.must(err)
+	s.must(r.addDirectory(s.config()))
 	k := r.Default()
 	s.must(k.view.load(t.Context(), s.store))
 	k.reportOrphans(t.Context(), s.pool)
