@@ -26,7 +26,8 @@ type Regions struct {
 
 // OpenRegions returns the service in the named Regions, of which the first is
 // the default one; the Region of the Config does not count. Nothing runs before
-// all Regions have read the metadata and settled what a crash left behind.
+// all Regions have read the metadata and settled what a crash left behind, but for what
+// needs an HSM that is away: that is settled when the HSM comes.
 func OpenRegions(ctx context.Context, c Config, names ...string) (*Regions, error) {
 	if c.HSM == nil {
 		return nil, errors.New("keystore: an HSM is required")
