@@ -145,6 +145,7 @@ func (c *client) make(ctx context.Context, r *request, call call) {
 	if c.gate.phase != disturbed {
 		own = 0
 	}
+	kms := c.link.get().KMS // waits while there is no server
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	if r.Deadline = serverDeadline; own > 0 {
@@ -155,7 +156,7 @@ func (c *client) make(ctx context.Context, r *request, call call) {
 	defer time.AfterFunc(patience, cancel).Stop()
 	var header harness.Header
 	start := time.Now()
-	err := call(ctx, c.link.get().KMS, header.Option())
+	err := call(ctx, kms, header.Option())
 	r.Ended = time.Now()
 	r.Took = r.Ended.Sub(start)
 	r.answered(&header, err)
