@@ -20,6 +20,7 @@ CLIENTS := integration/clients
 FUZZTIME ?= 1m
 KILLS ?= 30
 OVERLOAD ?= 10m
+DURATION ?= 1h
 STEPS ?= 100000
 RUNS ?= 500
 SEED ?= 1
@@ -78,7 +79,7 @@ bench: test-deps ## measure the whole path against its floors; options in ARGS=
 	$(GO) run ./integration/bench $(ARGS)
 
 .PHONY: long
-long: long-fuzz long-race long-crash long-model long-powercut long-overload long-wycheproof ## run all that takes minutes
+long: long-fuzz long-race long-crash long-model long-powercut long-overload long-chaos long-wycheproof ## run all that takes minutes
 
 .PHONY: long-fuzz
 long-fuzz: ## run each fuzz target for FUZZTIME
@@ -109,6 +110,10 @@ long-powercut: test-deps ## cut the power RUNS times, from seed SEED on
 .PHONY: long-overload
 long-overload: test-deps ## ask a server for ten times what it can carry, for OVERLOAD
 	STRONGROOM_OVERLOAD=$(OVERLOAD) $(GO) test -count=1 -v -timeout 90m -run TestOverload ./integration
+
+.PHONY: long-chaos
+long-chaos: test-deps ## let HSMs fail at random under load for DURATION, by seed SEED and those after it
+	STRONGROOM_CHAOS=$(DURATION) STRONGROOM_CHAOS_SEED=$(SEED) $(GO) test -count=1 -v -timeout 0 -run TestChaos ./integration/chaos
 
 # The tests have a selection of the vectors with them; go.sum pins all of them.
 .PHONY: long-wycheproof
