@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,11 @@ func (p *Process) Worker(ctx context.Context, old int) (int, error) {
 			return 0, fmt.Errorf("waiting for an HSM worker: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// Workers returns the process ids of the server's HSM workers.
+func (p *Process) Workers() []int {
+	return slices.DeleteFunc(children(p.PID()), func(pid int) bool { return !isWorker(pid) })
 }
 
 // children lists the child processes of all threads of a process.
