@@ -81,13 +81,15 @@ func (w *world) newKeyOf(r *kmsv1.CreateKeyRequest) (string, error) {
 }
 
 // encrypt encrypts fresh bytes, and keeps what was acknowledged.
-func (w *world) encrypt(key string) (acknowledgement, error) {
+func (w *world) encrypt(key string) (acknowledgement, error) { return w.encryptBy(w.client, key) }
+
+func (w *world) encryptBy(client *harness.Client, key string) (acknowledgement, error) {
 	plaintext := make([]byte, 32)
 	_, _ = rand.Read(plaintext) // never fails
 	a := acknowledgement{plaintext: plaintext}
 	var header harness.Header
 	err := w.call("Encrypt", func(ctx context.Context) error {
-		answer, err := w.client.KMS.Encrypt(ctx, &kmsv1.EncryptRequest{KeyId: &key, Plaintext: plaintext}, header.Option())
+		answer, err := client.KMS.Encrypt(ctx, &kmsv1.EncryptRequest{KeyId: &key, Plaintext: plaintext}, header.Option())
 		a.ciphertext, a.requestID = answer.GetCiphertextBlob(), header.RequestID()
 		return err
 	})

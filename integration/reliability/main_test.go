@@ -22,9 +22,17 @@ var built struct {
 	faults, softHSM string
 }
 
+// worlds is how many are played at the same time, unless the command line says so:
+// scenarios wait more than they compute.
+const worlds = "3"
+
 func TestMain(m *testing.M) {
+	err := flag.Set("test.parallel", worlds)
 	flag.Parse()
-	code, err := run(m)
+	code := 1
+	if err == nil {
+		code, err = run(m)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

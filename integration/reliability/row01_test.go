@@ -12,6 +12,7 @@ import (
 // Row 1: all sessions are gone at once, as after the reboot of an HSM.
 func TestRow01AllSessionsInvalid(t *testing.T) {
 	row{
+		world: options{hang: 10 * time.Second}, // no worker is looked after meanwhile
 		scenario: func(w *world) error {
 			return firstOf(w.stormed(faultp11.SessionsInvalid()), w.unharmed())
 		},

@@ -1,6 +1,7 @@
 package reliability
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -57,8 +58,8 @@ type world struct {
 func newWorld(ctx context.Context, t *testing.T, o options, without defence.Defence) (*world, error) {
 	t.Helper()
 	o.members = max(o.members, 1)
-	o.hang = max(o.hang, time.Second)
-	o.deadline = max(o.deadline, 3*time.Second)
+	o.hang = cmp.Or(o.hang, time.Second)
+	o.deadline = cmp.Or(o.deadline, 3*time.Second)
 	w := &world{options: o, ctx: ctx, logf: t.Logf}
 	dir := t.TempDir()
 	members, err := w.makeHSMs(dir, without)
@@ -116,6 +117,9 @@ func (w *world) start() (err error) {
 	return nil
 }
 
+// orderly is how long a server may take to end, with its workers, before it is killed.
+const orderly = 10 * time.Second
+
 // close ends what is left of the world.
 func (w *world) close() error {
 	var errs []error
@@ -125,8 +129,13 @@ func (w *world) close() error {
 	if w.client != nil {
 		errs = append(errs, w.client.Close())
 	}
-	if w.server != nil {
-		w.server.Kill()
+	if w.server == nil {
+		return errors.Join(errs...)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), orderly)
+	defer cancel()
+	if err := w.server.Stop(ctx); err != nil {
+		w.logf("the server did not end in order: %v", err)
 	}
 	return errors.Join(errs...)
 }
