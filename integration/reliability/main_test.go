@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	os.Exit(code) //nolint:forbidigo // this is the test's main
+	os.Exit(code)
 }
 
 func run(m *testing.M) (code int, err error) {
