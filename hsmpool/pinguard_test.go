@@ -12,11 +12,17 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	"github.com/strongroom-kms/strongroom/integration/faultp11"
+)
+
+// Flags of CK_TOKEN_INFO about the user PIN (PKCS #11 v2.40, 3.2).
+const (
+	pinCountLow = 0x00010000
+	pinFinalTry = 0x00020000
+	pinLocked   = 0x00040000
 )
 
 // notes is a LoginStore that outlasts the processes that a test plays.
@@ -250,9 +256,9 @@ func TestWhatTheTokenSaysOfItsPIN(t *testing.T) {
 		warns bool
 	}{
 		{"nothing", 0, "", false},
-		{"count low", pkcs11.CKF_USER_PIN_COUNT_LOW, "", true},
-		{"final try", pkcs11.CKF_USER_PIN_COUNT_LOW | pkcs11.CKF_USER_PIN_FINAL_TRY, "one last try", false},
-		{"locked", pkcs11.CKF_USER_PIN_LOCKED, "is locked", false},
+		{"count low", pinCountLow, "", true},
+		{"final try", pinCountLow | pinFinalTry, "one last try", false},
+		{"locked", pinLocked, "is locked", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			fault.put(t, faultp11.PINFlags(test.flags))

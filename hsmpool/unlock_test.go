@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/hsmpool"
@@ -91,8 +90,8 @@ func TestUnlockCheckWhenTheTokenDoesNotAllowALogin(t *testing.T) {
 		fault faultp11.Fault
 		state hsmpool.PINState
 	}{
-		{"locked", faultp11.PINFlags(pkcs11.CKF_USER_PIN_LOCKED), hsmpool.PINLocked},
-		{"final try", faultp11.PINFlags(pkcs11.CKF_USER_PIN_FINAL_TRY), hsmpool.PINFinalTry},
+		{"locked", faultp11.PINFlags(pinLocked), hsmpool.PINLocked},
+		{"final try", faultp11.PINFlags(pinFinalTry), hsmpool.PINFinalTry},
 		{"absent", faultp11.Absent(), hsmpool.PINUnknown},
 	} {
 		t.Run(test.name, func(t *testing.T) {
