@@ -76,7 +76,7 @@ const (
 const (
 	// serverDeadline is what a request has whose client sets none
 	// (limits.default_deadline).
-	serverDeadline = 20 * time.Second
+	serverDeadline = 30 * time.Second
 	// slack is how much later than its deadline an answer may come: the machine has
 	// other things to do.
 	slack = 3 * time.Second

@@ -18,7 +18,9 @@ type options struct {
 	// Binary is the strongroom program, Library the library of faults, and Dir a
 	// directory for everything else.
 	Binary, Library, Dir string
-	Seed                 uint64
+	// Env is added to the environment of the server and of its workers.
+	Env  []string
+	Seed uint64
 	// Members is how many HSMs hold the same keys; one more is the custom key store's.
 	Members int
 	// Clients is how many requests are in flight at most.
@@ -200,7 +202,7 @@ func (w *world) disturb(ctx context.Context, faults []*fault) error {
 
 // mostOfFault is how long a turn waits for its step: when every call hangs, a step
 // takes as long as its deadline.
-const mostOfFault = 10 * time.Second
+const mostOfFault = 15 * time.Second
 
 func (w *world) turns(ctx context.Context, from int, faults []*fault) (err error) {
 	turns := []turn{{w.FaultSteps, func() error { return nil }}}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	"github.com/strongroom-kms/strongroom/integration/faultp11"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
@@ -285,24 +287,64 @@ func hideObject(t *testing.T, w *world) func() {
 	}
 }
 
-// A run finds what an HSM does that nobody can stand: it never tells the IV that it has
-// used, so that what it encrypts is lost.
-func TestLostCiphertextsAreFound(t *testing.T) {
-	o := options{
-		Binary: binary, Library: faultp11.Build(t), Dir: t.TempDir(), Seed: fixedSeed, Members: 1, Clients: 4,
-		Rounds: 1, FaultSteps: 100, CalmSteps: 100, Recovery: recovery, Log: t.Logf,
-		Faults: func(*rand.Rand, options) []*fault {
-			return []*fault{{kind: "lost IV", name: "lost IV", lasts: 100, calls: []faultp11.Fault{faultp11.LostIV()}}}
-		},
+// A run finds faults that the server does not stand: an HSM that never tells the IV that
+// it has used, so that what it encrypts is lost; and those that it would stand, had it not
+// been built without the defence.
+func TestFaultsAreFound(t *testing.T) {
+	undefended := buildUndefended(t)
+	for _, test := range []struct {
+		name    string
+		binary  string
+		without defence.Defence
+		fault   fault
+		finds   func(violation) bool
+	}{
+		{"an IV that is lost", binary, "", fault{calls: []faultp11.Fault{faultp11.LostIV()}}, isLostCiphertext},
+		{"bad input taken for a broken HSM", undefended, defence.Canary, fault{calls: []faultp11.Fault{faultp11.OwnIV()}}, isMisjudged},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.binary == "" {
+				t.Skip("only in long runs: it needs a program of its own")
+			}
+			test.fault.kind, test.fault.name, test.fault.lasts = test.name, test.name, 100
+			o := options{
+				Binary: test.binary, Library: faultp11.Build(t), Dir: t.TempDir(), Seed: fixedSeed, Members: 1, Clients: 4,
+				Rounds: 1, FaultSteps: 100, CalmSteps: 100, Recovery: 5 * time.Second, Log: t.Logf,
+				Env:    []string{"STRONGROOM_WITHOUT=" + string(test.without)},
+				Faults: func(*rand.Rand, options) []*fault { return []*fault{&test.fault} },
+			}
+			_, found, err := run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(found, test.finds) {
+				t.Errorf("found %v", found)
+			}
+		})
 	}
-	_, found, err := run(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// isLostCiphertext says that a ciphertext that was answered does not decrypt.
+func isLostCiphertext(v violation) bool {
+	return v.check == "outcomes" && v.by.Operation == "Decrypt" && v.by.Outcome == invalidCiphertext
+}
+
+// isMisjudged says that a bad ciphertext was not answered as what it is.
+func isMisjudged(v violation) bool {
+	return v.check == "outcomes" && v.by.Operation == "Decrypt" && away(v.by.Outcome, secret)
+}
+
+// buildUndefended builds the program so that defences can be left off, for long runs.
+func buildUndefended(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("STRONGROOM_CHAOS") == "" {
+		return ""
 	}
-	lost := func(v violation) bool {
-		return v.check == "outcomes" && v.by.Operation == "Decrypt" && v.by.Outcome == invalidCiphertext
+	path := filepath.Join(filepath.Dir(binary), "undefended")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-tags", "undefended", "-o", path, "./cmd/strongroom")
+	build.Dir = "../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building strongroom: %v\n%s", err, out)
 	}
-	if !slices.ContainsFunc(found, lost) {
-		t.Errorf("found %v, want ciphertexts that do not decrypt", found)
-	}
+	return path
 }

@@ -1,8 +1,10 @@
 package chaos
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -69,12 +71,12 @@ func (w *world) checkSecrecy(events []*event, entries map[string][]*entry) error
 		places[path] = string(text)
 		return err
 	})
-	secrets := map[string][]byte{
-		"the PIN": []byte(w.site.Token.PIN), "the key store's password": []byte(w.cluster.PIN), "a plaintext": w.checker.hidden,
-	}
+	secrets := map[string][]byte{"the PIN": []byte(w.site.Token.PIN), "a plaintext": w.checker.hidden}
+	password, failed := os.ReadFile(filepath.Join(w.Dir, clusterID, "pin"))
+	secrets["the key store's password"] = bytes.TrimSpace(password)
 	for i, s := range w.history.secrets {
 		secrets[fmt.Sprintf("data key %d", i+1)] = s
 	}
 	w.objectAll(checkSecrets(secrets, places))
-	return err
+	return errors.Join(err, failed)
 }

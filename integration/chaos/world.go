@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/integration/faultp11"
 	"github.com/strongroom-kms/strongroom/integration/harness"
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // hsm is an HSM of the world: a worker with faults of its own.
@@ -21,8 +19,6 @@ type hsm struct {
 	// dir has the library's control file and its log.
 	dir    string
 	faults *faultp11.Library
-	// cluster says that it is the custom key store's, and not one of the members.
-	cluster bool
 	// habits are faults that it always has.
 	habits []faultp11.Fault
 }
@@ -37,7 +33,6 @@ const clusterID = "cluster-strongchaos"
 type world struct {
 	options
 	site    *harness.Site
-	cluster *harness.Token
 	hsms    []*hsm // the members, and last the cluster's
 	storeID string
 	history *history
@@ -56,39 +51,53 @@ type world struct {
 // newWorld makes the tokens, the libraries and the configuration in o.Dir.
 func newWorld(ctx context.Context, o options) (*world, error) {
 	w := &world{options: o, history: new(history), done: newProgress(), report: newReport()}
-	var err error
-	if w.site, err = harness.NewSite(ctx, harness.Options{Binary: o.Binary, Dir: o.Dir}); err != nil {
-		return nil, err
-	}
-	dir := filepath.Join(o.Dir, "cluster")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
-	}
-	if w.cluster, err = harness.NewToken(ctx, dir); err != nil {
-		return nil, err
-	}
 	if err := w.openLibraries(); err != nil {
 		return nil, err
 	}
-	return w, w.configure()
+	var err error
+	w.site, err = harness.NewSite(ctx, harness.Options{
+		Binary: o.Binary, Dir: o.Dir, Library: o.Library, Env: o.Env,
+		Members:     w.asMembers(w.members()),
+		HangTimeout: hangTimeout,
+		Clusters:    []harness.Cluster{{ID: clusterID, Library: o.Library, HangTimeout: hangTimeout, Members: w.asMembers(w.hsms[o.Members:])}},
+		Limits:      fmt.Sprintf("{default_deadline: %v}", serverDeadline),
+		LogLevel:    "debug",
+	})
+	return w, err
+}
+
+// hangTimeout is the configuration's hsm.hang_timeout: short, so that a hang costs
+// little of the run, but not so short that a busy machine looks like one.
+const hangTimeout = 5 * time.Second
+
+func (w *world) asMembers(all []*hsm) []harness.Member {
+	var members []harness.Member
+	for _, h := range all {
+		m := harness.Member{HSMID: h.id, Env: map[string]string{}}
+		for _, v := range append(h.faults.Env(), w.Env...) {
+			name, value, _ := strings.Cut(v, "=")
+			m.Env[name] = value
+		}
+		members = append(members, m)
+	}
+	return members
 }
 
 func (w *world) openLibraries() error {
+	softHSM, err := harness.FindSoftHSM()
+	if err != nil {
+		return err
+	}
 	rng := rand.New(rand.NewPCG(w.Seed, 1<<34))
 	for i := range w.Members + 1 {
-		name := fmt.Sprintf("hsm-chaosmember%c", 'a'+i)
-		cluster := i == w.Members
-		if cluster {
-			name = "hsm-chaoscluster"
+		h := &hsm{id: fmt.Sprintf("hsm-chaosmember%c", 'a'+i), habits: habits(rng)}
+		if i == w.Members {
+			h.id = "hsm-chaoscluster"
 		}
-		dir := filepath.Join(w.Dir, name)
-		faults, err := faultp11.Open(faultp11.Options{
-			Dir: dir, Path: w.Library, SoftHSM: w.site.Token.Library, Log: true,
-		})
-		if err != nil {
+		h.dir = filepath.Join(w.Dir, h.id)
+		if h.faults, err = faultp11.Open(faultp11.Options{Dir: h.dir, Path: w.Library, SoftHSM: softHSM, Log: true}); err != nil {
 			return err
 		}
-		h := &hsm{id: name, dir: dir, faults: faults, cluster: cluster, habits: habits(rng)}
 		if err := h.calm(); err != nil {
 			return err
 		}
@@ -96,46 +105,6 @@ func (w *world) openLibraries() error {
 		w.hsms = append(w.hsms, h)
 	}
 	return nil
-}
-
-// env is the environment of an HSM's worker, in YAML.
-func (h *hsm) env(token *harness.Token) string {
-	var all []string
-	for _, v := range append(h.faults.Env(), "SOFTHSM2_CONF="+token.Conf) {
-		name, value, _ := strings.Cut(v, "=")
-		all = append(all, fmt.Sprintf("%s: %q", name, value))
-	}
-	return "{" + strings.Join(all, ", ") + "}"
-}
-
-// hangTimeout is the configuration's hsm.hang_timeout: short, so that a hang costs
-// little of the run.
-const hangTimeout = 3 * time.Second
-
-// configure writes the configuration, in place of the site's own.
-func (w *world) configure() error {
-	var b strings.Builder
-	server := filepath.Join(w.Dir, "server")
-	fmt.Fprintf(&b, "account: \"111122223333\"\nregion: %s\ndata_dir: %q\nlisten: 127.0.0.1:0\n", harness.Region, w.site.DataDir)
-	fmt.Fprintf(&b, "tls: {cert: %q, key: %q, client_ca: %q}\n", server+".crt", server+".key", w.site.CA.Cert)
-	fmt.Fprintf(&b, "principals:\n  - {arn: %q, names: [%q], policies: [admin]}\n", harness.ARN(harness.Admin), harness.SPIFFE(harness.Admin))
-	fmt.Fprintf(&b, "limits: {default_deadline: %v}\nlog: {level: debug}\n", serverDeadline)
-	fmt.Fprintf(&b, "hsm:\n%s  pin: {file: %q}\n  members:\n", w.device("  "), w.site.Token.PINFile)
-	for _, h := range w.members() {
-		fmt.Fprintf(&b, "    - {hsm_id: %s, env: %s}\n", h.id, h.env(w.site.Token))
-	}
-	h := w.hsms[w.Members]
-	fmt.Fprintf(&b, "clusters:\n  - id: %s\n%s    hsm_id: %s\n    env: %s\n    trust_anchor: %q\n",
-		clusterID, w.device("    "), h.id, h.env(w.cluster), w.site.CA.Cert)
-	if err := os.WriteFile(w.site.Config, []byte(b.String()), 0o600); err != nil {
-		return fmt.Errorf("writing the configuration: %w", err)
-	}
-	return nil
-}
-
-func (w *world) device(indent string) string {
-	return fmt.Sprintf("%[1]slibrary: %[2]q\n%[1]stoken: {label: %[3]q}\n%[1]sprofile: softhsm\n%[1]shang_timeout: %[4]v\n",
-		indent, w.Library, harness.TokenLabel, hangTimeout)
 }
 
 func (w *world) members() []*hsm { return w.hsms[:w.Members] }
@@ -234,26 +203,12 @@ func (w *world) hidden() []byte {
 }
 
 // makeStore makes the custom key store and waits until it is connected.
-func (w *world) makeStore(ctx context.Context) error {
-	anchor, err := os.ReadFile(w.site.CA.Cert)
-	if err != nil {
-		return fmt.Errorf("reading the trust anchor: %w", err)
+func (w *world) makeStore(ctx context.Context) (err error) {
+	for _, operation := range []string{"CreateCustomKeyStore", "ConnectCustomKeyStore"} {
+		w.history.add(&request{Operation: operation, Lost: "the harness does not tell the id"})
 	}
-	var h harness.Header
-	kms := w.link.get().KMS
-	res, err := kms.CreateCustomKeyStore(ctx, &kmsv1.CreateCustomKeyStoreRequest{
-		CustomKeyStoreName: new("chaos"), CloudHsmClusterId: new(clusterID),
-		TrustAnchorCertificate: new(string(anchor)), KeyStorePassword: &w.cluster.PIN,
-	}, h.Option())
-	w.note("CreateCustomKeyStore", &h, err)
-	if err != nil {
-		return fmt.Errorf("making the custom key store: %w", err)
-	}
-	w.storeID = res.GetCustomKeyStoreId()
-	_, err = kms.ConnectCustomKeyStore(ctx, &kmsv1.ConnectCustomKeyStoreRequest{CustomKeyStoreId: &w.storeID}, h.Option())
-	w.note("ConnectCustomKeyStore", &h, err)
-	if err != nil {
-		return fmt.Errorf("connecting the custom key store: %w", err)
+	if w.storeID, err = w.link.get().NewStore(ctx, w.site, clusterID); err != nil {
+		return err
 	}
 	return w.settle(ctx)
 }
