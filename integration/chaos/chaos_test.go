@@ -101,7 +101,7 @@ func live(t *testing.T, o options, seed uint64) (good *report) {
 			t.Logf("seed %d, %d members:\n%v", seed, o.Members, r)
 		}
 		if t.Failed() {
-			t.Logf("again with: %sSTRONGROOM_CHAOS_SEED=%d STRONGROOM_CHAOS_MEMBERS=%d go test -count=1 -v -run TestChaos ./integration/chaos",
+			t.Logf("again with: %sSTRONGROOM_CHAOS_SEED=%d STRONGROOM_CHAOS_MEMBERS=%d go test -count=1 -v -run 'TestChaos$' ./integration/chaos",
 				lengthOf(o), seed, o.Members)
 			return
 		}

@@ -290,7 +290,7 @@ func hideObject(t *testing.T, w *world) func() {
 // A run finds faults that the server does not stand: an HSM that never tells the IV that
 // it has used, so that what it encrypts is lost; and those that it would stand, had it not
 // been built without the defence.
-func TestFaultsAreFound(t *testing.T) {
+func TestChaosFindsFaults(t *testing.T) {
 	undefended := buildUndefended(t)
 	for _, test := range []struct {
 		name    string
