@@ -21,12 +21,12 @@ func TestRow09Busy(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			err = w.hsms[0].faults.Set(faultp11.CloudHSM(), faultp11.CloudHSMBusy(0.3, 1), faultp11.Delay("C_Encrypt", 20*time.Millisecond))
+			err = w.hsms[0].faults.Set(faultp11.CloudHSM(), faultp11.CloudHSMBusy(0.3, 1), faultp11.Delay("C_Encrypt", 50*time.Millisecond))
 			if err != nil {
 				return err
 			}
 			clients := w.using(64, key)
-			if err := clients.more(150); err != nil {
+			if err := clients.more(80); err != nil {
 				return err
 			}
 			err = w.restrained(20)
