@@ -9,8 +9,8 @@ import (
 	"github.com/strongroom-kms/strongroom/integration/faultp11"
 )
 
-// Row 11: a call fails between C_EncryptInit and its end, and leaves the operation active
-// in its session. Nobody else may meet it there.
+// Row 11: a call fails between its Init function and its end, and leaves the operation
+// active in its session. Nobody else may meet it there.
 func TestRow11OperationLeftActive(t *testing.T) {
 	row{
 		scenario: func(w *world) error {
@@ -18,16 +18,16 @@ func TestRow11OperationLeftActive(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, rv := range []ckr.RV{ckr.DataLenRange, ckr.FunctionFailed, ckr.GeneralError} {
-				if err := w.hsms[0].faults.Set(faultp11.Fail("C_Encrypt", rv).Times(1)); err != nil {
-					return err
-				}
-				var own *refusal
-				if _, err := w.encrypt(key); err != nil && !errors.As(err, &own) {
-					return err
-				}
-				w.logf("C_Encrypt answered %v: %v", rv, own)
-				if err := firstOf(served(w.use(key)), w.unmet(ckr.OperationActive)); err != nil {
+			signer, err := w.newSigner()
+			if err != nil {
+				return err
+			}
+			for _, fault := range []faultp11.Fault{
+				faultp11.Fail("C_Encrypt", ckr.DataLenRange), faultp11.Fail("C_Encrypt", ckr.FunctionFailed),
+				faultp11.Fail("C_Sign", ckr.DataLenRange), faultp11.Fail("C_Sign", ckr.GeneralError),
+				faultp11.Fail("C_Decrypt", ckr.KeyTypeInconsistent),
+			} {
+				if err := w.leavesActive(fault.Times(1), key, signer); err != nil {
 					return err
 				}
 			}
@@ -35,4 +35,20 @@ func TestRow11OperationLeftActive(t *testing.T) {
 		},
 		without: []needed{{defence.FreshSession, errMet}},
 	}.test(t)
+}
+
+// leavesActive has a call fail, which may cost its own request, and wants all others to be
+// served.
+func (w *world) leavesActive(fault faultp11.Fault, key, signer string) error {
+	if err := w.hsms[0].faults.Set(fault); err != nil {
+		return err
+	}
+	var own *refusal
+	for _, err := range []error{w.use(key), w.sign(signer)} {
+		if err != nil && !errors.As(err, &own) {
+			return err
+		}
+	}
+	w.logf("%v: %v", fault, own)
+	return firstOf(served(w.use(key)), served(w.sign(signer)), w.unmet(ckr.OperationActive))
 }

@@ -35,7 +35,7 @@ func TestRow12LoggedOutByAnother(t *testing.T) {
 	row{
 		world: options{hsm: []string{"sessions: 4"}},
 		scenario: func(w *world) error {
-			if err := w.stormed(faultp11.LoggedOut()); err != nil {
+			if err := w.stormed(faultp11.LoggedOut(), faultp11.LoggedOut()); err != nil {
 				return err
 			}
 			if err := w.once("C_Login"); err != nil {
