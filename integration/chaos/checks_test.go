@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	mathrand "math/rand/v2"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -188,6 +190,27 @@ func TestCheckResources(t *testing.T) {
 			test.change(&now)
 			expectFound(t, checkResources(usual, now, 3), test.want)
 		})
+	}
+}
+
+// A process that has ended and was not waited for is seen.
+func TestZombies(t *testing.T) {
+	child := exec.Command("true")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for zombies(os.Getpid()) == 0 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	if n := zombies(os.Getpid()); n != 1 {
+		t.Errorf("%d zombies, want 1", n)
+	}
+	if err := child.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := zombies(os.Getpid()); n != 0 {
+		t.Errorf("%d zombies, want none", n)
 	}
 }
 

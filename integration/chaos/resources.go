@@ -14,8 +14,8 @@ import (
 // resources are what the server and its workers use.
 type resources struct {
 	server, workers usage
-	// processes is how many processes run the program, and zombies how many of them
-	// nobody has waited for.
+	// processes is how many processes run the program, and zombies how many of the
+	// server's nobody has waited for.
 	processes, zombies int
 	// files are those of the data directory beside the journal's.
 	files []string
@@ -38,27 +38,45 @@ func (u usage) String() string {
 func (w *world) measure(context.Context) (resources, error) {
 	var r resources
 	for _, pid := range processes(w.Binary) {
-		state, u := look(pid)
-		switch {
-		case state == "Z":
-			r.zombies++
-			continue
-		case pid == w.server.PID():
-			r.server = u
-		default:
-			r.workers.memory += u.memory
-			r.workers.threads += u.threads
-			r.workers.descriptors += u.descriptors
-		}
 		r.processes++
+		u := look(pid)
+		if pid == w.server.PID() {
+			r.server = u
+			continue
+		}
+		r.workers.memory += u.memory
+		r.workers.threads += u.threads
+		r.workers.descriptors += u.descriptors
 	}
+	r.zombies = zombies(w.server.PID())
 	var err error
 	r.files, err = filesIn(w.site.DataDir)
 	return r, err
 }
 
-// processes returns those that run a program. A zombie has no program any more, but its
-// name.
+// zombies counts the children of a process that have ended and were not waited for. They
+// have no program any more.
+func zombies(parent int) int {
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		// After the name, which may be anything: the state and the parent.
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if len(fields) > 1 && fields[0] == "Z" && fields[1] == strconv.Itoa(parent) {
+			n++
+		}
+	}
+	return n
+}
+
+// processes returns those that run a program.
 func processes(binary string) []int {
 	links, err := filepath.Glob("/proc/[0-9]*/exe")
 	if err != nil {
@@ -77,12 +95,12 @@ func processes(binary string) []int {
 	return pids
 }
 
-// look returns a process's state and what it uses; of one that has ended, nothing.
-func look(pid int) (state string, u usage) {
+// look returns what a process uses; of one that has ended, nothing.
+func look(pid int) (u usage) {
 	dir := filepath.Join("/proc", strconv.Itoa(pid))
 	text, err := os.ReadFile(filepath.Join(dir, "status"))
 	if err != nil {
-		return "", usage{}
+		return usage{}
 	}
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
@@ -91,8 +109,6 @@ func look(pid int) (state string, u usage) {
 		}
 		n, _ := strconv.Atoi(fields[1])
 		switch fields[0] {
-		case "State:":
-			state = fields[1]
 		case "VmRSS:":
 			u.memory = n << 10
 		case "Threads:":
@@ -102,7 +118,7 @@ func look(pid int) (state string, u usage) {
 	if entries, err := os.ReadDir(filepath.Join(dir, "fd")); err == nil {
 		u.descriptors = len(entries)
 	}
-	return state, u
+	return u
 }
 
 // filesIn lists the files of a data directory without the journal's segments, and
