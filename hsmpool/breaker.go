@@ -76,7 +76,7 @@ func (b *breaker) judge(now time.Time, v verdict) {
 type verdict int
 
 const (
-	// open: nothing is known.
+	// undecided: it tells nothing.
 	undecided verdict = iota
 	// good: it has answered, if only that the caller is at fault.
 	good

@@ -12,8 +12,8 @@
 // refused at once. A member that says that it is busy is given fewer places for a while.
 //
 // A request that met a fault is made once more, of another member if one serves, if
-// asking twice does no harm: what uses keys, and pairs that are handed out. Making,
-// importing and destroying a key is never repeated; what a failure of it may have left is
+// asking twice does no harm: what uses keys, and pairs that are handed out. Making and
+// importing a key is never repeated; what a failure of it may have left is
 // looked for and destroyed. A member that keeps failing is suspended: nothing but a
 // probe is asked of it. One whose worker has not answered for a part of HangTimeout is
 // avoided, and its callers ask another.

@@ -25,12 +25,12 @@ func (c Config) reportEvery() time.Duration { return min(c.HangTimeout/checksPer
 
 // watch returns true when the worker is lost and false when ctx ends. It condemns a
 // worker that hangs, and keeps the connection to an idle HSM alive. One look is not
-// enough to condemn: if this process was paused the worker's messages wait unread.
+// enough: if this process was paused the worker's messages wait unread.
 func (m *member) watch(ctx context.Context, p *process) bool {
 	ticker := time.NewTicker(max(m.cfg.reportEvery(), time.Millisecond))
 	defer ticker.Stop()
 	defer m.stuck.Store(false)
-	var hung error
+	var before looked
 	for probed := time.Now(); ; {
 		select {
 		case <-ctx.Done():
@@ -38,8 +38,9 @@ func (m *member) watch(ctx context.Context, p *process) bool {
 		case <-p.lost:
 			return true
 		case now := <-ticker.C:
-			hung = m.look(p, hung)
-			if p.unanswered() == 0 && now.Sub(probed) >= m.cfg.HangTimeout && defence.On(defence.KeepAlive) {
+			before = m.look(p, before)
+			idle := p.unanswered() == 0 && now.Sub(probed) >= m.cfg.HangTimeout && defence.On(defence.KeepAlive)
+			if suspended := m.breaker.open() && m.breaker.ready(now); idle || suspended {
 				probed = now
 				m.probe(p)
 			}
@@ -47,22 +48,26 @@ func (m *member) watch(ctx context.Context, p *process) bool {
 	}
 }
 
-// look looks after a worker that seemed to hang, or not, at the last look. It returns
-// whether it does now.
-func (m *member) look(p *process, before error) (hung error) {
+// looked is what a look at a worker has found.
+type looked struct{ stuck, hung bool }
+
+// look looks after a worker. It acts on what was so at the last look, too.
+func (m *member) look(p *process, before looked) (now looked) {
 	if !defence.On(defence.HangDetection) {
-		return nil
+		return now
 	}
-	hung = p.hung(m.cfg.HangTimeout)
-	if hung != nil && before != nil {
+	hung := p.hung(m.cfg.HangTimeout)
+	now = looked{stuck: p.hung(m.cfg.HangTimeout/suspectsPerHang) != nil, hung: hung != nil}
+	if now.hung && before.hung {
 		p.condemn(hung)
 	}
-	stuck := p.hung(m.cfg.HangTimeout/suspectsPerHang) != nil
-	m.stuck.Store(stuck)
-	if stuck && m.pool.relieves(m) {
+	if stuck := now.stuck && before.stuck; m.stuck.Swap(stuck) != stuck {
+		m.pool.changed()
+	}
+	if m.stuck.Load() && m.pool.relieves(m) {
 		p.evacuate()
 	}
-	return hung
+	return now
 }
 
 // relieves tells whether another member serves that does not seem to hang.
@@ -75,11 +80,18 @@ func (p *Pool) relieves(stuck *member) bool {
 	return false
 }
 
-// probe asks an idle HSM for a random byte. Nobody waits for it: a failure or a hang
-// shows as that of any request.
+// probe asks an HSM that is idle, or suspended, for a random byte. Nobody waits for it: a
+// failure or a hang shows as that of any request, and an answer ends a suspension.
 func (m *member) probe(p *process) {
 	request := &workerv1.ToWorker{Request: &workerv1.ToWorker_Random{Random: &workerv1.RandomRequest{Length: 1}}}
-	if err := p.send(request, newCall(false)); err != nil {
+	c := newCall(false)
+	c.ended = func(v verdict) {
+		m.breaker.judge(time.Now(), v)
+		m.pool.changed()
+	}
+	m.breaker.enter()
+	if err := p.send(request, c); err != nil {
+		c.ended(undecided)
 		m.log.Debug("probing the worker", "error", err)
 	}
 }

@@ -75,7 +75,7 @@ func (p *Pool) settle(o *order) {
 		return
 	}
 	p.graves.add(o.object)
-	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.HangTimeout/suspectsPerHang)
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.HangTimeout)
 	defer cancel()
 	var told sync.WaitGroup
 	for _, m := range p.members {
@@ -100,25 +100,37 @@ func (p *Pool) spread(ctx context.Context, o *order) error {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, spreadTimeout)
+	knows := make(chan bool)
+	var looking sync.WaitGroup
+	defer looking.Wait()
 	defer cancel()
-	know := map[*member]bool{o.tried[len(o.tried)-1]: true}
-	for pause := firstLook; ; pause = min(2*pause, maxLook) {
-		for _, m := range p.members {
-			if !know[m] && len(know) < p.cfg.Availability {
-				know[m] = m.locates(ctx, o.object)
-			}
-			if !know[m] {
-				delete(know, m)
-			}
+	for _, m := range p.members {
+		if m != o.tried[len(o.tried)-1] {
+			looking.Go(func() { m.await(ctx, o.object, knows) })
 		}
-		if len(know) >= p.cfg.Availability {
-			return nil
-		}
-		if wait(ctx, pause) != nil {
-			e := p.refusal(o, fmt.Errorf("%d of %d HSMs know the new key, which is destroyed", len(know), p.cfg.Availability))
+	}
+	for known := 1; known < p.cfg.Availability; known++ {
+		select {
+		case <-knows:
+		case <-ctx.Done():
+			e := p.refusal(o, fmt.Errorf("%d of %d HSMs know the new key, which is destroyed", known, p.cfg.Availability))
 			e.Hint = "see to the HSMs that do not serve, and to the synchronisation of the cluster"
 			return e
 		}
+	}
+	return nil
+}
+
+// await tells knows when the member has a key, which it looks for until ctx ends.
+func (m *member) await(ctx context.Context, id ObjectID, knows chan<- bool) {
+	for pause := firstLook; !m.locates(ctx, id); pause = min(2*pause, maxLook) {
+		if wait(ctx, pause) != nil {
+			return
+		}
+	}
+	select {
+	case knows <- true:
+	case <-ctx.Done():
 	}
 }
 

@@ -194,7 +194,11 @@ func (m *member) start(ctx context.Context) (*process, error) {
 		m.pool.graves.unmark()
 		return nil, err
 	}
-	forget := func(id ObjectID) { p.forget(ctx, id) }
+	forget := func(id ObjectID) {
+		bounded, cancel := context.WithTimeout(ctx, m.cfg.HangTimeout)
+		defer cancel()
+		p.forget(bounded, id)
+	}
 	m.pool.graves.publish(since, forget, func() { m.change(Ready, nil, p) })
 	return p, nil
 }
@@ -335,7 +339,7 @@ func (m *member) prospect() error {
 func (m *member) suspension() error {
 	return &Error{
 		Class: Unavailable, HSM: m.who.hsmID, Token: m.who.token.Label,
-		Err: errSuspended, Hint: "it is tried again every half second; if that goes on, see to the HSM",
+		Err: errSuspended, Hint: "it is probed every second or so; if that goes on, see to the HSM",
 	}
 }
 

@@ -212,6 +212,41 @@ func TestSessionsThatDiedIdleCostNothing(t *testing.T) {
 	}
 }
 
+// TestAGenerationThatFoundNoHandleIsNotRepeated: its code says that an object is missing,
+// and not that nothing was made.
+func TestAGenerationThatFoundNoHandleIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	pool, faulty := h.cluster(t, 2)
+	for _, f := range faulty {
+		f.put(t, faultp11.Fail("C_GenerateKey", ckr.ObjectHandleInvalid).Kept())
+	}
+	_, err := pool.Generate(t.Context(), hsmpool.GenerateRequest{ID: newID(), Label: "once", Type: hsmpool.AES256, Use: hsmpool.Encrypt})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if made := faulty[0].Hits("C_GenerateKey") + faulty[1].Hits("C_GenerateKey"); made != 1 {
+		t.Errorf("C_GenerateKey was called %d times", made)
+	}
+}
+
+// TestASuspensionEndsWithoutRequests: the state of an HSM that nobody asks for is told
+// rightly, too.
+func TestASuspensionEndsWithoutRequests(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	fault := h.disturb(t)
+	pool := h.open(t, func(c *hsmpool.Config) { c.HangTimeout = time.Second })
+	id := generate(t, pool)
+	fault.put(t, faultp11.Fail("C_EncryptInit", ckr.DeviceError))
+	eventually(t, "the hsm is suspended", func() bool {
+		_, _ = pool.Seal(t.Context(), id, []byte("x"), nil)
+		return pool.Describe()[0].State == hsmpool.Suspended
+	})
+	fault.clear(t, "C_EncryptInit")
+	eventually(t, "the pool is healthy", func() bool { return pool.Health() == nil })
+}
+
 // TestANewKeyIsKnownToEnough has the second member learn of new keys late.
 func TestANewKeyIsKnownToEnough(t *testing.T) {
 	t.Parallel()

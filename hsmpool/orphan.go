@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// orphanRetry is the pause after which destroying an orphan is tried again.
-	orphanRetry = time.Second
+	// orphanRetry is the pause after which destroying an orphan is tried again; it doubles up
+	// to maxOrphanRetry while no HSM can.
+	orphanRetry    = time.Second
+	maxOrphanRetry = 30 * time.Second
 	// orphanSettle is the pause after which an orphan that was not there is looked for
 	// once more: a network HSM may complete the generation of a worker that was killed.
 	orphanSettle = time.Minute
@@ -22,7 +24,8 @@ const (
 type orphan struct {
 	request string    // that wanted the key
 	due     time.Time // when it is looked for next
-	missing bool      // it was looked for and not there
+	pause   time.Duration
+	missing bool // it was looked for and not there
 }
 
 // orphanage destroys keys that failed generations may have left in the token. One
@@ -135,6 +138,7 @@ func (o *orphanage) try(ctx context.Context, id ObjectID, child orphan) (left or
 		return child, gone
 	}
 	o.log.Warn("destroying the key of a failed generation", "key", id.String(), "error", err)
-	child.due = time.Now().Add(orphanRetry)
+	child.pause = min(max(2*child.pause, orphanRetry), maxOrphanRetry)
+	child.due = time.Now().Add(child.pause)
 	return child, false
 }

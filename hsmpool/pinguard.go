@@ -69,8 +69,9 @@ type attempt struct {
 	serial string
 	turn   chan struct{}
 	// known is what was known before it.
-	known   LoginHistory
-	decided bool
+	known LoginHistory
+	// open is how many logins nobody knows the end of when this one is over.
+	open int
 }
 
 // begin notes that a login to a token is about to be tried. It waits, some seconds at most,
@@ -82,10 +83,11 @@ func (g *PINGuard) begin(ctx context.Context, serial string) (*attempt, error) {
 	}
 	a := &attempt{guard: g, serial: serial, turn: turn}
 	if a.known, err = g.note(ctx, serial); err != nil {
-		a.decided = true
+		a.open = g.known(serial)
 		a.end()
 		return nil, err
 	}
+	a.open = a.known.Open + 1
 	return a, nil
 }
 
@@ -181,8 +183,14 @@ func (a *attempt) succeeded(ctx context.Context) error {
 }
 
 func (a *attempt) decide(ctx context.Context, change func(*LoginHistory)) error {
-	_, err := a.guard.store.Update(ctx, a.serial, change)
-	a.decided = err == nil
+	open := 0
+	_, err := a.guard.store.Update(ctx, a.serial, func(h *LoginHistory) {
+		change(h)
+		open = h.Open
+	})
+	if err == nil {
+		a.open = open
+	}
 	return err
 }
 
@@ -191,9 +199,7 @@ func (a *attempt) end() {
 	g := a.guard
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !a.decided {
-		g.lost[a.serial] = a.known.Open + 1
-	}
+	g.lost[a.serial] = a.open
 	close(a.turn)
 	maps.DeleteFunc(g.turns, func(_ string, turn chan struct{}) bool { return turn == a.turn })
 }

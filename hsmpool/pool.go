@@ -26,6 +26,8 @@ type Pool struct {
 	// done with it, also if its caller has given up.
 	turn    chan struct{}
 	orphans *orphanage
+	// unlocking is held by the one CheckUnlock of the moment.
+	unlocking chan struct{}
 	// abilities is what the tokens can do.
 	abilities *abilities
 	// graves are the keys destroyed of late, for members that start meanwhile.
@@ -88,17 +90,20 @@ func newPool(cfg Config) (*Pool, error) {
 		err = cfg.PIN.check()
 	}
 	if err != nil {
+		clear(cfg.PIN.Secret) // the copy
 		return nil, fmt.Errorf("hsm config: %w", err)
 	}
 	p := &Pool{
 		cfg:  cfg,
 		turn: make(chan struct{}, 1), idle: make(chan struct{}, 1), hold: make(chan struct{}),
+		unlocking: make(chan struct{}, 1),
 		abilities: newAbilities(),
 	}
 	for _, c := range cfg.members() {
 		p.members = append(p.members, newMember(c, p))
 	}
 	p.using = newRouter(p.members, cfg.usingPlaces(), cfg.MaxInFlight)
+	p.using.probes = true
 	p.making = newRouter(p.members, cfg.makingPlaces(), cfg.MaxInFlight)
 	p.managing = newRouter(p.members, 1, maxManaging)
 	p.news.Store(new(make(chan struct{})))
@@ -118,20 +123,20 @@ func (p *Pool) changed() {
 }
 
 // Await returns nil once n members take requests at the same time, or why that is not to
-// be expected: the error of one that an operator has to see to, or, once the first start of
-// all has ended, of one that did not come up; or ctx's end.
+// be expected: the error of one whose first start has failed, if too few others are left, and
+// of one that an operator has to see to rather than of another; or ctx's end.
 func (p *Pool) Await(ctx context.Context, n int) error {
 	if n > len(p.members) {
 		return &Error{Class: Unavailable, Err: fmt.Errorf("%d HSMs are wanted of a cluster of %d", n, len(p.members))}
 	}
 	for {
 		news := *p.news.Load()
-		ready, err := p.startup()
-		if ready >= n {
+		ready, hopeful, why := p.startup()
+		switch {
+		case ready >= n:
 			return nil
-		}
-		if err != nil {
-			return err
+		case ready+hopeful < n:
+			return why
 		}
 		select {
 		case <-news:
@@ -141,24 +146,20 @@ func (p *Pool) Await(ctx context.Context, n int) error {
 	}
 }
 
-// startup tells how many members take requests, and what keeps the others from it for
-// good or, once all have tried, for the moment.
-func (p *Pool) startup() (ready int, failed error) {
-	tried := true
+// startup tells how many members take requests, how many have not yet failed to start, and
+// why others have.
+func (p *Pool) startup() (ready, hopeful int, why error) {
 	for _, m := range p.members {
-		first := m.startup()
-		tried = tried && first.over
-		switch {
-		case first.ready:
+		switch s := m.startup(); {
+		case s.ready:
 			ready++
-		case failed == nil || isOperator(first.reason) && !isOperator(failed):
-			failed = first.reason
+		case !s.over:
+			hopeful++
+		case why == nil || isOperator(s.reason) && !isOperator(why):
+			why = s.reason
 		}
 	}
-	if !tried && !isOperator(failed) {
-		failed = nil
-	}
-	return ready, failed
+	return ready, hopeful, why
 }
 
 func isOperator(err error) bool {

@@ -76,7 +76,7 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 // after ask has returned.
 func (p *process) ask(ctx context.Context, o *order, ended func(verdict)) (*workerv1.Reply, error) {
 	c := newCall(o.management)
-	c.movable, c.ended = o.repeat, ended
+	c.movable, c.ended = o.repeat && !o.repeated, ended
 	if !o.management && !o.recorded {
 		return p.roundTrip(ctx, o.message, c)
 	}

@@ -23,8 +23,9 @@ type order struct {
 	recorded bool
 	// repeat: asking twice does no harm.
 	repeat bool
-	// tried are the members whose workers may have seen the request, in that order.
-	tried []*member
+	// tried are the members whose workers may have seen the request, in that order, and
+	// missed those of them that have no such key.
+	tried, missed []*member
 	// repeated: a fault was met, and the request made once more.
 	repeated bool
 	// late is called when a management request that was abandoned has ended;
@@ -33,8 +34,14 @@ type order struct {
 	abandoned bool
 }
 
-// asked tells whether a member has been asked for it.
-func (o *order) asked(m *member) bool { return slices.Contains(o.tried, m) }
+// avoids tells whether a member is not to be asked while there is another: one that does
+// not have the key, or has failed.
+func (o *order) avoids(m *member) bool {
+	if len(o.missed) > 0 {
+		return slices.Contains(o.missed, m)
+	}
+	return slices.Contains(o.tried, m)
+}
 
 // do carries an order to the member that is least busy, waiting for a place there. An
 // order that met a fault and may be repeated is asked once more, of another member if one
@@ -47,11 +54,15 @@ func (p *Pool) do(ctx context.Context, o *order) (*workerv1.Reply, Trace, error)
 			return nil, Trace{}, p.refusal(o, err)
 		}
 		m := p.members[at.member]
+		o.tried = append(o.tried, m) // before, because a call that is abandoned may end at once
 		reply, err := at.worker.ask(ctx, o, func(v verdict) { router.ended(at.member, v) })
 		if errors.Is(err, errNotSent) {
+			o.tried = o.tried[:len(o.tried)-1]
 			continue
 		}
-		o.tried = append(o.tried, m)
+		if isMissing(reply) {
+			o.missed = append(o.missed, m)
+		}
 		if p.again(o, reply, err) {
 			clear(reply.GetPlaintext())
 			continue
@@ -68,14 +79,13 @@ func (p *Pool) again(o *order, reply *workerv1.Reply, err error) bool {
 		return false
 	}
 	failure := reply.GetFailure()
-	class := failure.GetClass()
-	if class == workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING && !failure.GetRestart() {
-		return p.another(o)
+	if isMissing(reply) {
+		return o.harmless(reply) && p.another(o)
 	}
 	if !o.repeat || o.repeated {
 		return false
 	}
-	switch {
+	switch class := failure.GetClass(); {
 	case errors.Is(err, errLost), errors.Is(err, errMoved), failure.GetRestart():
 		o.repeated = true
 	case class == workerv1.FailureClass_FAILURE_CLASS_UNAVAILABLE, class == workerv1.FailureClass_FAILURE_CLASS_BUSY:
@@ -84,9 +94,21 @@ func (p *Pool) again(o *order, reply *workerv1.Reply, err error) bool {
 	return o.repeated
 }
 
-// another tells whether a member serves that has not been asked.
+// isMissing tells whether a worker does not have the key that it was asked for.
+func isMissing(reply *workerv1.Reply) bool {
+	f := reply.GetFailure()
+	return f.GetClass() == workerv1.FailureClass_FAILURE_CLASS_OBJECT_MISSING && !f.GetRestart()
+}
+
+// harmless tells whether another member can be asked when one did not have the key: it
+// may have failed at a key that it was about to make.
+func (o *order) harmless(reply *workerv1.Reply) bool {
+	return o.repeat || o.message.GetDestroy() != nil || reply.GetFunction() == "C_FindObjects"
+}
+
+// another tells whether a member serves that the order does not avoid.
 func (p *Pool) another(o *order) bool {
-	return slices.ContainsFunc(p.members, func(m *member) bool { return !o.asked(m) && m.serving() })
+	return slices.ContainsFunc(p.members, func(m *member) bool { return !o.avoids(m) && m.serving() })
 }
 
 // answer is the end of an order that was asked of a member's worker.
@@ -112,7 +134,7 @@ func (m *member) answer(worker *process, o *order, reply *workerv1.Reply, err er
 func (p *Pool) doubt(o *order, e *Error) {
 	var others []string
 	for _, m := range p.members {
-		if !o.asked(m) {
+		if !slices.Contains(o.missed, m) {
 			others = append(others, m.identity().hsmID)
 		}
 	}

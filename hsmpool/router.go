@@ -3,6 +3,7 @@ package hsmpool
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,9 @@ type router struct {
 	members []*member
 	// bound is the most requests that have a place or wait for one.
 	bound int
+	// probes: the requests are short, so that one may tell whether a suspended member has
+	// recovered.
+	probes bool
 
 	mu     sync.Mutex
 	gates  []gate // of the members, in their order
@@ -133,10 +137,10 @@ func (r *router) take(o *order) (grant, bool) {
 	for i := range r.members {
 		at := (r.next + i) % len(r.members)
 		p := r.members[at].taking(now)
-		if p == nil || !r.gates[at].free() {
+		if p == nil || !r.gates[at].free() || !r.probes && r.members[at].breaker.open() || r.spared(o, at) {
 			continue
 		}
-		if best < 0 || r.better(o, at, best) {
+		if best < 0 || r.gates[at].inside < r.gates[best].inside {
 			best, worker = at, p
 		}
 	}
@@ -149,17 +153,15 @@ func (r *router) take(o *order) (grant, bool) {
 	return grant{member: best, worker: worker}, true
 }
 
-// better tells whether a request should rather go to member a than to b: to one that has
-// not been asked for it yet, to one that does not hang, to the one that has less to do.
-func (r *router) better(o *order, a, b int) bool {
-	ma, mb := r.members[a], r.members[b]
-	if triedA, triedB := o.asked(ma), o.asked(mb); triedA != triedB {
-		return triedB
+// spared tells whether a request should rather wait than go to a member, since another
+// one serves: the member has failed at it, or seems to hang.
+func (r *router) spared(o *order, at int) bool {
+	if avoid := o.avoids(r.members[at]); avoid || r.members[at].stuck.Load() {
+		return slices.ContainsFunc(r.members, func(m *member) bool {
+			return m.serving() && !o.avoids(m) && (avoid || !m.stuck.Load())
+		})
 	}
-	if stuckA, stuckB := ma.stuck.Load(), mb.stuck.Load(); stuckA != stuckB {
-		return stuckB
-	}
-	return r.gates[a].inside < r.gates[b].inside
+	return false
 }
 
 // ended frees a place when its call has ended.
@@ -208,7 +210,7 @@ func (r *router) prospect() error {
 		if err == nil {
 			return nil
 		}
-		if first == nil {
+		if first == nil || isOperator(first) && !isOperator(err) {
 			first = err
 		}
 		reasons = append(reasons, err.Error())
@@ -223,7 +225,7 @@ func (r *router) prospect() error {
 }
 
 // noneError says of each member why it takes no requests. It unwraps to the first
-// reason.
+// reason that may pass, or else to the first.
 type noneError struct {
 	first error
 	text  string

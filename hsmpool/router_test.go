@@ -206,6 +206,48 @@ func TestLeastBusyMemberIsAsked(t *testing.T) {
 	}
 }
 
+// TestARequestWaitsForAnotherMember rather than go back to the one that failed at it, as
+// long as there is another.
+func TestARequestWaitsForAnotherMember(t *testing.T) {
+	for name, test := range map[string]struct {
+		order func(*router) *order
+		stuck bool
+	}{
+		"one that failed":           {func(r *router) *order { return &order{tried: r.members[:1]} }, false},
+		"one without the key":       {func(r *router) *order { return &order{tried: r.members, missed: r.members[:1]} }, false},
+		"one that seems to hang":    {func(*router) *order { return &order{} }, true},
+		"one that hung at it":       {func(r *router) *order { return &order{tried: r.members[:1]} }, true},
+		"one that failed, and lost": {func(r *router) *order { return &order{tried: r.members[:1]} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := bench(t, 2, 1, 8)
+			r.gates[1].inside = 1
+			r.members[0].stuck.Store(test.stuck)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			placed := make(chan grant, 1)
+			go func() {
+				g, _ := r.place(ctx, test.order(r))
+				placed <- g
+			}()
+			for r.waiting() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			want := 1
+			if name == "one that failed, and lost" {
+				want = 0
+				r.members[1].current.Store(nil)
+				r.changed()
+			} else {
+				r.ended(1, good)
+			}
+			if g := <-placed; g.member != want {
+				t.Errorf("it was placed at member %d, want %d", g.member, want)
+			}
+		})
+	}
+}
+
 func TestPlacesAndBounds(t *testing.T) {
 	r := bench(t, 2, 1, 4)
 	enter := func(key byte) error { return r.enter(&order{object: ObjectID{key}}) }

@@ -117,14 +117,19 @@ func TestConfigRefuses(t *testing.T) {
 		{"token", func(c *Config) { c.Token = TokenSelector{} }},
 		{`unknown profile "luna"`, func(c *Config) { c.Profile = "luna" }},
 		{"auditor", func(c *Config) { c.Auditor = nil }},
-		{"exactly one", func(c *Config) { c.PIN = PINSource{} }},
-		{"exactly one", func(c *Config) { c.PIN.Env = "E" }},
 		{"negative", func(c *Config) { c.HangTimeout = -1 }},
 	} {
 		config := good
 		test.edit(&config)
 		if _, err := config.withDefaults(); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("got %v, want an error that says %q", err, test.says)
+		}
+	}
+	for _, pin := range []PINSource{{}, {File: "f", Env: "E"}} {
+		config := good
+		config.PIN = pin
+		if _, err := Start(config); err == nil || !strings.Contains(err.Error(), "exactly one") {
+			t.Errorf("a PIN of %+v: %v", pin, err)
 		}
 	}
 	got, err := good.withDefaults()

@@ -77,6 +77,12 @@ func (p *Pool) CheckUnlock(ctx context.Context, hsmID string) ([]UnlockCheck, er
 	if p.closed.Load() {
 		return nil, p.refusal(new(order), errClosed)
 	}
+	select {
+	case p.unlocking <- struct{}{}: // a second one would forget what the first has just found out
+		defer func() { <-p.unlocking }()
+	case <-ctx.Done():
+		return nil, p.refusal(new(order), ctx.Err())
+	}
 	var checks []UnlockCheck
 	var allowed []*member
 	for _, m := range p.members {
@@ -116,6 +122,7 @@ func CheckUnlock(ctx context.Context, cfg Config) ([]UnlockCheck, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hsm config: %w", err)
 	}
+	defer clear(cfg.PIN.Secret)
 	var checks []UnlockCheck
 	for _, c := range cfg.members() {
 		checks = append(checks, newMember(c, nil).checkUnlock(ctx))

@@ -55,8 +55,6 @@ func (e *executor) handle(m *workerv1.ToWorker) *workerv1.Reply {
 		return e.agree(r.Agree, m.GetRequestId())
 	case *workerv1.ToWorker_Locate:
 		return e.locate(r.Locate)
-	case *workerv1.ToWorker_Forget:
-		return e.forget(r.Forget)
 	}
 	return failed(errors.New("unknown request"))
 }
@@ -99,16 +97,6 @@ func (e *executor) locate(r *workerv1.LocateRequest) *workerv1.Reply {
 		return failed(err)
 	}
 	return &workerv1.Reply{Function: "C_FindObjects"}
-}
-
-// forget drops the handle of a key that was, or will be, destroyed elsewhere.
-func (e *executor) forget(r *workerv1.ForgetRequest) *workerv1.Reply {
-	id, err := parseID(r.GetObjectId())
-	if err != nil {
-		return failed(err)
-	}
-	e.objects.forget(id)
-	return &workerv1.Reply{}
 }
 
 func (e *executor) open(r *workerv1.OpenRequest) *workerv1.Reply {

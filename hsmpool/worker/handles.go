@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/pkcs11"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/defence"
+	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
 // noHandle is CK_INVALID_HANDLE.
@@ -118,6 +119,16 @@ func (o *objects) endDestroy(id objectID, left bool) {
 			o.byID[id] = &object{handle: noHandle}
 		}
 	})
+}
+
+// forgetKey carries out a request to forget a key.
+func (o *objects) forgetKey(r *workerv1.ForgetRequest) *workerv1.Reply {
+	id, err := parseID(r.GetObjectId())
+	if err != nil {
+		return failed(err)
+	}
+	o.forget(id)
+	return &workerv1.Reply{}
 }
 
 // forget drops the handle of an object that somebody else destroys.

@@ -16,10 +16,10 @@ func TestForgottenHandleIsLookedUpAgain(t *testing.T) {
 	token := newTestToken(t)
 	e := token.executor(t)
 	id, obj := token.generate(t)
-	forget := &workerv1.ToWorker{Request: &workerv1.ToWorker_Forget{Forget: &workerv1.ForgetRequest{ObjectId: id[:]}}}
+	forget := &workerv1.ForgetRequest{ObjectId: id[:]}
 	locate := &workerv1.ToWorker{Request: &workerv1.ToWorker_Locate{Locate: &workerv1.LocateRequest{ObjectId: id[:]}}}
 	before := token.objects.destructions()
-	if f := e.handle(forget).GetFailure(); f != nil {
+	if f := token.objects.forgetKey(forget).GetFailure(); f != nil {
 		t.Fatal(f)
 	}
 	if token.objects.known(id) != nil || obj.enter() || token.objects.destructions() == before {
@@ -31,7 +31,7 @@ func TestForgottenHandleIsLookedUpAgain(t *testing.T) {
 	if f := e.handle(sealRequest(id)).GetFailure(); f != nil || token.objects.kept(id) == nil {
 		t.Errorf("sealing: %v", f)
 	}
-	e.handle(forget)
+	token.objects.forgetKey(forget)
 	if err := token.token.ctx.DestroyObject(token.manager.session, obj.handle); err != nil {
 		t.Fatal(err)
 	}

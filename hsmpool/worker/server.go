@@ -219,8 +219,10 @@ func (s *server) dispatch(requests <-chan *workerv1.ToWorker) {
 		switch m.GetRequest().(type) {
 		case *workerv1.ToWorker_Seal, *workerv1.ToWorker_Open, *workerv1.ToWorker_Random,
 			*workerv1.ToWorker_Sign, *workerv1.ToWorker_Decrypt, *workerv1.ToWorker_Agree,
-			*workerv1.ToWorker_Locate, *workerv1.ToWorker_Forget:
+			*workerv1.ToWorker_Locate:
 			s.data <- m
+		case *workerv1.ToWorker_Forget: // needs no session, and comes before all that wait for one
+			s.serving.Go(func() { s.forget(m) })
 		case *workerv1.ToWorker_GeneratePair, *workerv1.ToWorker_SelfTest:
 			s.making <- m
 		case *workerv1.ToWorker_List:
@@ -234,6 +236,15 @@ func (s *server) dispatch(requests <-chan *workerv1.ToWorker) {
 		default:
 			s.managing <- m
 		}
+	}
+}
+
+// forget drops the handle of a key that was, or will be, destroyed elsewhere.
+func (s *server) forget(m *workerv1.ToWorker) {
+	reply := s.objects.forgetKey(m.GetForget())
+	reply.Id = m.GetId()
+	if err := s.send(reply); err != nil {
+		s.log.Error("answering", "error", err)
 	}
 }
 

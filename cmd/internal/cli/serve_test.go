@@ -82,23 +82,19 @@ func TestAServerThatCannotStartSaysSoInItsLog(t *testing.T) {
 	}
 }
 
-// TestAWrongPINHasAnExitStatusOfItsOwn, so that a supervisor can be told not to
-// try again.
+// TestAWrongPINHasAnExitStatusOfItsOwn, where a server does not go on without its HSM, so
+// that whoever starts it can be told not to try again.
 func TestAWrongPINHasAnExitStatusOfItsOwn(t *testing.T) {
-	library := softHSM(t)
+	softHSM(t)
 	dir := t.TempDir()
 	startDev(t, dir).stop()
 	if err := os.WriteFile(filepath.Join(dir, "pin"), []byte("wrong\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(t.TempDir(), "strongroom.yaml")
-	text := fmt.Sprintf(serveConfig, dir, library)
-	for name, text := range map[string]string{"JSON": text, "text": strings.Replace(text, "{json: true}", "{level: error}", 1)} {
-		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := run(t.Context(), nil, "", "serve", "--config", config); got.status != 3 || !strings.Contains(got.stderr, "CKR_PIN_INCORRECT") {
-			t.Errorf("%s: %+v", name, got)
+	for _, says := range []string{"CKR_PIN_INCORRECT", "unlock-check"} { // refused, and not tried again
+		got := run(t.Context(), nil, "", "dev", "--data-dir", dir, "--listen", "127.0.0.1:0")
+		if got.status != 3 || !strings.Contains(got.stderr, says) {
+			t.Errorf("the output does not say %q: %+v", says, got)
 		}
 	}
 }
