@@ -96,10 +96,12 @@ func (t *errorTranslator) explain(ctx context.Context, method string, err error)
 }
 
 // levelOf is how loud a fault of the server is. What fails every request, such
-// as a full disk or an HSM that is away, would fill the log: health says once what it is.
+// as a full disk or an HSM that is away, would fill the log: health says once what it is,
+// and of an HSM that does not answer so does the log, when its worker is replaced.
 func levelOf(kind keystore.Kind) hclog.Level {
 	switch kind {
-	case annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE, annotationsv1.ErrorKind_ERROR_KIND_KEY_UNAVAILABLE:
+	case annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE, annotationsv1.ErrorKind_ERROR_KIND_KEY_UNAVAILABLE,
+		annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT:
 		return hclog.Debug
 	default:
 		return hclog.Error
