@@ -75,8 +75,16 @@ func (o *objects) list(session pkcs11.SessionHandle) error {
 		}
 		_, dup := o.byID[id]
 		o.byID[id] = &object{handle: h, several: dup}
+		if dup {
+			o.tell(id)
+		}
 	}
 	return nil
+}
+
+// tell tells operators of an id that cannot be used.
+func (o *objects) tell(id objectID) {
+	o.log.Error("several objects of the token have the same id, so none is used; destroy the ones that do not belong there", "id", id.String())
 }
 
 // odd tells whether an attribute could not be read because of its object, not because
@@ -104,10 +112,11 @@ func (e *opError) result() result {
 func (e *opError) Error() string { return e.function + ": " + e.err.Error() }
 func (e *opError) Unwrap() error { return e.err }
 
-// get returns the object of an id. One that is not known is looked for once.
+// get returns the object of an id. One that is not known is looked for once, and so are
+// several, of which an operator may have destroyed all but one.
 func (o *objects) get(session pkcs11.SessionHandle, id objectID) (*object, error) {
-	if obj := o.kept(id); obj != nil {
-		return obj, obj.usable(id)
+	if obj := o.kept(id); obj != nil && !obj.several {
+		return obj, nil
 	}
 	return o.refind(session, id)
 }
@@ -143,9 +152,13 @@ func (o *objects) refind(session pkcs11.SessionHandle, id objectID) (*object, er
 	if err := o.verify(session, handles[0], id); err != nil {
 		return nil, err
 	}
-	obj := o.adopt(id, &object{handle: handles[0], several: len(handles) > 1})
+	found := &object{handle: handles[0], several: len(handles) > 1}
+	obj := o.adopt(id, found)
 	if obj == nil {
 		return nil, o.missing(session, id)
+	}
+	if obj == found && obj.several {
+		o.tell(id)
 	}
 	return obj, obj.usable(id)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -80,10 +81,15 @@ func newWorld(ctx context.Context, t *testing.T, o options, without defence.Defe
 // makeHSMs gives each HSM its faults.
 func (w *world) makeHSMs(dir string, without defence.Defence) ([]harness.Member, error) {
 	members := harness.Members(w.members)
+	pins := filepath.Join(dir, "pins") // all are on one token
+	if err := os.Mkdir(pins, 0o700); err != nil {
+		return nil, err
+	}
 	for i := range members {
 		m := &members[i]
 		faults, err := faultp11.Open(faultp11.Options{
 			Dir: filepath.Join(dir, m.HSMID), Path: built.faults, SoftHSM: built.softHSM, Log: true,
+			PINs: pins,
 		})
 		if err != nil {
 			return nil, err
@@ -119,6 +125,15 @@ func (w *world) start() (err error) {
 
 // orderly is how long a server may take to end, with its workers, before it is killed.
 const orderly = 10 * time.Second
+
+// startAgain kills the server and starts it on the same data.
+func (w *world) startAgain() error {
+	w.server.Kill()
+	if err := w.client.Close(); err != nil {
+		return err
+	}
+	return w.start()
+}
 
 // close ends what is left of the world.
 func (w *world) close() error {
