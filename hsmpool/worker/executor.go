@@ -244,7 +244,7 @@ func (e *executor) recover(id objectID, fate ckr.Fate) error {
 // lookup returns the object of an id.
 func (e *executor) lookup(id objectID) (*object, error) {
 	if obj := e.objects.kept(id); obj != nil {
-		return obj, obj.usable(id)
+		return obj, nil
 	}
 	return e.search(func() (*object, error) { return e.objects.get(e.session, id) })
 }

@@ -112,18 +112,18 @@ func (e *opError) result() result {
 func (e *opError) Error() string { return e.function + ": " + e.err.Error() }
 func (e *opError) Unwrap() error { return e.err }
 
-// get returns the object of an id. One that is not known is looked for once, and so are
-// several, of which an operator may have destroyed all but one.
+// get returns the object of an id. One that is not known is looked for once.
 func (o *objects) get(session pkcs11.SessionHandle, id objectID) (*object, error) {
-	if obj := o.kept(id); obj != nil && !obj.several {
+	if obj := o.kept(id); obj != nil {
 		return obj, nil
 	}
 	return o.refind(session, id)
 }
 
-// kept returns the object of an id whose handle is known; nil if it is not.
+// kept returns the object of an id whose handle is known; nil if it is not, or if there
+// were several, of which an operator may have destroyed all but one.
 func (o *objects) kept(id objectID) *object {
-	if obj := o.known(id); obj != nil && obj.handle != noHandle {
+	if obj := o.known(id); obj != nil && obj.handle != noHandle && !obj.several {
 		return obj
 	}
 	return nil

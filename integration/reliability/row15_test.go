@@ -12,6 +12,7 @@ import (
 // only by a library that is initialised anew, which takes nobody.
 func TestRow15TokenListCached(t *testing.T) {
 	row{
+		world: options{deadline: time.Second},
 		scenario: func(w *world) error {
 			key, err := w.newKey()
 			if err != nil {

@@ -34,6 +34,7 @@ func TestRow22GeneralErrors(t *testing.T) {
 // where to look.
 func TestRow22TokenDirectoryGone(t *testing.T) {
 	row{
+		world: options{deadline: time.Second},
 		scenario: func(w *world) error {
 			key, err := w.newKey()
 			if err != nil {
@@ -54,7 +55,7 @@ func TestRow22TokenDirectoryGone(t *testing.T) {
 				return err
 			}
 			err = w.recovers(time.Now(), 2*time.Second, func() error { return w.use(key) })
-			return firstOf(err, refused, w.logged("worker start failed", "could not find PKCS#11 token", "the library's configuration"))
+			return firstOf(err, refused, w.logged("worker start failed", "listing the token directory", w.site.Token.Store))
 		},
 		without: []needed{{defence.Replacement, errStuck}},
 	}.test(t)

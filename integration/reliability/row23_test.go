@@ -84,6 +84,5 @@ func TestRow23UserMissingOnOne(t *testing.T) {
 			err = w.described(replaced, operatorv1.HsmState_HSM_STATE_STOPPED, "C_Login", "CKR_PIN_EXPIRED")
 			return firstOf(clients.more(50), clients.stopServed(), err, w.healthy(true))
 		},
-		without: []needed{{defence.RetryElsewhere, errFailed}},
 	}.test(t)
 }

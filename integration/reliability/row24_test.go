@@ -13,6 +13,7 @@ import (
 func TestRow24StormWhileDown(t *testing.T) {
 	const down = 2 * time.Second
 	row{
+		world: options{deadline: time.Second},
 		scenario: func(w *world) error {
 			key, err := w.newKey()
 			if err != nil {
