@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/defence"
@@ -30,6 +31,12 @@ const (
 // noted. A reply that says why it failed is returned beside the error.
 func (m *member) login(ctx context.Context, p *process) (*workerv1.Reply, error) {
 	token := p.token.Load()
+	end, err := m.pool.pin.begin(ctx)
+	if err != nil {
+		m.decline(ctx, p)
+		return nil, fmt.Errorf("waiting for another HSM's login: %w", err)
+	}
+	defer end()
 	try, err := m.cfg.Guard.begin(ctx, token.GetSerial())
 	if err != nil {
 		m.decline(ctx, p)
@@ -40,10 +47,11 @@ func (m *member) login(ctx context.Context, p *process) (*workerv1.Reply, error)
 		m.decline(ctx, p)
 		return tooRisky(why), errors.Join(errors.New(why), try.undecided(ctx))
 	}
-	reply, err := p.roundTrip(ctx, loginRequest(try.known), newCall(true))
+	reply, err := p.roundTrip(ctx, loginRequest(try.known, m.pool.pin.known()), newCall(true))
 	if err != nil {
 		return p.settle(nil, err)
 	}
+	m.pool.pin.learn(reply)
 	if err := conclude(ctx, try, reply); err != nil {
 		return reply, fmt.Errorf("noting what became of the login: %w", err)
 	}
@@ -75,11 +83,12 @@ func tooRisky(why string) *workerv1.Reply {
 	}}
 }
 
-// loginRequest asks for a login by any PIN but those that were refused.
-func loginRequest(known LoginHistory) *workerv1.ToWorker {
+// loginRequest asks for a login by any PIN but those that were refused by the token, or by
+// another one of its cluster.
+func loginRequest(known LoginHistory, cluster []RefusedPIN) *workerv1.ToWorker {
 	login := &workerv1.LoginRequest{}
 	if defence.On(defence.PINGuard) {
-		for _, r := range known.Refused {
+		for _, r := range slices.Concat(known.Refused, cluster) {
 			login.Refused = append(login.Refused, &workerv1.RefusedPin{Salt: r.Salt, Hash: r.Hash})
 		}
 	}
@@ -90,11 +99,14 @@ func loginRequest(known LoginHistory) *workerv1.ToWorker {
 func conclude(ctx context.Context, try *attempt, reply *workerv1.Reply) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), concludeTimeout)
 	defer cancel()
-	switch refused := reply.GetRefusedPin(); {
+	refused := RefusedPIN{Salt: reply.GetRefusedPin().GetSalt(), Hash: reply.GetRefusedPin().GetHash(), At: time.Now()}
+	switch {
 	case reply.GetFailure() == nil:
 		return try.succeeded(ctx)
-	case refused != nil:
-		return try.refused(ctx, RefusedPIN{Salt: refused.GetSalt(), Hash: refused.GetHash(), At: time.Now()})
+	case reply.GetRefusedPin() != nil && reply.GetFunction() == "":
+		return try.forbidden(ctx, refused)
+	case reply.GetRefusedPin() != nil:
+		return try.refused(ctx, refused)
 	}
 	return try.undecided(ctx)
 }

@@ -1,6 +1,7 @@
 package hsmpool
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -45,6 +46,14 @@ type RefusedPIN struct {
 	Salt, Hash []byte
 	At         time.Time
 }
+
+// is tells whether it names the same PIN as another, by the same salt.
+func (p RefusedPIN) is(other RefusedPIN) bool {
+	return bytes.Equal(p.Salt, other.Salt) && bytes.Equal(p.Hash, other.Hash)
+}
+
+// keep returns the newest of refused PINs.
+func keep(refused []RefusedPIN) []RefusedPIN { return refused[max(0, len(refused)-maxRefused):] }
 
 // PINGuard sees to it that no PIN is tried twice that a token has refused: HSMs lock after
 // a few. It remembers what became of logins for all who log in by way of one LoginStore,
@@ -172,8 +181,18 @@ func (a *attempt) undecided(ctx context.Context) error {
 // refused notes that the token has refused the PIN.
 func (a *attempt) refused(ctx context.Context, pin RefusedPIN) error {
 	return a.decide(ctx, func(h *LoginHistory) {
-		all := append(slices.Clone(h.Refused), pin)
-		*h = LoginHistory{Refused: all[max(0, len(all)-maxRefused):]}
+		*h = LoginHistory{Refused: keep(append(slices.Clone(h.Refused), pin))}
+	})
+}
+
+// forbidden notes that the PIN was not tried, because this token or another one of its
+// cluster has refused it.
+func (a *attempt) forbidden(ctx context.Context, pin RefusedPIN) error {
+	return a.decide(ctx, func(h *LoginHistory) {
+		h.Open = max(0, h.Open-1)
+		if !slices.ContainsFunc(h.Refused, pin.is) {
+			h.Refused = keep(append(slices.Clone(h.Refused), pin))
+		}
 	})
 }
 

@@ -26,6 +26,8 @@ type Pool struct {
 	// done with it, also if its caller has given up.
 	turn    chan struct{}
 	orphans *orphanage
+	// pin is what is known of the PIN that the members share.
+	pin *clusterPIN
 	// unlocking is held by the one CheckUnlock of the moment.
 	unlocking chan struct{}
 	// abilities is what the tokens can do.
@@ -96,7 +98,7 @@ func newPool(cfg Config) (*Pool, error) {
 	p := &Pool{
 		cfg:  cfg,
 		turn: make(chan struct{}, 1), idle: make(chan struct{}, 1), hold: make(chan struct{}),
-		unlocking: make(chan struct{}, 1),
+		unlocking: make(chan struct{}, 1), pin: newClusterPIN(),
 		abilities: newAbilities(),
 	}
 	for _, c := range cfg.members() {

@@ -100,6 +100,9 @@ func (p *Pool) CheckUnlock(ctx context.Context, hsmID string) ([]UnlockCheck, er
 			checks = append(checks, c)
 		}
 	}
+	if len(allowed) > 0 {
+		p.pin.forget()
+	}
 	for _, m := range allowed { // not before all are looked at: some may have the same token
 		m.resume()
 	}

@@ -26,7 +26,8 @@ const pinSaltSize = 16
 const hintPINFlags = "log in with the right PIN by the HSM's own tool, or have it unlock the user, then run `strongroom hsm unlock-check`"
 
 // login logs the user in, unless the token says that this would be risky or the PIN is one
-// that it has refused before. It also returns what names the PIN if the token refused it.
+// that it, or another one of its cluster, has refused before. It also returns what names the
+// PIN if it was refused, now or before.
 func (t *token) login(session pkcs11.SessionHandle, pin []byte, known []*workerv1.RefusedPin) (*workerv1.RefusedPin, error) {
 	if len(pin) == 0 {
 		return nil, internal(errors.New("the worker was started without a PIN"))
@@ -39,7 +40,7 @@ func (t *token) login(session pkcs11.SessionHandle, pin []byte, known []*workerv
 	}
 	own, err := notAmong(known, pin)
 	if err != nil {
-		return nil, err
+		return own, err
 	}
 	t.userName = t.profile.userName(string(pin))
 	call := &workerv1.Call{
@@ -79,7 +80,7 @@ func (t *token) checkPINFlags() error {
 	return nil
 }
 
-// notAmong fails if a PIN is one of those that the token has refused. It also returns what
+// notAmong fails if a PIN is one of those that were refused. It also returns what
 // names the PIN, if it had to find that out. PINs that share a salt cost one hash together.
 func notAmong(refused []*workerv1.RefusedPin, pin []byte) (*workerv1.RefusedPin, error) {
 	var own *workerv1.RefusedPin
@@ -91,7 +92,7 @@ func notAmong(refused []*workerv1.RefusedPin, pin []byte) (*workerv1.RefusedPin,
 			}
 		}
 		if subtle.ConstantTimeCompare(own.GetHash(), r.GetHash()) == 1 {
-			return nil, refusedBefore()
+			return own, refusedBefore()
 		}
 	}
 	return own, nil
@@ -103,7 +104,7 @@ func refusedBefore() *fault {
 	return &fault{
 		result: result{rv: ckr.PINIncorrect},
 		class:  workerv1.FailureClass_FAILURE_CLASS_OPERATOR,
-		err:    errors.New("the token has refused this PIN before, so it is not tried again"),
+		err:    errors.New("the token, or another one of its cluster, has refused this PIN before, so it is not tried again"),
 		hint:   "correct the PIN at its source or at the HSM, then run `strongroom hsm unlock-check`",
 	}
 }
