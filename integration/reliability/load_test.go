@@ -32,7 +32,8 @@ func (w *world) load(clients int, do func() error) *load {
 	})
 }
 
-// burst has so many clients do something once, all at the same time.
+// burst has so many clients do something once, all at the same time. To stop it is to wait for
+// them.
 func (w *world) burst(clients int, do func() error) *load {
 	return w.clients(clients, func(_ context.Context, l *load) { l.call(do) })
 }

@@ -1,6 +1,10 @@
 package reliability
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +28,10 @@ func TestRow05TenCallsHang(t *testing.T) {
 				return err
 			}
 			stuck := w.hsms[0]
+			before, err := w.describe(stuck)
+			if err != nil {
+				return err
+			}
 			if err := stuck.faults.Set(faultp11.Hang("C_EncryptInit").Times(10)); err != nil {
 				return err
 			}
@@ -36,7 +44,7 @@ func TestRow05TenCallsHang(t *testing.T) {
 			if took > 2*hang+2*time.Second {
 				return broken(errStuck, "the worker was replaced after %v", took)
 			}
-			if err := firstOf(clients.more(40), clients.stopServed()); err != nil {
+			if err := firstOf(clients.more(40), clients.stopServed(), w.gone(int(before.GetWorkerPid()))); err != nil {
 				return err
 			}
 			return w.logged("worker lost, starting another", stuck.id, "the worker hung")
@@ -51,4 +59,14 @@ func (w *world) replaced(h *hsm) error {
 		return err
 	}
 	return w.described(h, ready)
+}
+
+// gone wants a process to be there no more, with its threads and its memory.
+func (w *world) gone(pid int) error {
+	return w.awaits(errUnbounded, func(context.Context) error {
+		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("process %d is still there", pid)
+		}
+		return nil
+	})
 }

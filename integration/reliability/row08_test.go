@@ -21,10 +21,8 @@ func TestRow08KeysMadeUnderLoad(t *testing.T) {
 				return err
 			}
 			clients := w.using(4, key)
-			makers := w.load(4, w.makeAndUse)
-			err = firstOf(makers.more(8), w.oneByOne("C_GenerateKey", takes))
-			ended := firstOf(makers.stopServed(), clients.stopServed())
-			return firstOf(err, ended, w.unharmed())
+			made := w.burst(6, w.makeAndUse).stopServed()
+			return firstOf(w.oneByOne("C_GenerateKey", takes), made, clients.stopServed(), w.unharmed())
 		},
 		without: []needed{{defence.OneChange, errTogether}},
 	}.test(t)
