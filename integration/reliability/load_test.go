@@ -44,6 +44,7 @@ const respite = 20 * time.Millisecond
 func (w *world) clients(n int, work func(context.Context, *load)) *load {
 	ctx, end := context.WithCancel(w.ctx)
 	l := &load{w: w, end: end, progress: make(chan struct{})}
+	w.loads = append(w.loads, l)
 	for range n {
 		l.done.Go(func() { work(ctx, l) })
 	}

@@ -52,6 +52,7 @@ type world struct {
 	server *harness.Server
 	client *harness.Client
 	acks   acknowledged
+	loads  []*load // also those that the scenario has not stopped
 }
 
 // newWorld makes the token and the configuration of a world in which a defence may be
@@ -140,6 +141,10 @@ func (w *world) close() error {
 	var errs []error
 	for _, h := range w.hsms {
 		errs = append(errs, h.faults.Clear())
+	}
+	for _, l := range w.loads {
+		l.end()
+		l.done.Wait()
 	}
 	if w.client != nil {
 		errs = append(errs, w.client.Close())
