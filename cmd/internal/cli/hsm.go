@@ -100,8 +100,8 @@ func hsmFields(h *operatorv1.HsmDescription) []present.Field {
 		{Name: "Library", Value: words(h.GetLibraryPath(), h.GetLibraryDescription(), h.GetLibraryVersion())},
 		{Name: "Profile", Value: h.GetProfile()},
 		{Name: "Keys", Value: fmt.Sprint(h.GetKeys())},
-		{Name: "Worker", Value: fmt.Sprintf("process %d, %s, %s in flight", h.GetWorkerPid(),
-			present.Count(h.GetSessions(), "session", "sessions"), present.Count(h.GetInFlight(), "request", "requests"))},
+		{Name: "Worker", Value: fmt.Sprintf("process %d, %s, %s in flight, %d waiting", h.GetWorkerPid(),
+			present.Count(h.GetSessions(), "session", "sessions"), present.Count(h.GetInFlight(), "request", "requests"), h.GetWaiting())},
 		{Name: "Ready since", Value: present.Time(h.GetReadySince())},
 		{Name: "Starts", Value: fmt.Sprintf("%d in all; %s since this server started", h.GetRebootCounter(), present.Count(h.GetRestarts(), "restart", "restarts"))},
 	}
