@@ -14,7 +14,7 @@ import (
 
 // fault is something that happens to an HSM, or to the server, and ends again.
 type fault struct {
-	// name says what it is, for people; counted by kind.
+	// kind is what it is counted by, and name says more.
 	kind, name string
 	// at is the count of steps in its phase at which it begins, and for how many it
 	// lasts.
@@ -58,9 +58,8 @@ func schedule(rng *rand.Rand, o options) []*fault {
 	return all
 }
 
-// begin has a fault happen, and end ends it. Of a worker that is starting there is
-// nothing to send a signal to: then the fault does not happen, and begin says so.
-func (w *world) begin(ctx context.Context, f *fault) (begun func() error, err error) {
+// begin has a fault happen, and end, which may be nil, ends it.
+func (w *world) begin(ctx context.Context, f *fault) (end func() error, err error) {
 	switch h := w.hsms[f.hsm]; {
 	case f.server:
 		return nil, w.restart(ctx, f.kill)
@@ -79,15 +78,15 @@ func (h *hsm) disturb(name string, calls []faultp11.Fault) (end func() error, er
 	return func() error { return h.faults.Remove(name) }, err
 }
 
-// send sends a signal to an HSM's worker.
-func (w *world) send(ctx context.Context, h *hsm, s syscall.Signal) (func() error, error) {
+// send sends a signal to an HSM's worker, if there is one.
+func (w *world) send(ctx context.Context, h *hsm, s syscall.Signal) (end func() error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	hsms, err := w.describe(ctx)
 	pid := int(hsms[h.id].GetWorkerPid())
-	if err != nil || pid == 0 {
+	if err != nil || !slices.Contains(processes(w.Binary), pid) {
 		w.report.skipped++
-		return nil, nil // the server is not there, and no worker either
+		return nil, nil // there is no server, or no worker
 	}
 	if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return nil, fmt.Errorf("sending %v to worker %d: %w", s, pid, err)
