@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -26,6 +27,20 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string { return fmt.Sprintf("%s: %s (%s)", r.operation, r.code, r.text) }
+
+// dialCrowd makes so many connections, of which each has a limit of requests in flight. next
+// returns one after the other.
+func (w *world) dialCrowd(n int) (next func() *harness.Client, err error) {
+	crowd := make([]*harness.Client, n)
+	for i := range crowd {
+		if crowd[i], err = w.site.Dial(w.server.Address, harness.User); err != nil {
+			return nil, err
+		}
+		w.crowd = append(w.crowd, crowd[i])
+	}
+	var last atomic.Int64
+	return func() *harness.Client { return crowd[int(last.Add(1))%n] }, nil
+}
 
 // call makes a request with the world's deadline and fails with errLate when it was
 // answered after it, with a *refusal when it failed.

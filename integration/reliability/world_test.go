@@ -51,6 +51,7 @@ type world struct {
 	hsms   []*hsm
 	server *harness.Server
 	client *harness.Client
+	crowd  []*harness.Client // further connections
 	acks   acknowledged
 	loads  []*load // also those that the scenario has not stopped
 }
@@ -145,6 +146,9 @@ func (w *world) close() error {
 	for _, l := range w.loads {
 		l.end()
 		l.done.Wait()
+	}
+	for _, c := range w.crowd {
+		errs = append(errs, c.Close())
 	}
 	if w.client != nil {
 		errs = append(errs, w.client.Close())
