@@ -261,17 +261,24 @@ func (e *executor) search(look func() (*object, error)) (obj *object, err error)
 // canaryOpens tells whether the session and the key still open what they must be able
 // to open. The canary is made once for each key of a worker's life.
 func (e *executor) canaryOpens(obj *object) bool {
+	c := e.canaryOf(obj)
+	return c != nil && e.openOnce(obj, c.iv[:], c.sealed, nil).rv == ckr.OK
+}
+
+// canaryOf returns the canary of a key, or nil if it cannot be made.
+func (e *executor) canaryOf(obj *object) *canary {
 	obj.mu.Lock()
 	defer obj.mu.Unlock()
-	if obj.canary == nil {
-		c := &canary{}
-		if res := e.sealOnce(obj, &c.iv, make([]byte, tagSize), false, nil); res.rv != ckr.OK || res.wrong != nil {
-			return false
-		}
-		c.sealed = append(c.sealed, e.out...)
-		obj.canary = c
+	if obj.canary != nil {
+		return obj.canary
 	}
-	return e.openOnce(obj, obj.canary.iv[:], obj.canary.sealed, nil).rv == ckr.OK
+	c := &canary{}
+	if res := e.sealOnce(obj, &c.iv, make([]byte, tagSize), false, nil); res.rv != ckr.OK || res.wrong != nil {
+		return nil
+	}
+	c.sealed = append(c.sealed, e.out...)
+	obj.canary = c
+	return c
 }
 
 // sized returns b with length n, with new memory if it has too little.

@@ -97,6 +97,15 @@ func (o *objects) disown(id objectID, owner *object) (stale dropped) {
 	return stale
 }
 
+// claim notes that a handle was just found to be that of an id, before it is known whether
+// the object is kept: no other id has it any more.
+func (o *objects) claim(id objectID, h pkcs11.ObjectHandle) {
+	o.mu.Lock()
+	stale := o.disown(id, &object{handle: h})
+	o.mu.Unlock()
+	stale.retire()
+}
+
 // dropped are objects that are in no table any more.
 type dropped []*object
 

@@ -141,3 +141,14 @@ func TestTwoKeysNeverShareAHandle(t *testing.T) {
 		}
 	}
 }
+
+// TestAClaimedHandleIsNobodyElses from the moment on in which the library has given it to a
+// new key, which may yet turn out to be unfit.
+func TestAClaimedHandleIsNobodyElses(t *testing.T) {
+	o := &objects{byID: map[objectID]*object{{1}: {handle: 7}, {3}: {handle: 8}}}
+	old := o.known(objectID{1})
+	o.claim(objectID{3}, 7)
+	if o.known(objectID{1}) != nil || old.enter() || o.known(objectID{3}).handle != 8 {
+		t.Errorf("the keys are %v", o.byID)
+	}
+}

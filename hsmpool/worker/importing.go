@@ -166,6 +166,7 @@ func (m *manager) keepUnwrapped(u *unwrapping, rehearsed material) (function str
 	b := &bag{executor: m.executor, requestID: u.requestID}
 	k, err := b.unwrap(u, obj, true)
 	if err == nil {
+		m.objects.claim(u.id, k.key)
 		err = m.settle(u, k, rehearsed)
 	}
 	if err = b.empty(err); err != nil {

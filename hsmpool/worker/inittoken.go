@@ -76,7 +76,7 @@ func (m *tokenMaker) setPIN(session pkcs11.SessionHandle) error {
 	if err := m.call(login, func() error { return m.ctx.Login(session, pkcs11.CKU_SO, m.soPIN) }); err != nil {
 		return err
 	}
-	initPIN := &workerv1.Call{Function: "C_InitPIN", Session: uint64(session), UserName: profile{}.userName(m.pin), UserType: pkcs11.CKU_USER}
+	initPIN := &workerv1.Call{Function: "C_InitPIN", Session: uint64(session), UserName: profile{}.userName([]byte(m.pin)), UserType: pkcs11.CKU_USER}
 	err := m.call(initPIN, func() error { return m.ctx.InitPIN(session, m.pin) })
 	logout := &workerv1.Call{Function: "C_Logout", Session: uint64(session), UserName: officer, UserType: pkcs11.CKU_SO}
 	return errors.Join(err, m.call(logout, func() error { return m.ctx.Logout(session) }))

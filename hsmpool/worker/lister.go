@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -78,6 +79,9 @@ func (l *lister) listOnce() ([]*workerv1.TokenObject, error) {
 			return nil, err
 		}
 		if values != nil {
+			if id, ok := before.owner[h]; ok && !bytes.Equal(id[:], values[0]) {
+				l.objects.forget(id) // the library has given its handle to this object
+			}
 			found = append(found, &workerv1.TokenObject{ObjectId: values[0], Label: text(string(values[1]))})
 		}
 	}
@@ -126,15 +130,17 @@ func (l *lister) readEach(h pkcs11.ObjectHandle, types []uint) ([][]byte, error)
 // census is the keys that the worker knew at a moment, after so many destructions.
 type census struct {
 	ids      []objectID
+	owner    map[pkcs11.ObjectHandle]objectID // of each handle
 	destroys uint64
 }
 
 func (o *objects) census() census {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	c := census{destroys: o.destroys}
-	for id := range o.byID {
+	c := census{destroys: o.destroys, owner: make(map[pkcs11.ObjectHandle]objectID, len(o.byID))}
+	for id, obj := range o.byID {
 		c.ids = append(c.ids, id)
+		c.owner[obj.handle] = id
 	}
 	return c
 }

@@ -42,7 +42,7 @@ func (t *token) login(session pkcs11.SessionHandle, pin []byte, known []*workerv
 	if err != nil {
 		return own, err
 	}
-	t.userName = t.profile.userName(string(pin))
+	t.userName = t.profile.userName(pin)
 	call := &workerv1.Call{
 		Function: "C_Login", Session: uint64(session), UserName: t.userName, UserType: pkcs11.CKU_USER,
 	}

@@ -91,6 +91,7 @@ func (m *manager) generate(r *workerv1.GenerateRequest, requestID string) (spki 
 	call := &workerv1.Call{TokenObject: true, KeyLabel: d.label, KeyId: d.id.String(), RequestId: requestID}
 	made, err := m.token.generate(m.session, d.spec, d.template(), call)
 	if err == nil {
+		m.objects.claim(d.id, made.key)
 		spki, err = m.finish(d, made, requestID)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -187,7 +188,10 @@ func (o *objects) insist(search func() ([]pkcs11.ObjectHandle, error)) ([]pkcs11
 	if err != nil || len(found) > 0 || o.refresh == nil {
 		return found, err
 	}
-	if err := o.refresh(); err != nil {
+	switch err := o.refresh(); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, lost(fmt.Errorf("the token is not there: %w", err))
+	case err != nil:
 		o.log.Warn("the token is not looked at again before a key counts as missing", "error", err)
 		return found, nil
 	}

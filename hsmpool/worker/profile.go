@@ -3,8 +3,8 @@
 package worker
 
 import (
+	"bytes"
 	"fmt"
-	"strings"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 )
@@ -51,9 +51,9 @@ func profileOf(name string) (profile, error) {
 }
 
 // userName returns the name under which a login is recorded.
-func (p profile) userName(pin string) string {
-	if user, _, ok := strings.Cut(pin, ":"); ok && p.userInPIN {
-		return user
+func (p profile) userName(pin []byte) string {
+	if user, _, ok := bytes.Cut(pin, []byte{':'}); ok && p.userInPIN {
+		return string(user)
 	}
 	return "user"
 }

@@ -22,7 +22,7 @@ type startLock struct{ dir *os.File }
 const (
 	// startPatience bounds the wait for workers that start, or hang on the way. Who meets
 	// the race after all is told so by a failure, and started again.
-	startPatience = 20 * time.Second
+	startPatience = 5 * time.Second
 	startPoll     = 5 * time.Millisecond
 )
 

@@ -206,9 +206,9 @@ func TestPINFlags(t *testing.T) {
 func TestUserName(t *testing.T) {
 	cloud, soft := profile{userInPIN: true}, profile{}
 	for _, test := range []struct{ got, want string }{
-		{cloud.userName("kmsuser:secret"), "kmsuser"},
-		{cloud.userName("secret"), "user"},
-		{soft.userName("se:cret"), "user"},
+		{cloud.userName([]byte("kmsuser:secret")), "kmsuser"},
+		{cloud.userName([]byte("secret")), "user"},
+		{soft.userName([]byte("se:cret")), "user"},
 	} {
 		if test.got != test.want {
 			t.Errorf("user name %q, want %q", test.got, test.want)
