@@ -79,7 +79,7 @@ bench: test-deps ## measure the whole path against its floors; options in ARGS=
 	$(GO) run ./integration/bench $(ARGS)
 
 .PHONY: long
-long: long-fuzz long-race long-crash long-model long-powercut long-overload long-chaos long-wycheproof ## run all that takes minutes
+long: long-fuzz long-race long-crash long-model long-powercut long-overload long-chaos long-handles long-wycheproof ## run all that takes minutes
 
 .PHONY: long-fuzz
 long-fuzz: ## run each fuzz target for FUZZTIME
@@ -102,6 +102,10 @@ long-crash: test-deps ## kill the server and its workers KILLS times under load
 long-model: test-deps ## STEPS random operations against the model, and a crash at every step of every change
 	STRONGROOM_STEPS=$(STEPS) $(GO) test -count=1 -v -timeout 60m -run TestTheServiceAnswersAsTheModel ./keystore
 	STRONGROOM_CRASHES=all $(GO) test -count=1 -v -timeout 30m -run TestACrashAtAnyStep ./keystore
+
+.PHONY: long-handles
+long-handles: test-deps ## STEPS random changes of keys on two HSMs that give handles of destroyed keys to new ones
+	STRONGROOM_STEPS=$(STEPS) $(GO) test -count=1 -v -timeout 120m -run TestHandlesNameTheirKeys ./hsmpool
 
 .PHONY: long-powercut
 long-powercut: test-deps ## cut the power RUNS times, from seed SEED on

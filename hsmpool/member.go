@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/defence"
+	"github.com/strongroom-kms/strongroom/hsmpool/ration"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -30,6 +31,7 @@ type member struct {
 	log     hclog.Logger
 	pace    *pace // only the supervisor's
 	breaker *breaker
+	told    ration.Ration // lines of the log that say that it is busy
 
 	current atomic.Pointer[process] // set while a worker is ready
 	stuck   atomic.Bool             // it seems to hang
@@ -301,6 +303,14 @@ func (m *member) change(state State, reason error, p *process) {
 	m.current.Store(p)
 	m.mu.Unlock()
 	m.pool.changed()
+}
+
+// tellBusy has operators know that an HSM says that it has too much to do.
+func (m *member) tellBusy(now time.Time, places int) {
+	if skipped, ok := m.told.Take(now); ok {
+		m.log.Warn("the HSM says that it is busy, and is asked less for a while: see what else uses it",
+			"hsm", m.identity().hsmID, "requests_at_a_time", places, "said_since_the_last_line", skipped)
+	}
 }
 
 // resume has a member that is stopped started again, since an operator has acted.

@@ -173,7 +173,9 @@ func (r *router) ended(member int, v verdict) {
 
 func (r *router) free(member int, v verdict) {
 	now := time.Now()
-	r.gates[member].leave(now, v)
+	if r.gates[member].leave(now, v) {
+		r.members[member].tellBusy(now, int(r.gates[member].places))
+	}
 	r.members[member].breaker.judge(now, v)
 	r.serve()
 }

@@ -68,23 +68,34 @@ func (e *executor) wipe() {
 func (e *executor) randomBytes(r *workerv1.RandomRequest) *workerv1.Reply {
 	e.plain = sized(e.plain, int(r.GetLength()))
 	if err := e.draw(e.plain); err != nil {
-		f := judge(e.token.profile.name, "C_GenerateRandom", err, "drawing random bytes")
-		f.restart = f.class != workerv1.FailureClass_FAILURE_CLASS_BUSY // crypto11 keeps a dead session in its pool
-		return failed(f)
+		return failed(err)
 	}
 	return &workerv1.Reply{Function: "C_GenerateRandom", Plaintext: e.plain}
 }
 
-// draw has the token draw random bytes.
+// draw has the token draw random bytes. crypto11 keeps a session that was lost, so then the
+// executor draws on its own from now on.
 func (e *executor) draw(out []byte) error {
 	if e.random != nil {
 		_, err := io.ReadFull(e.random, out)
-		return err
+		if err == nil {
+			return nil
+		}
+		failed := result{function: "C_GenerateRandom", rv: rvOf(err)}
+		if f, fate := faultOf(e.token.profile.name, failed, "drawing random bytes"); fate != ckr.DropSession || f.isBusy() {
+			return f
+		}
+		e.random = nil
 	}
-	drawn, err := e.token.ctx.GenerateRandom(e.session, len(out))
-	copy(out, drawn)
-	clear(drawn)
-	return err
+	return twice(e.token.profile.name, "drawing random bytes", e.renew, func() error {
+		drawn, err := e.token.ctx.GenerateRandom(e.session, len(out))
+		copy(out, drawn)
+		clear(drawn)
+		if err != nil {
+			return &opError{function: "C_GenerateRandom", err: err}
+		}
+		return nil
+	})
 }
 
 // locate tells whether the token has a key.
@@ -154,6 +165,9 @@ func (e *executor) withKey(t task, reply *workerv1.Reply) error {
 		}
 		if f.restart || fate == ckr.Keep || fate == ckr.Canary && !again {
 			return f
+		}
+		if fate != ckr.Canary {
+			e.token.tell(f)
 		}
 		if err := e.recover(t.id, fate); err != nil {
 			return err

@@ -5,6 +5,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
@@ -36,6 +37,17 @@ func faultOf(profile string, r result, doing string) (*fault, ckr.Fate) {
 		err:     errors.New(doing),
 	}
 	return f, v.Fate
+}
+
+// isBusy tells whether the HSM said that it had too much to do.
+func (f *fault) isBusy() bool { return f.class == workerv1.FailureClass_FAILURE_CLASS_BUSY }
+
+// tell has operators know of a fault that callers do not notice, or take for a busy HSM.
+func (t *token) tell(f *fault) {
+	if skipped, ok := t.told.Take(time.Now()); ok {
+		t.log.Warn("the HSM failed, and the request is tried again", "token", t.info.Label, "function", f.function,
+			"code", f.rv.String(), "what", f.Error(), "hint", f.hint, "such_faults_since_the_last_line", skipped)
+	}
 }
 
 // judge is faultOf for a call that miekg/pkcs11 made.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	"github.com/strongroom-kms/strongroom/hsmpool/defence"
+	"github.com/strongroom-kms/strongroom/hsmpool/ration"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -31,6 +32,8 @@ type token struct {
 	ctx     *pkcs11.Ctx
 	slot    uint
 	info    pkcs11.TokenInfo
+	// told rations lines of the log about faults that are got over.
+	told ration.Ration
 	// userName is under whose name logins are recorded.
 	userName string
 	// starting is held until the keys are listed.
