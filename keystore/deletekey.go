@@ -25,10 +25,11 @@ func (k *Keystore) deleteDueKeys(ctx context.Context) {
 	})
 }
 
-// deleteDue deletes a key that is due, unless its HSM is away for the moment, or its
-// custom key store about to be connected: its material can be destroyed then.
+// deleteDue deletes a key that is due, unless its HSM is away for the moment, be it the
+// default one or that of a custom key store which is connected or about to be: its
+// material can be destroyed when the HSM is back.
 func (k *Keystore) deleteDue(ctx context.Context, due *key) error {
-	if due.store() == "" || k.awaited(due.store()) {
+	if due.store() == "" || k.wanted(due.store()) {
 		if err := k.available(due.store()); err != nil {
 			return err
 		}
@@ -44,8 +45,8 @@ func (k *Keystore) deleteDue(ctx context.Context, due *key) error {
 // deleteKey deletes the proof's key: first it is marked, so that the deletion
 // cannot be cancelled any more, then its material is destroyed, then the
 // metadata is removed. Cut off anywhere, it is done again from its beginning. In a
-// custom key store the destruction is tried once, as AWS does: its HSM may be away
-// for good.
+// custom key store that is not connected the destruction is tried once, as AWS does: its
+// HSM may be away for good, and whoever knows that it is disconnects the store.
 func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 	doomed, begun := p.key, p.key.record.DeletionStarted != nil
 	if !begun {
@@ -58,7 +59,7 @@ func (k *Keystore) deleteKey(ctx context.Context, p *proof) error {
 		doomed = marked
 	}
 	if err := p.destroyAll(ctx, doomed.objects(), begun); err != nil {
-		if doomed.store() == "" || k.awaited(doomed.store()) {
+		if doomed.store() == "" || k.wanted(doomed.store()) {
 			return err
 		}
 		k.log.Error("the material of a deleted key was left in the cluster of its custom key store; destroy it there by its CKA_ID",

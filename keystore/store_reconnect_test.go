@@ -3,7 +3,10 @@ package keystore
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,8 +30,9 @@ func (c *scriptedCluster) Connect(ctx context.Context, _ []byte) (ClusterHSM, er
 // borrowedHSM is the default HSM as that of a cluster.
 type borrowedHSM struct {
 	HSM
-	seal  func() error          // nil: as the HSM does
-	close func(context.Context) // nil: at once
+	seal    func() error          // nil: as the HSM does
+	destroy func() error          // nil: as the HSM does
+	close   func(context.Context) // nil: at once
 }
 
 func (b *borrowedHSM) Seal(ctx context.Context, id hsmpool.ObjectID, plaintext, aad []byte) (hsmpool.Sealed, error) {
@@ -36,6 +40,13 @@ func (b *borrowedHSM) Seal(ctx context.Context, id hsmpool.ObjectID, plaintext, 
 		return hsmpool.Sealed{}, b.seal()
 	}
 	return b.HSM.Seal(ctx, id, plaintext, aad)
+}
+
+func (b *borrowedHSM) Destroy(ctx context.Context, id hsmpool.ObjectID) (hsmpool.Trace, error) {
+	if b.destroy != nil {
+		return hsmpool.Trace{}, b.destroy()
+	}
+	return b.HSM.Destroy(ctx, id)
 }
 
 func (*borrowedHSM) Await(context.Context, int) error { return nil }
@@ -195,6 +206,84 @@ func TestTheDeletionOfAKeyAwaitsTheConnectionOfItsStore(t *testing.T) {
 	}
 	if status := s.awaitEvent(deleteKey, 1).AdditionalEventData["backingKeysDeletionStatus"]; !strings.Contains(status.(string), "SUCCESS") {
 		t.Errorf("the event says %v", status)
+	}
+}
+
+// An HSM of a connected store that is away for a while is waited for, as the default one
+// is: a key that falls due meanwhile keeps its metadata until its material is destroyed.
+func TestTheDeletionOfAKeyAwaitsTheHSMOfItsStore(t *testing.T) {
+	t.Parallel()
+	s, time := newService(t), new(clock)
+	s.now = time.now
+	s.initToken()
+	cluster := s.newCluster(clusterID, newAnchor(t))
+	s.with = append(s.with, cluster)
+	s.start()
+	t.Cleanup(s.stop)
+	id := s.connectedStore(cluster)
+	s.schedule(s.createKeyIn(id).KeyId)
+	due, _ := s.view.nextDeletion(func(*key) bool { return true })
+	time.advance(pastTheWindow)
+	hsm, tokens := s.hsms()[id], filepath.Join(cluster.dir, "tokens")
+	s.must(os.Rename(tokens, tokens+"-away"))
+	s.must(os.Mkdir(tokens, 0o700))
+	s.must(syscall.Kill(hsm.Describe()[0].WorkerPID, syscall.SIGKILL))
+	s.awaitHealth(hsm, false)
+	if err := s.deleteDue(t.Context(), due); !errors.Is(err, errHSMAway) {
+		t.Fatalf("the deletion of a key whose HSM is away: %v, want %v", err, errHSMAway)
+	}
+	s.must(os.Remove(tokens))
+	s.must(os.Rename(tokens+"-away", tokens))
+	s.awaitHealth(hsm, true)
+	s.must(s.deleteDue(t.Context(), due))
+	objects, err := hsm.Objects(t.Context())
+	s.must(err)
+	if len(objects) != 0 || s.view.get(due.id) != nil {
+		t.Errorf("the cluster has %v, the metadata %v", objects, s.view.get(due.id))
+	}
+	if status := s.awaitEvent(deleteKey, 1).AdditionalEventData["backingKeysDeletionStatus"]; !strings.Contains(status.(string), "SUCCESS") {
+		t.Errorf("the event says %v", status)
+	}
+}
+
+// awaitHealth waits until an HSM takes requests, or does not.
+func (s *service) awaitHealth(hsm HSM, want bool) {
+	s.t.Helper()
+	poll, patience := time.NewTicker(2*time.Millisecond), time.After(2*pauseOfATest)
+	defer poll.Stop()
+	for (hsm.Health() == nil) != want {
+		select {
+		case <-poll.C:
+		case <-patience:
+			s.t.Fatalf("the HSM takes requests: %v, want %v: %v", !want, want, hsm.Health())
+		}
+	}
+}
+
+// A destruction that fails in a connected store is tried again, until somebody disconnects
+// the store.
+func TestTheDestructionInAStoreIsTriedAgainWhileItIsConnected(t *testing.T) {
+	t.Parallel()
+	hsm := &borrowedHSM{destroy: func() error { return &hsmpool.Error{Class: hsmpool.Unavailable} }}
+	s, time := newService(t), new(clock)
+	s.now = time.now
+	s.initToken()
+	c := &scriptedCluster{awayCluster{clusterID, newAnchor(t)}, func(context.Context) (ClusterHSM, error) { return hsm, nil }}
+	s.with = append(s.with, c)
+	s.start()
+	t.Cleanup(s.stop)
+	hsm.HSM = s.pool
+	id := s.connectedStore(c)
+	s.schedule(s.createKeyIn(id).KeyId)
+	due, _ := s.view.nextDeletion(func(*key) bool { return true })
+	time.advance(pastTheWindow)
+	if err := s.deleteDue(t.Context(), due); err == nil || s.view.get(due.id) == nil {
+		t.Errorf("the store is connected: %v, and the metadata is %v", err, s.view.get(due.id))
+	}
+	s.disconnectStore(id)
+	s.must(s.deleteDue(t.Context(), due))
+	if left := s.view.get(due.id); left != nil {
+		t.Errorf("the store is disconnected, and the metadata is %v", left)
 	}
 }
 

@@ -32,15 +32,11 @@ func storable(req *kmsv1.CreateKeyRequest) error {
 	return nil
 }
 
-// awaited says whether a custom key store is to be connected, and is not: just after
-// a start, or when the service stops.
-func (k *Keystore) awaited(id string) bool {
+// wanted says whether a custom key store is to be connected, whether it is or not, as
+// just after a start.
+func (k *Keystore) wanted(id string) bool {
 	s := k.view.customStore(id)
-	if s == nil || s.record.GetState() != connected {
-		return false
-	}
-	_, there := k.connections.Get(id)
-	return !there
+	return s != nil && s.record.GetState() == connected
 }
 
 // connectionOf returns the connection of a custom key store, which must be
