@@ -35,7 +35,7 @@ func (k *Keystore) checkUnlock(ctx context.Context, p *proof, req *operatorv1.Ch
 	if id := req.GetCustomKeyStoreId(); id != "" {
 		c, connected := hsms[id]
 		if !connected {
-			return k.checkStoreUnlock(ctx, p, id)
+			return k.checkStoreUnlock(ctx, p, id, req.HsmId)
 		}
 		hsms = map[string]HSM{id: c}
 	}
@@ -53,12 +53,17 @@ func (k *Keystore) checkUnlock(ctx context.Context, p *proof, req *operatorv1.Ch
 }
 
 // checkStoreUnlock looks at the HSMs of a custom key store that is not connected, most
-// likely because its password was refused. They are started when the store is connected.
-func (k *Keystore) checkStoreUnlock(ctx context.Context, p *proof, id string) ([]*operatorv1.HsmUnlockCheck, error) {
+// likely because its password was refused. They are started when the store is connected,
+// all with the same password: one alone cannot be asked for.
+func (k *Keystore) checkStoreUnlock(ctx context.Context, p *proof, id string, hsm *string) ([]*operatorv1.HsmUnlockCheck, error) {
 	c := k.regions.clusterOf(id)
 	if c == nil {
 		return nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
 			"There is no custom key store %s, or the configuration does not have its cluster.", id)
+	}
+	if hsm != nil {
+		return nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
+			"The custom key store %s is not connected: all of its HSMs are looked at. Leave out the id of the HSM.", id)
 	}
 	checks, err := c.CheckUnlock(ctx)
 	if err != nil {

@@ -63,6 +63,9 @@ func TestAStoreWhosePasswordIsSetAtTheHSM(t *testing.T) {
 	cluster.setPIN("set later at the HSM")
 	fails("nobody has said that it is right now", 0)
 
+	_, err = s.Operator().CheckHsmUnlock(s.as(admin), &operatorv1.CheckHsmUnlockRequest{CustomKeyStoreId: &id, HsmId: new("hsm-anybody")})
+	expectKind(t, err, annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "Leave out the id of the HSM.")
+	fails("one HSM alone was asked for", 0)
 	answer, err := s.Operator().CheckHsmUnlock(s.as(admin), &operatorv1.CheckHsmUnlockRequest{CustomKeyStoreId: &id})
 	s.must(err)
 	if n := len(answer.GetChecks()); n != 1 {
