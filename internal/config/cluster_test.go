@@ -40,7 +40,7 @@ clusters:
     max_in_flight: 64
     hsm_id: hsm-bbbbbbbbbbb
     trust_anchor: /ca.pem
-    min_active_hsms: 2
+    min_active_hsms: 1
     requests_per_second: 1800
 `
 
@@ -58,7 +58,7 @@ func TestClusters(t *testing.T) {
 			},
 		},
 		{
-			ID: "cluster-bbbbbbbbbbbbbbbb", TrustAnchor: "/ca.pem", MinActiveHSMs: 2, RequestsPerSecond: 1800,
+			ID: "cluster-bbbbbbbbbbbbbbbb", TrustAnchor: "/ca.pem", MinActiveHSMs: 1, RequestsPerSecond: 1800,
 			Device: config.Device{
 				Library: "/lib.so", Token: config.Token{Serial: "17"}, Profile: "cloudhsm",
 				Sessions: 16, HangTimeout: 5 * time.Second, MaxInFlight: 64, HSMID: "hsm-bbbbbbbbbbb",
@@ -95,8 +95,8 @@ func TestFaultsOfClusters(t *testing.T) {
 		{"no requests in flight", "max_in_flight: 64", "max_in_flight: 0", `:29: clusters[1].max_in_flight: 0 is not between 1 and 65536`},
 		{"no trust anchor", "    trust_anchor: /ca.pem\n", "", `:23: clusters[1].trust_anchor: is missing`},
 		{"relative trust anchor", "/ca.pem", "ca.pem", `:31: clusters[1].trust_anchor: "ca.pem" is not an absolute path`},
-		{"no HSM", "min_active_hsms: 2", "min_active_hsms: 0", `:32: clusters[1].min_active_hsms: 0 is not between 1 and 28`},
-		{"too many HSMs", "min_active_hsms: 2", "min_active_hsms: 29", `:32: clusters[1].min_active_hsms: 29 is not between 1 and 28`},
+		{"no HSM", "min_active_hsms: 1", "min_active_hsms: 0", `:32: clusters[1].min_active_hsms: 0 is not between 1 and 1`},
+		{"more HSMs than it has", "min_active_hsms: 1", "min_active_hsms: 2", `:32: clusters[1].min_active_hsms: 2 is not between 1 and 1`},
 		{"negative quota", "1800", "-1", `:33: clusters[1].requests_per_second: -1 is not between 0 and 1000000`},
 		{"no quota that counts", "1800", "1000001", `:33: clusters[1].requests_per_second: 1000001 is not between 0 and 1000000`},
 		{"no list", clustered[len(minimal):], "clusters: cluster-aaaaAAAA222\n", `:14: clusters: wants a list`},
@@ -122,7 +122,7 @@ func TestFaultsOfClusters(t *testing.T) {
 // The edges of what is allowed.
 func TestEdgesOfClusters(t *testing.T) {
 	for _, edit := range [][2]string{
-		{"min_active_hsms: 2", "min_active_hsms: 1"}, {"min_active_hsms: 2", "min_active_hsms: 28"},
+		{"    min_active_hsms: 1\n", ""},
 		{"1800", "0"}, {"1800", "1000000"}, {"cluster-bbbbbbbbbbbbbbbb", "cluster-bbbbbbbbbbb"},
 	} {
 		if _, err := load(t, strings.Replace(clustered, edit[0], edit[1], 1)); err != nil {

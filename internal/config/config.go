@@ -114,7 +114,7 @@ type Cluster struct {
 	// same one are related: copies of one cluster.
 	TrustAnchor string `yaml:"trust_anchor"`
 	// MinActiveHSMs is how many HSMs must be active for a key store or a key to
-	// be made, 1 to 28. Default (0 in Go, not in a file): 1.
+	// be made, 1 to the number of members. Default (0 in Go, not in a file): 1.
 	MinActiveHSMs int `yaml:"min_active_hsms"`
 	// RequestsPerSecond is how many cryptographic requests the key store answers
 	// in a second, up to 1,000,000; more are refused at once. Default 0: as many
@@ -169,7 +169,8 @@ type Member struct {
 	Library string `yaml:"library"`
 	// Token selects the token, by one of its fields.
 	Token Token `yaml:"token"`
-	// Env is the whole environment of the member's child process, but for PATH.
+	// Env is the whole environment of the member's child process, but for PATH. An
+	// empty one is that of its Device.
 	Env map[string]string `yaml:"env"`
 }
 

@@ -68,6 +68,7 @@ func TestFaultsOfMembers(t *testing.T) {
 		{"a pin", "library: /other.so", "pin: {file: /pin}", `:38: unknown key "pin"`},
 		{"availability of none", "availability: 1", "availability: 0", `:33: clusters[1].availability: 0 is not between 1 and 2`},
 		{"availability of more", "availability: 1", "availability: 3", `:33: clusters[1].availability: 3 is not between 1 and 2`},
+		{"more active than there are", "min_active_hsms: 1", "min_active_hsms: 3", `:31: clusters[1].min_active_hsms: 3 is not between 1 and 2`},
 		{"no member", membered[strings.LastIndex(membered, "    members:"):], "    members: []\n", `:34: clusters[1].members: has no member`},
 		{"too many", "      - hsm_id: hsm-ccccccccccc\n        env: {HOME: /one}\n", manyMembers(28), `:34: clusters[1].members: has 29 members, more than 28`},
 	}
@@ -88,10 +89,11 @@ func TestFaultsOfMembers(t *testing.T) {
 func TestEdgesOfMembers(t *testing.T) {
 	first := "      - hsm_id: hsm-ccccccccccc\n        env: {HOME: /one}\n"
 	for name, edit := range map[string][2]string{
-		"28 of them":                {first, manyMembers(27)},
-		"one of them, without name": {membered[strings.LastIndex(membered, "    members:"):], "    members:\n      - env: {HOME: /one}\n"},
-		"other environments alone":  {"library: /other.so\n        token: {label: other}", "env: {HOME: /two}"},
-		"as the device is":          {"        library: /other.so\n        token: {label: other}\n", ""},
+		"28 of them":                  {first, manyMembers(27)},
+		"one of them, without name":   {membered[strings.LastIndex(membered, "    members:"):], "    members:\n      - env: {HOME: /one}\n"},
+		"other environments alone":    {"library: /other.so\n        token: {label: other}", "env: {HOME: /two}"},
+		"as many active as there are": {"min_active_hsms: 1", "min_active_hsms: 2"},
+		"as the device is":            {"        library: /other.so\n        token: {label: other}\n", ""},
 	} {
 		if _, err := edited(t, edit[0], edit[1]); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -46,7 +46,7 @@ func (v *validation) cluster(field string, c *Cluster) {
 	v.device(field, &c.Device)
 	v.absolute(field+".trust_anchor", c.TrustAnchor)
 	if c.MinActiveHSMs != 0 || v.config.lines.given(field+".min_active_hsms") {
-		v.between(field+".min_active_hsms", c.MinActiveHSMs, 1, maxMembers)
+		v.between(field+".min_active_hsms", c.MinActiveHSMs, 1, max(1, len(c.Members)))
 	}
 	v.between(field+".requests_per_second", c.RequestsPerSecond, 0, maxRequestsPerSecond)
 }
