@@ -24,7 +24,9 @@ func (*hsmUnlockCheckCmd) Help() string {
 has refused, and stops. Correct the PIN first, where the server reads it or at the HSM, and have
 the user unlocked there if it is locked. Then this command looks, without a login, at what the
 token says of its PIN. If that allows a login, the PINs that were refused are forgotten, the HSM is
-started again, and its PIN is tried once. The exit status is 3 if a token does not allow it.
+started again, and its PIN is tried once. The exit status is 3 if one that was looked at was not
+started: because its token does not allow it, because it is not stopped, or because its custom key
+store has yet to be connected. The last column says why.
 
 Example:
 
@@ -42,9 +44,7 @@ func (c *hsmUnlockCheckCmd) Run(ctx context.Context, p *Process) error {
 			return err
 		}
 		for _, check := range answer.GetChecks() {
-			switch check.GetPinState() {
-			case "ok", "count low":
-			default:
+			if !check.GetStarted() {
 				return exitCode(exitOperator)
 			}
 		}
