@@ -201,3 +201,36 @@ func TestWhatIsDueWaitsForTheHSM(t *testing.T) {
 		t.Errorf("the event is %+v", e)
 	}
 }
+
+// An HSM that is there and refuses to settle what was cut off is asked less and less often.
+func TestARefusalToSettleIsNotTriedAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	s, hsm, _ := startBorrowed(t)
+	intent := s.cutOff(audit.Intent{EventName: "CreateKey", KeyARN: s.scope.keyARN(uuid.New())})
+	tries, class := 0, hsmpool.Internal
+	hsm.destroy = func() error {
+		tries++
+		return &hsmpool.Error{Class: class}
+	}
+	open := []openChange{{intent: intent}}
+	for i, pause := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		open = s.settleAll(t.Context(), open)
+		open = s.settleAll(t.Context(), open) // which is too early
+		if len(open) != 1 || tries != i+1 || open[0].pause != pause {
+			t.Fatalf("after %d tries, want %d: %+v, want a pause of %v", tries, i+1, open, pause)
+		}
+		open[0].from = time.Time{}
+	}
+	open[0].pause = longestSettlePause
+	if open = s.settleAll(t.Context(), open); open[0].pause != longestSettlePause {
+		t.Errorf("the pause is %v, want %v", open[0].pause, longestSettlePause)
+	}
+	open, class = []openChange{{intent: intent}}, hsmpool.Unavailable
+	if open = s.settleAll(t.Context(), open); len(open) != 1 || !open[0].from.IsZero() {
+		t.Errorf("what passes is tried again at the next turn: %+v", open)
+	}
+	hsm.destroy = nil
+	if open = s.settleAll(t.Context(), open); len(open) != 0 {
+		t.Errorf("the HSM refuses no more: %+v", open)
+	}
+}

@@ -124,7 +124,8 @@ func (r *restorer) restore(e metadata.Entry) ([]metadata.Entry, error) {
 
 // login returns the entry of the logins to a token. Those after the backup are not known, so
 // one is said to be open: unless the token itself says that no wrong PIN was given since the
-// last login, none is tried before an operator has looked.
+// last login, none is tried before an operator has looked. A token whose first login came
+// after the backup has no entry, and a PIN that it has refused is tried once more.
 func (r *restorer) login(e metadata.Entry) (metadata.Entry, error) {
 	record := new(storagev1.LoginRecord)
 	if err := decodeValue(e.Value, record); err != nil {

@@ -13,6 +13,9 @@ import (
 const (
 	// settlePause is the pause after which settling is tried again.
 	settlePause = time.Second
+	// longestSettlePause bounds the pause after an HSM that is there has refused to settle
+	// a change; each pause is twice the one before. Its key cannot be changed meanwhile.
+	longestSettlePause = time.Minute
 	// settleTimeout bounds the settling of one change.
 	settleTimeout = time.Minute
 	// lateMaterial is how long after its generation failed key material may
@@ -34,7 +37,15 @@ type settler struct {
 type openChange struct {
 	intent *audit.Intent
 	held   *change
-	from   time.Time // it is not settled before
+	from   time.Time     // it is not settled before
+	pause  time.Duration // the one before from, if its HSM has refused
+}
+
+// refused puts off a change that its HSM has refused to settle.
+func (c openChange) refused(now time.Time) openChange {
+	c.pause = min(max(2*c.pause, settlePause), longestSettlePause)
+	c.from = now.Add(c.pause)
+	return c
 }
 
 func newSettler() *settler { return &settler{wake: make(chan struct{}, 1)} }
@@ -105,6 +116,9 @@ func (k *Keystore) settleAll(ctx context.Context, all []openChange) (left []open
 		} else if err != nil {
 			k.log.Warn("a change that was cut off is not settled yet", "operation", c.intent.EventName,
 				"of", cmp.Or(c.intent.KeyARN, c.intent.ResourceARN), "request_id", c.intent.RequestID, "error", err)
+			if waitsForHSM(err) && !passing(err) {
+				c = c.refused(time.Now())
+			}
 			left = append(left, c)
 			continue
 		}

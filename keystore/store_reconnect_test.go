@@ -31,6 +31,7 @@ func (c *scriptedCluster) Connect(ctx context.Context, _ []byte) (ClusterHSM, er
 type borrowedHSM struct {
 	HSM
 	seal    func() error          // nil: as the HSM does
+	open    func() error          // nil: as the HSM does
 	destroy func() error          // nil: as the HSM does
 	close   func(context.Context) // nil: at once
 }
@@ -40,6 +41,13 @@ func (b *borrowedHSM) Seal(ctx context.Context, id hsmpool.ObjectID, plaintext, 
 		return hsmpool.Sealed{}, b.seal()
 	}
 	return b.HSM.Seal(ctx, id, plaintext, aad)
+}
+
+func (b *borrowedHSM) Open(ctx context.Context, id hsmpool.ObjectID, iv, ciphertext, aad []byte) (hsmpool.Opened, error) {
+	if b.open != nil {
+		return hsmpool.Opened{}, b.open()
+	}
+	return b.HSM.Open(ctx, id, iv, ciphertext, aad)
 }
 
 func (b *borrowedHSM) Destroy(ctx context.Context, id hsmpool.ObjectID) (hsmpool.Trace, error) {
@@ -56,6 +64,19 @@ func (b *borrowedHSM) Close(ctx context.Context) error {
 		b.close(ctx)
 	}
 	return nil
+}
+
+// startBorrowed starts a service whose default HSM is a borrowed one, with a cluster that
+// nobody reaches.
+func startBorrowed(t *testing.T) (*service, *borrowedHSM, Cluster) {
+	t.Helper()
+	hsm, c := new(borrowedHSM), awayCluster{clusterID, newAnchor(t)}
+	s := newService(t)
+	s.initToken()
+	s.with = append(s.with, c)
+	s.startWith(func(c *Config) { hsm.HSM, c.HSM = c.HSM, hsm })
+	t.Cleanup(s.stop)
+	return s, hsm, c
 }
 
 // startScripted starts a service with a cluster that connects as dial says.
@@ -284,6 +305,24 @@ func TestTheDestructionInAStoreIsTriedAgainWhileItIsConnected(t *testing.T) {
 	s.must(s.deleteDue(t.Context(), due))
 	if left := s.view.get(due.id); left != nil {
 		t.Errorf("the store is disconnected, and the metadata is %v", left)
+	}
+}
+
+// The password of a store is sealed in the default HSM. One that does not serve is no
+// failure of the store's, not even if an operator has to see to it.
+func TestAPasswordThatTheDefaultHSMDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	s, hsm, cluster := startBorrowed(t)
+	store := s.view.customStore(s.createStore(cluster))
+	for class, away := range map[hsmpool.Class]bool{
+		hsmpool.Operator: true, hsmpool.Unavailable: true, hsmpool.Timeout: true, hsmpool.Busy: true,
+		hsmpool.Caller: false, hsmpool.Internal: false, hsmpool.ObjectMissing: false,
+	} {
+		hsm.open = func() error { return &hsmpool.Error{Class: class} }
+		_, err := s.dial(t.Context(), store)
+		if err == nil || errors.Is(err, errHSMAway) != away || passing(err) != away {
+			t.Errorf("%v: %v; the default HSM is away: %v, want %v", class, err, errors.Is(err, errHSMAway), away)
+		}
 	}
 }
 

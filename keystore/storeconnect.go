@@ -195,7 +195,7 @@ func (k *Keystore) dial(ctx context.Context, s *customStore) (*connection, error
 	p.grant(nil)
 	password, err := p.openPassword(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("decrypting the password: %w", err)
+		return nil, fmt.Errorf("decrypting the password: %w", ofDefaultHSM(err))
 	}
 	defer clear(password)
 	hsm, err := c.Connect(ctx, password)
@@ -203,6 +203,16 @@ func (k *Keystore) dial(ctx context.Context, s *customStore) (*connection, error
 		return nil, err
 	}
 	return newConnection(c, hsm), nil
+}
+
+// ofDefaultHSM turns the error of a default HSM that does not serve, for now or until an
+// operator has acted, into errHSMAway. Other errors stay what they are.
+func ofDefaultHSM(err error) error {
+	var e *hsmpool.Error
+	if passing(err) || errors.As(err, &e) && e.Class == hsmpool.Operator {
+		return fmt.Errorf("%w: %w", errHSMAway, err)
+	}
+	return err
 }
 
 // givenUp says whether an attempt to connect has ended because nobody wanted it any
