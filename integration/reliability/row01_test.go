@@ -14,7 +14,8 @@ func TestRow01AllSessionsInvalid(t *testing.T) {
 	row{
 		world: options{hang: 10 * time.Second}, // no worker is looked after meanwhile
 		scenario: func(w *world) error {
-			return firstOf(w.stormed(faultp11.SessionsInvalid(), faultp11.SessionsInvalid(), faultp11.SessionsInvalid()), w.unharmed())
+			return firstOf(w.stormed(faultp11.SessionsInvalid(), faultp11.SessionsInvalid(), faultp11.SessionsInvalid()), w.unharmed(),
+				w.logged("the HSM failed, and the request is tried again", "CKR_SESSION_HANDLE_INVALID"))
 		},
 		without: []needed{{defence.FreshSession, errRestarted}},
 	}.test(t)

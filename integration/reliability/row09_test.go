@@ -39,7 +39,7 @@ func TestRow09Busy(t *testing.T) {
 			if err := w.hsms[0].faults.Set(faultp11.CloudHSM()); err != nil {
 				return err
 			}
-			return w.recovers(time.Now(), time.Second, func() error { return w.use(key) })
+			return firstOf(w.logged("the HSM says that it is busy"), w.recovers(time.Now(), time.Second, func() error { return w.use(key) }))
 		},
 		without: []needed{{defence.Restraint, errUnbounded}},
 	}.test(t)
