@@ -15,6 +15,14 @@ import (
 // waiting for long.
 const startPatience = 20 * time.Second
 
+// Many a fault of a first start passes before the second, which the pool begins within a
+// second: restartPatience is how long it is waited for then, restartCheck how often it is
+// looked at.
+const (
+	restartPatience = 2 * time.Second
+	restartCheck    = 50 * time.Millisecond
+)
+
 // openHSM starts the workers of the default key store's HSMs. One that does not come up is
 // tried again for as long as the server runs, and meanwhile what needs none is served:
 // most faults pass, or can be mended while the server runs, and the trails can be read.
@@ -39,6 +47,9 @@ func (d *daemon) awaitHSMs(ctx context.Context, n int) error {
 	bounded, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	err := d.hsm.Await(bounded, n)
+	if mayPass(err) {
+		err = d.awaitRestart(bounded, n, err)
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -52,10 +63,38 @@ func (d *daemon) awaitHSMs(ctx context.Context, n int) error {
 	return nil
 }
 
+// awaitRestart waits a little longer for n HSMs, of which one has failed to start, for as
+// long as its failure is one that may pass by itself.
+func (d *daemon) awaitRestart(ctx context.Context, n int, failure error) error {
+	bounded, cancel := context.WithTimeout(ctx, restartPatience)
+	defer cancel()
+	check := time.NewTicker(restartCheck)
+	defer check.Stop()
+	for mayPass(failure) {
+		select {
+		case <-check.C:
+			failure = d.hsm.Await(ctx, n) // at once, since the first start is over
+		case <-bounded.Done():
+			return failure
+		}
+	}
+	return failure
+}
+
+// mayPass says whether a failure to start may pass in a moment: nobody has to act, and it
+// is not that the token is missing.
+func mayPass(err error) bool {
+	return err != nil && !needsOperator(err) && !errors.Is(err, hsmpool.ErrNoToken)
+}
+
+func needsOperator(err error) bool {
+	var e *hsmpool.Error
+	return errors.As(err, &e) && e.Class == hsmpool.Operator
+}
+
 // advice says what becomes of a start without an HSM.
 func advice(err error) string {
-	var e *hsmpool.Error
-	if errors.As(err, &e) && e.Class == hsmpool.Operator {
+	if needsOperator(err) {
 		return "It is not tried again before you have acted: see strongroom hsm info, and A start without the HSM in docs/operations.md"
 	}
 	return "It is tried again until it comes: see strongroom hsm info, and A start without the HSM in docs/operations.md"
