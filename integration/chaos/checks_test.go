@@ -132,6 +132,8 @@ func TestCheckLog(t *testing.T) {
 	entryOf := func(no uint64, c faultp11.Call) *entry {
 		return &entry{SequenceNo: no, Time: c.Time, Function: c.Function, RV: uint64(c.RV), SessionHandle: c.Session, PrivateHandle: c.Object}
 	}
+	after := made
+	after.Time = at.Add(time.Millisecond)
 	killed := made
 	killed.Time = at.Add(-2 * unsaid)
 	late := entryOf(0, made)
@@ -155,10 +157,12 @@ func TestCheckLog(t *testing.T) {
 		{"no reply, and it was done", []faultp11.Call{made}, []*entry{silent("C_GenerateKey")}, nil, ""},
 		{"no reply of another function", []faultp11.Call{made}, []*entry{silent("C_DestroyObject")}, nil, "the log lacks"},
 		{"no reply, and it was done twice", []faultp11.Call{made, made}, []*entry{silent("C_GenerateKey")}, nil, "the log lacks"},
+		{"while the log was read", []faultp11.Call{after}, nil, nil, ""},
+		{"an entry from while the log was read", []faultp11.Call{after}, []*entry{entryOf(0, after)}, nil, ""},
 		{"just before the server was killed", []faultp11.Call{made}, nil, kills{at.Add(unsaid / 2)}, ""},
 		{"long before the server was killed", []faultp11.Call{made}, nil, kills{at.Add(2 * unsaid)}, "the log lacks"},
 	} {
-		t.Run(test.name, func(t *testing.T) { expectFound(t, checkLog("hsm", test.calls, test.entries, test.dead), test.want) })
+		t.Run(test.name, func(t *testing.T) { expectFound(t, checkLog("hsm", test.calls, test.entries, test.dead, at), test.want) })
 	}
 }
 

@@ -79,9 +79,10 @@ func (k kills) near(t time.Time) bool {
 // apart is how far an entry's time and that of its call may be apart.
 const apart = 5 * time.Second
 
-// checkLog compares the log of an HSM with the calls that its library was asked for,
-// both ways. An entry without a reply may have any one call of its function, or none.
-func checkLog(hsm string, calls []faultp11.Call, entries []*entry, dead kills) []violation {
+// checkLog compares the log of an HSM, as it was some time after until, with the calls
+// that its library was asked for, both ways. An entry without a reply may have any one
+// call of its function, or none.
+func checkLog(hsm string, calls []faultp11.Call, entries []*entry, dead kills, until time.Time) []violation {
 	var found []violation
 	unmatched := map[command][]faultp11.Call{}
 	for _, c := range calls {
@@ -107,7 +108,7 @@ func checkLog(hsm string, calls []faultp11.Call, entries []*entry, dead kills) [
 		}
 		unmatched[k] = slices.Delete(unmatched[k], at, at+1)
 	}
-	return append(found, unsaidCalls(hsm, unmatched, silent, dead)...)
+	return append(found, unsaidCalls(hsm, unmatched, silent, dead, until)...)
 }
 
 // nearest returns the index of the call that was made nearest to a time, since handles
@@ -123,12 +124,12 @@ func nearest(calls []faultp11.Call, t time.Time) int {
 }
 
 // unsaidCalls are the calls without an entry, but for those that may have none.
-func unsaidCalls(hsm string, unmatched map[command][]faultp11.Call, silent map[string]int, dead kills) []violation {
+func unsaidCalls(hsm string, unmatched map[command][]faultp11.Call, silent map[string]int, dead kills, until time.Time) []violation {
 	var found []violation
 	for _, calls := range unmatched {
 		for _, c := range calls {
 			switch {
-			case dead.near(c.Time):
+			case dead.near(c.Time), c.Time.After(until):
 			case silent[c.Function] > 0:
 				silent[c.Function]--
 			default:
@@ -152,6 +153,7 @@ func checkPINs(hsm string, calls []faultp11.Call) []violation {
 
 // checkLogs checks the logs of all HSMs.
 func (w *world) checkLogs(ctx context.Context) (map[string][]*entry, error) {
+	until := time.Now().Add(-unsaid)
 	of, err := w.entries(ctx)
 	if err != nil {
 		return nil, err
@@ -164,7 +166,7 @@ func (w *world) checkLogs(ctx context.Context) (map[string][]*entry, error) {
 		}
 		w.report.entries += len(of[h.id])
 		w.objectAll(checkPINs(h.id, calls))
-		w.objectAll(checkLog(h.id, calls, of[h.id], w.kills))
+		w.objectAll(checkLog(h.id, calls, of[h.id], w.kills, until))
 	}
 	return of, nil
 }
