@@ -162,7 +162,9 @@ func TestCheckLog(t *testing.T) {
 		{"just before the server was killed", []faultp11.Call{made}, nil, kills{at.Add(unsaid / 2)}, ""},
 		{"long before the server was killed", []faultp11.Call{made}, nil, kills{at.Add(2 * unsaid)}, "the log lacks"},
 	} {
-		t.Run(test.name, func(t *testing.T) { expectFound(t, checkLog("hsm", test.calls, test.entries, test.dead, at), test.want) })
+		t.Run(test.name, func(t *testing.T) {
+			expectFound(t, checkLog("hsm", test.calls, test.entries, test.dead, at), test.want)
+		})
 	}
 }
 
