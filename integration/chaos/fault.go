@@ -49,13 +49,22 @@ func schedule(rng *rand.Rand, o options) []*fault {
 			f.lasts = o.FaultSteps - f.at
 		}
 		f.hsm = rng.IntN(o.Members + 1)
-		again := slices.ContainsFunc(all, func(g *fault) bool { return g.kind == loginHangs && g.hsm == f.hsm })
-		if f.kind == loginHangs && again {
-			continue
+		if !f.excluded(o, all) {
+			all = append(all, f)
 		}
-		all = append(all, f)
 	}
 	return all
+}
+
+// excluded tells whether a fault cannot be, beside others.
+func (f *fault) excluded(o options, others []*fault) bool {
+	switch f.kind {
+	case loginHangs:
+		return slices.ContainsFunc(others, func(g *fault) bool { return g.kind == loginHangs && g.hsm == f.hsm })
+	case syncLag:
+		return o.Members == 1 || f.hsm == o.Members
+	}
+	return false
 }
 
 // begin has a fault happen, and end, which may be nil, ends it.

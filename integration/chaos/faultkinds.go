@@ -33,6 +33,9 @@ func one[T any](rng *rand.Rand, of []T) T { return of[rng.IntN(len(of))] }
 // loginHangs is a kind of its own: an HSM may lock when too many logins are tried.
 const loginHangs = "login hangs"
 
+// syncLag is one too: an HSM that is alone lags behind nobody.
+const syncLag = "sync lag"
+
 // maker draws a fault of one kind.
 type maker struct {
 	kind   string
@@ -95,7 +98,7 @@ func ofMaking() []maker {
 		{"making fails, but was done", 3, told(func(rng *rand.Rand) faultp11.Fault {
 			return faultp11.Fail(one(rng, made()[:3]), one(rng, broken())).Kept().Times(1 + rng.IntN(3))
 		})},
-		{"sync lag", 2, told(func(rng *rand.Rand) faultp11.Fault {
+		{syncLag, 2, told(func(rng *rand.Rand) faultp11.Fault {
 			return faultp11.SyncLag(time.Duration(rng.IntN(1000)) * time.Millisecond)
 		})},
 	}
