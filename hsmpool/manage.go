@@ -80,18 +80,20 @@ func (p *Pool) settle(o *order) {
 	var told sync.WaitGroup
 	for _, m := range p.members {
 		if worker := m.current.Load(); worker != nil && m != o.tried[len(o.tried)-1] {
-			told.Go(func() { worker.forget(ctx, o.object) })
+			told.Go(func() { m.setKeys(worker.forget(ctx, o.object)) })
 		}
 	}
 	told.Wait()
 }
 
-// forget has a worker drop the handle of a key.
-func (p *process) forget(ctx context.Context, id ObjectID) {
+// forget has a worker drop the handle of a key. It returns how many it knows then.
+func (p *process) forget(ctx context.Context, id ObjectID) (keys uint32) {
 	message := &workerv1.ToWorker{Request: &workerv1.ToWorker_Forget{Forget: &workerv1.ForgetRequest{ObjectId: id[:]}}}
-	if _, err := p.roundTrip(ctx, message, newCall(false)); err != nil {
+	reply, err := p.roundTrip(ctx, message, newCall(false))
+	if err != nil {
 		p.condemn(fmt.Errorf("it was not told that the key %s is destroyed: %w", id, err))
 	}
+	return reply.GetKeys()
 }
 
 // spread waits until enough members know a new key.
@@ -142,7 +144,11 @@ func (m *member) locates(ctx context.Context, id ObjectID) bool {
 	}
 	locate := &workerv1.ToWorker{Request: &workerv1.ToWorker_Locate{Locate: &workerv1.LocateRequest{ObjectId: id[:]}}}
 	reply, err := worker.roundTrip(ctx, locate, newCall(false))
-	return err == nil && reply.GetFailure() == nil
+	if err != nil || reply.GetFailure() != nil {
+		return false
+	}
+	m.setKeys(reply.GetKeys())
+	return true
 }
 
 // canSpread waits for as many members as a new key has to be known to, and refuses one

@@ -43,6 +43,7 @@ type member struct {
 	reason   error // why the state is not Ready
 	failures int   // workers in a row that did not start or were lost at once
 	tried    bool  // the first start has ended
+	attempts int   // starts that have ended
 	who      identity
 	status   Status
 
@@ -125,6 +126,7 @@ func (m *member) failed(ctx context.Context, err error) {
 	}
 	m.count(false)
 	m.change(state, err, nil)
+	m.endStart()
 	select {
 	case <-m.pool.hold: // until then nobody wants another start
 	case <-ctx.Done():
@@ -150,6 +152,18 @@ func (m *member) count(good bool) {
 		m.failures = 0
 	} else {
 		m.failures++
+	}
+}
+
+// compareKeys has operators know that a member which has started does not hold the same
+// keys as another one: requests would depend on which of them is asked.
+func (p *Pool) compareKeys(started *member, keys uint32) {
+	for _, m := range p.members {
+		s := m.describe()
+		if m != started && s.State == Ready && s.Keys != keys {
+			p.cfg.Logger.Warn("the HSMs of the cluster do not hold the same number of keys: see to their synchronisation, and that they are of one cluster",
+				"hsm", started.identity().hsmID, "keys", keys, "other_hsm", s.HSMID, "other_keys", s.Keys)
+		}
 	}
 }
 
@@ -202,7 +216,16 @@ func (m *member) start(ctx context.Context) (*process, error) {
 		p.forget(bounded, id)
 	}
 	m.pool.graves.publish(since, forget, func() { m.change(Ready, nil, p) })
+	m.endStart()
 	return p, nil
+}
+
+// endStart counts a start that has ended, and wakes those who wait for that.
+func (m *member) endStart() {
+	m.mu.Lock()
+	m.attempts++
+	m.mu.Unlock()
+	m.pool.changed()
 }
 
 // bringUp starts a worker and has it select its token and log in.
@@ -288,6 +311,7 @@ func (m *member) ready(p *process, reply *workerv1.Reply) {
 	m.status.RebootCounter = p.calls.counter.Load()
 	m.status.Sessions, m.status.Keys = reply.GetSessions(), reply.GetKeys()
 	m.mu.Unlock()
+	m.pool.compareKeys(m, reply.GetKeys())
 	m.log.Info("worker ready", "hsm", who.hsmID, "token", who.token.Label, "serial", who.token.Serial,
 		"pid", p.pid(), "keys", reply.GetKeys(), "sessions", reply.GetSessions())
 }

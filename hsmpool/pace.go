@@ -15,7 +15,7 @@ const (
 	startInterval = 250 * time.Millisecond
 	// firstDelay and maxDelay bound the pause between starts that keep failing.
 	firstDelay = 100 * time.Millisecond
-	maxDelay   = 30 * time.Second
+	maxDelay   = 10 * time.Second
 )
 
 // pace tells how long to wait until the next worker is started. A worker that has

@@ -23,6 +23,8 @@ type order struct {
 	recorded bool
 	// repeat: asking twice does no harm.
 	repeat bool
+	// only, if not nil, is the one member that it is for.
+	only *member
 	// tried are the members whose workers may have seen the request, in that order, and
 	// missed those of them that have no such key.
 	tried, missed []*member
@@ -108,7 +110,7 @@ func (o *order) harmless(reply *workerv1.Reply) bool {
 
 // another tells whether a member serves that the order does not avoid.
 func (p *Pool) another(o *order) bool {
-	return slices.ContainsFunc(p.members, func(m *member) bool { return !o.avoids(m) && m.serving() })
+	return o.only == nil && slices.ContainsFunc(p.members, func(m *member) bool { return !o.avoids(m) && m.serving() })
 }
 
 // answer is the end of an order that was asked of a member's worker.

@@ -109,7 +109,7 @@ func (r *router) try(o *order) (grant, *waiter) {
 			return g, nil
 		}
 	}
-	if err := r.prospect(); err != nil {
+	if err := r.prospect(o); err != nil {
 		return grant{err: err}, nil
 	}
 	w := &waiter{order: o, granted: make(chan grant, 1)}
@@ -137,7 +137,7 @@ func (r *router) take(o *order) (grant, bool) {
 	for i := range r.members {
 		at := (r.next + i) % len(r.members)
 		p := r.members[at].taking(now)
-		if p == nil || !r.gates[at].free() || !r.probes && r.members[at].breaker.open() || r.spared(o, at) {
+		if p == nil || o.only != nil && o.only != r.members[at] || !r.gates[at].free() || !r.probes && r.members[at].breaker.open() || r.spared(o, at) {
 			continue
 		}
 		if best < 0 || r.gates[at].inside < r.gates[best].inside {
@@ -156,6 +156,9 @@ func (r *router) take(o *order) (grant, bool) {
 // spared tells whether a request should rather wait than go to a member, since another
 // one serves: the member has failed at it, or seems to hang.
 func (r *router) spared(o *order, at int) bool {
+	if o.only != nil {
+		return false
+	}
 	if avoid := o.avoids(r.members[at]); avoid || r.members[at].stuck.Load() {
 		return slices.ContainsFunc(r.members, func(m *member) bool {
 			return m.serving() && !o.avoids(m) && (avoid || !m.stuck.Load())
@@ -193,7 +196,7 @@ func (r *router) serve() {
 	for w := r.queue.front(); w != nil; w = r.queue.front() {
 		g, ok := r.take(w.order)
 		if !ok {
-			if g.err = r.prospect(); g.err == nil {
+			if g.err = r.prospect(w.order); g.err == nil {
 				return
 			}
 		}
@@ -204,10 +207,14 @@ func (r *router) serve() {
 
 // prospect returns nil if there may be a place soon: a member takes requests, or is
 // about to. It has those that do not started at once, since somebody asks for them.
-func (r *router) prospect() error {
+func (r *router) prospect(o *order) error {
+	members := r.members
+	if o.only != nil {
+		members = []*member{o.only}
+	}
 	var reasons []string
 	var first error
-	for _, m := range r.members {
+	for _, m := range members {
 		err := m.prospect()
 		if err == nil {
 			return nil
@@ -217,7 +224,7 @@ func (r *router) prospect() error {
 		}
 		reasons = append(reasons, err.Error())
 	}
-	for _, m := range r.members {
+	for _, m := range members {
 		m.demand()
 	}
 	if len(reasons) == 1 {

@@ -56,7 +56,8 @@ type UnlockCheck struct {
 	HSMID string
 	Token TokenInfo
 	PIN   PINState
-	// Started says that the HSM is started again, Reason why it is not.
+	// Started says that the HSM is started again and has not been stopped at once, Reason
+	// why not.
 	Started bool
 	Reason  string
 	// forgotten: no PIN is held to be refused any more.
@@ -103,10 +104,45 @@ func (p *Pool) CheckUnlock(ctx context.Context, hsmID string) ([]UnlockCheck, er
 	if len(allowed) > 0 {
 		p.pin.forget()
 	}
+	starts := map[string]func() Status{}
 	for _, m := range allowed { // not before all are looked at: some may have the same token
-		m.resume()
+		starts[m.identity().hsmID] = m.restart(ctx)
+	}
+	for i := range checks {
+		if outcome := starts[checks[i].HSMID]; outcome != nil {
+			if s := outcome(); s.State == Stopped {
+				checks[i].Started, checks[i].Reason = false, s.Reason
+			}
+		}
 	}
 	return checks, nil
+}
+
+// restart has a member that is stopped started again. outcome waits for the end of the
+// start, no longer than ctx lasts, and returns the state then.
+func (m *member) restart(ctx context.Context) (outcome func() Status) {
+	before := m.startsEnded()
+	m.resume()
+	return func() Status {
+		for {
+			news := *m.pool.news.Load()
+			if m.startsEnded() > before {
+				return m.describe()
+			}
+			select {
+			case <-news:
+			case <-ctx.Done():
+				return m.describe()
+			}
+		}
+	}
+}
+
+// startsEnded counts the starts that have ended, well or not.
+func (m *member) startsEnded() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.attempts
 }
 
 // needless is the check of a member that is not stopped.

@@ -63,7 +63,8 @@ func TestEveryKindHasAStatus(t *testing.T) {
 			t.Errorf("%v is Unavailable, which clients repeat, but not retryable", kind)
 		}
 		// What fails every request is in the log once, from health.
-		loud := rule.ServerFault && kind != annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE && kind != kindUnavailable
+		loud := rule.ServerFault && kind != annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE && kind != kindUnavailable &&
+			kind != annotationsv1.ErrorKind_ERROR_KIND_DEPENDENCY_TIMEOUT
 		if logged := strings.Contains(log.String(), cause.Error()); logged != loud {
 			t.Errorf("%v: cause logged: %t, want %t", kind, logged, loud)
 		}

@@ -14,7 +14,7 @@ func TestClusters(t *testing.T) {
 	const first, second, copied = "cluster-aaaaaaaaaaa", "cluster-bbbbbbbbbbb", "cluster-ccccccccccc"
 	server := strongroomtest.Start(t,
 		strongroomtest.WithCluster(strongroomtest.ClusterConfig{ID: first}),
-		strongroomtest.WithCluster(strongroomtest.ClusterConfig{ID: second, MinActiveHSMs: 2, RequestsPerSecond: 10}),
+		strongroomtest.WithCluster(strongroomtest.ClusterConfig{ID: second, RequestsPerSecond: 10}),
 		strongroomtest.WithCluster(strongroomtest.ClusterConfig{ID: copied, RelatedTo: first}),
 	)
 	a, b, c := server.Cluster(first), server.Cluster(second), server.Cluster(copied)

@@ -35,9 +35,6 @@ type ClusterConfig struct {
 	// ID names the cluster: "cluster-" and 11 to 16 of a-z, A-Z and 2-7, of your
 	// choice.
 	ID string
-	// MinActiveHSMs is how many HSMs must be active for a key store or a key to be
-	// made; 0 means 1. The cluster has one: more make each attempt fail.
-	MinActiveHSMs int
 	// RequestsPerSecond is the quota of the cluster's key store; 0 means none.
 	RequestsPerSecond int
 	// RelatedTo is the ID of an earlier cluster whose trust anchor this one shares,

@@ -107,7 +107,7 @@ func (e *executor) locate(r *workerv1.LocateRequest) *workerv1.Reply {
 	if err != nil {
 		return failed(err)
 	}
-	return &workerv1.Reply{Function: "C_FindObjects"}
+	return &workerv1.Reply{Function: "C_FindObjects", Keys: e.objects.count()}
 }
 
 func (e *executor) open(r *workerv1.OpenRequest) *workerv1.Reply {

@@ -137,7 +137,7 @@ func (o *objects) forgetKey(r *workerv1.ForgetRequest) *workerv1.Reply {
 		return failed(err)
 	}
 	o.forget(id)
-	return &workerv1.Reply{}
+	return &workerv1.Reply{Keys: o.count()}
 }
 
 // forget drops the handle of an object that somebody else destroys.

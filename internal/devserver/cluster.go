@@ -14,8 +14,8 @@ type ClusterOptions struct {
 	// ID is the cluster's id, as config.Cluster has it, and the name of its
 	// directory.
 	ID string
-	// MinActiveHSMs and RequestsPerSecond are those of config.Cluster.
-	MinActiveHSMs, RequestsPerSecond int
+	// RequestsPerSecond is that of config.Cluster.
+	RequestsPerSecond int
 	// RelatedTo is the id of a cluster before this one, whose trust anchor this one
 	// has too, though not its keys. Empty: a trust anchor of its own.
 	RelatedTo string
@@ -76,7 +76,6 @@ func (c Cluster) config(library string) config.Cluster {
 		ID:                c.ID,
 		Device:            c.token.device(library),
 		TrustAnchor:       c.TrustAnchor,
-		MinActiveHSMs:     c.options.MinActiveHSMs,
 		RequestsPerSecond: c.options.RequestsPerSecond,
 	}
 }

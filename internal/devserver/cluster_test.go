@@ -19,7 +19,7 @@ func TestClustersAreInTheConfiguration(t *testing.T) {
 	o := options(t)
 	o.WorkerEnv = map[string]string{"A": "b"}
 	o.Clusters = []ClusterOptions{
-		{ID: clusterID, MinActiveHSMs: 1, RequestsPerSecond: 1800},
+		{ID: clusterID, RequestsPerSecond: 1800},
 		{ID: "cluster-bbbbbbbbbbb", RelatedTo: clusterID},
 		{ID: "cluster-ccccccccccc"},
 	}
@@ -35,7 +35,7 @@ func TestClustersAreInTheConfiguration(t *testing.T) {
 			Library: o.Library, Token: config.Token{Label: clusterID}, Profile: "softhsm",
 			Env: map[string]string{"SOFTHSM2_CONF": dir + "/softhsm2.conf", "A": "b"},
 		},
-		TrustAnchor: dir + "/ca.pem", MinActiveHSMs: 1, RequestsPerSecond: 1800,
+		TrustAnchor: dir + "/ca.pem", RequestsPerSecond: 1800,
 	}
 	if diff := cmp.Diff(want, c.Clusters[0]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

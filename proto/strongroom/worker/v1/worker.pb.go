@@ -1894,7 +1894,7 @@ type Reply struct {
 	Ciphertext []byte   `protobuf:"bytes,6,opt,name=ciphertext" json:"ciphertext,omitempty"`
 	// Also random bytes, a shared secret, and the private key (PKCS #8, DER) of a pair.
 	Plaintext []byte `protobuf:"bytes,7,opt,name=plaintext" json:"plaintext,omitempty"`
-	// After login, generate, import and destroy: the keys that the worker knows.
+	// After login, generate, import, destroy, locate and forget: the keys that the worker knows.
 	Keys uint32 `protobuf:"varint,8,opt,name=keys" json:"keys,omitempty"`
 	// After login: the sessions that it holds.
 	Sessions uint32 `protobuf:"varint,9,opt,name=sessions" json:"sessions,omitempty"`
