@@ -208,7 +208,7 @@ static int hidden(ck_ulong real, const struct directive *lag)
 /* show removes what is hidden from what was found, and gives the rest its handles. */
 static ck_ulong show(const struct plan *plan, ck_ulong *found, ck_ulong n)
 {
-	const struct directive *lag = find_directive(plan, SYNC_LAG);
+	const struct directive *lag = baseline ? find_directive(plan, SYNC_LAG) : NULL; /* set after the search began */
 	ck_ulong i, kept = 0;
 
 	for (i = 0; i < n; i++)
