@@ -3,7 +3,9 @@ package journal
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -87,14 +89,20 @@ func bodies(dir string, from uint64) (list []string, err error) {
 	return list, nil
 }
 
-// copyDir copies the files of a journal, as a power cut would leave them.
+// copyDir copies the files of a journal, as a power cut would leave them. One that is open
+// may rename a file that it has prepared meanwhile, and then they are copied anew.
 func copyDir(t testing.TB, from string) string {
 	t.Helper()
-	to := t.TempDir()
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-		t.Fatal(err)
+	for {
+		to := t.TempDir()
+		err := os.CopyFS(to, os.DirFS(from))
+		if err == nil {
+			return to
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
 	}
-	return to
 }
 
 func editFile(t testing.TB, path string, edit func([]byte) []byte) {

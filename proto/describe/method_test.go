@@ -51,6 +51,10 @@ func TestOperatorOperations(t *testing.T) {
 			in:  "Capabilities: boolean",
 			out: "Hsms: list<struct HsmDescription>",
 		},
+		"CheckHsmUnlock": {
+			in:  "HsmId: string 1..64; CustomKeyStoreId: string 1..64",
+			out: "Checks: list<struct HsmUnlockCheck>",
+		},
 		"ListHsmOrphans": {
 			out: "TokenOrphans: list<struct TokenOrphan>; MetadataOrphans: list<struct MetadataOrphan>; SkippedKeyStores: list<string>",
 		},
@@ -80,7 +84,8 @@ func TestOperatorOperations(t *testing.T) {
 	got := make(map[string]operation)
 	for _, m := range compiled(t).Services()[1].Methods {
 		got[m.Name] = operation{in: shape(m.Request), out: shape(m.Response)}
-		changes := strings.HasPrefix(m.Name, "Put") || strings.HasPrefix(m.Name, "Delete") || strings.HasPrefix(m.Name, "Create")
+		changes := strings.HasPrefix(m.Name, "Put") || strings.HasPrefix(m.Name, "Delete") || strings.HasPrefix(m.Name, "Create") ||
+			m.Name == "CheckHsmUnlock"
 		if m.ReadOnly == changes || m.Resource != annotationsv1.ResourceKind_RESOURCE_KIND_ACCOUNT || m.EventResponse && !changes {
 			t.Errorf("%s: read-only %t, on %v, shows its answer %t", m.Name, m.ReadOnly, m.Resource, m.EventResponse)
 		}
