@@ -32,12 +32,12 @@ func (k *Keystore) available(store string) error {
 	return nil
 }
 
-// awaitHSM waits until the HSM of the default key store takes requests, and says whether
-// it does; it does not when the context has ended.
-func (k *Keystore) awaitHSM(ctx context.Context) bool {
+// awaitHSM waits until an HSM takes requests, and says whether it does; it does not when the
+// context has ended.
+func awaitHSM(ctx context.Context, hsm HSM) bool {
 	tick := time.NewTicker(settlePause)
 	defer tick.Stop()
-	for k.available("") != nil {
+	for hsm.Health() != nil {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

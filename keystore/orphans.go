@@ -34,7 +34,7 @@ func (k *Keystore) reportOrphans(ctx context.Context, hsm HSM) {
 	if k != k.regions.Default() {
 		return // once for all Regions
 	}
-	if !k.awaitHSM(ctx) {
+	if !awaitHSM(ctx, hsm) {
 		return // the service stops
 	}
 	res, err := k.orphans(ctx, map[string]HSM{"": hsm})
