@@ -51,11 +51,19 @@ func (r *report) addRatios() {
 		switch f.Name {
 		case opEncrypt, opDecrypt, opDataKey:
 			f.Floor = r.find(rowToken, 1).CPU + r.find(rowNoop, f.InFlight).CPU + r.find(rowJournal, f.InFlight).CPU
-			f.Ratio = f.Floor / f.CPU
+			f.Ratio = ratio(f.Floor, f.CPU)
 		case opEncrypt + suffixAWS, opDecrypt + suffixAWS, opDataKey + suffixAWS:
-			f.TimesGRPC = f.Server / r.find(strings.TrimSuffix(f.Name, suffixAWS), f.InFlight).Server
+			f.TimesGRPC = ratio(f.Server, r.find(strings.TrimSuffix(f.Name, suffixAWS), f.InFlight).Server)
 		}
 	}
+}
+
+// ratio is 0 when a run was too short for the second time to be told from none.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
 }
 
 // find returns a row, or an empty one.

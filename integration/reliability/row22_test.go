@@ -34,7 +34,7 @@ func TestRow22GeneralErrors(t *testing.T) {
 // where to look.
 func TestRow22TokenDirectoryGone(t *testing.T) {
 	row{
-		world: options{deadline: time.Second},
+		world: options{deadline: 2 * time.Second},
 		scenario: func(w *world) error {
 			key, err := w.newKey()
 			if err != nil {
