@@ -195,7 +195,7 @@ func TestWhatIsDueWaitsForTheHSM(t *testing.T) {
 		}
 	}
 	s.bringBack()
-	awaitHSM(t.Context(), s.Keystore.hsm)
+	awaitHSM(t.Context(), s.hsm)
 	s.must(s.deleteDue(t.Context(), s.view.get(uuid.MustParse(*key.KeyId)))) // which would be in 10 s
 	if e := s.awaitEvent(deleteKey, 1); e.ErrorCode != "" {
 		t.Errorf("the event is %+v", e)
