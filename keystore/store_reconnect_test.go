@@ -244,12 +244,12 @@ func TestTheDeletionOfAKeyAwaitsTheHSMOfItsStore(t *testing.T) {
 	id := s.connectedStore(cluster)
 	s.schedule(s.createKeyIn(id).KeyId)
 	due, _ := s.view.nextDeletion(func(*key) bool { return true })
-	time.advance(pastTheWindow)
 	hsm, tokens := s.hsms()[id], filepath.Join(cluster.dir, "tokens")
 	s.must(os.Rename(tokens, tokens+"-away"))
 	s.must(os.Mkdir(tokens, 0o700))
 	s.must(syscall.Kill(hsm.Describe()[0].WorkerPID, syscall.SIGKILL))
 	s.awaitHealth(hsm, false)
+	time.advance(pastTheWindow) // not before: the service itself would begin with what is due
 	if err := s.deleteDue(t.Context(), due); !errors.Is(err, errHSMAway) {
 		t.Fatalf("the deletion of a key whose HSM is away: %v, want %v", err, errHSMAway)
 	}
