@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/audit/journal"
 )
@@ -24,6 +25,55 @@ type EventRecord struct {
 	// JSON is the event.
 	JSON []byte
 }
+
+// Record is a record of the journal, whatever its kind: the trails' cursors count
+// them all.
+type Record struct {
+	// Seq is the record's number, from 1, without gaps.
+	Seq uint64
+	// Time is when it was written: UTC, in microseconds.
+	Time time.Time
+	// Hash is the journal's chain after it.
+	Hash journal.Hash
+	// Kind says what JSON is.
+	Kind RecordKind
+	// JSON is the body, one line; an HSM entry's is for ParseHSMEntry.
+	JSON []byte
+}
+
+// RecordKind is a kind of records. The values are on disk.
+type RecordKind byte
+
+// The kinds of records that make up the two trails. The others are the journal's own
+// affair.
+const (
+	RecordEvent    = RecordKind(kindEvent)
+	RecordHSMEntry = RecordKind(kindHSMEntry)
+)
+
+// Records yields the durable records after number after, oldest first, those that are
+// of neither trail too. If follow is set it goes on with new ones as they become durable,
+// else it ends with those that were durable at the beginning. An error is yielded last: of
+// ctx, or journal.ErrClosed when a followed trail is closed.
+func (t *Trail) Records(ctx context.Context, after uint64, follow bool) iter.Seq2[Record, error] {
+	source := t.journal.Scan(after + 1)
+	if follow {
+		source = t.journal.Follow(ctx, after+1)
+	}
+	return func(yield func(Record, error) bool) {
+		for r, err := range source {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if !yield(Record{Seq: r.Seq, Time: r.Time, Hash: r.Hash, Kind: RecordKind(r.Kind), JSON: r.Body}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Head is the newest durable point of the journal.
+func (t *Trail) Head() journal.Head { return t.journal.Head() }
 
 // Events yields API events, oldest first. An error is yielded last: of ctx, or
 // journal.ErrClosed when a followed trail is closed.

@@ -43,6 +43,9 @@ type Record struct {
 	// Kind and Body are the entry's.
 	Kind byte
 	Body []byte
+	// Hash is the chain's value after the record: it stands for this record and all
+	// before it.
+	Hash Hash
 }
 
 // appendRecord encodes e with its sequence number, time and hash still missing.
@@ -194,6 +197,8 @@ func decodeRecord(b []byte, off int, seq uint64) (Record, int, error) {
 func recordAt(b []byte, off int) (Record, int) {
 	body := off + recordHeaderSize
 	end := body + int(binary.LittleEndian.Uint32(b[off:]))
-	seq := binary.LittleEndian.Uint64(b[off+8:])
-	return Record{Seq: seq, Time: microTime(b[off+16:]), Kind: b[off+4], Body: b[body:end:end]}, end + sha256.Size
+	return Record{
+		Seq: binary.LittleEndian.Uint64(b[off+8:]), Time: microTime(b[off+16:]), Kind: b[off+4], Body: b[body:end:end],
+		Hash: Hash(b[end : end+sha256.Size]),
+	}, end + sha256.Size
 }

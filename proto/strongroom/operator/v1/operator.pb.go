@@ -146,7 +146,9 @@ type StreamEventsRequest struct {
 	// Only the newest so many events of those recorded so far; absent: all.
 	Last *int32 `protobuf:"varint,1,opt,name=last" json:"last,omitempty"`
 	// Keep the stream open and send new events as they come.
-	Follow        *bool `protobuf:"varint,2,opt,name=follow" json:"follow,omitempty"`
+	Follow *bool `protobuf:"varint,2,opt,name=follow" json:"follow,omitempty"`
+	// Only events that match; absent: all. `last` counts those that match.
+	Selector      *EventSelector `protobuf:"bytes,3,opt,name=selector" json:"selector,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -195,6 +197,298 @@ func (x *StreamEventsRequest) GetFollow() bool {
 	return false
 }
 
+func (x *StreamEventsRequest) GetSelector() *EventSelector {
+	if x != nil {
+		return x.Selector
+	}
+	return nil
+}
+
+// EventSelector says which API events are wanted: those that match all that is set.
+// Strings are compared exactly, upper and lower case as they are.
+type EventSelector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Events whose eventTime is not before this one, in whole seconds.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime" json:"start_time,omitempty"`
+	// Events whose eventTime is before this one.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime" json:"end_time,omitempty"`
+	// The eventName, e.g. "Decrypt".
+	EventName *string `protobuf:"bytes,3,opt,name=event_name,json=eventName" json:"event_name,omitempty"`
+	// A key, by its id or ARN, or an alias by its ARN: one of the event's resources.
+	Resource *string `protobuf:"bytes,4,opt,name=resource" json:"resource,omitempty"`
+	// The principal, by its ARN or its user name.
+	Principal *string `protobuf:"bytes,5,opt,name=principal" json:"principal,omitempty"`
+	// The requestID.
+	RequestId *string `protobuf:"bytes,6,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	// The eventID.
+	EventId *string `protobuf:"bytes,7,opt,name=event_id,json=eventId" json:"event_id,omitempty"`
+	// The errorCode, e.g. "AccessDeniedException".
+	ErrorCode *string `protobuf:"bytes,8,opt,name=error_code,json=errorCode" json:"error_code,omitempty"`
+	// Events with an errorCode (true) or without (false).
+	Failed *bool `protobuf:"varint,9,opt,name=failed" json:"failed,omitempty"`
+	// Events that are readOnly, or are not.
+	ReadOnly *bool `protobuf:"varint,10,opt,name=read_only,json=readOnly" json:"read_only,omitempty"`
+	// The eventSource, e.g. "kms.amazonaws.com".
+	EventSource *string `protobuf:"bytes,11,opt,name=event_source,json=eventSource" json:"event_source,omitempty"`
+	// The accessKeyId of the caller.
+	AccessKeyId *string `protobuf:"bytes,12,opt,name=access_key_id,json=accessKeyId" json:"access_key_id,omitempty"`
+	// A condition in CEL over `event`, the event as JSON, e.g.
+	// event.eventName.startsWith("Schedule") && event.userIdentity.userName != "admin".
+	Filter        *string `protobuf:"bytes,13,opt,name=filter" json:"filter,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventSelector) Reset() {
+	*x = EventSelector{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventSelector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventSelector) ProtoMessage() {}
+
+func (x *EventSelector) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventSelector.ProtoReflect.Descriptor instead.
+func (*EventSelector) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *EventSelector) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *EventSelector) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *EventSelector) GetEventName() string {
+	if x != nil && x.EventName != nil {
+		return *x.EventName
+	}
+	return ""
+}
+
+func (x *EventSelector) GetResource() string {
+	if x != nil && x.Resource != nil {
+		return *x.Resource
+	}
+	return ""
+}
+
+func (x *EventSelector) GetPrincipal() string {
+	if x != nil && x.Principal != nil {
+		return *x.Principal
+	}
+	return ""
+}
+
+func (x *EventSelector) GetRequestId() string {
+	if x != nil && x.RequestId != nil {
+		return *x.RequestId
+	}
+	return ""
+}
+
+func (x *EventSelector) GetEventId() string {
+	if x != nil && x.EventId != nil {
+		return *x.EventId
+	}
+	return ""
+}
+
+func (x *EventSelector) GetErrorCode() string {
+	if x != nil && x.ErrorCode != nil {
+		return *x.ErrorCode
+	}
+	return ""
+}
+
+func (x *EventSelector) GetFailed() bool {
+	if x != nil && x.Failed != nil {
+		return *x.Failed
+	}
+	return false
+}
+
+func (x *EventSelector) GetReadOnly() bool {
+	if x != nil && x.ReadOnly != nil {
+		return *x.ReadOnly
+	}
+	return false
+}
+
+func (x *EventSelector) GetEventSource() string {
+	if x != nil && x.EventSource != nil {
+		return *x.EventSource
+	}
+	return ""
+}
+
+func (x *EventSelector) GetAccessKeyId() string {
+	if x != nil && x.AccessKeyId != nil {
+		return *x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *EventSelector) GetFilter() string {
+	if x != nil && x.Filter != nil {
+		return *x.Filter
+	}
+	return ""
+}
+
+// SearchEventsRequest is the input of SearchEvents.
+type SearchEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which events; absent: all.
+	Selector *EventSelector `protobuf:"bytes,1,opt,name=selector" json:"selector,omitempty"`
+	// The newest first; else the oldest.
+	NewestFirst *bool `protobuf:"varint,2,opt,name=newest_first,json=newestFirst" json:"newest_first,omitempty"`
+	// At most so many in this answer; absent: 100.
+	MaxResults *int32 `protobuf:"varint,3,opt,name=max_results,json=maxResults" json:"max_results,omitempty"`
+	// Where the answer before ended, with the same selector and order.
+	NextToken     *string `protobuf:"bytes,4,opt,name=next_token,json=nextToken" json:"next_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchEventsRequest) Reset() {
+	*x = SearchEventsRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchEventsRequest) ProtoMessage() {}
+
+func (x *SearchEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchEventsRequest.ProtoReflect.Descriptor instead.
+func (*SearchEventsRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SearchEventsRequest) GetSelector() *EventSelector {
+	if x != nil {
+		return x.Selector
+	}
+	return nil
+}
+
+func (x *SearchEventsRequest) GetNewestFirst() bool {
+	if x != nil && x.NewestFirst != nil {
+		return *x.NewestFirst
+	}
+	return false
+}
+
+func (x *SearchEventsRequest) GetMaxResults() int32 {
+	if x != nil && x.MaxResults != nil {
+		return *x.MaxResults
+	}
+	return 0
+}
+
+func (x *SearchEventsRequest) GetNextToken() string {
+	if x != nil && x.NextToken != nil {
+		return *x.NextToken
+	}
+	return ""
+}
+
+// SearchEventsResponse is a page of API events. It may have fewer than max_results, or
+// none, with more to come: next_token tells.
+type SearchEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The events.
+	Events []*StreamEventsResponse `protobuf:"bytes,1,rep,name=events" json:"events,omitempty"`
+	// Set if there may be more.
+	NextToken     *string `protobuf:"bytes,2,opt,name=next_token,json=nextToken" json:"next_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchEventsResponse) Reset() {
+	*x = SearchEventsResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchEventsResponse) ProtoMessage() {}
+
+func (x *SearchEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchEventsResponse.ProtoReflect.Descriptor instead.
+func (*SearchEventsResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SearchEventsResponse) GetEvents() []*StreamEventsResponse {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *SearchEventsResponse) GetNextToken() string {
+	if x != nil && x.NextToken != nil {
+		return *x.NextToken
+	}
+	return ""
+}
+
 // StreamEventsResponse is one API event.
 type StreamEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -208,7 +502,7 @@ type StreamEventsResponse struct {
 
 func (x *StreamEventsResponse) Reset() {
 	*x = StreamEventsResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[1]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -220,7 +514,7 @@ func (x *StreamEventsResponse) String() string {
 func (*StreamEventsResponse) ProtoMessage() {}
 
 func (x *StreamEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[1]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -233,7 +527,7 @@ func (x *StreamEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamEventsResponse.ProtoReflect.Descriptor instead.
 func (*StreamEventsResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{1}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StreamEventsResponse) GetSequence() uint64 {
@@ -258,14 +552,16 @@ type StreamHsmLogRequest struct {
 	// Only the newest so many entries of those recorded so far; absent: all.
 	Last *int32 `protobuf:"varint,2,opt,name=last" json:"last,omitempty"`
 	// Keep the stream open and send new entries as they come.
-	Follow        *bool `protobuf:"varint,3,opt,name=follow" json:"follow,omitempty"`
+	Follow *bool `protobuf:"varint,3,opt,name=follow" json:"follow,omitempty"`
+	// Only entries that match; absent: all. `last` counts those that match.
+	Selector      *HsmLogSelector `protobuf:"bytes,4,opt,name=selector" json:"selector,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamHsmLogRequest) Reset() {
 	*x = StreamHsmLogRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[2]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +573,7 @@ func (x *StreamHsmLogRequest) String() string {
 func (*StreamHsmLogRequest) ProtoMessage() {}
 
 func (x *StreamHsmLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[2]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +586,7 @@ func (x *StreamHsmLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamHsmLogRequest.ProtoReflect.Descriptor instead.
 func (*StreamHsmLogRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{2}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StreamHsmLogRequest) GetHsmId() string {
@@ -314,6 +610,645 @@ func (x *StreamHsmLogRequest) GetFollow() bool {
 	return false
 }
 
+func (x *StreamHsmLogRequest) GetSelector() *HsmLogSelector {
+	if x != nil {
+		return x.Selector
+	}
+	return nil
+}
+
+// HsmLogSelector says which HSM audit entries are wanted: those that match all that is
+// set. Strings are compared exactly.
+type HsmLogSelector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Entries that are not older than this.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime" json:"start_time,omitempty"`
+	// Entries that are older than this.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime" json:"end_time,omitempty"`
+	// The HSM.
+	HsmId *string `protobuf:"bytes,3,opt,name=hsm_id,json=hsmId" json:"hsm_id,omitempty"`
+	// The opcode's name, e.g. "CN_LOGIN".
+	Opcode *string `protobuf:"bytes,4,opt,name=opcode" json:"opcode,omitempty"`
+	// A key: its CKA_ID in hexadecimal, its CKA_LABEL, which is the key's ARN, or the
+	// key's id.
+	Key *string `protobuf:"bytes,5,opt,name=key" json:"key,omitempty"`
+	// The id of the request that caused the command.
+	RequestId *string `protobuf:"bytes,6,opt,name=request_id,json=requestId" json:"request_id,omitempty"`
+	// Commands that failed, or those that did not.
+	Failed *bool `protobuf:"varint,7,opt,name=failed" json:"failed,omitempty"`
+	// A condition in CEL over `entry`, the entry as JSON, e.g. entry.rv == 160.
+	Filter        *string `protobuf:"bytes,8,opt,name=filter" json:"filter,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HsmLogSelector) Reset() {
+	*x = HsmLogSelector{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HsmLogSelector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HsmLogSelector) ProtoMessage() {}
+
+func (x *HsmLogSelector) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HsmLogSelector.ProtoReflect.Descriptor instead.
+func (*HsmLogSelector) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *HsmLogSelector) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *HsmLogSelector) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *HsmLogSelector) GetHsmId() string {
+	if x != nil && x.HsmId != nil {
+		return *x.HsmId
+	}
+	return ""
+}
+
+func (x *HsmLogSelector) GetOpcode() string {
+	if x != nil && x.Opcode != nil {
+		return *x.Opcode
+	}
+	return ""
+}
+
+func (x *HsmLogSelector) GetKey() string {
+	if x != nil && x.Key != nil {
+		return *x.Key
+	}
+	return ""
+}
+
+func (x *HsmLogSelector) GetRequestId() string {
+	if x != nil && x.RequestId != nil {
+		return *x.RequestId
+	}
+	return ""
+}
+
+func (x *HsmLogSelector) GetFailed() bool {
+	if x != nil && x.Failed != nil {
+		return *x.Failed
+	}
+	return false
+}
+
+func (x *HsmLogSelector) GetFilter() string {
+	if x != nil && x.Filter != nil {
+		return *x.Filter
+	}
+	return ""
+}
+
+// SearchHsmLogRequest is the input of SearchHsmLog.
+type SearchHsmLogRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which entries; absent: all.
+	Selector *HsmLogSelector `protobuf:"bytes,1,opt,name=selector" json:"selector,omitempty"`
+	// The newest first; else the oldest.
+	NewestFirst *bool `protobuf:"varint,2,opt,name=newest_first,json=newestFirst" json:"newest_first,omitempty"`
+	// At most so many in this answer; absent: 100.
+	MaxResults *int32 `protobuf:"varint,3,opt,name=max_results,json=maxResults" json:"max_results,omitempty"`
+	// Where the answer before ended, with the same selector and order.
+	NextToken     *string `protobuf:"bytes,4,opt,name=next_token,json=nextToken" json:"next_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchHsmLogRequest) Reset() {
+	*x = SearchHsmLogRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchHsmLogRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchHsmLogRequest) ProtoMessage() {}
+
+func (x *SearchHsmLogRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchHsmLogRequest.ProtoReflect.Descriptor instead.
+func (*SearchHsmLogRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SearchHsmLogRequest) GetSelector() *HsmLogSelector {
+	if x != nil {
+		return x.Selector
+	}
+	return nil
+}
+
+func (x *SearchHsmLogRequest) GetNewestFirst() bool {
+	if x != nil && x.NewestFirst != nil {
+		return *x.NewestFirst
+	}
+	return false
+}
+
+func (x *SearchHsmLogRequest) GetMaxResults() int32 {
+	if x != nil && x.MaxResults != nil {
+		return *x.MaxResults
+	}
+	return 0
+}
+
+func (x *SearchHsmLogRequest) GetNextToken() string {
+	if x != nil && x.NextToken != nil {
+		return *x.NextToken
+	}
+	return ""
+}
+
+// SearchHsmLogResponse is a page of HSM audit entries. It may have fewer than
+// max_results, or none, with more to come: next_token tells.
+type SearchHsmLogResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The entries.
+	Entries []*StreamHsmLogResponse `protobuf:"bytes,1,rep,name=entries" json:"entries,omitempty"`
+	// Set if there may be more.
+	NextToken     *string `protobuf:"bytes,2,opt,name=next_token,json=nextToken" json:"next_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchHsmLogResponse) Reset() {
+	*x = SearchHsmLogResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchHsmLogResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchHsmLogResponse) ProtoMessage() {}
+
+func (x *SearchHsmLogResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchHsmLogResponse.ProtoReflect.Descriptor instead.
+func (*SearchHsmLogResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SearchHsmLogResponse) GetEntries() []*StreamHsmLogResponse {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *SearchHsmLogResponse) GetNextToken() string {
+	if x != nil && x.NextToken != nil {
+		return *x.NextToken
+	}
+	return ""
+}
+
+// DescribeAuditRequest is the input of DescribeAudit.
+type DescribeAuditRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeAuditRequest) Reset() {
+	*x = DescribeAuditRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeAuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeAuditRequest) ProtoMessage() {}
+
+func (x *DescribeAuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeAuditRequest.ProtoReflect.Descriptor instead.
+func (*DescribeAuditRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{9}
+}
+
+// DescribeAuditResponse says where the audit stands.
+type DescribeAuditResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The journal's id, in hexadecimal.
+	JournalId *string `protobuf:"bytes,1,opt,name=journal_id,json=journalId" json:"journal_id,omitempty"`
+	// The number of the oldest record that is still there; 0 if there is none.
+	FirstSequence *uint64 `protobuf:"varint,2,opt,name=first_sequence,json=firstSequence" json:"first_sequence,omitempty"`
+	// The number of the newest durable record, and the hash that stands for it and
+	// all before it, in hexadecimal. Kept elsewhere, they show that nothing was taken
+	// off the end: strongroom audit verify --head.
+	HeadSequence *uint64 `protobuf:"varint,3,opt,name=head_sequence,json=headSequence" json:"head_sequence,omitempty"`
+	HeadHash     *string `protobuf:"bytes,4,opt,name=head_hash,json=headHash" json:"head_hash,omitempty"`
+	// The journal's size, in bytes.
+	JournalBytes *uint64 `protobuf:"varint,5,opt,name=journal_bytes,json=journalBytes" json:"journal_bytes,omitempty"`
+	// How many records the search index is behind.
+	IndexLag *uint64 `protobuf:"varint,6,opt,name=index_lag,json=indexLag" json:"index_lag,omitempty"`
+	// The newest digest of each Region.
+	Digests []*AuditDigest `protobuf:"bytes,7,rep,name=digests" json:"digests,omitempty"`
+	// Who takes the trails.
+	Sinks []*AuditSink `protobuf:"bytes,8,rep,name=sinks" json:"sinks,omitempty"`
+	// The keys that have signed digests, oldest first.
+	SigningKeys   []*AuditSigningKey `protobuf:"bytes,9,rep,name=signing_keys,json=signingKeys" json:"signing_keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeAuditResponse) Reset() {
+	*x = DescribeAuditResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeAuditResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeAuditResponse) ProtoMessage() {}
+
+func (x *DescribeAuditResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeAuditResponse.ProtoReflect.Descriptor instead.
+func (*DescribeAuditResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DescribeAuditResponse) GetJournalId() string {
+	if x != nil && x.JournalId != nil {
+		return *x.JournalId
+	}
+	return ""
+}
+
+func (x *DescribeAuditResponse) GetFirstSequence() uint64 {
+	if x != nil && x.FirstSequence != nil {
+		return *x.FirstSequence
+	}
+	return 0
+}
+
+func (x *DescribeAuditResponse) GetHeadSequence() uint64 {
+	if x != nil && x.HeadSequence != nil {
+		return *x.HeadSequence
+	}
+	return 0
+}
+
+func (x *DescribeAuditResponse) GetHeadHash() string {
+	if x != nil && x.HeadHash != nil {
+		return *x.HeadHash
+	}
+	return ""
+}
+
+func (x *DescribeAuditResponse) GetJournalBytes() uint64 {
+	if x != nil && x.JournalBytes != nil {
+		return *x.JournalBytes
+	}
+	return 0
+}
+
+func (x *DescribeAuditResponse) GetIndexLag() uint64 {
+	if x != nil && x.IndexLag != nil {
+		return *x.IndexLag
+	}
+	return 0
+}
+
+func (x *DescribeAuditResponse) GetDigests() []*AuditDigest {
+	if x != nil {
+		return x.Digests
+	}
+	return nil
+}
+
+func (x *DescribeAuditResponse) GetSinks() []*AuditSink {
+	if x != nil {
+		return x.Sinks
+	}
+	return nil
+}
+
+func (x *DescribeAuditResponse) GetSigningKeys() []*AuditSigningKey {
+	if x != nil {
+		return x.SigningKeys
+	}
+	return nil
+}
+
+// AuditDigest is a signed digest of the trails.
+type AuditDigest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The Region whose trail it is of.
+	Region *string `protobuf:"bytes,1,opt,name=region" json:"region,omitempty"`
+	// Its name in the directory or bucket.
+	Object *string `protobuf:"bytes,2,opt,name=object" json:"object,omitempty"`
+	// Up to when, and up to which record of the journal, it covers the trails.
+	EndTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime" json:"end_time,omitempty"`
+	LastSequence *uint64                `protobuf:"varint,4,opt,name=last_sequence,json=lastSequence" json:"last_sequence,omitempty"`
+	// The fingerprint of the key that has signed it.
+	Fingerprint   *string `protobuf:"bytes,5,opt,name=fingerprint" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditDigest) Reset() {
+	*x = AuditDigest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditDigest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditDigest) ProtoMessage() {}
+
+func (x *AuditDigest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditDigest.ProtoReflect.Descriptor instead.
+func (*AuditDigest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AuditDigest) GetRegion() string {
+	if x != nil && x.Region != nil {
+		return *x.Region
+	}
+	return ""
+}
+
+func (x *AuditDigest) GetObject() string {
+	if x != nil && x.Object != nil {
+		return *x.Object
+	}
+	return ""
+}
+
+func (x *AuditDigest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *AuditDigest) GetLastSequence() uint64 {
+	if x != nil && x.LastSequence != nil {
+		return *x.LastSequence
+	}
+	return 0
+}
+
+func (x *AuditDigest) GetFingerprint() string {
+	if x != nil && x.Fingerprint != nil {
+		return *x.Fingerprint
+	}
+	return ""
+}
+
+// AuditSink is somebody who takes the trails.
+type AuditSink struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is: "files", "s3" or "otlp".
+	Name *string `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	// Nothing that it has not taken is removed from the journal.
+	Required *bool `protobuf:"varint,2,opt,name=required" json:"required,omitempty"`
+	// The newest record that it has taken.
+	Sequence *uint64 `protobuf:"varint,3,opt,name=sequence" json:"sequence,omitempty"`
+	// How many records it is behind, and for how long the oldest of them has waited, in
+	// milliseconds.
+	LagRecords      *uint64 `protobuf:"varint,4,opt,name=lag_records,json=lagRecords" json:"lag_records,omitempty"`
+	LagMilliseconds *int64  `protobuf:"varint,5,opt,name=lag_milliseconds,json=lagMilliseconds" json:"lag_milliseconds,omitempty"`
+	// Why the last attempt failed; absent if it did not.
+	LastError     *string `protobuf:"bytes,6,opt,name=last_error,json=lastError" json:"last_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditSink) Reset() {
+	*x = AuditSink{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditSink) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditSink) ProtoMessage() {}
+
+func (x *AuditSink) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditSink.ProtoReflect.Descriptor instead.
+func (*AuditSink) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AuditSink) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *AuditSink) GetRequired() bool {
+	if x != nil && x.Required != nil {
+		return *x.Required
+	}
+	return false
+}
+
+func (x *AuditSink) GetSequence() uint64 {
+	if x != nil && x.Sequence != nil {
+		return *x.Sequence
+	}
+	return 0
+}
+
+func (x *AuditSink) GetLagRecords() uint64 {
+	if x != nil && x.LagRecords != nil {
+		return *x.LagRecords
+	}
+	return 0
+}
+
+func (x *AuditSink) GetLagMilliseconds() int64 {
+	if x != nil && x.LagMilliseconds != nil {
+		return *x.LagMilliseconds
+	}
+	return 0
+}
+
+func (x *AuditSink) GetLastError() string {
+	if x != nil && x.LastError != nil {
+		return *x.LastError
+	}
+	return ""
+}
+
+// AuditSigningKey is a key in the HSM that signs digests.
+type AuditSigningKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As digests name it: the SHA-256 of public_key, in hexadecimal.
+	Fingerprint *string `protobuf:"bytes,1,opt,name=fingerprint" json:"fingerprint,omitempty"`
+	// The public key: PKCS #1 RSAPublicKey in DER, as CloudTrail's ListPublicKeys gives it.
+	PublicKey []byte `protobuf:"bytes,2,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	// When it was made.
+	Created       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditSigningKey) Reset() {
+	*x = AuditSigningKey{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditSigningKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditSigningKey) ProtoMessage() {}
+
+func (x *AuditSigningKey) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditSigningKey.ProtoReflect.Descriptor instead.
+func (*AuditSigningKey) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AuditSigningKey) GetFingerprint() string {
+	if x != nil && x.Fingerprint != nil {
+		return *x.Fingerprint
+	}
+	return ""
+}
+
+func (x *AuditSigningKey) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *AuditSigningKey) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
 // StreamHsmLogResponse is one HSM audit entry.
 type StreamHsmLogResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -332,7 +1267,7 @@ type StreamHsmLogResponse struct {
 
 func (x *StreamHsmLogResponse) Reset() {
 	*x = StreamHsmLogResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[3]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -344,7 +1279,7 @@ func (x *StreamHsmLogResponse) String() string {
 func (*StreamHsmLogResponse) ProtoMessage() {}
 
 func (x *StreamHsmLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[3]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -357,7 +1292,7 @@ func (x *StreamHsmLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamHsmLogResponse.ProtoReflect.Descriptor instead.
 func (*StreamHsmLogResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{3}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StreamHsmLogResponse) GetSequence() uint64 {
@@ -400,7 +1335,7 @@ type DescribeHsmsRequest struct {
 
 func (x *DescribeHsmsRequest) Reset() {
 	*x = DescribeHsmsRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[4]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +1347,7 @@ func (x *DescribeHsmsRequest) String() string {
 func (*DescribeHsmsRequest) ProtoMessage() {}
 
 func (x *DescribeHsmsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[4]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +1360,7 @@ func (x *DescribeHsmsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeHsmsRequest.ProtoReflect.Descriptor instead.
 func (*DescribeHsmsRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{4}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DescribeHsmsRequest) GetCapabilities() bool {
@@ -445,7 +1380,7 @@ type DescribeHsmsResponse struct {
 
 func (x *DescribeHsmsResponse) Reset() {
 	*x = DescribeHsmsResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[5]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +1392,7 @@ func (x *DescribeHsmsResponse) String() string {
 func (*DescribeHsmsResponse) ProtoMessage() {}
 
 func (x *DescribeHsmsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[5]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +1405,7 @@ func (x *DescribeHsmsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeHsmsResponse.ProtoReflect.Descriptor instead.
 func (*DescribeHsmsResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{5}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DescribeHsmsResponse) GetHsms() []*HsmDescription {
@@ -531,7 +1466,7 @@ type HsmDescription struct {
 
 func (x *HsmDescription) Reset() {
 	*x = HsmDescription{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[6]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -543,7 +1478,7 @@ func (x *HsmDescription) String() string {
 func (*HsmDescription) ProtoMessage() {}
 
 func (x *HsmDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[6]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -556,7 +1491,7 @@ func (x *HsmDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmDescription.ProtoReflect.Descriptor instead.
 func (*HsmDescription) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{6}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HsmDescription) GetHsmId() string {
@@ -749,7 +1684,7 @@ type HsmCapability struct {
 
 func (x *HsmCapability) Reset() {
 	*x = HsmCapability{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +1696,7 @@ func (x *HsmCapability) String() string {
 func (*HsmCapability) ProtoMessage() {}
 
 func (x *HsmCapability) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[7]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +1709,7 @@ func (x *HsmCapability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmCapability.ProtoReflect.Descriptor instead.
 func (*HsmCapability) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{7}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HsmCapability) GetKeyType() string {
@@ -833,7 +1768,7 @@ type CheckHsmUnlockRequest struct {
 
 func (x *CheckHsmUnlockRequest) Reset() {
 	*x = CheckHsmUnlockRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +1780,7 @@ func (x *CheckHsmUnlockRequest) String() string {
 func (*CheckHsmUnlockRequest) ProtoMessage() {}
 
 func (x *CheckHsmUnlockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[8]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +1793,7 @@ func (x *CheckHsmUnlockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHsmUnlockRequest.ProtoReflect.Descriptor instead.
 func (*CheckHsmUnlockRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{8}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CheckHsmUnlockRequest) GetHsmId() string {
@@ -885,7 +1820,7 @@ type CheckHsmUnlockResponse struct {
 
 func (x *CheckHsmUnlockResponse) Reset() {
 	*x = CheckHsmUnlockResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +1832,7 @@ func (x *CheckHsmUnlockResponse) String() string {
 func (*CheckHsmUnlockResponse) ProtoMessage() {}
 
 func (x *CheckHsmUnlockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[9]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1845,7 @@ func (x *CheckHsmUnlockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHsmUnlockResponse.ProtoReflect.Descriptor instead.
 func (*CheckHsmUnlockResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{9}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CheckHsmUnlockResponse) GetChecks() []*HsmUnlockCheck {
@@ -938,7 +1873,7 @@ type HsmUnlockCheck struct {
 
 func (x *HsmUnlockCheck) Reset() {
 	*x = HsmUnlockCheck{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1885,7 @@ func (x *HsmUnlockCheck) String() string {
 func (*HsmUnlockCheck) ProtoMessage() {}
 
 func (x *HsmUnlockCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[10]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1898,7 @@ func (x *HsmUnlockCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmUnlockCheck.ProtoReflect.Descriptor instead.
 func (*HsmUnlockCheck) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{10}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HsmUnlockCheck) GetHsmId() string {
@@ -1017,7 +1952,7 @@ type ListHsmOrphansRequest struct {
 
 func (x *ListHsmOrphansRequest) Reset() {
 	*x = ListHsmOrphansRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1964,7 @@ func (x *ListHsmOrphansRequest) String() string {
 func (*ListHsmOrphansRequest) ProtoMessage() {}
 
 func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1977,7 @@ func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansRequest.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
 }
 
 // ListHsmOrphansResponse is the output of ListHsmOrphans.
@@ -1062,7 +1997,7 @@ type ListHsmOrphansResponse struct {
 
 func (x *ListHsmOrphansResponse) Reset() {
 	*x = ListHsmOrphansResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +2009,7 @@ func (x *ListHsmOrphansResponse) String() string {
 func (*ListHsmOrphansResponse) ProtoMessage() {}
 
 func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +2022,7 @@ func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansResponse.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListHsmOrphansResponse) GetTokenOrphans() []*TokenOrphan {
@@ -1129,7 +2064,7 @@ type TokenOrphan struct {
 
 func (x *TokenOrphan) Reset() {
 	*x = TokenOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1141,7 +2076,7 @@ func (x *TokenOrphan) String() string {
 func (*TokenOrphan) ProtoMessage() {}
 
 func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1154,7 +2089,7 @@ func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenOrphan.ProtoReflect.Descriptor instead.
 func (*TokenOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{13}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *TokenOrphan) GetHsmId() string {
@@ -1199,7 +2134,7 @@ type MetadataOrphan struct {
 
 func (x *MetadataOrphan) Reset() {
 	*x = MetadataOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +2146,7 @@ func (x *MetadataOrphan) String() string {
 func (*MetadataOrphan) ProtoMessage() {}
 
 func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +2159,7 @@ func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetadataOrphan.ProtoReflect.Descriptor instead.
 func (*MetadataOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *MetadataOrphan) GetKeyArn() string {
@@ -1257,7 +2192,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +2204,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +2217,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 // BackupResponse is the next bytes of a backup file.
@@ -1295,7 +2230,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +2242,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +2255,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *BackupResponse) GetChunk() []byte {
@@ -1355,7 +2290,7 @@ type SimulatePolicyRequest struct {
 
 func (x *SimulatePolicyRequest) Reset() {
 	*x = SimulatePolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +2302,7 @@ func (x *SimulatePolicyRequest) String() string {
 func (*SimulatePolicyRequest) ProtoMessage() {}
 
 func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +2315,7 @@ func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulatePolicyRequest.ProtoReflect.Descriptor instead.
 func (*SimulatePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SimulatePolicyRequest) GetPrincipal() string {
@@ -1451,7 +2386,7 @@ type ConditionValue struct {
 
 func (x *ConditionValue) Reset() {
 	*x = ConditionValue{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +2398,7 @@ func (x *ConditionValue) String() string {
 func (*ConditionValue) ProtoMessage() {}
 
 func (x *ConditionValue) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +2411,7 @@ func (x *ConditionValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionValue.ProtoReflect.Descriptor instead.
 func (*ConditionValue) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ConditionValue) GetKey() string {
@@ -1510,7 +2445,7 @@ type SimulatePolicyResponse struct {
 
 func (x *SimulatePolicyResponse) Reset() {
 	*x = SimulatePolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +2457,7 @@ func (x *SimulatePolicyResponse) String() string {
 func (*SimulatePolicyResponse) ProtoMessage() {}
 
 func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +2470,7 @@ func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulatePolicyResponse.ProtoReflect.Descriptor instead.
 func (*SimulatePolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SimulatePolicyResponse) GetAllowed() bool {
@@ -1586,7 +2521,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +2533,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +2546,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Principal) GetArn() string {
@@ -1670,7 +2605,7 @@ type PutPrincipalRequest struct {
 
 func (x *PutPrincipalRequest) Reset() {
 	*x = PutPrincipalRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +2617,7 @@ func (x *PutPrincipalRequest) String() string {
 func (*PutPrincipalRequest) ProtoMessage() {}
 
 func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +2630,7 @@ func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPrincipalRequest.ProtoReflect.Descriptor instead.
 func (*PutPrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PutPrincipalRequest) GetArn() string {
@@ -1729,7 +2664,7 @@ type PutPrincipalResponse struct {
 
 func (x *PutPrincipalResponse) Reset() {
 	*x = PutPrincipalResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +2676,7 @@ func (x *PutPrincipalResponse) String() string {
 func (*PutPrincipalResponse) ProtoMessage() {}
 
 func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +2689,7 @@ func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPrincipalResponse.ProtoReflect.Descriptor instead.
 func (*PutPrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *PutPrincipalResponse) GetPrincipal() *Principal {
@@ -1774,7 +2709,7 @@ type DeletePrincipalRequest struct {
 
 func (x *DeletePrincipalRequest) Reset() {
 	*x = DeletePrincipalRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +2721,7 @@ func (x *DeletePrincipalRequest) String() string {
 func (*DeletePrincipalRequest) ProtoMessage() {}
 
 func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1799,7 +2734,7 @@ func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrincipalRequest.ProtoReflect.Descriptor instead.
 func (*DeletePrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DeletePrincipalRequest) GetArn() string {
@@ -1818,7 +2753,7 @@ type DeletePrincipalResponse struct {
 
 func (x *DeletePrincipalResponse) Reset() {
 	*x = DeletePrincipalResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1830,7 +2765,7 @@ func (x *DeletePrincipalResponse) String() string {
 func (*DeletePrincipalResponse) ProtoMessage() {}
 
 func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1843,7 +2778,7 @@ func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrincipalResponse.ProtoReflect.Descriptor instead.
 func (*DeletePrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 // ListPrincipalsRequest is the input of ListPrincipals.
@@ -1855,7 +2790,7 @@ type ListPrincipalsRequest struct {
 
 func (x *ListPrincipalsRequest) Reset() {
 	*x = ListPrincipalsRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1867,7 +2802,7 @@ func (x *ListPrincipalsRequest) String() string {
 func (*ListPrincipalsRequest) ProtoMessage() {}
 
 func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1880,7 +2815,7 @@ func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsRequest.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 // ListPrincipalsResponse is the output of ListPrincipals.
@@ -1893,7 +2828,7 @@ type ListPrincipalsResponse struct {
 
 func (x *ListPrincipalsResponse) Reset() {
 	*x = ListPrincipalsResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +2840,7 @@ func (x *ListPrincipalsResponse) String() string {
 func (*ListPrincipalsResponse) ProtoMessage() {}
 
 func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,7 +2853,7 @@ func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsResponse.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListPrincipalsResponse) GetPrincipals() []*Principal {
@@ -1944,7 +2879,7 @@ type IdentityPolicy struct {
 
 func (x *IdentityPolicy) Reset() {
 	*x = IdentityPolicy{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1956,7 +2891,7 @@ func (x *IdentityPolicy) String() string {
 func (*IdentityPolicy) ProtoMessage() {}
 
 func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1969,7 +2904,7 @@ func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityPolicy.ProtoReflect.Descriptor instead.
 func (*IdentityPolicy) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *IdentityPolicy) GetName() string {
@@ -2019,7 +2954,7 @@ type PutIdentityPolicyRequest struct {
 
 func (x *PutIdentityPolicyRequest) Reset() {
 	*x = PutIdentityPolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2031,7 +2966,7 @@ func (x *PutIdentityPolicyRequest) String() string {
 func (*PutIdentityPolicyRequest) ProtoMessage() {}
 
 func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2044,7 +2979,7 @@ func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutIdentityPolicyRequest.ProtoReflect.Descriptor instead.
 func (*PutIdentityPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PutIdentityPolicyRequest) GetName() string {
@@ -2070,7 +3005,7 @@ type PutIdentityPolicyResponse struct {
 
 func (x *PutIdentityPolicyResponse) Reset() {
 	*x = PutIdentityPolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +3017,7 @@ func (x *PutIdentityPolicyResponse) String() string {
 func (*PutIdentityPolicyResponse) ProtoMessage() {}
 
 func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +3030,7 @@ func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutIdentityPolicyResponse.ProtoReflect.Descriptor instead.
 func (*PutIdentityPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 // DeleteIdentityPolicyRequest is the input of DeleteIdentityPolicy.
@@ -2108,7 +3043,7 @@ type DeleteIdentityPolicyRequest struct {
 
 func (x *DeleteIdentityPolicyRequest) Reset() {
 	*x = DeleteIdentityPolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +3055,7 @@ func (x *DeleteIdentityPolicyRequest) String() string {
 func (*DeleteIdentityPolicyRequest) ProtoMessage() {}
 
 func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +3068,7 @@ func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIdentityPolicyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteIdentityPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *DeleteIdentityPolicyRequest) GetName() string {
@@ -2152,7 +3087,7 @@ type DeleteIdentityPolicyResponse struct {
 
 func (x *DeleteIdentityPolicyResponse) Reset() {
 	*x = DeleteIdentityPolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +3099,7 @@ func (x *DeleteIdentityPolicyResponse) String() string {
 func (*DeleteIdentityPolicyResponse) ProtoMessage() {}
 
 func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +3112,7 @@ func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIdentityPolicyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteIdentityPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 // ListIdentityPoliciesRequest is the input of ListIdentityPolicies.
@@ -2189,7 +3124,7 @@ type ListIdentityPoliciesRequest struct {
 
 func (x *ListIdentityPoliciesRequest) Reset() {
 	*x = ListIdentityPoliciesRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2201,7 +3136,7 @@ func (x *ListIdentityPoliciesRequest) String() string {
 func (*ListIdentityPoliciesRequest) ProtoMessage() {}
 
 func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2214,7 +3149,7 @@ func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityPoliciesRequest.ProtoReflect.Descriptor instead.
 func (*ListIdentityPoliciesRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{43}
 }
 
 // ListIdentityPoliciesResponse is the output of ListIdentityPolicies.
@@ -2227,7 +3162,7 @@ type ListIdentityPoliciesResponse struct {
 
 func (x *ListIdentityPoliciesResponse) Reset() {
 	*x = ListIdentityPoliciesResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2239,7 +3174,7 @@ func (x *ListIdentityPoliciesResponse) String() string {
 func (*ListIdentityPoliciesResponse) ProtoMessage() {}
 
 func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +3187,7 @@ func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityPoliciesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityPoliciesResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListIdentityPoliciesResponse) GetPolicies() []*IdentityPolicy {
@@ -2276,7 +3211,7 @@ type AccessKey struct {
 
 func (x *AccessKey) Reset() {
 	*x = AccessKey{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2288,7 +3223,7 @@ func (x *AccessKey) String() string {
 func (*AccessKey) ProtoMessage() {}
 
 func (x *AccessKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2301,7 +3236,7 @@ func (x *AccessKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessKey.ProtoReflect.Descriptor instead.
 func (*AccessKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AccessKey) GetAccessKeyId() string {
@@ -2336,7 +3271,7 @@ type CreateAccessKeyRequest struct {
 
 func (x *CreateAccessKeyRequest) Reset() {
 	*x = CreateAccessKeyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2348,7 +3283,7 @@ func (x *CreateAccessKeyRequest) String() string {
 func (*CreateAccessKeyRequest) ProtoMessage() {}
 
 func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2361,7 +3296,7 @@ func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CreateAccessKeyRequest) GetPrincipal() string {
@@ -2383,7 +3318,7 @@ type CreateAccessKeyResponse struct {
 
 func (x *CreateAccessKeyResponse) Reset() {
 	*x = CreateAccessKeyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2395,7 +3330,7 @@ func (x *CreateAccessKeyResponse) String() string {
 func (*CreateAccessKeyResponse) ProtoMessage() {}
 
 func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2408,7 +3343,7 @@ func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *CreateAccessKeyResponse) GetAccessKey() *AccessKey {
@@ -2435,7 +3370,7 @@ type DeleteAccessKeyRequest struct {
 
 func (x *DeleteAccessKeyRequest) Reset() {
 	*x = DeleteAccessKeyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2447,7 +3382,7 @@ func (x *DeleteAccessKeyRequest) String() string {
 func (*DeleteAccessKeyRequest) ProtoMessage() {}
 
 func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +3395,7 @@ func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *DeleteAccessKeyRequest) GetAccessKeyId() string {
@@ -2479,7 +3414,7 @@ type DeleteAccessKeyResponse struct {
 
 func (x *DeleteAccessKeyResponse) Reset() {
 	*x = DeleteAccessKeyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +3426,7 @@ func (x *DeleteAccessKeyResponse) String() string {
 func (*DeleteAccessKeyResponse) ProtoMessage() {}
 
 func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +3439,7 @@ func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{38}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{49}
 }
 
 // ListAccessKeysRequest is the input of ListAccessKeys.
@@ -2518,7 +3453,7 @@ type ListAccessKeysRequest struct {
 
 func (x *ListAccessKeysRequest) Reset() {
 	*x = ListAccessKeysRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2530,7 +3465,7 @@ func (x *ListAccessKeysRequest) String() string {
 func (*ListAccessKeysRequest) ProtoMessage() {}
 
 func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2543,7 +3478,7 @@ func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{39}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListAccessKeysRequest) GetPrincipal() string {
@@ -2563,7 +3498,7 @@ type ListAccessKeysResponse struct {
 
 func (x *ListAccessKeysResponse) Reset() {
 	*x = ListAccessKeysResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2575,7 +3510,7 @@ func (x *ListAccessKeysResponse) String() string {
 func (*ListAccessKeysResponse) ProtoMessage() {}
 
 func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2588,7 +3523,7 @@ func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{40}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListAccessKeysResponse) GetAccessKeys() []*AccessKey {
@@ -2602,19 +3537,107 @@ var File_strongroom_operator_v1_operator_proto protoreflect.FileDescriptor
 
 const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\n" +
-	"%strongroom/operator/v1/operator.proto\x12\x16strongroom.operator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+strongroom/annotations/v1/annotations.proto\"O\n" +
+	"%strongroom/operator/v1/operator.proto\x12\x16strongroom.operator.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a+strongroom/annotations/v1/annotations.proto\"\x92\x01\n" +
 	"\x13StreamEventsRequest\x12 \n" +
 	"\x04last\x18\x01 \x01(\x05B\f\xea\xe0\x18\b\x1a\x06\b\x01\x10\xc0\x84=R\x04last\x12\x16\n" +
-	"\x06follow\x18\x02 \x01(\bR\x06follow\"Q\n" +
+	"\x06follow\x18\x02 \x01(\bR\x06follow\x12A\n" +
+	"\bselector\x18\x03 \x01(\v2%.strongroom.operator.v1.EventSelectorR\bselector\"\xbc\x04\n" +
+	"\rEventSelector\x129\n" +
+	"\n" +
+	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12*\n" +
+	"\n" +
+	"event_name\x18\x03 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x02R\teventName\x12'\n" +
+	"\bresource\x18\x04 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\bresource\x12)\n" +
+	"\tprincipal\x18\x05 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\tprincipal\x12*\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\bR\trequestId\x12&\n" +
+	"\bevent_id\x18\a \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\aeventId\x12*\n" +
+	"\n" +
+	"error_code\x18\b \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x02R\terrorCode\x12\x16\n" +
+	"\x06failed\x18\t \x01(\bR\x06failed\x12\x1b\n" +
+	"\tread_only\x18\n" +
+	" \x01(\bR\breadOnly\x12.\n" +
+	"\fevent_source\x18\v \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x02R\veventSource\x12/\n" +
+	"\raccess_key_id\x18\f \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x01R\vaccessKeyId\x12#\n" +
+	"\x06filter\x18\r \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 R\x06filter\"\xd5\x01\n" +
+	"\x13SearchEventsRequest\x12A\n" +
+	"\bselector\x18\x01 \x01(\v2%.strongroom.operator.v1.EventSelectorR\bselector\x12!\n" +
+	"\fnewest_first\x18\x02 \x01(\bR\vnewestFirst\x12,\n" +
+	"\vmax_results\x18\x03 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\n" +
+	"maxResults\x12*\n" +
+	"\n" +
+	"next_token\x18\x04 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x02R\tnextToken\"{\n" +
+	"\x14SearchEventsResponse\x12D\n" +
+	"\x06events\x18\x01 \x03(\v2,.strongroom.operator.v1.StreamEventsResponseR\x06events\x12\x1d\n" +
+	"\n" +
+	"next_token\x18\x02 \x01(\tR\tnextToken\"Q\n" +
 	"\x14StreamEventsResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1d\n" +
 	"\n" +
-	"event_json\x18\x02 \x01(\tR\teventJson\"r\n" +
+	"event_json\x18\x02 \x01(\tR\teventJson\"\xb6\x01\n" +
 	"\x13StreamHsmLogRequest\x12!\n" +
 	"\x06hsm_id\x18\x01 \x01(\tB\n" +
 	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x05hsmId\x12 \n" +
 	"\x04last\x18\x02 \x01(\x05B\f\xea\xe0\x18\b\x1a\x06\b\x01\x10\xc0\x84=R\x04last\x12\x16\n" +
-	"\x06follow\x18\x03 \x01(\bR\x06follow\"|\n" +
+	"\x06follow\x18\x03 \x01(\bR\x06follow\x12B\n" +
+	"\bselector\x18\x04 \x01(\v2&.strongroom.operator.v1.HsmLogSelectorR\bselector\"\xd1\x02\n" +
+	"\x0eHsmLogSelector\x129\n" +
+	"\n" +
+	"start_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12!\n" +
+	"\x06hsm_id\x18\x03 \x01(\tB\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x05hsmId\x12\"\n" +
+	"\x06opcode\x18\x04 \x01(\tB\n" +
+	"\xea\xe0\x18\x06\x1a\x04\b\x01\x10@R\x06opcode\x12\x1d\n" +
+	"\x03key\x18\x05 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x10R\x03key\x12*\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\bR\trequestId\x12\x16\n" +
+	"\x06failed\x18\a \x01(\bR\x06failed\x12#\n" +
+	"\x06filter\x18\b \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80 R\x06filter\"\xd6\x01\n" +
+	"\x13SearchHsmLogRequest\x12B\n" +
+	"\bselector\x18\x01 \x01(\v2&.strongroom.operator.v1.HsmLogSelectorR\bselector\x12!\n" +
+	"\fnewest_first\x18\x02 \x01(\bR\vnewestFirst\x12,\n" +
+	"\vmax_results\x18\x03 \x01(\x05B\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\xe8\aR\n" +
+	"maxResults\x12*\n" +
+	"\n" +
+	"next_token\x18\x04 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x01\x10\x80\x02R\tnextToken\"}\n" +
+	"\x14SearchHsmLogResponse\x12F\n" +
+	"\aentries\x18\x01 \x03(\v2,.strongroom.operator.v1.StreamHsmLogResponseR\aentries\x12\x1d\n" +
+	"\n" +
+	"next_token\x18\x02 \x01(\tR\tnextToken\"\x16\n" +
+	"\x14DescribeAuditRequest\"\xa5\x03\n" +
+	"\x15DescribeAuditResponse\x12\x1d\n" +
+	"\n" +
+	"journal_id\x18\x01 \x01(\tR\tjournalId\x12%\n" +
+	"\x0efirst_sequence\x18\x02 \x01(\x04R\rfirstSequence\x12#\n" +
+	"\rhead_sequence\x18\x03 \x01(\x04R\fheadSequence\x12\x1b\n" +
+	"\thead_hash\x18\x04 \x01(\tR\bheadHash\x12#\n" +
+	"\rjournal_bytes\x18\x05 \x01(\x04R\fjournalBytes\x12\x1b\n" +
+	"\tindex_lag\x18\x06 \x01(\x04R\bindexLag\x12=\n" +
+	"\adigests\x18\a \x03(\v2#.strongroom.operator.v1.AuditDigestR\adigests\x127\n" +
+	"\x05sinks\x18\b \x03(\v2!.strongroom.operator.v1.AuditSinkR\x05sinks\x12J\n" +
+	"\fsigning_keys\x18\t \x03(\v2'.strongroom.operator.v1.AuditSigningKeyR\vsigningKeys\"\xbb\x01\n" +
+	"\vAuditDigest\x12\x16\n" +
+	"\x06region\x18\x01 \x01(\tR\x06region\x12\x16\n" +
+	"\x06object\x18\x02 \x01(\tR\x06object\x125\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12#\n" +
+	"\rlast_sequence\x18\x04 \x01(\x04R\flastSequence\x12 \n" +
+	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\"\xc2\x01\n" +
+	"\tAuditSink\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brequired\x18\x02 \x01(\bR\brequired\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x1f\n" +
+	"\vlag_records\x18\x04 \x01(\x04R\n" +
+	"lagRecords\x12)\n" +
+	"\x10lag_milliseconds\x18\x05 \x01(\x03R\x0flagMilliseconds\x12\x1d\n" +
+	"\n" +
+	"last_error\x18\x06 \x01(\tR\tlastError\"\x90\x01\n" +
+	"\x0fAuditSigningKey\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12%\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\fB\x06\xea\xe0\x18\x02X\x01R\tpublicKey\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"|\n" +
 	"\x14StreamHsmLogResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x15\n" +
 	"\x06hsm_id\x18\x02 \x01(\tR\x05hsmId\x12\x12\n" +
@@ -2787,10 +3810,13 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x19POLICY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16POLICY_SOURCE_BUILT_IN\x10\x01\x12\x1f\n" +
 	"\x1bPOLICY_SOURCE_CONFIGURATION\x10\x02\x12\x18\n" +
-	"\x14POLICY_SOURCE_STORED\x10\x032\x9d\x10\n" +
+	"\x14POLICY_SOURCE_STORED\x10\x032\x88\x13\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
+	"\fSearchEvents\x12+.strongroom.operator.v1.SearchEventsRequest\x1a,.strongroom.operator.v1.SearchEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12v\n" +
+	"\fSearchHsmLog\x12+.strongroom.operator.v1.SearchHsmLogRequest\x1a,.strongroom.operator.v1.SearchHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12y\n" +
+	"\rDescribeAudit\x12,.strongroom.operator.v1.DescribeAuditRequest\x1a-.strongroom.operator.v1.DescribeAuditResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12v\n" +
 	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12y\n" +
 	"\x0eCheckHsmUnlock\x12-.strongroom.operator.v1.CheckHsmUnlockRequest\x1a..strongroom.operator.v1.CheckHsmUnlockResponse\"\b\xea\xe0\x18\x04 \x010\r\x12|\n" +
 	"\x0eListHsmOrphans\x12-.strongroom.operator.v1.ListHsmOrphansRequest\x1a..strongroom.operator.v1.ListHsmOrphansResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12f\n" +
@@ -2821,112 +3847,144 @@ func file_strongroom_operator_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_strongroom_operator_v1_operator_proto_goTypes = []any{
 	(HsmState)(0),                        // 0: strongroom.operator.v1.HsmState
 	(PolicySource)(0),                    // 1: strongroom.operator.v1.PolicySource
 	(*StreamEventsRequest)(nil),          // 2: strongroom.operator.v1.StreamEventsRequest
-	(*StreamEventsResponse)(nil),         // 3: strongroom.operator.v1.StreamEventsResponse
-	(*StreamHsmLogRequest)(nil),          // 4: strongroom.operator.v1.StreamHsmLogRequest
-	(*StreamHsmLogResponse)(nil),         // 5: strongroom.operator.v1.StreamHsmLogResponse
-	(*DescribeHsmsRequest)(nil),          // 6: strongroom.operator.v1.DescribeHsmsRequest
-	(*DescribeHsmsResponse)(nil),         // 7: strongroom.operator.v1.DescribeHsmsResponse
-	(*HsmDescription)(nil),               // 8: strongroom.operator.v1.HsmDescription
-	(*HsmCapability)(nil),                // 9: strongroom.operator.v1.HsmCapability
-	(*CheckHsmUnlockRequest)(nil),        // 10: strongroom.operator.v1.CheckHsmUnlockRequest
-	(*CheckHsmUnlockResponse)(nil),       // 11: strongroom.operator.v1.CheckHsmUnlockResponse
-	(*HsmUnlockCheck)(nil),               // 12: strongroom.operator.v1.HsmUnlockCheck
-	(*ListHsmOrphansRequest)(nil),        // 13: strongroom.operator.v1.ListHsmOrphansRequest
-	(*ListHsmOrphansResponse)(nil),       // 14: strongroom.operator.v1.ListHsmOrphansResponse
-	(*TokenOrphan)(nil),                  // 15: strongroom.operator.v1.TokenOrphan
-	(*MetadataOrphan)(nil),               // 16: strongroom.operator.v1.MetadataOrphan
-	(*BackupRequest)(nil),                // 17: strongroom.operator.v1.BackupRequest
-	(*BackupResponse)(nil),               // 18: strongroom.operator.v1.BackupResponse
-	(*SimulatePolicyRequest)(nil),        // 19: strongroom.operator.v1.SimulatePolicyRequest
-	(*ConditionValue)(nil),               // 20: strongroom.operator.v1.ConditionValue
-	(*SimulatePolicyResponse)(nil),       // 21: strongroom.operator.v1.SimulatePolicyResponse
-	(*Principal)(nil),                    // 22: strongroom.operator.v1.Principal
-	(*PutPrincipalRequest)(nil),          // 23: strongroom.operator.v1.PutPrincipalRequest
-	(*PutPrincipalResponse)(nil),         // 24: strongroom.operator.v1.PutPrincipalResponse
-	(*DeletePrincipalRequest)(nil),       // 25: strongroom.operator.v1.DeletePrincipalRequest
-	(*DeletePrincipalResponse)(nil),      // 26: strongroom.operator.v1.DeletePrincipalResponse
-	(*ListPrincipalsRequest)(nil),        // 27: strongroom.operator.v1.ListPrincipalsRequest
-	(*ListPrincipalsResponse)(nil),       // 28: strongroom.operator.v1.ListPrincipalsResponse
-	(*IdentityPolicy)(nil),               // 29: strongroom.operator.v1.IdentityPolicy
-	(*PutIdentityPolicyRequest)(nil),     // 30: strongroom.operator.v1.PutIdentityPolicyRequest
-	(*PutIdentityPolicyResponse)(nil),    // 31: strongroom.operator.v1.PutIdentityPolicyResponse
-	(*DeleteIdentityPolicyRequest)(nil),  // 32: strongroom.operator.v1.DeleteIdentityPolicyRequest
-	(*DeleteIdentityPolicyResponse)(nil), // 33: strongroom.operator.v1.DeleteIdentityPolicyResponse
-	(*ListIdentityPoliciesRequest)(nil),  // 34: strongroom.operator.v1.ListIdentityPoliciesRequest
-	(*ListIdentityPoliciesResponse)(nil), // 35: strongroom.operator.v1.ListIdentityPoliciesResponse
-	(*AccessKey)(nil),                    // 36: strongroom.operator.v1.AccessKey
-	(*CreateAccessKeyRequest)(nil),       // 37: strongroom.operator.v1.CreateAccessKeyRequest
-	(*CreateAccessKeyResponse)(nil),      // 38: strongroom.operator.v1.CreateAccessKeyResponse
-	(*DeleteAccessKeyRequest)(nil),       // 39: strongroom.operator.v1.DeleteAccessKeyRequest
-	(*DeleteAccessKeyResponse)(nil),      // 40: strongroom.operator.v1.DeleteAccessKeyResponse
-	(*ListAccessKeysRequest)(nil),        // 41: strongroom.operator.v1.ListAccessKeysRequest
-	(*ListAccessKeysResponse)(nil),       // 42: strongroom.operator.v1.ListAccessKeysResponse
-	nil,                                  // 43: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	(*timestamppb.Timestamp)(nil),        // 44: google.protobuf.Timestamp
+	(*EventSelector)(nil),                // 3: strongroom.operator.v1.EventSelector
+	(*SearchEventsRequest)(nil),          // 4: strongroom.operator.v1.SearchEventsRequest
+	(*SearchEventsResponse)(nil),         // 5: strongroom.operator.v1.SearchEventsResponse
+	(*StreamEventsResponse)(nil),         // 6: strongroom.operator.v1.StreamEventsResponse
+	(*StreamHsmLogRequest)(nil),          // 7: strongroom.operator.v1.StreamHsmLogRequest
+	(*HsmLogSelector)(nil),               // 8: strongroom.operator.v1.HsmLogSelector
+	(*SearchHsmLogRequest)(nil),          // 9: strongroom.operator.v1.SearchHsmLogRequest
+	(*SearchHsmLogResponse)(nil),         // 10: strongroom.operator.v1.SearchHsmLogResponse
+	(*DescribeAuditRequest)(nil),         // 11: strongroom.operator.v1.DescribeAuditRequest
+	(*DescribeAuditResponse)(nil),        // 12: strongroom.operator.v1.DescribeAuditResponse
+	(*AuditDigest)(nil),                  // 13: strongroom.operator.v1.AuditDigest
+	(*AuditSink)(nil),                    // 14: strongroom.operator.v1.AuditSink
+	(*AuditSigningKey)(nil),              // 15: strongroom.operator.v1.AuditSigningKey
+	(*StreamHsmLogResponse)(nil),         // 16: strongroom.operator.v1.StreamHsmLogResponse
+	(*DescribeHsmsRequest)(nil),          // 17: strongroom.operator.v1.DescribeHsmsRequest
+	(*DescribeHsmsResponse)(nil),         // 18: strongroom.operator.v1.DescribeHsmsResponse
+	(*HsmDescription)(nil),               // 19: strongroom.operator.v1.HsmDescription
+	(*HsmCapability)(nil),                // 20: strongroom.operator.v1.HsmCapability
+	(*CheckHsmUnlockRequest)(nil),        // 21: strongroom.operator.v1.CheckHsmUnlockRequest
+	(*CheckHsmUnlockResponse)(nil),       // 22: strongroom.operator.v1.CheckHsmUnlockResponse
+	(*HsmUnlockCheck)(nil),               // 23: strongroom.operator.v1.HsmUnlockCheck
+	(*ListHsmOrphansRequest)(nil),        // 24: strongroom.operator.v1.ListHsmOrphansRequest
+	(*ListHsmOrphansResponse)(nil),       // 25: strongroom.operator.v1.ListHsmOrphansResponse
+	(*TokenOrphan)(nil),                  // 26: strongroom.operator.v1.TokenOrphan
+	(*MetadataOrphan)(nil),               // 27: strongroom.operator.v1.MetadataOrphan
+	(*BackupRequest)(nil),                // 28: strongroom.operator.v1.BackupRequest
+	(*BackupResponse)(nil),               // 29: strongroom.operator.v1.BackupResponse
+	(*SimulatePolicyRequest)(nil),        // 30: strongroom.operator.v1.SimulatePolicyRequest
+	(*ConditionValue)(nil),               // 31: strongroom.operator.v1.ConditionValue
+	(*SimulatePolicyResponse)(nil),       // 32: strongroom.operator.v1.SimulatePolicyResponse
+	(*Principal)(nil),                    // 33: strongroom.operator.v1.Principal
+	(*PutPrincipalRequest)(nil),          // 34: strongroom.operator.v1.PutPrincipalRequest
+	(*PutPrincipalResponse)(nil),         // 35: strongroom.operator.v1.PutPrincipalResponse
+	(*DeletePrincipalRequest)(nil),       // 36: strongroom.operator.v1.DeletePrincipalRequest
+	(*DeletePrincipalResponse)(nil),      // 37: strongroom.operator.v1.DeletePrincipalResponse
+	(*ListPrincipalsRequest)(nil),        // 38: strongroom.operator.v1.ListPrincipalsRequest
+	(*ListPrincipalsResponse)(nil),       // 39: strongroom.operator.v1.ListPrincipalsResponse
+	(*IdentityPolicy)(nil),               // 40: strongroom.operator.v1.IdentityPolicy
+	(*PutIdentityPolicyRequest)(nil),     // 41: strongroom.operator.v1.PutIdentityPolicyRequest
+	(*PutIdentityPolicyResponse)(nil),    // 42: strongroom.operator.v1.PutIdentityPolicyResponse
+	(*DeleteIdentityPolicyRequest)(nil),  // 43: strongroom.operator.v1.DeleteIdentityPolicyRequest
+	(*DeleteIdentityPolicyResponse)(nil), // 44: strongroom.operator.v1.DeleteIdentityPolicyResponse
+	(*ListIdentityPoliciesRequest)(nil),  // 45: strongroom.operator.v1.ListIdentityPoliciesRequest
+	(*ListIdentityPoliciesResponse)(nil), // 46: strongroom.operator.v1.ListIdentityPoliciesResponse
+	(*AccessKey)(nil),                    // 47: strongroom.operator.v1.AccessKey
+	(*CreateAccessKeyRequest)(nil),       // 48: strongroom.operator.v1.CreateAccessKeyRequest
+	(*CreateAccessKeyResponse)(nil),      // 49: strongroom.operator.v1.CreateAccessKeyResponse
+	(*DeleteAccessKeyRequest)(nil),       // 50: strongroom.operator.v1.DeleteAccessKeyRequest
+	(*DeleteAccessKeyResponse)(nil),      // 51: strongroom.operator.v1.DeleteAccessKeyResponse
+	(*ListAccessKeysRequest)(nil),        // 52: strongroom.operator.v1.ListAccessKeysRequest
+	(*ListAccessKeysResponse)(nil),       // 53: strongroom.operator.v1.ListAccessKeysResponse
+	nil,                                  // 54: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	(*timestamppb.Timestamp)(nil),        // 55: google.protobuf.Timestamp
 }
 var file_strongroom_operator_v1_operator_proto_depIdxs = []int32{
-	8,  // 0: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
-	0,  // 1: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
-	44, // 2: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
-	9,  // 3: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
-	12, // 4: strongroom.operator.v1.CheckHsmUnlockResponse.checks:type_name -> strongroom.operator.v1.HsmUnlockCheck
-	15, // 5: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
-	16, // 6: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
-	20, // 7: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
-	43, // 8: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	44, // 9: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
-	44, // 10: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
-	22, // 11: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
-	22, // 12: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
-	1,  // 13: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
-	44, // 14: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
-	44, // 15: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
-	29, // 16: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
-	44, // 17: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
-	36, // 18: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
-	36, // 19: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
-	2,  // 20: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
-	4,  // 21: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
-	6,  // 22: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
-	10, // 23: strongroom.operator.v1.OperatorService.CheckHsmUnlock:input_type -> strongroom.operator.v1.CheckHsmUnlockRequest
-	13, // 24: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
-	17, // 25: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
-	19, // 26: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
-	23, // 27: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
-	25, // 28: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
-	27, // 29: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
-	30, // 30: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
-	32, // 31: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
-	34, // 32: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
-	37, // 33: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
-	39, // 34: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
-	41, // 35: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
-	3,  // 36: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
-	5,  // 37: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
-	7,  // 38: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
-	11, // 39: strongroom.operator.v1.OperatorService.CheckHsmUnlock:output_type -> strongroom.operator.v1.CheckHsmUnlockResponse
-	14, // 40: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
-	18, // 41: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
-	21, // 42: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
-	24, // 43: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
-	26, // 44: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
-	28, // 45: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
-	31, // 46: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
-	33, // 47: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
-	35, // 48: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
-	38, // 49: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
-	40, // 50: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
-	42, // 51: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
-	36, // [36:52] is the sub-list for method output_type
-	20, // [20:36] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	3,  // 0: strongroom.operator.v1.StreamEventsRequest.selector:type_name -> strongroom.operator.v1.EventSelector
+	55, // 1: strongroom.operator.v1.EventSelector.start_time:type_name -> google.protobuf.Timestamp
+	55, // 2: strongroom.operator.v1.EventSelector.end_time:type_name -> google.protobuf.Timestamp
+	3,  // 3: strongroom.operator.v1.SearchEventsRequest.selector:type_name -> strongroom.operator.v1.EventSelector
+	6,  // 4: strongroom.operator.v1.SearchEventsResponse.events:type_name -> strongroom.operator.v1.StreamEventsResponse
+	8,  // 5: strongroom.operator.v1.StreamHsmLogRequest.selector:type_name -> strongroom.operator.v1.HsmLogSelector
+	55, // 6: strongroom.operator.v1.HsmLogSelector.start_time:type_name -> google.protobuf.Timestamp
+	55, // 7: strongroom.operator.v1.HsmLogSelector.end_time:type_name -> google.protobuf.Timestamp
+	8,  // 8: strongroom.operator.v1.SearchHsmLogRequest.selector:type_name -> strongroom.operator.v1.HsmLogSelector
+	16, // 9: strongroom.operator.v1.SearchHsmLogResponse.entries:type_name -> strongroom.operator.v1.StreamHsmLogResponse
+	13, // 10: strongroom.operator.v1.DescribeAuditResponse.digests:type_name -> strongroom.operator.v1.AuditDigest
+	14, // 11: strongroom.operator.v1.DescribeAuditResponse.sinks:type_name -> strongroom.operator.v1.AuditSink
+	15, // 12: strongroom.operator.v1.DescribeAuditResponse.signing_keys:type_name -> strongroom.operator.v1.AuditSigningKey
+	55, // 13: strongroom.operator.v1.AuditDigest.end_time:type_name -> google.protobuf.Timestamp
+	55, // 14: strongroom.operator.v1.AuditSigningKey.created:type_name -> google.protobuf.Timestamp
+	19, // 15: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
+	0,  // 16: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
+	55, // 17: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
+	20, // 18: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
+	23, // 19: strongroom.operator.v1.CheckHsmUnlockResponse.checks:type_name -> strongroom.operator.v1.HsmUnlockCheck
+	26, // 20: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
+	27, // 21: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
+	31, // 22: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
+	54, // 23: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	55, // 24: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
+	55, // 25: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
+	33, // 26: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
+	33, // 27: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
+	1,  // 28: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
+	55, // 29: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
+	55, // 30: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
+	40, // 31: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
+	55, // 32: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
+	47, // 33: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
+	47, // 34: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
+	2,  // 35: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
+	7,  // 36: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
+	4,  // 37: strongroom.operator.v1.OperatorService.SearchEvents:input_type -> strongroom.operator.v1.SearchEventsRequest
+	9,  // 38: strongroom.operator.v1.OperatorService.SearchHsmLog:input_type -> strongroom.operator.v1.SearchHsmLogRequest
+	11, // 39: strongroom.operator.v1.OperatorService.DescribeAudit:input_type -> strongroom.operator.v1.DescribeAuditRequest
+	17, // 40: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
+	21, // 41: strongroom.operator.v1.OperatorService.CheckHsmUnlock:input_type -> strongroom.operator.v1.CheckHsmUnlockRequest
+	24, // 42: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
+	28, // 43: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
+	30, // 44: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
+	34, // 45: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
+	36, // 46: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
+	38, // 47: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
+	41, // 48: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
+	43, // 49: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
+	45, // 50: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
+	48, // 51: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
+	50, // 52: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
+	52, // 53: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
+	6,  // 54: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
+	16, // 55: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
+	5,  // 56: strongroom.operator.v1.OperatorService.SearchEvents:output_type -> strongroom.operator.v1.SearchEventsResponse
+	10, // 57: strongroom.operator.v1.OperatorService.SearchHsmLog:output_type -> strongroom.operator.v1.SearchHsmLogResponse
+	12, // 58: strongroom.operator.v1.OperatorService.DescribeAudit:output_type -> strongroom.operator.v1.DescribeAuditResponse
+	18, // 59: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
+	22, // 60: strongroom.operator.v1.OperatorService.CheckHsmUnlock:output_type -> strongroom.operator.v1.CheckHsmUnlockResponse
+	25, // 61: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
+	29, // 62: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
+	32, // 63: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
+	35, // 64: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
+	37, // 65: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
+	39, // 66: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
+	42, // 67: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
+	44, // 68: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
+	46, // 69: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
+	49, // 70: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
+	51, // 71: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
+	53, // 72: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
+	54, // [54:73] is the sub-list for method output_type
+	35, // [35:54] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_operator_v1_operator_proto_init() }
@@ -2940,7 +3998,7 @@ func file_strongroom_operator_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_operator_v1_operator_proto_rawDesc), len(file_strongroom_operator_v1_operator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   42,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,9 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	OperatorService_StreamEvents_FullMethodName         = "/strongroom.operator.v1.OperatorService/StreamEvents"
 	OperatorService_StreamHsmLog_FullMethodName         = "/strongroom.operator.v1.OperatorService/StreamHsmLog"
+	OperatorService_SearchEvents_FullMethodName         = "/strongroom.operator.v1.OperatorService/SearchEvents"
+	OperatorService_SearchHsmLog_FullMethodName         = "/strongroom.operator.v1.OperatorService/SearchHsmLog"
+	OperatorService_DescribeAudit_FullMethodName        = "/strongroom.operator.v1.OperatorService/DescribeAudit"
 	OperatorService_DescribeHsms_FullMethodName         = "/strongroom.operator.v1.OperatorService/DescribeHsms"
 	OperatorService_CheckHsmUnlock_FullMethodName       = "/strongroom.operator.v1.OperatorService/CheckHsmUnlock"
 	OperatorService_ListHsmOrphans_FullMethodName       = "/strongroom.operator.v1.OperatorService/ListHsmOrphans"
@@ -54,6 +57,14 @@ type OperatorServiceClient interface {
 	// StreamHsmLog streams HSM audit entries, oldest first, each as soon as it is
 	// durable. The stream ends after the newest entry unless follow is set.
 	StreamHsmLog(ctx context.Context, in *StreamHsmLogRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamHsmLogResponse], error)
+	// SearchEvents answers API events page by page. It is served from an index, so
+	// that a selector which few events match is cheap however long the journal is.
+	SearchEvents(ctx context.Context, in *SearchEventsRequest, opts ...grpc.CallOption) (*SearchEventsResponse, error)
+	// SearchHsmLog answers HSM audit entries page by page, as SearchEvents does.
+	SearchHsmLog(ctx context.Context, in *SearchHsmLogRequest, opts ...grpc.CallOption) (*SearchHsmLogResponse, error)
+	// DescribeAudit answers where the journal stands, what has been signed, and how
+	// far those who take the trails are behind.
+	DescribeAudit(ctx context.Context, in *DescribeAuditRequest, opts ...grpc.CallOption) (*DescribeAuditResponse, error)
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(ctx context.Context, in *DescribeHsmsRequest, opts ...grpc.CallOption) (*DescribeHsmsResponse, error)
 	// CheckHsmUnlock looks at what the tokens of HSMs that are stopped say of their user
@@ -148,6 +159,36 @@ func (c *operatorServiceClient) StreamHsmLog(ctx context.Context, in *StreamHsmL
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OperatorService_StreamHsmLogClient = grpc.ServerStreamingClient[StreamHsmLogResponse]
+
+func (c *operatorServiceClient) SearchEvents(ctx context.Context, in *SearchEventsRequest, opts ...grpc.CallOption) (*SearchEventsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SearchEventsResponse)
+	err := c.cc.Invoke(ctx, OperatorService_SearchEvents_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) SearchHsmLog(ctx context.Context, in *SearchHsmLogRequest, opts ...grpc.CallOption) (*SearchHsmLogResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SearchHsmLogResponse)
+	err := c.cc.Invoke(ctx, OperatorService_SearchHsmLog_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) DescribeAudit(ctx context.Context, in *DescribeAuditRequest, opts ...grpc.CallOption) (*DescribeAuditResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeAuditResponse)
+	err := c.cc.Invoke(ctx, OperatorService_DescribeAudit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *operatorServiceClient) DescribeHsms(ctx context.Context, in *DescribeHsmsRequest, opts ...grpc.CallOption) (*DescribeHsmsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -311,6 +352,14 @@ type OperatorServiceServer interface {
 	// StreamHsmLog streams HSM audit entries, oldest first, each as soon as it is
 	// durable. The stream ends after the newest entry unless follow is set.
 	StreamHsmLog(*StreamHsmLogRequest, grpc.ServerStreamingServer[StreamHsmLogResponse]) error
+	// SearchEvents answers API events page by page. It is served from an index, so
+	// that a selector which few events match is cheap however long the journal is.
+	SearchEvents(context.Context, *SearchEventsRequest) (*SearchEventsResponse, error)
+	// SearchHsmLog answers HSM audit entries page by page, as SearchEvents does.
+	SearchHsmLog(context.Context, *SearchHsmLogRequest) (*SearchHsmLogResponse, error)
+	// DescribeAudit answers where the journal stands, what has been signed, and how
+	// far those who take the trails are behind.
+	DescribeAudit(context.Context, *DescribeAuditRequest) (*DescribeAuditResponse, error)
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error)
 	// CheckHsmUnlock looks at what the tokens of HSMs that are stopped say of their user
@@ -373,6 +422,15 @@ func (UnimplementedOperatorServiceServer) StreamEvents(*StreamEventsRequest, grp
 }
 func (UnimplementedOperatorServiceServer) StreamHsmLog(*StreamHsmLogRequest, grpc.ServerStreamingServer[StreamHsmLogResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamHsmLog not implemented")
+}
+func (UnimplementedOperatorServiceServer) SearchEvents(context.Context, *SearchEventsRequest) (*SearchEventsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SearchEvents not implemented")
+}
+func (UnimplementedOperatorServiceServer) SearchHsmLog(context.Context, *SearchHsmLogRequest) (*SearchHsmLogResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SearchHsmLog not implemented")
+}
+func (UnimplementedOperatorServiceServer) DescribeAudit(context.Context, *DescribeAuditRequest) (*DescribeAuditResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DescribeAudit not implemented")
 }
 func (UnimplementedOperatorServiceServer) DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeHsms not implemented")
@@ -458,6 +516,60 @@ func _OperatorService_StreamHsmLog_Handler(srv interface{}, stream grpc.ServerSt
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type OperatorService_StreamHsmLogServer = grpc.ServerStreamingServer[StreamHsmLogResponse]
+
+func _OperatorService_SearchEvents_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SearchEventsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).SearchEvents(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_SearchEvents_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).SearchEvents(ctx, req.(*SearchEventsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_SearchHsmLog_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SearchHsmLogRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).SearchHsmLog(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_SearchHsmLog_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).SearchHsmLog(ctx, req.(*SearchHsmLogRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_DescribeAudit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeAuditRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).DescribeAudit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_DescribeAudit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).DescribeAudit(ctx, req.(*DescribeAuditRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _OperatorService_DescribeHsms_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DescribeHsmsRequest)
@@ -711,6 +823,18 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "strongroom.operator.v1.OperatorService",
 	HandlerType: (*OperatorServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "SearchEvents",
+			Handler:    _OperatorService_SearchEvents_Handler,
+		},
+		{
+			MethodName: "SearchHsmLog",
+			Handler:    _OperatorService_SearchHsmLog_Handler,
+		},
+		{
+			MethodName: "DescribeAudit",
+			Handler:    _OperatorService_DescribeAudit_Handler,
+		},
 		{
 			MethodName: "DescribeHsms",
 			Handler:    _OperatorService_DescribeHsms_Handler,
