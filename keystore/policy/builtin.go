@@ -31,7 +31,8 @@ func builtinTexts() map[string]string {
   "Statement": {
     "Effect": "Allow",
     "Action": [
-      "strongroom:DescribeHsms", "strongroom:ListHsmOrphans", "strongroom:SimulatePolicy", "strongroom:StreamEvents", "strongroom:StreamHsmLog"
+      "strongroom:DescribeHsms", "strongroom:ListHsmOrphans", "strongroom:SimulatePolicy",
+      "strongroom:DescribeAudit", "strongroom:SearchEvents", "strongroom:SearchHsmLog", "strongroom:StreamEvents", "strongroom:StreamHsmLog"
     ],
     "Resource": "*"
   }

@@ -40,12 +40,24 @@ func TestServices(t *testing.T) {
 func TestOperatorOperations(t *testing.T) {
 	want := map[string]operation{
 		"StreamEvents": {
-			in:  "Last: integer 1..1000000; Follow: boolean",
+			in:  "Last: integer 1..1000000; Follow: boolean; Selector: struct EventSelector",
 			out: "Sequence: integer; EventJson: string",
 		},
 		"StreamHsmLog": {
-			in:  "HsmId: string 1..64; Last: integer 1..1000000; Follow: boolean",
+			in:  "HsmId: string 1..64; Last: integer 1..1000000; Follow: boolean; Selector: struct HsmLogSelector",
 			out: "Sequence: integer; HsmId: string; Text: string; EntryJson: string",
+		},
+		"SearchEvents": {
+			in:  "Selector: struct EventSelector; NewestFirst: boolean; MaxResults: integer 1..1000; NextToken: string 1..256",
+			out: "Events: list<struct StreamEventsResponse>; NextToken: string",
+		},
+		"SearchHsmLog": {
+			in:  "Selector: struct HsmLogSelector; NewestFirst: boolean; MaxResults: integer 1..1000; NextToken: string 1..256",
+			out: "Entries: list<struct StreamHsmLogResponse>; NextToken: string",
+		},
+		"DescribeAudit": {
+			out: "JournalId: string; FirstSequence: integer; HeadSequence: integer; HeadHash: string; JournalBytes: integer; IndexLag: integer; " +
+				"Digests: list<struct AuditDigest>; Sinks: list<struct AuditSink>; SigningKeys: list<struct AuditSigningKey>",
 		},
 		"DescribeHsms": {
 			in:  "Capabilities: boolean",

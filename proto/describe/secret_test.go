@@ -23,6 +23,7 @@ import (
 func TestEveryBytesFieldIsSecretOrHarmless(t *testing.T) {
 	want := map[string]bool{ // secret?
 		"BackupResponse.chunk":                                                    false,
+		"AuditSigningKey.public_key":                                              false,
 		"DecryptRequest.ciphertext_blob":                                          false,
 		"DecryptResponse.ciphertext_for_recipient":                                false,
 		"DecryptResponse.plaintext":                                               true,
