@@ -46,8 +46,12 @@ type Config struct {
 	Clusters []Cluster `yaml:"clusters"`
 	// Limits bound a request, and all of them together.
 	Limits Limits `yaml:"limits"`
+	// Audit says what is made of the audit trails, and who is sent them.
+	Audit Audit `yaml:"audit"`
+	// Metrics is an endpoint for Prometheus. Default: there is none.
+	Metrics Metrics `yaml:"metrics"`
 	// Log says what the server's own log holds. The audit trails are not part
-	// of it and cannot be configured.
+	// of it, and what they record cannot be configured.
 	Log Log `yaml:"log"`
 
 	// file and lines say where fields stand, for errors.
@@ -238,6 +242,7 @@ func Default() *Config {
 			DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second,
 			MaxInFlight: 512, MaxConnections: 1024, DrainTimeout: 30 * time.Second,
 		},
-		Log: Log{Level: "info"},
+		Audit: defaultAudit(),
+		Log:   Log{Level: "info"},
 	}
 }

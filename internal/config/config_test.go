@@ -68,6 +68,11 @@ func TestTheMinimalFileHasTheDocumentedDefaults(t *testing.T) {
 			DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second,
 			MaxInFlight: 512, MaxConnections: 1024, DrainTimeout: 30 * time.Second,
 		},
+		Audit: config.Audit{
+			Trail: "strongroom", Bucket: "strongroom",
+			LogFilePeriod: 5 * time.Minute, LogFileSize: 5 << 20, DigestPeriod: time.Hour, DigestSize: 64 << 20,
+			S3: config.AuditS3{Region: "us-east-1", Required: true}, OTLP: config.AuditOTLP{Protocol: "grpc"},
+		},
 		Log: config.Log{Level: "info"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
@@ -80,7 +85,8 @@ func TestTheExampleIsGoodAndShowsEverySection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Principals) != 3 || len(c.Clusters) != 1 || c.HSM.HangTimeout != 10*time.Second || !c.Log.JSON {
+	if len(c.Principals) != 3 || len(c.Clusters) != 1 || c.HSM.HangTimeout != 10*time.Second || !c.Log.JSON ||
+		c.Audit.S3.Endpoint == "" || c.Audit.OTLP.Endpoint == "" || c.Audit.Retention.Age == 0 || c.Metrics.Listen == "" {
 		t.Errorf("loaded %+v", c)
 	}
 }

@@ -38,6 +38,8 @@ func (c *Config) Validate() error {
 	v.principals(c.Principals)
 	v.hsms(&c.HSM, c.Clusters)
 	v.limits(&c.Limits)
+	v.audit(&c.Audit)
+	v.metrics(c.Metrics)
 	v.oneOf("log.level", c.Log.Level, "trace", "debug", "info", "warn", "error")
 	if len(v.errs) > 0 {
 		return v.errs
@@ -139,7 +141,7 @@ func (v *validation) aws(c AWS) {
 	}
 	v.listen("aws.listen", c.Listen)
 	host, _, _ := net.SplitHostPort(c.Listen)
-	if ip := net.ParseIP(host); c.Plaintext && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if c.Plaintext && !isLoopback(host) {
 		v.fault("aws.plaintext", "is for a loopback address such as 127.0.0.1:7401 only, and not for %q", c.Listen)
 	}
 }
