@@ -13,10 +13,6 @@ import (
 	"github.com/strongroom-kms/strongroom/internal/daemon"
 )
 
-type auditCmd struct {
-	Verify auditVerifyCmd `cmd:"" help:"Check every record of the journal, without a server."`
-}
-
 type auditVerifyCmd struct {
 	DataDir string `arg:"" help:"The server's data directory."`
 }
