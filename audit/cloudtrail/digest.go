@@ -2,6 +2,7 @@ package cloudtrail
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,10 +12,10 @@ import (
 	"time"
 )
 
-const (
-	hashAlgorithm = "SHA-256"
-	timeLayout    = "2006-01-02T15:04:05Z"
-)
+// HashAlgorithm is the algorithm of every hash, in CloudTrail's spelling.
+const HashAlgorithm = "SHA-256"
+
+const timeLayout = "2006-01-02T15:04:05Z"
 
 // Digest is what a digest says.
 type Digest struct {
@@ -93,7 +94,7 @@ func (d *Digest) Encode() ([]byte, error) {
 		j.LogFiles = []LogFile{}
 	}
 	if p := d.Previous; p != nil {
-		algorithm := hashAlgorithm
+		algorithm := HashAlgorithm
 		j.PreviousBucket, j.PreviousObject, j.PreviousHash, j.PreviousSignature = &p.Bucket, &p.Object, &p.HashValue, &p.Signature
 		j.PreviousAlgorithm = &algorithm
 	}
@@ -164,8 +165,8 @@ func (j *digestJSON) checkPrevious() error {
 		return nil
 	case missing > 0:
 		return errors.New("some members of the previous digest are null and some are not")
-	case *j.PreviousAlgorithm != hashAlgorithm:
-		return fmt.Errorf("hash algorithm %q is not %s", *j.PreviousAlgorithm, hashAlgorithm)
+	case *j.PreviousAlgorithm != HashAlgorithm:
+		return fmt.Errorf("hash algorithm %q is not %s", *j.PreviousAlgorithm, HashAlgorithm)
 	}
 	return nil
 }
@@ -175,8 +176,8 @@ func (j *digestJSON) checkFiles() error {
 		switch {
 		case f.Object == "" || f.HashValue == "":
 			return fmt.Errorf("logFiles[%d] has no object or no hash", i)
-		case f.HashAlgorithm != hashAlgorithm:
-			return fmt.Errorf("logFiles[%d]: hash algorithm %q is not %s", i, f.HashAlgorithm, hashAlgorithm)
+		case f.HashAlgorithm != HashAlgorithm:
+			return fmt.Errorf("logFiles[%d]: hash algorithm %q is not %s", i, f.HashAlgorithm, HashAlgorithm)
 		}
 	}
 	return nil
@@ -195,4 +196,15 @@ func (d *Digest) SigningString(content []byte) []byte {
 		previous = d.Previous.Signature
 	}
 	return fmt.Appendf(nil, "%s\n%s/%s\n%s\n%s", d.End.UTC().Format(timeLayout), d.Bucket, d.Object, HashValue(content), previous)
+}
+
+// Compress returns the file of a content.
+func Compress(content []byte) ([]byte, error) {
+	var file bytes.Buffer
+	w := gzip.NewWriter(&file)
+	_, err := w.Write(content)
+	if err := errors.Join(err, w.Close()); err != nil {
+		return nil, fmt.Errorf("compressing a digest: %w", err)
+	}
+	return file.Bytes(), nil
 }

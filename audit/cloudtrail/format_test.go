@@ -45,14 +45,14 @@ func TestLogFileWithoutRecords(t *testing.T) {
 	l, err := NewLogWriter(&file)
 	must(t, err)
 	must(t, l.Close())
-	if got := string(uncompress(t, file.Bytes())); got != `{"Records":[]}` {
+	if got := string(gunzip(t, file.Bytes())); got != `{"Records":[]}` {
 		t.Errorf("an empty file is %s", got)
 	}
 }
 
 func checkWritten(t *testing.T, l *LogWriter, records uint64, file []byte, name string) {
 	t.Helper()
-	content := uncompress(t, file)
+	content := gunzip(t, file)
 	golden(t, name, content)
 	if l.Records() != records || l.Size() != int64(len(content)) || l.HashValue() != HashValue(content) {
 		t.Errorf("%d records, %d bytes, hash %s; the file has %d bytes, hash %s",

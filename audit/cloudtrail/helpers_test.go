@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,13 +49,20 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// signingKey is the key of testdata, which nothing but these tests uses.
+// loadKey loads the key of testdata, which nothing but these tests uses. Checking
+// its primes takes a while.
+var loadKey = sync.OnceValues(func() (*rsa.PrivateKey, error) {
+	text, err := os.ReadFile(filepath.Join("testdata", "signing-key.pem"))
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	return x509.ParsePKCS1PrivateKey(block.Bytes)
+})
+
 func signingKey(t testing.TB) *rsa.PrivateKey {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "signing-key.pem"))
-	must(t, err)
-	block, _ := pem.Decode(text)
-	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	key, err := loadKey()
 	must(t, err)
 	return key
 }
@@ -69,17 +77,7 @@ func sign(t testing.TB, key *rsa.PrivateKey, message []byte) string {
 	return hex.EncodeToString(signature)
 }
 
-func compress(t testing.TB, content []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, err := w.Write(content)
-	must(t, err)
-	must(t, w.Close())
-	return b.Bytes()
-}
-
-func uncompress(t testing.TB, file []byte) []byte {
+func gunzip(t testing.TB, file []byte) []byte {
 	t.Helper()
 	r, err := gzip.NewReader(bytes.NewReader(file))
 	must(t, err)
