@@ -20,9 +20,9 @@ type Checker struct {
 	journal  journal.Checker
 }
 
-// NewChecker returns a Checker for trails from their beginning.
+// NewChecker returns a Checker for trails from their oldest segment on.
 func NewChecker() *Checker {
-	v := &verifier{state: newState()}
+	v := newVerifier(nil)
 	return &Checker{verifier: v, journal: journal.Checker{Visit: v.visit}}
 }
 
@@ -30,6 +30,13 @@ func NewChecker() *Checker {
 // that it is bad; other errors are r's.
 func (c *Checker) Segment(number uint64, length int64, r io.Reader) error {
 	return c.journal.Segment(number, length, r)
+}
+
+// Complete says, after the last segment, whether the trails may begin where they do: at
+// their first record, or where retention has trimmed them. An error is a
+// *journal.Corruption.
+func (c *Checker) Complete() error {
+	return c.verifier.state.mayBegin(c.journal.Report().FirstSegment)
 }
 
 // Report returns what was found so far.
@@ -53,11 +60,12 @@ type Change struct {
 
 // ChangesAfter yields the changes whose intents were recorded in the journal in dir
 // after record seq, as their events come, and those without one last. It verifies
-// the records that it reads. An error is yielded last.
+// the records that it reads. An error is yielded last; it is journal.ErrTrimmed if
+// records after seq were removed.
 func ChangesAfter(dir string, seq uint64) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		open := openChanges{}
-		for r, err := range journal.Read(dir, seq+1) {
+		for r, err := range readAfter(dir, seq) {
 			var settled []Change
 			if err == nil {
 				settled, err = open.take(r)
@@ -71,6 +79,23 @@ func ChangesAfter(dir string, seq uint64) iter.Seq2[Change, error] {
 			}
 		}
 		yieldAll(yield, open)
+	}
+}
+
+// readAfter yields the records after seq, and journal.ErrTrimmed if not all of them are
+// left.
+func readAfter(dir string, seq uint64) iter.Seq2[journal.Record, error] {
+	return func(yield func(journal.Record, error) bool) {
+		next := seq + 1
+		for r, err := range journal.Read(dir, next) {
+			if err == nil && r.Seq != next {
+				err = fmt.Errorf("%w: after record %d comes record %d", journal.ErrTrimmed, next-1, r.Seq)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+			next++
+		}
 	}
 }
 

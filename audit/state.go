@@ -20,6 +20,7 @@ const (
 	kindHSMEntry   byte = 4
 	kindBoot       byte = 5
 	kindMetadata   byte = 6
+	kindTrim       byte = 7
 )
 
 // hsmState is where the log of an HSM stands.
@@ -36,6 +37,8 @@ type checkpoint struct {
 	Intents []Intent            `json:"intents"`
 	// MetadataRevision is what the newest metadata mark says.
 	MetadataRevision uint64 `json:"metadataRevision,omitempty"`
+	// Trimmed is what the newest trim mark says; nil if there was none.
+	Trimmed *trimMark `json:"trimmed,omitempty"`
 }
 
 // boot is the body of a record that says that an HSM's worker was started.
@@ -81,6 +84,8 @@ func (s *state) Observe(r journal.Record) error {
 		return s.boot(r.Body)
 	case kindMetadata:
 		return s.mark(r.Body)
+	case kindTrim:
+		return s.trim(r.Body)
 	}
 	return fmt.Errorf("unknown kind %d", r.Kind)
 }
@@ -202,7 +207,7 @@ func (s *state) Checkpoint() ([]journal.Entry, error) {
 func (s *state) snapshot() checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := checkpoint{HSMs: make(map[string]hsmState), Intents: slices.Clone(s.at.Intents), MetadataRevision: s.at.MetadataRevision}
+	at := checkpoint{HSMs: make(map[string]hsmState), Intents: slices.Clone(s.at.Intents), MetadataRevision: s.at.MetadataRevision, Trimmed: s.at.Trimmed}
 	for id, h := range s.at.HSMs {
 		at.HSMs[id] = h
 	}

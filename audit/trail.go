@@ -50,6 +50,7 @@ func Open(opts Options) (*Trail, journal.Recovery, error) {
 	s := newState()
 	j, found, err := journal.Open(journal.Options{
 		Dir: opts.Dir, SegmentSize: opts.SegmentSize, Logger: opts.Logger, State: s,
+		Accept: func(found journal.Recovery) error { return s.mayBegin(found.FirstSegment) },
 	})
 	if err != nil {
 		return nil, found, fmt.Errorf("opening the audit trails: %w", err)

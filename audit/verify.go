@@ -16,26 +16,66 @@ type Report struct {
 	Events, Intents, HSMEntries uint64
 	// MetadataRevision is that of Trail.MetadataRevision.
 	MetadataRevision uint64
+	// PinsChecked counts the pins that were found in the chain, PinsBefore those of
+	// records that retention has removed: nothing tells whether they were right.
+	PinsChecked, PinsBefore int
 }
 
 // Verify reads the trails in dir and checks the journal's chain, that every
 // body can be parsed, that each HSM's sequence numbers have no gap, that no
-// reboot counter falls, and that every checkpoint is true. An error is a
-// *journal.Corruption if the records are at fault. It may run beside the
-// process that writes them.
-func Verify(dir string) (Report, error) {
-	v := verifier{state: newState()}
-	report, err := journal.Inspect(dir, v.visit)
-	v.report.Report, v.report.MetadataRevision = report, v.state.snapshot().MetadataRevision
-	return v.report, err
+// reboot counter falls, that every checkpoint is true, and that nothing is missing before
+// the oldest segment but what retention removed. It compares the chain with pins: without
+// them it does not find that the whole journal was rewritten, that its tail was cut off
+// where a crash could have left it, or that the directory was put back to an earlier state.
+//
+// An error is a *journal.Corruption if the records are at fault, a *PinError if the chain is
+// whole and a pin differs, or both: the pin's, then, is of an earlier record. It may run
+// beside the process that writes the trails.
+func Verify(dir string, pins ...Pin) (Report, error) {
+	for {
+		report, err := newVerifier(pins).verify(dir)
+		if !errors.Is(err, journal.ErrTrimmed) { // else what is left was not read yet
+			return report, err
+		}
+	}
 }
 
 type verifier struct {
 	state  *state
+	pins   *pinning
 	report Report
+	begun  bool // a record was seen
+}
+
+func newVerifier(pins []Pin) *verifier {
+	return &verifier{state: newState(), pins: newPinning(pins)}
+}
+
+func (v *verifier) verify(dir string) (Report, error) {
+	report, err := journal.Walk(dir, journal.Visitor{Header: v.header, Record: v.visit})
+	if err == nil {
+		err = v.state.mayBegin(report.FirstSegment)
+	}
+	v.report.Report, v.report.MetadataRevision = report, v.state.snapshot().MetadataRevision
+	if bad := v.pins.check(&v.report, report.Removed, max(report.Removed, report.Last), err == nil); bad != nil {
+		err = errors.Join(bad, err)
+	}
+	return v.report, err
+}
+
+func (v *verifier) header(h journal.Header) error {
+	v.pins.at(h.First-1, h.Before)
+	v.pins.at(h.First-1, h.After)
+	return nil
 }
 
 func (v *verifier) visit(r journal.Record) error {
+	v.pins.at(r.Seq, r.Hash)
+	if first := !v.begun; first && r.Seq > 1 {
+		v.begun = true
+		return v.resume(r)
+	}
+	v.begun = true
 	switch r.Kind {
 	case kindCheckpoint:
 		return v.checkpoint(r)
@@ -48,6 +88,15 @@ func (v *verifier) visit(r journal.Record) error {
 		v.report.Intents++
 	case kindHSMEntry:
 		v.report.HSMEntries++
+	}
+	return v.state.Observe(r)
+}
+
+// resume takes in the first record that retention has left: what was before it is known
+// from it alone.
+func (v *verifier) resume(r journal.Record) error {
+	if r.Kind != kindCheckpoint {
+		return errors.New("the oldest segment does not begin with a checkpoint")
 	}
 	return v.state.Observe(r)
 }
@@ -73,6 +122,9 @@ func sameCheckpoint(a, b checkpoint) bool {
 		if b.HSMs[id] != h {
 			return false
 		}
+	}
+	if (a.Trimmed == nil) != (b.Trimmed == nil) || a.Trimmed != nil && *a.Trimmed != *b.Trimmed {
+		return false
 	}
 	return len(a.Intents) == 0 || reflect.DeepEqual(a.Intents, b.Intents)
 }

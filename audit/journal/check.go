@@ -7,7 +7,7 @@ import (
 )
 
 // Checker checks a Cut as its segments come from somewhere, in order, and needs no
-// files. The zero Checker is for a journal from its beginning.
+// files. The zero Checker is for a journal from its oldest segment on.
 type Checker struct {
 	// Visit, if not nil, is shown each record, as Inspect shows them.
 	Visit func(Record) error
@@ -30,6 +30,9 @@ func (c *Checker) Segment(number uint64, length int64, r io.Reader) error {
 		return err
 	}
 	c.header, c.at = h, w.at
+	if c.report.Segments == 0 {
+		c.report.FirstSegment, c.report.Removed = number, h.first-1
+	}
 	c.report.Journal, c.report.Segments, c.report.Head = h.journal, c.report.Segments+1, w.at.chain
 	return nil
 }
@@ -41,14 +44,18 @@ func (c *Checker) begin(number uint64, length int64, src *window) (segmentHeader
 		return segmentHeader{}, Hash{}, err
 	}
 	h, chain, err := decodeHeader(b)
-	if err == nil && (h.number != number || h.number != c.at.segment+1 || length < headerSize || length > h.size) {
-		err = fmt.Errorf("%d bytes of segment %d in the place of segment %d", length, h.number, c.at.segment+1)
+	due := number
+	if c.report.Segments > 0 {
+		due = c.at.segment + 1
+	}
+	if err == nil && (h.number != number || number != due || length < headerSize || length > h.size) {
+		err = fmt.Errorf("%d bytes of segment %d in the place of segment %d", length, h.number, due)
 	}
 	if err != nil {
-		return h, chain, &Corruption{Segment: number, Seq: c.at.next, Reason: err.Error()}
+		return h, chain, &Corruption{Segment: number, Seq: max(c.at.next, 1), Reason: err.Error()}
 	}
-	if number == 1 {
-		return h, chain, beginsJournal(h)
+	if c.report.Segments == 0 {
+		return h, chain, begins(h)
 	}
 	if h.prevEnd != c.at.end {
 		return h, chain, &Corruption{Segment: number - 1, Offset: c.at.end, Seq: c.at.next, Reason: "segment does not end where the next one says"}

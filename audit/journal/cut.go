@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
 // Cut is what a journal held at one moment. It stays readable while the journal
-// is written, and afterwards: a journal only grows.
+// is written, and afterwards: only Trim takes something away.
 type Cut struct {
 	// Journal is the journal's id.
 	Journal ID
@@ -20,7 +21,7 @@ type Cut struct {
 
 // SegmentCut is one segment of a Cut.
 type SegmentCut struct {
-	// Number is the segment's, from 1 without gaps.
+	// Number is the segment's; there are no gaps.
 	Number uint64
 	// Length is how many bytes of its file belong to the cut: the header and
 	// whole batches. What follows is no part of it.
@@ -41,9 +42,13 @@ func (j *Journal) Cut() Cut {
 }
 
 // Open returns the bytes of the cut. Reading fails with io.ErrUnexpectedEOF if
-// the file has fewer.
+// the file has fewer, and Open with ErrTrimmed if Trim has removed it. Once open it stays
+// readable.
 func (s SegmentCut) Open() (io.ReadCloser, error) {
 	f, err := os.Open(segmentPath(s.dir, s.Number))
+	if errors.Is(err, fs.ErrNotExist) && gone(s.dir, s.Number) {
+		err = trimmedIn(s.dir)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening journal segment %d: %w", s.Number, err)
 	}

@@ -15,6 +15,9 @@ var (
 	ErrUnavailable = errors.New("journal is unavailable")
 	// ErrTooLarge says that entries do not fit into one batch.
 	ErrTooLarge = errors.New("entries are too large for the journal")
+	// ErrTrimmed says that Trim removed records that a reader asked for, or
+	// before it came to them. The message names the oldest one left.
+	ErrTrimmed = errors.New("records were removed from the journal")
 	// ErrInUse says that another process, or another Journal of this one,
 	// has the directory open.
 	ErrInUse = errors.New("journal is in use")

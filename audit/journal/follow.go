@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"iter"
 	"math"
 	"slices"
@@ -11,7 +12,8 @@ import (
 
 // Follow yields the durable records from number from on and then new ones as
 // they become durable, until ctx ends or the journal is closed; it yields that
-// error last.
+// error last. From 0 or 1 on means from the oldest one left; if another one was
+// removed by Trim, or is before Follow comes to it, that is ErrTrimmed.
 func (j *Journal) Follow(ctx context.Context, from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		c := j.cursor(from, math.MaxUint64, yield)
@@ -37,8 +39,8 @@ func (j *Journal) Follow(ctx context.Context, from uint64) iter.Seq2[Record, err
 	}
 }
 
-// Scan yields the durable records from number from on and ends after those
-// that were durable when the iteration began. An error is yielded last.
+// Scan yields the durable records from number from on, as Follow does, and ends after
+// those that were durable when the iteration began. An error is yielded last.
 func (j *Journal) Scan(from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		c := j.cursor(from, j.Head().Seq, yield)
@@ -93,45 +95,69 @@ type cursor struct {
 	from, to uint64
 	yield    func(Record, error) bool
 	stopped  bool
-	index    int     // into j.extents
+	number   uint64  // of the segment; 0 before the first one
+	next     uint64  // number of the record that comes next; 0: of the oldest one left
 	w        *walker // nil until the segment is open
 }
 
 func (j *Journal) cursor(from, to uint64, yield func(Record, error) bool) *cursor {
-	starts := j.Starts()
-	later := sort.Search(len(starts), func(i int) bool { return starts[i] > from })
-	return &cursor{j: j, from: from, to: to, yield: yield, index: max(later-1, 0)}
+	c := &cursor{j: j, from: from, to: to, yield: yield}
+	if from > 1 {
+		c.next = from
+	}
+	return c
 }
 
 // drain yields what is durable. It ends early when the consumer does or at
 // record c.to, both with errStopped.
 func (c *cursor) drain() error {
 	for {
-		e, newest := c.extent()
-		if err := c.segment(e); err != nil || newest {
+		e, newest, err := c.extent()
+		if err == nil {
+			err = c.segment(e)
+		}
+		if c.next == 0 && errors.Is(err, ErrTrimmed) {
+			continue // there is another oldest one meanwhile
+		}
+		if err != nil || newest {
 			return err
 		}
 		c.close()
-		c.index++
+		c.number++
 	}
 }
 
-func (c *cursor) extent() (e extent, newest bool) {
+// extent returns the segment that the cursor is in, and whether it is the newest one.
+func (c *cursor) extent() (e extent, newest bool, err error) {
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()
-	return c.j.extents[c.index], c.index == len(c.j.extents)-1
+	list := c.j.extents
+	if c.next > 0 && c.next < list[0].first {
+		return extent{}, false, trimmedTo(list[0].first)
+	}
+	if c.number < list[0].number {
+		c.close() // what was removed had been read
+		later := sort.Search(len(list), func(i int) bool { return list[i].first > c.next })
+		c.number = list[max(later-1, 0)].number
+	}
+	i := c.number - list[0].number
+	return list[i], i == uint64(len(list))-1, nil
 }
 
 // segment yields what is durable of one segment.
 func (c *cursor) segment(e extent) error {
 	if c.w == nil {
 		s, err := openSegment(c.j.dir, e.number)
+		if errors.Is(err, fs.ErrNotExist) && e.first < c.j.First() {
+			return trimmedTo(c.j.First())
+		}
 		if err != nil {
 			return err
 		}
 		c.w = newWalker(s)
 	}
 	err := c.w.walkTo(e.end, c.take)
+	c.next = max(c.next, c.w.at.next)
 	if c.stopped {
 		return errStopped
 	}

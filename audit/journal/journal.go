@@ -36,6 +36,13 @@ type Journal struct {
 	done     chan struct{}
 	closeErr error
 
+	// trimming is held by Trim, and taken before mu. It guards unsynced: a removed
+	// segment's name may come back after a power cut.
+	trimming sync.Mutex
+	unsynced bool
+	remove   func(path string) error
+	syncDir  func(dir string) error
+
 	mu      sync.Mutex
 	queue   []*group
 	queued  int // bytes of the groups in queue
@@ -47,7 +54,7 @@ type Journal struct {
 	fault   error         // why nothing can be appended
 	busy    time.Time     // since when the writer is at a group; zero if it is not
 	head    Head          // durable
-	extents []extent      // every segment, oldest first
+	extents []extent      // every segment that is left, oldest first
 	named   int           // how many of extents are a durable part of the journal
 	changed chan struct{} // closed at the next change of head, if anybody waits
 }
@@ -56,7 +63,8 @@ type Journal struct {
 type extent struct {
 	number uint64
 	first  uint64 // sequence number of its first record
-	end    int64  // of its durable batches
+	begun  time.Time
+	end    int64 // of its durable batches
 }
 
 // group is what becomes one batch.

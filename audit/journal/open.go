@@ -40,6 +40,11 @@ func openLocked(opts Options, lock *os.File) (*Journal, Recovery, error) {
 	if err := found.restore(opts.State); err != nil {
 		return nil, found.report(), err
 	}
+	if opts.Accept != nil {
+		if err := opts.Accept(found.report()); err != nil {
+			return nil, found.report(), err
+		}
+	}
 	if err := found.rewriteLast(opts.open); err != nil {
 		return nil, found.report(), err
 	}
@@ -47,7 +52,7 @@ func openLocked(opts Options, lock *os.File) (*Journal, Recovery, error) {
 	if err := w.first(); err != nil {
 		return nil, found.report(), err
 	}
-	found.trim(opts.Logger)
+	found.cutOff(opts.Logger)
 	w.prep.start()
 	go w.run()
 	return w.j, found.report(), nil
@@ -60,7 +65,7 @@ func newWriter(opts Options, found recovered, lock *os.File) *writer {
 	j := &Journal{
 		dir: opts.Dir, id: found.id, lock: lock, maxBatch: opts.maxBatch(), stall: opts.stall, maxQueued: opts.maxQueued,
 		wake: make(chan struct{}, 1), enough: make(chan struct{}, 1), done: make(chan struct{}),
-		extents: slices.Clone(found.extents), named: len(found.extents),
+		extents: slices.Clone(found.extents), named: len(found.extents), remove: opts.remove, syncDir: opts.syncDir,
 	}
 	return &writer{j: j, opts: opts, id: found.id, prep: newPreparer(opts), at: found.end.at, retry: retry,
 		gather: gatherer{j: j, timer: gathering, longest: gatherFor},

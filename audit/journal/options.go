@@ -26,11 +26,15 @@ type Options struct {
 	Logger hclog.Logger
 	// State is a fold over the records, restored by Open. It may be nil.
 	State State
+	// Accept, if not nil, is shown what Open found, the State being restored,
+	// before anything is written. Its error is Open's.
+	Accept func(Recovery) error
 
 	now       func() time.Time
 	newID     func() ID
 	open      openFunc
 	syncDir   func(dir string) error
+	remove    func(path string) error
 	retry     time.Duration // first pause between attempts after a fault
 	stall     time.Duration // a write that takes longer makes the journal unhealthy
 	maxQueued int           // bytes that wait for the writer
@@ -103,6 +107,9 @@ func (o Options) withSeams() Options {
 	}
 	if o.syncDir == nil {
 		o.syncDir = syncDir
+	}
+	if o.remove == nil {
+		o.remove = os.Remove
 	}
 	if o.retry == 0 {
 		o.retry = 500 * time.Millisecond

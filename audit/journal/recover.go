@@ -28,6 +28,8 @@ type Recovery struct {
 	New bool
 	// Clean says that the journal was new or closed properly.
 	Clean bool
+	// FirstSegment is the number of the oldest segment left, 0 if there is none.
+	FirstSegment uint64
 	// LastSeq is the number of the newest record, 0 if none.
 	LastSeq uint64
 	// Head is the chain's value after it.
@@ -61,7 +63,7 @@ func recoverDir(o Options) (recovered, error) {
 	}
 	var prev segmentHeader
 	for _, n := range numbers {
-		if prev, err = r.add(n, prev, n == uint64(len(numbers))); err != nil {
+		if prev, err = r.add(n, prev, n == numbers[len(numbers)-1]); err != nil {
 			return r, err
 		}
 	}
@@ -79,11 +81,11 @@ func (r *recovered) add(n uint64, prev segmentHeader, newest bool) (segmentHeade
 		return s.header, err
 	}
 	r.id = s.header.journal
-	r.extents = append(r.extents, extent{number: n, first: s.header.first, end: headerSize})
+	r.extents = append(r.extents, extent{number: n, first: s.header.first, begun: s.header.created, end: headerSize})
 	r.lengths = append(r.lengths, s.length)
 	if newest {
 		r.end, err = findEnd(s, r.observe)
-		r.extents[n-1].end = r.end.at.end
+		r.extents[len(r.extents)-1].end = r.end.at.end
 	}
 	return s.header, err
 }
@@ -91,8 +93,8 @@ func (r *recovered) add(n uint64, prev segmentHeader, newest bool) (segmentHeade
 // link checks what can be checked without reading the segment before h, and
 // notes where that one ends.
 func (r *recovered) link(h, prev segmentHeader) error {
-	if h.number == 1 {
-		return nil
+	if len(r.extents) == 0 {
+		return begins(h)
 	}
 	before := &r.extents[len(r.extents)-1]
 	if h.journal != prev.journal || h.first < prev.first || h.prevEnd > r.lengths[len(r.lengths)-1] {
@@ -147,9 +149,9 @@ func (r *recovered) replay(e extent, state State) error {
 	return newWalker(s).walkTo(e.end, state.Observe)
 }
 
-// trim cuts off what lies behind the segments' ends. It runs when the next
+// cutOff truncates the segments at their ends. It runs when the next
 // segment's header is durable and states the end of the last one.
-func (r *recovered) trim(log hclog.Logger) {
+func (r *recovered) cutOff(log hclog.Logger) {
 	for i, e := range r.extents {
 		if r.lengths[i] <= e.end {
 			continue
@@ -170,8 +172,13 @@ func truncate(path string, size int64) error {
 }
 
 func (r *recovered) report() Recovery {
+	var first uint64
+	if len(r.extents) > 0 {
+		first = r.extents[0].number
+	}
 	return Recovery{
-		Journal: r.id, New: len(r.extents) == 0, Clean: r.end.closed,
+		FirstSegment: first,
+		Journal:      r.id, New: len(r.extents) == 0, Clean: r.end.closed,
 		LastSeq: r.end.at.next - 1, Head: r.end.at.chain, Torn: r.end.torn,
 	}
 }

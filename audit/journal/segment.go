@@ -22,8 +22,24 @@ func segmentPath(dir string, number uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%020d%s", number, segmentSuffix))
 }
 
-// listSegments returns the numbers of the segment files in dir, in order.
+// listSegments returns the numbers of the segment files in dir, in order. While one
+// reads a directory, names may come and go: a gap counts if it is there twice.
 func listSegments(dir string) ([]uint64, error) {
+	var before []uint64
+	for {
+		numbers, err := segmentNumbers(dir)
+		if err != nil {
+			return nil, err
+		}
+		gap := checkNumbers(numbers)
+		if gap == nil || slices.Equal(numbers, before) {
+			return numbers, gap
+		}
+		before = numbers
+	}
+}
+
+func segmentNumbers(dir string) ([]uint64, error) {
 	names, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("listing the journal's segments: %w", err)
@@ -36,13 +52,14 @@ func listSegments(dir string) ([]uint64, error) {
 		}
 	}
 	slices.Sort(numbers)
-	return numbers, checkNumbers(numbers)
+	return numbers, nil
 }
 
-// checkNumbers wants 1, 2, 3 and so on.
+// checkNumbers wants numbers without gaps, from 1 or, if the journal was trimmed,
+// from a later one.
 func checkNumbers(numbers []uint64) error {
 	for i, n := range numbers {
-		if want := uint64(i) + 1; n != want {
+		if want := max(numbers[0], 1) + uint64(i); n != want {
 			return &Corruption{Segment: want, Reason: "segment is missing"}
 		}
 	}

@@ -240,7 +240,7 @@ func (w *writer) begin(path string, size int64) error {
 	}
 	w.seg = &active{file: f, path: name, size: size}
 	w.at = position{segment: h.number, end: headerSize, next: h.first, chain: chain}
-	w.j.extend(extent{number: h.number, first: h.first, end: headerSize})
+	w.j.extend(extent{number: h.number, first: h.first, begun: h.created, end: headerSize})
 	if err := w.opts.syncDir(w.opts.Dir); err != nil {
 		w.giveUp()
 		return fmt.Errorf("making the name of journal segment %d durable: %w", h.number, err)
@@ -310,7 +310,7 @@ func (w *writer) checkpoint() (*group, error) {
 // finish seals the journal and frees its directory.
 func (w *writer) finish() error {
 	w.retry.Stop()
-	err := errors.Join(w.seal(), w.closeRetired(), w.prep.close(), w.j.lock.Close())
+	err := errors.Join(w.seal(), w.closeRetired(), w.prep.close(), w.j.unlock())
 	w.j.endFollowers()
 	if err != nil {
 		return fmt.Errorf("closing the journal: %w", err)
