@@ -88,7 +88,7 @@ func pathsOf(targets []target) []string {
 // encryption contexts, whose size AWS does not describe.
 func validate(m *describe.Method, req proto.Message) error {
 	if err := m.Request.Validate(req); err != nil {
-		return &Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, Message: err.Error()}
+		return &Error{Kind: m.ValidationError, Message: err.Error()}
 	}
 	return checkContexts(req)
 }

@@ -58,7 +58,7 @@ func openAWSDoor(t testing.TB, k *keystore.Keystore) keystore.Door {
 	t.Helper()
 	handler, err := awsapi.NewHandler(awsapi.Config{
 		API: k.Describe(), Operations: startServer(t, k),
-		Verifier:    sigv4.New(sigv4.Config{Service: "kms", Credentials: everybody{}, Region: func(name string) bool { return name == awsRegion }}),
+		Verifier:    sigv4.New(sigv4.Config{Credentials: everybody{}, Region: func(name string) bool { return name == awsRegion }}),
 		MaxArriving: 64,
 	})
 	if err != nil {
@@ -89,7 +89,7 @@ func startServer(t testing.TB, k *keystore.Keystore) *server.Server {
 		t.Fatal(err)
 	}
 	s, err := server.New(server.Config{
-		KMS: k, Operator: k.Operator(), Health: k.Health, Reject: k.Reject, Wipe: k.Describe().Wipe, Redact: k.Describe().Redact,
+		Default: k, Operator: k.Operator(), Health: k.Health, Reject: k.Reject, Wipe: k.Describe().Wipe, Redact: k.Describe().Redact,
 		TLS:        server.TLSFiles{Certificate: pair.Cert, Key: pair.Key, ClientCA: ca.File},
 		Principals: func([]string, []string) string { return "" },
 	})

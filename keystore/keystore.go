@@ -20,7 +20,10 @@ import (
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/keystore/policy"
 	"github.com/strongroom-kms/strongroom/proto/describe"
+	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
+	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
@@ -108,6 +111,9 @@ type Config struct {
 // Keystore is the key management service. It is safe for concurrent use.
 type Keystore struct {
 	kmsv1.UnimplementedKeyManagementServiceServer
+	cloudtrailv1.UnimplementedCloudTrailServiceServer
+	logsv1.UnimplementedLogsServiceServer
+	cloudhsmv1.UnimplementedCloudHsmServiceServer
 
 	scope scope
 	api   *describe.API
@@ -174,7 +180,10 @@ func assemble(c Config, api *describe.API) (*Keystore, error) {
 func compileAPI() (*describe.API, error) {
 	api, err := describe.Compile(
 		kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"),
-		operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService"))
+		operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService"),
+		cloudtrailv1.File_strongroom_cloudtrail_v1_cloudtrail_proto.Services().ByName("CloudTrailService"),
+		logsv1.File_strongroom_logs_v1_logs_proto.Services().ByName("LogsService"),
+		cloudhsmv1.File_strongroom_cloudhsm_v1_cloudhsm_proto.Services().ByName("CloudHsmService"))
 	if err != nil {
 		return nil, fmt.Errorf("compiling the API description: %w", err)
 	}

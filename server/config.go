@@ -10,7 +10,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/keystore"
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 	"github.com/strongroom-kms/strongroom/server/authn"
 )
@@ -47,13 +46,13 @@ const (
 // Config is what a server needs. The fields up to Principals are required,
 // but for Regions.
 type Config struct {
-	// KMS and Operator answer the requests. They return *keystore.Error.
-	KMS      kmsv1.KeyManagementServiceServer
+	// Default and Operator answer the requests. They return *keystore.Error.
+	Default  Region
 	Operator operatorv1.OperatorServiceServer
-	// Regions answer the requests to KMS that name one of them in the header
-	// strongroom-region; KMS answers those without the header. Nil: a request
-	// with the header is refused.
-	Regions map[string]kmsv1.KeyManagementServiceServer
+	// Regions answer the requests to the services of a Region that name one of them in
+	// the header strongroom-region; Default answers those without the header. Nil: a
+	// request with the header is refused.
+	Regions map[string]Region
 	// Health is nil, or why requests would fail, in words for operators. It is
 	// called about every second and has to answer at once.
 	Health func() error
@@ -103,7 +102,7 @@ func (c Config) withDefaults() (Config, error) {
 			errs = append(errs, errors.New("server: "+name+" is needed"))
 		}
 	}
-	require(c.KMS != nil, "KMS")
+	require(c.Default != nil, "Default")
 	require(c.Operator != nil, "Operator")
 	require(c.Health != nil, "Health")
 	require(c.Reject != nil, "Reject")

@@ -18,7 +18,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/strongroom-kms/strongroom/keystore"
+	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
+	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
@@ -31,6 +34,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeKMS answers DescribeKey by function.
 type fakeKMS struct {
+	cloudtrailv1.UnimplementedCloudTrailServiceServer
+	logsv1.UnimplementedLogsServiceServer
+	cloudhsmv1.UnimplementedCloudHsmServiceServer
 	kmsv1.UnimplementedKeyManagementServiceServer
 	describeKey func(context.Context, *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error)
 }
@@ -87,7 +93,7 @@ func newHarness(t testing.TB) *harness {
 	}
 	h.known.Store(aliceName, aliceARN)
 	h.config = Config{
-		KMS:        h.kms,
+		Default:    h.kms,
 		Operator:   h.operator,
 		Health:     func() error { return nil },
 		Reject:     h.reject,

@@ -11,13 +11,12 @@ import (
 
 	"github.com/strongroom-kms/strongroom/keystore"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // Request is a request that has come over another protocol than gRPC, of a caller
 // who has proved who it is.
 type Request struct {
-	// Method is gRPC's full name of a method of KMS.
+	// Method is gRPC's full name of a method of a Region's services.
 	Method string
 	// Decode reads the request's message. It fails with a *keystore.Error.
 	Decode func(proto.Message) error
@@ -35,8 +34,8 @@ func (s *Server) Invoke(ctx context.Context, r Request) *keystore.Error {
 // inProcess does requests without gRPC's transport.
 type inProcess struct {
 	methods   map[string]grpc.MethodHandler
-	fallback  kmsv1.KeyManagementServiceServer            // for callers without a Region
-	regions   map[string]kmsv1.KeyManagementServiceServer // nil: there is the fallback only
+	fallback  Region            // for callers without a Region
+	regions   map[string]Region // nil: there is the fallback only
 	chain     grpc.UnaryServerInterceptor
 	wiper     wiper
 	errs      *errorTranslator
@@ -49,13 +48,14 @@ type inProcess struct {
 func newInProcess(c Config, errs *errorTranslator, a *admission) *inProcess {
 	log, rec := requestLog{logger: c.Logger, redact: c.Redact}, recovery{reject: c.Reject, logger: c.Logger}
 	p := &inProcess{
-		methods: map[string]grpc.MethodHandler{}, fallback: c.KMS, regions: c.Regions,
+		methods: map[string]grpc.MethodHandler{}, fallback: c.Default, regions: c.Regions,
 		chain: chained(wiper(c.Wipe).unary, log.unary, rec.unary), wiper: c.Wipe,
 		errs: errs, admission: a, rejecter: rejecter{c.Reject}, deadline: c.DefaultDeadline, logger: c.Logger,
 	}
-	kms := kmsv1.KeyManagementService_ServiceDesc
-	for _, m := range kms.Methods {
-		p.methods["/"+kms.ServiceName+"/"+m.MethodName] = p.rejecter.decoding(m.Handler)
+	for _, desc := range regionalServices() {
+		for _, m := range desc.Methods {
+			p.methods["/"+desc.ServiceName+"/"+m.MethodName] = p.rejecter.decoding(m.Handler)
+		}
 	}
 	return p
 }
@@ -124,7 +124,7 @@ func (p *inProcess) do(ctx context.Context, region string, r Request) (any, erro
 }
 
 // service returns what does the requests of a Region.
-func (p *inProcess) service(region string) (kmsv1.KeyManagementServiceServer, bool) {
+func (p *inProcess) service(region string) (Region, bool) {
 	if region == "" || p.regions == nil {
 		return p.fallback, true
 	}

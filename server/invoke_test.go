@@ -40,7 +40,7 @@ func TestRequestsInProcessThatReachNoOperationAreRecorded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHarness(t)
-			h.config.Regions = map[string]kmsv1.KeyManagementServiceServer{"us-east-1": h.kms}
+			h.config.Regions = map[string]Region{"us-east-1": h.kms}
 			h.start()
 			err := h.invoke(test.region, test.decode)
 			if err == nil || err.Kind != test.kind {

@@ -12,7 +12,10 @@ import (
 
 	"github.com/strongroom-kms/strongroom/keystore"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
+	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 	"github.com/strongroom-kms/strongroom/server/authn"
 )
 
@@ -20,13 +23,29 @@ import (
 // caller and in the event, in bytes.
 const maxShownRegion = 32
 
+// Region answers the requests of a Region: the services that AWS has in each.
+type Region interface {
+	kmsv1.KeyManagementServiceServer
+	cloudtrailv1.CloudTrailServiceServer
+	logsv1.LogsServiceServer
+	cloudhsmv1.CloudHsmServiceServer
+}
+
+// regionalServices are the services of a Region.
+func regionalServices() []*grpc.ServiceDesc {
+	return []*grpc.ServiceDesc{
+		&kmsv1.KeyManagementService_ServiceDesc, &cloudtrailv1.CloudTrailService_ServiceDesc,
+		&logsv1.LogsService_ServiceDesc, &cloudhsmv1.CloudHsmService_ServiceDesc,
+	}
+}
+
 // regions hands requests to the Region that they name.
 type regions struct {
-	named map[string]kmsv1.KeyManagementServiceServer
+	named map[string]Region
 	names string // for refusals
 }
 
-func newRegions(named map[string]kmsv1.KeyManagementServiceServer) *regions {
+func newRegions(named map[string]Region) *regions {
 	return &regions{named: named, names: strings.Join(slices.Sorted(maps.Keys(named)), ", ")}
 }
 

@@ -21,12 +21,12 @@ import (
 // inRegions has the harness serve Virginia by default, and Ireland. Each answers
 // a key whose ARN is its name.
 func (h *harness) inRegions() *harness {
-	h.config.Regions = map[string]kmsv1.KeyManagementServiceServer{}
+	h.config.Regions = map[string]Region{}
 	for _, name := range []string{"eu-west-1", "us-east-1"} {
 		kms := &fakeKMS{describeKey: func(context.Context, *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error) {
 			return &kmsv1.DescribeKeyResponse{KeyMetadata: &kmsv1.KeyMetadata{Arn: &name}}, nil
 		}}
-		h.config.Regions[name], h.config.KMS = kms, kms // the last one by default
+		h.config.Regions[name], h.config.Default = kms, kms // the last one by default
 	}
 	return h.start()
 }

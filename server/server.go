@@ -17,7 +17,6 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 	"github.com/strongroom-kms/strongroom/server/authn"
 )
@@ -134,7 +133,9 @@ func (s *Server) register(c Config) {
 	admitted := registrar{Server: s.grpc, admission: s.admission, rejecter: rejecter{c.Reject}}
 	ofRegions := admitted
 	ofRegions.regions = newRegions(c.Regions)
-	kmsv1.RegisterKeyManagementServiceServer(ofRegions, c.KMS)
+	for _, desc := range regionalServices() {
+		ofRegions.RegisterService(desc, c.Default)
+	}
 	operatorv1.RegisterOperatorServiceServer(admitted, c.Operator)
 	for name := range s.grpc.GetServiceInfo() {
 		s.health.services = append(s.health.services, name)

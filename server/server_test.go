@@ -307,7 +307,7 @@ func TestServeReportsAFailedListener(t *testing.T) {
 
 func TestNewNamesWhatIsWrong(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"KMS is needed":           func(c *Config) { c.KMS = nil },
+		"Default is needed":       func(c *Config) { c.Default = nil },
 		"Operator is needed":      func(c *Config) { c.Operator = nil },
 		"Health is needed":        func(c *Config) { c.Health = nil },
 		"Reject is needed":        func(c *Config) { c.Reject = nil },

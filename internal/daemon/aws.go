@@ -11,7 +11,6 @@ import (
 func (d *daemon) serveAWS(ctx context.Context) error {
 	logger := d.logger.Named("awsapi")
 	verifier := sigv4.New(sigv4.Config{
-		Service:     d.keystore.Describe().Services()[0].SigningName,
 		Credentials: accessKeys{d.keystore},
 		Region:      func(name string) bool { _, ok := d.keystore.Region(name); return ok },
 	})

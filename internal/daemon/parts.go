@@ -14,7 +14,6 @@ import (
 	"github.com/strongroom-kms/strongroom/internal/config"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	"github.com/strongroom-kms/strongroom/server"
 )
 
@@ -163,12 +162,12 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 }
 
 func (d *daemon) newServer(context.Context) error {
-	regions := map[string]kmsv1.KeyManagementServiceServer{}
+	regions := map[string]server.Region{}
 	for _, name := range d.keystore.Names() {
 		regions[name], _ = d.keystore.Region(name)
 	}
 	srv, err := server.New(server.Config{
-		KMS:             d.keystore.Default(),
+		Default:         d.keystore.Default(),
 		Regions:         regions,
 		Operator:        d.keystore.Operator(),
 		Health:          d.keystore.Health,

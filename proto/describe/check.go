@@ -18,6 +18,7 @@ func (c *compiler) checkMethod(m *Method, desc protoreflect.MethodDescriptor) {
 	c.require(!m.ReadOnly || !m.EventResponse, desc, "is read-only, so event_response must not be set")
 	c.checkEmptyOutput(m, desc)
 	c.checkErrors(m, desc)
+	c.require(m.Declares(m.ValidationError), desc, "does not declare the service's validation_error")
 	c.checkReference(m, desc)
 }
 

@@ -84,6 +84,11 @@ func (c *compiler) service(desc protoreflect.ServiceDescriptor) *Service {
 		IAMPrefix:    rule.GetIamPrefix(),
 		SigningName:  rule.GetSigningName(),
 		APIVersion:   rule.GetApiVersion(),
+
+		ValidationError: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
+	}
+	if kind := rule.GetValidationError(); kind != annotationsv1.ErrorKind_ERROR_KIND_UNSPECIFIED {
+		s.ValidationError = kind
 	}
 	c.require(s.EventSource != "", desc, "event_source is missing")
 	c.require(s.IAMPrefix != "", desc, "iam_prefix is missing")

@@ -30,7 +30,7 @@ func (c *compiler) message(desc protoreflect.MessageDescriptor) *Message {
 	for _, f := range m.Fields {
 		c.defaultFrom(m, f)
 	}
-	m.Page = m.byWireName["Truncated"] != nil
+	m.Page, m.Closed = m.byWireName["Truncated"] != nil || rule.GetEmptyLists(), rule.GetClosed()
 	m.conditionKeys()
 	m.exactlyOne = c.group(m, "exactly_one_of", rule.GetExactlyOneOf(), rule.GetExactlyOneOfText())
 	m.atMostOne = c.group(m, "at_most_one_of", rule.GetAtMostOneOf(), rule.GetAtMostOneOfText())
@@ -96,7 +96,7 @@ func (m *Message) byProtoName(name string) *Field {
 
 func (c *compiler) field(desc protoreflect.FieldDescriptor) *Field {
 	rule := option[*annotationsv1.FieldRule](desc, annotationsv1.E_Field)
-	wireName := orElse(rule.GetWireName(), upperCamel(string(desc.Name())))
+	wireName := orElse(rule.GetWireName(), spelling(desc))
 	member := lowerFirst(wireName)
 	f := &Field{
 		Desc:        desc,
@@ -235,6 +235,15 @@ func defaultJSON(r *annotationsv1.EventRule) []byte {
 		return nil
 	}
 	return []byte(r.GetDefaultJson())
+}
+
+// spelling turns a field's name into its name on the wire, as its file spells members.
+func spelling(desc protoreflect.FieldDescriptor) string {
+	name := upperCamel(string(desc.Name()))
+	if option[*annotationsv1.FileRule](desc.ParentFile(), annotationsv1.E_File).GetLowerCamel() {
+		return lowerFirst(name)
+	}
+	return name
 }
 
 // upperCamel turns a proto name into a wire name: key_id into KeyId.

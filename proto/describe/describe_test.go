@@ -7,7 +7,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/strongroom-kms/strongroom/proto/describe"
+	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
+	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
@@ -24,10 +27,19 @@ func operatorDescriptor() protoreflect.ServiceDescriptor {
 	return operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService")
 }
 
+// trailDescriptors are the services by which AWS's clients read the trails.
+func trailDescriptors() []protoreflect.ServiceDescriptor {
+	return []protoreflect.ServiceDescriptor{
+		cloudtrailv1.File_strongroom_cloudtrail_v1_cloudtrail_proto.Services().ByName("CloudTrailService"),
+		logsv1.File_strongroom_logs_v1_logs_proto.Services().ByName("LogsService"),
+		cloudhsmv1.File_strongroom_cloudhsm_v1_cloudhsm_proto.Services().ByName("CloudHsmService"),
+	}
+}
+
 // compiled returns the plans of the real services.
 func compiled(t testing.TB) *describe.API {
 	t.Helper()
-	api, err := describe.Compile(kmsDescriptor(), operatorDescriptor())
+	api, err := describe.Compile(append([]protoreflect.ServiceDescriptor{kmsDescriptor(), operatorDescriptor()}, trailDescriptors()...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

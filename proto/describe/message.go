@@ -16,9 +16,11 @@ type Message struct {
 	WireName string
 	// Fields are the message's fields in the order of the .proto file.
 	Fields []*Field
-	// Page says that the message is a page of a list (it has the member Truncated):
-	// AWS answers its lists even when they are empty.
+	// Page says that AWS answers the message's lists even when they are empty: it is a
+	// page of a list (it has the member Truncated), or says so.
 	Page bool
+	// Closed says that a member of another name than the message has is an error.
+	Closed bool
 
 	byWireName map[string]*Field
 	shown      []*Field // in events

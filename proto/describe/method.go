@@ -26,6 +26,8 @@ type Service struct {
 	SigningName string
 	// APIVersion is the API version of the AWS model.
 	APIVersion string
+	// ValidationError is the kind of error for a request outside its limits.
+	ValidationError annotationsv1.ErrorKind
 	// Methods are the service's methods in the order of the .proto file.
 	Methods []*Method
 }

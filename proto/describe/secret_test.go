@@ -53,6 +53,7 @@ func TestEveryBytesFieldIsSecretOrHarmless(t *testing.T) {
 		"ImportKeyMaterialRequest.import_token":                                   false,
 		"ReEncryptRequest.ciphertext_blob":                                        false,
 		"ReEncryptResponse.ciphertext_blob":                                       false,
+		"PublicKey.value":                                                         false,
 		"RecipientInfo.attestation_document":                                      false,
 		"SignRequest.message":                                                     true,
 		"SignResponse.signature":                                                  false,

@@ -25,6 +25,11 @@ func spoiltMethods() []spoilt {
 		{"KeyManagementService: target_prefix needs json_version", func(f file) {
 			f.serviceRule(func(r *annotationsv1.ServiceRule) { r.SigningName = nil })
 		}},
+		{"KeyManagementService.Encrypt: does not declare the service's validation_error", func(f file) {
+			f.serviceRule(func(r *annotationsv1.ServiceRule) {
+				r.ValidationError = annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER.Enum()
+			})
+		}},
 		{"KeyManagementService.Encrypt: resource is missing", func(f file) {
 			f.methodRule("Encrypt", func(r *annotationsv1.MethodRule) { r.Resource = nil })
 		}},

@@ -1,6 +1,6 @@
-// Package awsapi serves strongroom.kms.v1 as AWS serves KMS: AWS JSON 1.1 over
-// HTTP, each request signed by Signature Version 4. AWS's own clients are pointed at
-// it and do not notice.
+// Package awsapi serves the services of a Region as AWS serves them, KMS and those that
+// read the trails: AWS JSON 1.1 over HTTP, each request signed by Signature Version 4
+// for the service that it is to. AWS's own clients are pointed at it and do not notice.
 //
 // It has no code for any operation. What a request is called, which members it has
 // and how an empty answer looks comes from the descriptions that package describe

@@ -25,7 +25,7 @@ type fakes struct {
 	invoke func(context.Context, server.Request) *keystore.Error
 }
 
-func (f fakes) Verify(_ *http.Request, read func() ([]byte, error)) (sigv4.Signed, error) {
+func (f fakes) Verify(_ *http.Request, _ string, read func() ([]byte, error)) (sigv4.Signed, error) {
 	if f.verify == nil {
 		_, err := read()
 		return sigv4.Signed{}, err

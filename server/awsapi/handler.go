@@ -26,11 +26,11 @@ type Operations interface {
 	Invoke(ctx context.Context, r server.Request) *keystore.Error
 }
 
-// Verifier finds out who has signed a request. *sigv4.Verifier is one: a *sigv4.Error
+// Verifier finds out who has signed a request to a service. *sigv4.Verifier is one: a *sigv4.Error
 // is for the client, another error is that of read, or why an access key cannot be
 // had.
 type Verifier interface {
-	Verify(r *http.Request, read func() ([]byte, error)) (sigv4.Signed, error)
+	Verify(r *http.Request, service string, read func() ([]byte, error)) (sigv4.Signed, error)
 }
 
 // Config is what the endpoint needs; all of it but Logger.
@@ -185,7 +185,7 @@ func isContentType(header string, m *describe.Method) bool {
 
 // caller finds out who has signed the request.
 func (x *exchange) caller(read func() ([]byte, error)) (keystore.Caller, *keystore.Error) {
-	signed, err := x.verifier.Verify(x.r, read)
+	signed, err := x.verifier.Verify(x.r, x.method.SigningName, read)
 	if err != nil {
 		return keystore.Caller{}, x.refused(err)
 	}

@@ -12,7 +12,10 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/strongroom-kms/strongroom/proto/describe"
+	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
+	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
+	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 	"github.com/strongroom-kms/strongroom/server/awsapi/awsjson"
 )
@@ -44,6 +47,9 @@ func compiled(t testing.TB) *describe.API {
 	api, err := describe.Compile(
 		kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"),
 		operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService"),
+		cloudtrailv1.File_strongroom_cloudtrail_v1_cloudtrail_proto.Services().ByName("CloudTrailService"),
+		logsv1.File_strongroom_logs_v1_logs_proto.Services().ByName("LogsService"),
+		cloudhsmv1.File_strongroom_cloudhsm_v1_cloudhsm_proto.Services().ByName("CloudHsmService"),
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -99,7 +99,8 @@ func (d decoder) message(m *describe.Message, r protoreflect.Message) error {
 	return d.next()
 }
 
-// member reads the name of a member; nil if the message has none of that name.
+// member reads the name of a member; nil if the message has none of that name, unless
+// it is closed.
 func (d decoder) member(m *describe.Message) (*describe.Field, error) {
 	quoted, err := d.tokens.ReadValue()
 	if err != nil {
@@ -109,7 +110,11 @@ func (d decoder) member(m *describe.Message) (*describe.Field, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.ByWireName(string(name)), nil
+	f := m.ByWireName(string(name))
+	if f == nil && m.Closed {
+		return nil, &Error{"Unknown name in " + m.WireName + "."}
+	}
+	return f, nil
 }
 
 // field reads a value that is not null into the field of r.

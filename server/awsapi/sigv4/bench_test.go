@@ -7,7 +7,7 @@ func BenchmarkVerify(b *testing.B) {
 	r, v := signedRequest(b), newVerifier(newKeys(), signedAt)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := v.Verify(r, reading([]byte(decrypt))); err != nil {
+		if _, err := v.Verify(r, "kms", reading([]byte(decrypt))); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -24,7 +24,7 @@ func FuzzVerify(f *testing.F) {
 	for _, genuine := range genuineRequests(f) {
 		f.Add(genuine)
 		r := reread(f, genuine)
-		if _, err := v.Verify(r, reading([]byte(decrypt))); err != nil {
+		if _, err := v.Verify(r, "kms", reading([]byte(decrypt))); err != nil {
 			f.Fatal(err)
 		}
 		meant = append(meant, meaning(r, []byte(decrypt)))
@@ -49,7 +49,7 @@ func FuzzVerify(f *testing.F) {
 		if err != nil {
 			return
 		}
-		signed, err := v.Verify(r, reading(body))
+		signed, err := v.Verify(r, "kms", reading(body))
 		if err != nil {
 			var refused *sigv4.Error
 			if !errors.As(err, &refused) || refused.Message == "" || strings.Contains(refused.Message, secret) {

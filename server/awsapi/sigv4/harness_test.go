@@ -66,7 +66,6 @@ func (k *keys) remove(id string) {
 
 func newVerifier(k sigv4.Credentials, now time.Time) *sigv4.Verifier {
 	return sigv4.New(sigv4.Config{
-		Service:     "kms",
 		Credentials: k,
 		Region:      func(name string) bool { return name == region || name == "us-east-1" },
 		Now:         func() time.Time { return now },

@@ -16,7 +16,7 @@ func TestKeysChange(t *testing.T) {
 	verify := func(s signing) error {
 		r := newRequest(nil)
 		s.sign(t, r, nil)
-		_, err := v.Verify(r, reading(nil))
+		_, err := v.Verify(r, "kms", reading(nil))
 		return err
 	}
 	old, rotated := usual(), usual()
@@ -62,7 +62,7 @@ func TestManyKeys(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for i, r := range requests {
-				signed, err := v.Verify(r, reading(nil))
+				signed, err := v.Verify(r, "kms", reading(nil))
 				if want := fmt.Sprintf("AKIA%d", i); err != nil || signed.AccessKeyID != want || signed.Principal != want {
 					t.Errorf("request %d: %+v, %v", i, signed, err)
 				}

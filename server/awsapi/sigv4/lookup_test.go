@@ -20,7 +20,7 @@ func (awayKeys) AccessKey(context.Context, string) (sigv4.Credential, error) {
 
 // A key that cannot be had is not one that is unknown: its client may try again.
 func TestAnAccessKeyThatCannotBeHadIsNotUnknown(t *testing.T) {
-	_, err := newVerifier(awayKeys{}, signedAt).Verify(signedRequest(t), reading([]byte(decrypt)))
+	_, err := newVerifier(awayKeys{}, signedAt).Verify(signedRequest(t), "kms", reading([]byte(decrypt)))
 	var refusal *sigv4.Error
 	if !errors.Is(err, errAway) || errors.As(err, &refusal) {
 		t.Errorf("got %v, want %v", err, errAway)
@@ -41,7 +41,7 @@ func TestTheBodyIsReadOnceTheAccessKeyIsKnown(t *testing.T) {
 		"known":   {newKeys(), true},
 		"unknown": {&keys{}, false},
 	} {
-		if _, err := newVerifier(test.keys, signedAt).Verify(signedRequest(t), read); err == nil || errors.Is(err, cut) != test.read {
+		if _, err := newVerifier(test.keys, signedAt).Verify(signedRequest(t), "kms", read); err == nil || errors.Is(err, cut) != test.read {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

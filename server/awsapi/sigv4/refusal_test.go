@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := signedRequest(t)
 			test.edit(r)
-			signed, err := newVerifier(newKeys(), signedAt).Verify(r, reading([]byte(decrypt)))
+			signed, err := newVerifier(newKeys(), signedAt).Verify(r, "kms", reading([]byte(decrypt)))
 			want := sigv4.Error{Kind: test.kind, Message: withHashes(test.text, r.Header.Get("Authorization"))}
 			if got := refusal(t, err); *got != want || signed != (sigv4.Signed{}) {
 				t.Errorf("got\n%v\nwant\n%v", got, &want)
@@ -206,13 +206,13 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 	v := newVerifier(newKeys(), signedAt)
 	for _, step := range steps {
-		_, err := v.Verify(r, reading([]byte(decrypt)))
+		_, err := v.Verify(r, "kms", reading([]byte(decrypt)))
 		if got := refusal(t, err); got.Kind != step.kind || !strings.HasPrefix(got.Message, step.start) {
 			t.Fatalf("got %v, want %v: %s", got, step.kind, step.start)
 		}
 		step.fix(r)
 	}
-	if _, err := v.Verify(r, reading([]byte(decrypt))); err != nil {
+	if _, err := v.Verify(r, "kms", reading([]byte(decrypt))); err != nil {
 		t.Errorf("with nothing wrong any more: %v", err)
 	}
 }
@@ -226,7 +226,7 @@ func TestSkew(t *testing.T) {
 		{-5 * time.Minute, true}, {-5*time.Minute - time.Second, false}, {100 * 365 * 24 * time.Hour, false},
 	} {
 		v := newVerifier(newKeys(), signedAt.Add(test.skew).In(time.FixedZone("", 3600)))
-		if _, err := v.Verify(signedRequest(t), reading([]byte(decrypt))); (err == nil) != test.ok {
+		if _, err := v.Verify(signedRequest(t), "kms", reading([]byte(decrypt))); (err == nil) != test.ok {
 			t.Errorf("server's clock %v ahead: %v", test.skew, err)
 		}
 	}
@@ -259,7 +259,7 @@ func TestSession(t *testing.T) {
 			k.set(accessKey, test.known)
 			r := newRequest([]byte(decrypt))
 			test.sent.sign(t, r, []byte(decrypt))
-			_, err := newVerifier(k, signedAt).Verify(r, reading([]byte(decrypt)))
+			_, err := newVerifier(k, signedAt).Verify(r, "kms", reading([]byte(decrypt)))
 			if test.refused == nil {
 				if err != nil {
 					t.Error(err)

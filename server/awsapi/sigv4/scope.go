@@ -12,8 +12,8 @@ type scope struct {
 	text string
 }
 
-// scope parses and checks the credential of a request signed at a time.
-func (v *Verifier) scope(a authorization, at string) (scope, error) {
+// scope parses and checks the credential of a request to a service, signed at a time.
+func (v *Verifier) scope(a authorization, at, service string) (scope, error) {
 	if a.algorithm != Algorithm {
 		return scope{}, incomplete("Unsupported AWS 'algorithm': '" + a.algorithm + "' (only " + Algorithm + " for now). ")
 	}
@@ -22,7 +22,7 @@ func (v *Verifier) scope(a authorization, at string) (scope, error) {
 		return scope{}, incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, " +
 			"got (hashed with SHA-256 and encoded with Base64): '" + hashed(a.credential) + "'")
 	}
-	return s, v.check(s, at)
+	return s, v.check(s, at, service)
 }
 
 func parseScope(credential string) (s scope, ok bool) {
@@ -38,13 +38,13 @@ func parseScope(credential string) (s scope, ok bool) {
 }
 
 // check returns an error that names all that is wrong with a scope.
-func (v *Verifier) check(s scope, at string) error {
+func (v *Verifier) check(s scope, at, service string) error {
 	var text string
 	if !v.config.Region(s.region) {
 		text += "Credential should be scoped to a valid region, not '" + s.region + "'. "
 	}
-	if s.service != v.config.Service {
-		text += "Credential should be scoped to correct service: '" + v.config.Service + "'. "
+	if s.service != service {
+		text += "Credential should be scoped to correct service: '" + service + "'. "
 	}
 	if s.terminator != terminator {
 		text += "Credential should be scoped with a valid terminator: '" + terminator + "', not '" + s.terminator + "'. "

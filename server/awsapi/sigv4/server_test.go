@@ -36,7 +36,7 @@ func TestServed(t *testing.T) {
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2.0": true} {
 		t.Run(name, func(t *testing.T) {
 			k := newKeys()
-			v := sigv4.New(sigv4.Config{Service: "kms", Credentials: k, Region: func(r string) bool { return r == region }})
+			v := sigv4.New(sigv4.Config{Credentials: k, Region: func(r string) bool { return r == region }})
 			s := httptest.NewUnstartedServer(verifying(v, name))
 			s.EnableHTTP2 = http2
 			s.StartTLS()
@@ -66,7 +66,7 @@ func verifying(v *sigv4.Verifier, proto string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
-			_, err = v.Verify(r, reading(body))
+			_, err = v.Verify(r, "kms", reading(body))
 		}
 		if err != nil || r.Proto != proto {
 			http.Error(w, r.Proto+": "+errText(err), http.StatusForbidden)

@@ -22,7 +22,7 @@ func (v *Verifier) matches(r *http.Request, body []byte, s signature, secret str
 	if !ok {
 		return false
 	}
-	id := keyID{s.accessKey, s.date, s.region}
+	id := keyID{s.accessKey, s.date, s.region, s.service}
 	key, cached := v.keys.get(id, secret)
 	if !cached {
 		key = deriveKey(secret, s.date, s.region, s.service)

@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// maxKeys bounds the cache. A client needs one key a day and Region.
+// maxKeys bounds the cache. A client needs one key a day, Region and service.
 const maxKeys = 1024
 
 // keyID says what a signing key is for.
-type keyID struct{ accessKey, date, region string }
+type keyID struct{ accessKey, date, region, service string }
 
 // signingKey is a signing key with the digest of the secret that it was derived
 // from, so that the key of a secret since replaced is never used.
@@ -40,7 +40,7 @@ func (c *keyCache) get(id keyID, secret string) (key [sha256.Size]byte, ok bool)
 // put keeps the key for id. In place of a key that is no longer used, if there are
 // too many, it forgets any one: that is derived again when it is needed.
 func (c *keyCache) put(id keyID, secret string, key [sha256.Size]byte) {
-	id = keyID{strings.Clone(id.accessKey), strings.Clone(id.date), strings.Clone(id.region)} // not the request's memory
+	id = keyID{strings.Clone(id.accessKey), strings.Clone(id.date), strings.Clone(id.region), strings.Clone(id.service)} // not the request's memory
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.keys == nil {

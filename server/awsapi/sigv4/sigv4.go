@@ -44,8 +44,6 @@ var ErrUnknown = errors.New("there is no such access key")
 
 // Config is what a Verifier needs. Only Now may be left out.
 type Config struct {
-	// Service is the service that credentials must be scoped to, e.g. "kms".
-	Service string
 	// Credentials are the access keys.
 	Credentials Credentials
 	// Region says whether credentials may be scoped to a Region.
@@ -78,10 +76,11 @@ type Signed struct {
 	Region string
 }
 
-// Verify verifies the signature of a request. Its body is read once its access key
+// Verify verifies the signature of a request to a service, e.g. "kms", which its
+// credentials must be scoped to. Its body is read once its access key
 // is known to be one: strangers' bodies are not. An *Error is for the client; another
 // error is why the access key cannot be had, or that of read as it is.
-func (v *Verifier) Verify(r *http.Request, read func() ([]byte, error)) (Signed, error) {
+func (v *Verifier) Verify(r *http.Request, service string, read func() ([]byte, error)) (Signed, error) {
 	auth, err := parseAuthorization(r)
 	if err != nil {
 		return Signed{}, err
@@ -94,7 +93,7 @@ func (v *Verifier) Verify(r *http.Request, read func() ([]byte, error)) (Signed,
 	if err := auth.checkSignedHeaders(r.Header); err != nil {
 		return Signed{}, err
 	}
-	scope, err := v.scope(auth, at)
+	scope, err := v.scope(auth, at, service)
 	if err != nil {
 		return Signed{}, err
 	}

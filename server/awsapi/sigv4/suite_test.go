@@ -127,11 +127,11 @@ func TestSuite(t *testing.T) {
 			k := newKeys()
 			k.set("AKIDEXAMPLE", sigv4.Credential{Secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", SessionToken: test.token, Principal: "suite"})
 			v := sigv4.New(sigv4.Config{
-				Service: "service", Credentials: k,
-				Region: func(name string) bool { return name == "us-east-1" },
-				Now:    func() time.Time { return time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC) },
+				Credentials: k,
+				Region:      func(name string) bool { return name == "us-east-1" },
+				Now:         func() time.Time { return time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC) },
 			})
-			signed, err := v.Verify(r, reading([]byte(test.body)))
+			signed, err := v.Verify(r, "service", reading([]byte(test.body)))
 			want := sigv4.Signed{AccessKeyID: "AKIDEXAMPLE", Principal: "suite", Region: "us-east-1"}
 			if err != nil || signed != want {
 				t.Errorf("got %+v, %v", signed, err)

@@ -49,7 +49,7 @@ func TestTampering(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := signedRequest(t)
 			tamper(r)
-			_, err := newVerifier(newKeys(), signedAt).Verify(r, reading([]byte(decrypt)))
+			_, err := newVerifier(newKeys(), signedAt).Verify(r, "kms", reading([]byte(decrypt)))
 			if got := refusal(t, err); got.Kind != invalid || got.Message != mismatch {
 				t.Errorf("got %v", got)
 			}
@@ -60,7 +60,7 @@ func TestTampering(t *testing.T) {
 func TestTamperingWithTheBody(t *testing.T) {
 	v := newVerifier(newKeys(), signedAt)
 	for _, body := range []string{"", decrypt + " ", strings.Replace(decrypt, "A", "B", 1)} {
-		_, err := v.Verify(signedRequest(t), reading([]byte(body)))
+		_, err := v.Verify(signedRequest(t), "kms", reading([]byte(body)))
 		if got := refusal(t, err); got.Message != mismatch {
 			t.Errorf("%q: %v", body, got)
 		}
@@ -89,7 +89,7 @@ func TestBodyHash(t *testing.T) {
 		r := newRequest([]byte(decrypt))
 		r.Header.Set("X-Amz-Content-Sha256", test.said)
 		usual().signHash(t, r, test.signed)
-		_, err := newVerifier(newKeys(), signedAt).Verify(r, reading([]byte(decrypt)))
+		_, err := newVerifier(newKeys(), signedAt).Verify(r, "kms", reading([]byte(decrypt)))
 		if (err == nil) != test.ok {
 			t.Errorf("%q, signed with %q: %v", test.said, test.signed, err)
 		}
@@ -104,7 +104,7 @@ func TestEachDigitOfTheSignature(t *testing.T) {
 		changed := []byte(genuine)
 		changed[at] = map[bool]byte{true: '1', false: '0'}[changed[at] == '0']
 		r.Header.Set("Authorization", string(changed))
-		_, err := v.Verify(r, reading([]byte(decrypt)))
+		_, err := v.Verify(r, "kms", reading([]byte(decrypt)))
 		if got := refusal(t, err); got.Message != mismatch {
 			t.Errorf("%s: %v", changed, got)
 		}
@@ -120,7 +120,7 @@ func TestUnsignedHeaders(t *testing.T) {
 	} {
 		r.Header.Set(name, value)
 	}
-	if _, err := newVerifier(newKeys(), signedAt).Verify(r, reading([]byte(decrypt))); err != nil {
+	if _, err := newVerifier(newKeys(), signedAt).Verify(r, "kms", reading([]byte(decrypt))); err != nil {
 		t.Error(err)
 	}
 }
@@ -130,7 +130,7 @@ func TestSeparators(t *testing.T) {
 	for _, change := range []edit{authorization(", ", ","), authorization(", ", " "), authorization(", ", ",   "), authorization(" ", "\t")} {
 		r := signedRequest(t)
 		change(r)
-		if _, err := newVerifier(newKeys(), signedAt).Verify(r, reading([]byte(decrypt))); err != nil {
+		if _, err := newVerifier(newKeys(), signedAt).Verify(r, "kms", reading([]byte(decrypt))); err != nil {
 			t.Errorf("%s: %v", r.Header.Get("Authorization"), err)
 		}
 	}
@@ -160,7 +160,7 @@ func TestSignedByHand(t *testing.T) {
 			r.Header.Set("Date", test.date)
 			r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+accessKey+"/20260228/"+region+"/kms/aws4_request, SignedHeaders="+
 				test.headers+", Signature="+signedByHand(r, test.canonical, test.headers))
-			if _, err := newVerifier(newKeys(), signedAt).Verify(r, reading([]byte(decrypt))); (err == nil) != test.ok {
+			if _, err := newVerifier(newKeys(), signedAt).Verify(r, "kms", reading([]byte(decrypt))); (err == nil) != test.ok {
 				t.Error(err)
 			}
 		})
@@ -186,7 +186,7 @@ func TestManySignedHeaders(t *testing.T) {
 			r.Header.Set(fmt.Sprintf("X-Amz-Meta-%d", i), "a")
 		}
 		usual().sign(t, r, []byte(decrypt))
-		if _, err := newVerifier(newKeys(), signedAt).Verify(r, reading([]byte(decrypt))); (err == nil) != test.ok {
+		if _, err := newVerifier(newKeys(), signedAt).Verify(r, "kms", reading([]byte(decrypt))); (err == nil) != test.ok {
 			t.Errorf("%d headers: %v", test.count, err)
 		}
 	}

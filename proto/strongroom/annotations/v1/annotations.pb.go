@@ -98,6 +98,8 @@ const (
 	ResourceKind_RESOURCE_KIND_ALIAS ResourceKind = 3
 	// A custom key store.
 	ResourceKind_RESOURCE_KIND_CUSTOM_KEY_STORE ResourceKind = 4
+	// A log group, or a stream in it.
+	ResourceKind_RESOURCE_KIND_LOG_GROUP ResourceKind = 5
 )
 
 // Enum value maps for ResourceKind.
@@ -108,6 +110,7 @@ var (
 		2: "RESOURCE_KIND_KEY",
 		3: "RESOURCE_KIND_ALIAS",
 		4: "RESOURCE_KIND_CUSTOM_KEY_STORE",
+		5: "RESOURCE_KIND_LOG_GROUP",
 	}
 	ResourceKind_value = map[string]int32{
 		"RESOURCE_KIND_UNSPECIFIED":      0,
@@ -115,6 +118,7 @@ var (
 		"RESOURCE_KIND_KEY":              2,
 		"RESOURCE_KIND_ALIAS":            3,
 		"RESOURCE_KIND_CUSTOM_KEY_STORE": 4,
+		"RESOURCE_KIND_LOG_GROUP":        5,
 	}
 )
 
@@ -370,6 +374,27 @@ const (
 	ErrorKind_ERROR_KIND_THROTTLING                   ErrorKind = 62
 	ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE          ErrorKind = 63
 	ErrorKind_ERROR_KIND_INTERNAL_FAILURE             ErrorKind = 64
+	// Errors of CloudTrail.
+	ErrorKind_ERROR_KIND_INVALID_LOOKUP_ATTRIBUTES        ErrorKind = 65
+	ErrorKind_ERROR_KIND_INVALID_TIME_RANGE               ErrorKind = 66
+	ErrorKind_ERROR_KIND_INVALID_MAX_RESULTS              ErrorKind = 67
+	ErrorKind_ERROR_KIND_INVALID_NEXT_TOKEN               ErrorKind = 68
+	ErrorKind_ERROR_KIND_INVALID_EVENT_CATEGORY           ErrorKind = 69
+	ErrorKind_ERROR_KIND_OPERATION_NOT_PERMITTED          ErrorKind = 70
+	ErrorKind_ERROR_KIND_INVALID_TRAIL_NAME               ErrorKind = 71
+	ErrorKind_ERROR_KIND_CLOUD_TRAIL_ARN_INVALID          ErrorKind = 72
+	ErrorKind_ERROR_KIND_NO_MANAGEMENT_ACCOUNT_SLR_EXISTS ErrorKind = 73
+	ErrorKind_ERROR_KIND_TRAIL_NOT_FOUND                  ErrorKind = 74
+	ErrorKind_ERROR_KIND_INVALID_TOKEN                    ErrorKind = 75
+	// Errors of CloudWatch Logs.
+	ErrorKind_ERROR_KIND_INVALID_PARAMETER  ErrorKind = 76
+	ErrorKind_ERROR_KIND_RESOURCE_NOT_FOUND ErrorKind = 77
+	// Errors of CloudHSM.
+	ErrorKind_ERROR_KIND_CLOUD_HSM_ACCESS_DENIED    ErrorKind = 78
+	ErrorKind_ERROR_KIND_CLOUD_HSM_INTERNAL_FAILURE ErrorKind = 79
+	ErrorKind_ERROR_KIND_CLOUD_HSM_INVALID_REQUEST  ErrorKind = 80
+	ErrorKind_ERROR_KIND_CLOUD_HSM_SERVICE          ErrorKind = 81
+	ErrorKind_ERROR_KIND_CLOUD_HSM_TAG              ErrorKind = 82
 )
 
 // Enum value maps for ErrorKind.
@@ -440,6 +465,24 @@ var (
 		62: "ERROR_KIND_THROTTLING",
 		63: "ERROR_KIND_SERVICE_UNAVAILABLE",
 		64: "ERROR_KIND_INTERNAL_FAILURE",
+		65: "ERROR_KIND_INVALID_LOOKUP_ATTRIBUTES",
+		66: "ERROR_KIND_INVALID_TIME_RANGE",
+		67: "ERROR_KIND_INVALID_MAX_RESULTS",
+		68: "ERROR_KIND_INVALID_NEXT_TOKEN",
+		69: "ERROR_KIND_INVALID_EVENT_CATEGORY",
+		70: "ERROR_KIND_OPERATION_NOT_PERMITTED",
+		71: "ERROR_KIND_INVALID_TRAIL_NAME",
+		72: "ERROR_KIND_CLOUD_TRAIL_ARN_INVALID",
+		73: "ERROR_KIND_NO_MANAGEMENT_ACCOUNT_SLR_EXISTS",
+		74: "ERROR_KIND_TRAIL_NOT_FOUND",
+		75: "ERROR_KIND_INVALID_TOKEN",
+		76: "ERROR_KIND_INVALID_PARAMETER",
+		77: "ERROR_KIND_RESOURCE_NOT_FOUND",
+		78: "ERROR_KIND_CLOUD_HSM_ACCESS_DENIED",
+		79: "ERROR_KIND_CLOUD_HSM_INTERNAL_FAILURE",
+		80: "ERROR_KIND_CLOUD_HSM_INVALID_REQUEST",
+		81: "ERROR_KIND_CLOUD_HSM_SERVICE",
+		82: "ERROR_KIND_CLOUD_HSM_TAG",
 	}
 	ErrorKind_value = map[string]int32{
 		"ERROR_KIND_UNSPECIFIED":                                          0,
@@ -507,6 +550,24 @@ var (
 		"ERROR_KIND_THROTTLING":                                           62,
 		"ERROR_KIND_SERVICE_UNAVAILABLE":                                  63,
 		"ERROR_KIND_INTERNAL_FAILURE":                                     64,
+		"ERROR_KIND_INVALID_LOOKUP_ATTRIBUTES":                            65,
+		"ERROR_KIND_INVALID_TIME_RANGE":                                   66,
+		"ERROR_KIND_INVALID_MAX_RESULTS":                                  67,
+		"ERROR_KIND_INVALID_NEXT_TOKEN":                                   68,
+		"ERROR_KIND_INVALID_EVENT_CATEGORY":                               69,
+		"ERROR_KIND_OPERATION_NOT_PERMITTED":                              70,
+		"ERROR_KIND_INVALID_TRAIL_NAME":                                   71,
+		"ERROR_KIND_CLOUD_TRAIL_ARN_INVALID":                              72,
+		"ERROR_KIND_NO_MANAGEMENT_ACCOUNT_SLR_EXISTS":                     73,
+		"ERROR_KIND_TRAIL_NOT_FOUND":                                      74,
+		"ERROR_KIND_INVALID_TOKEN":                                        75,
+		"ERROR_KIND_INVALID_PARAMETER":                                    76,
+		"ERROR_KIND_RESOURCE_NOT_FOUND":                                   77,
+		"ERROR_KIND_CLOUD_HSM_ACCESS_DENIED":                              78,
+		"ERROR_KIND_CLOUD_HSM_INTERNAL_FAILURE":                           79,
+		"ERROR_KIND_CLOUD_HSM_INVALID_REQUEST":                            80,
+		"ERROR_KIND_CLOUD_HSM_SERVICE":                                    81,
+		"ERROR_KIND_CLOUD_HSM_TAG":                                        82,
 	}
 )
 
@@ -537,6 +598,53 @@ func (ErrorKind) EnumDescriptor() ([]byte, []int) {
 	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{4}
 }
 
+// FileRule describes what all messages of a file have in common.
+type FileRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Members without a wire_name of their own begin with a small letter on the AWS
+	// wire (log_group_name: logGroupName).
+	LowerCamel    *bool `protobuf:"varint,1,opt,name=lower_camel,json=lowerCamel" json:"lower_camel,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FileRule) Reset() {
+	*x = FileRule{}
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FileRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FileRule) ProtoMessage() {}
+
+func (x *FileRule) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FileRule.ProtoReflect.Descriptor instead.
+func (*FileRule) Descriptor() ([]byte, []int) {
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *FileRule) GetLowerCamel() bool {
+	if x != nil && x.LowerCamel != nil {
+		return *x.LowerCamel
+	}
+	return false
+}
+
 // ServiceRule describes a service on the wire, in policies and in events.
 type ServiceRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -553,14 +661,16 @@ type ServiceRule struct {
 	// The service name in a SigV4 credential scope, e.g. "kms".
 	SigningName *string `protobuf:"bytes,5,opt,name=signing_name,json=signingName" json:"signing_name,omitempty"`
 	// The API version of the AWS model, e.g. "2014-11-01".
-	ApiVersion    *string `protobuf:"bytes,6,opt,name=api_version,json=apiVersion" json:"api_version,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ApiVersion *string `protobuf:"bytes,6,opt,name=api_version,json=apiVersion" json:"api_version,omitempty"`
+	// The kind of error for a request outside its limits. Unset: ValidationException.
+	ValidationError *ErrorKind `protobuf:"varint,7,opt,name=validation_error,json=validationError,enum=strongroom.annotations.v1.ErrorKind" json:"validation_error,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ServiceRule) Reset() {
 	*x = ServiceRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[0]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +682,7 @@ func (x *ServiceRule) String() string {
 func (*ServiceRule) ProtoMessage() {}
 
 func (x *ServiceRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[0]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +695,7 @@ func (x *ServiceRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRule.ProtoReflect.Descriptor instead.
 func (*ServiceRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{0}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *ServiceRule) GetTargetPrefix() string {
@@ -630,6 +740,13 @@ func (x *ServiceRule) GetApiVersion() string {
 	return ""
 }
 
+func (x *ServiceRule) GetValidationError() ErrorKind {
+	if x != nil && x.ValidationError != nil {
+		return *x.ValidationError
+	}
+	return ErrorKind_ERROR_KIND_UNSPECIFIED
+}
+
 // MethodRule describes an operation.
 type MethodRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -664,7 +781,7 @@ type MethodRule struct {
 
 func (x *MethodRule) Reset() {
 	*x = MethodRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[1]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +793,7 @@ func (x *MethodRule) String() string {
 func (*MethodRule) ProtoMessage() {}
 
 func (x *MethodRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[1]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +806,7 @@ func (x *MethodRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MethodRule.ProtoReflect.Descriptor instead.
 func (*MethodRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{1}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *MethodRule) GetWireName() string {
@@ -769,13 +886,19 @@ type MessageRule struct {
 	AtMostOneOf []string `protobuf:"bytes,4,rep,name=at_most_one_of,json=atMostOneOf" json:"at_most_one_of,omitempty"`
 	// AWS's message when that is not so. Mandatory beside at_most_one_of.
 	AtMostOneOfText *string `protobuf:"bytes,5,opt,name=at_most_one_of_text,json=atMostOneOfText" json:"at_most_one_of_text,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// AWS answers the message's lists also when they are empty. (An answer with the
+	// member Truncated has that without saying so.)
+	EmptyLists *bool `protobuf:"varint,6,opt,name=empty_lists,json=emptyLists" json:"empty_lists,omitempty"`
+	// In AWS's model the message is a map, whose keys are the members' names: another
+	// name is an error, where one that a structure does not have is passed over.
+	Closed        *bool `protobuf:"varint,7,opt,name=closed" json:"closed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MessageRule) Reset() {
 	*x = MessageRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[2]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +910,7 @@ func (x *MessageRule) String() string {
 func (*MessageRule) ProtoMessage() {}
 
 func (x *MessageRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[2]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +923,7 @@ func (x *MessageRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageRule.ProtoReflect.Descriptor instead.
 func (*MessageRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{2}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *MessageRule) GetWireName() string {
@@ -836,6 +959,20 @@ func (x *MessageRule) GetAtMostOneOfText() string {
 		return *x.AtMostOneOfText
 	}
 	return ""
+}
+
+func (x *MessageRule) GetEmptyLists() bool {
+	if x != nil && x.EmptyLists != nil {
+		return *x.EmptyLists
+	}
+	return false
+}
+
+func (x *MessageRule) GetClosed() bool {
+	if x != nil && x.Closed != nil {
+		return *x.Closed
+	}
+	return false
 }
 
 // FieldRule describes a member of a request, an answer or a structure.
@@ -874,7 +1011,7 @@ type FieldRule struct {
 
 func (x *FieldRule) Reset() {
 	*x = FieldRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[3]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +1023,7 @@ func (x *FieldRule) String() string {
 func (*FieldRule) ProtoMessage() {}
 
 func (x *FieldRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[3]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +1036,7 @@ func (x *FieldRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldRule.ProtoReflect.Descriptor instead.
 func (*FieldRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{3}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FieldRule) GetWireName() string {
@@ -1002,7 +1139,7 @@ type ConditionRule struct {
 
 func (x *ConditionRule) Reset() {
 	*x = ConditionRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[4]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1151,7 @@ func (x *ConditionRule) String() string {
 func (*ConditionRule) ProtoMessage() {}
 
 func (x *ConditionRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[4]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1164,7 @@ func (x *ConditionRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionRule.ProtoReflect.Descriptor instead.
 func (*ConditionRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{4}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ConditionRule) GetKey() string {
@@ -1062,7 +1199,7 @@ type Range struct {
 
 func (x *Range) Reset() {
 	*x = Range{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[5]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1211,7 @@ func (x *Range) String() string {
 func (*Range) ProtoMessage() {}
 
 func (x *Range) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[5]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1224,7 @@ func (x *Range) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Range.ProtoReflect.Descriptor instead.
 func (*Range) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{5}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Range) GetMin() int64 {
@@ -1125,7 +1262,7 @@ type EventRule struct {
 
 func (x *EventRule) Reset() {
 	*x = EventRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[6]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1274,7 @@ func (x *EventRule) String() string {
 func (*EventRule) ProtoMessage() {}
 
 func (x *EventRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[6]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1287,7 @@ func (x *EventRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventRule.ProtoReflect.Descriptor instead.
 func (*EventRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{6}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *EventRule) GetOmit() bool {
@@ -1193,7 +1330,7 @@ type EnumValueRule struct {
 
 func (x *EnumValueRule) Reset() {
 	*x = EnumValueRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[7]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1342,7 @@ func (x *EnumValueRule) String() string {
 func (*EnumValueRule) ProtoMessage() {}
 
 func (x *EnumValueRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[7]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1355,7 @@ func (x *EnumValueRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnumValueRule.ProtoReflect.Descriptor instead.
 func (*EnumValueRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{7}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EnumValueRule) GetWireName() string {
@@ -1247,7 +1384,7 @@ type ErrorRule struct {
 
 func (x *ErrorRule) Reset() {
 	*x = ErrorRule{}
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[8]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1259,7 +1396,7 @@ func (x *ErrorRule) String() string {
 func (*ErrorRule) ProtoMessage() {}
 
 func (x *ErrorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[8]
+	mi := &file_strongroom_annotations_v1_annotations_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1272,7 +1409,7 @@ func (x *ErrorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErrorRule.ProtoReflect.Descriptor instead.
 func (*ErrorRule) Descriptor() ([]byte, []int) {
-	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{8}
+	return file_strongroom_annotations_v1_annotations_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ErrorRule) GetName() string {
@@ -1311,6 +1448,14 @@ func (x *ErrorRule) GetCommon() bool {
 }
 
 var file_strongroom_annotations_v1_annotations_proto_extTypes = []protoimpl.ExtensionInfo{
+	{
+		ExtendedType:  (*descriptorpb.FileOptions)(nil),
+		ExtensionType: (*FileRule)(nil),
+		Field:         50701,
+		Name:          "strongroom.annotations.v1.file",
+		Tag:           "bytes,50701,opt,name=file",
+		Filename:      "strongroom/annotations/v1/annotations.proto",
+	},
 	{
 		ExtendedType:  (*descriptorpb.ServiceOptions)(nil),
 		ExtensionType: (*ServiceRule)(nil),
@@ -1361,43 +1506,52 @@ var file_strongroom_annotations_v1_annotations_proto_extTypes = []protoimpl.Exte
 	},
 }
 
+// Extension fields to descriptorpb.FileOptions.
+var (
+	// optional strongroom.annotations.v1.FileRule file = 50701;
+	E_File = &file_strongroom_annotations_v1_annotations_proto_extTypes[0]
+)
+
 // Extension fields to descriptorpb.ServiceOptions.
 var (
 	// optional strongroom.annotations.v1.ServiceRule service = 50701;
-	E_Service = &file_strongroom_annotations_v1_annotations_proto_extTypes[0]
+	E_Service = &file_strongroom_annotations_v1_annotations_proto_extTypes[1]
 )
 
 // Extension fields to descriptorpb.MethodOptions.
 var (
 	// optional strongroom.annotations.v1.MethodRule method = 50701;
-	E_Method = &file_strongroom_annotations_v1_annotations_proto_extTypes[1]
+	E_Method = &file_strongroom_annotations_v1_annotations_proto_extTypes[2]
 )
 
 // Extension fields to descriptorpb.MessageOptions.
 var (
 	// optional strongroom.annotations.v1.MessageRule message = 50701;
-	E_Message = &file_strongroom_annotations_v1_annotations_proto_extTypes[2]
+	E_Message = &file_strongroom_annotations_v1_annotations_proto_extTypes[3]
 )
 
 // Extension fields to descriptorpb.FieldOptions.
 var (
 	// optional strongroom.annotations.v1.FieldRule field = 50701;
-	E_Field = &file_strongroom_annotations_v1_annotations_proto_extTypes[3]
+	E_Field = &file_strongroom_annotations_v1_annotations_proto_extTypes[4]
 )
 
 // Extension fields to descriptorpb.EnumValueOptions.
 var (
 	// optional strongroom.annotations.v1.EnumValueRule value = 50701;
-	E_Value = &file_strongroom_annotations_v1_annotations_proto_extTypes[4]
+	E_Value = &file_strongroom_annotations_v1_annotations_proto_extTypes[5]
 	// optional strongroom.annotations.v1.ErrorRule error = 50702;
-	E_Error = &file_strongroom_annotations_v1_annotations_proto_extTypes[5]
+	E_Error = &file_strongroom_annotations_v1_annotations_proto_extTypes[6]
 )
 
 var File_strongroom_annotations_v1_annotations_proto protoreflect.FileDescriptor
 
 const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\n" +
-	"+strongroom/annotations/v1/annotations.proto\x12\x19strongroom.annotations.v1\x1a google/protobuf/descriptor.proto\"\xdb\x01\n" +
+	"+strongroom/annotations/v1/annotations.proto\x12\x19strongroom.annotations.v1\x1a google/protobuf/descriptor.proto\"+\n" +
+	"\bFileRule\x12\x1f\n" +
+	"\vlower_camel\x18\x01 \x01(\bR\n" +
+	"lowerCamel\"\xac\x02\n" +
 	"\vServiceRule\x12#\n" +
 	"\rtarget_prefix\x18\x01 \x01(\tR\ftargetPrefix\x12!\n" +
 	"\fjson_version\x18\x02 \x01(\tR\vjsonVersion\x12!\n" +
@@ -1406,7 +1560,8 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"iam_prefix\x18\x04 \x01(\tR\tiamPrefix\x12!\n" +
 	"\fsigning_name\x18\x05 \x01(\tR\vsigningName\x12\x1f\n" +
 	"\vapi_version\x18\x06 \x01(\tR\n" +
-	"apiVersion\"\xcf\x03\n" +
+	"apiVersion\x12O\n" +
+	"\x10validation_error\x18\a \x01(\x0e2$.strongroom.annotations.v1.ErrorKindR\x0fvalidationError\"\xcf\x03\n" +
 	"\n" +
 	"MethodRule\x12\x1b\n" +
 	"\twire_name\x18\x01 \x01(\tR\bwireName\x12I\n" +
@@ -1418,13 +1573,16 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\x05quota\x18\x06 \x01(\x0e2%.strongroom.annotations.v1.QuotaClassR\x05quota\x12,\n" +
 	"\x12event_omit_request\x18\a \x01(\bR\x10eventOmitRequest\x12%\n" +
 	"\x0eevent_response\x18\b \x01(\bR\reventResponse\x12#\n" +
-	"\rcross_account\x18\t \x01(\bR\fcrossAccount\"\xd2\x01\n" +
+	"\rcross_account\x18\t \x01(\bR\fcrossAccount\"\x8b\x02\n" +
 	"\vMessageRule\x12\x1b\n" +
 	"\twire_name\x18\x01 \x01(\tR\bwireName\x12$\n" +
 	"\x0eexactly_one_of\x18\x02 \x03(\tR\fexactlyOneOf\x12-\n" +
 	"\x13exactly_one_of_text\x18\x03 \x01(\tR\x10exactlyOneOfText\x12#\n" +
 	"\x0eat_most_one_of\x18\x04 \x03(\tR\vatMostOneOf\x12,\n" +
-	"\x13at_most_one_of_text\x18\x05 \x01(\tR\x0fatMostOneOfText\"\x9e\x04\n" +
+	"\x13at_most_one_of_text\x18\x05 \x01(\tR\x0fatMostOneOfText\x12\x1f\n" +
+	"\vempty_lists\x18\x06 \x01(\bR\n" +
+	"emptyLists\x12\x16\n" +
+	"\x06closed\x18\a \x01(\bR\x06closed\"\x9e\x04\n" +
 	"\tFieldRule\x12\x1b\n" +
 	"\twire_name\x18\x01 \x01(\tR\bwireName\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x124\n" +
@@ -1463,13 +1621,14 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\vEmptyOutput\x12\x1c\n" +
 	"\x18EMPTY_OUTPUT_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14EMPTY_OUTPUT_NO_BODY\x10\x01\x12\x1d\n" +
-	"\x19EMPTY_OUTPUT_EMPTY_OBJECT\x10\x02*\x9c\x01\n" +
+	"\x19EMPTY_OUTPUT_EMPTY_OBJECT\x10\x02*\xb9\x01\n" +
 	"\fResourceKind\x12\x1d\n" +
 	"\x19RESOURCE_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15RESOURCE_KIND_ACCOUNT\x10\x01\x12\x15\n" +
 	"\x11RESOURCE_KIND_KEY\x10\x02\x12\x17\n" +
 	"\x13RESOURCE_KIND_ALIAS\x10\x03\x12\"\n" +
-	"\x1eRESOURCE_KIND_CUSTOM_KEY_STORE\x10\x04*\xc6\x01\n" +
+	"\x1eRESOURCE_KIND_CUSTOM_KEY_STORE\x10\x04\x12\x1b\n" +
+	"\x17RESOURCE_KIND_LOG_GROUP\x10\x05*\xc6\x01\n" +
 	"\rReferenceKind\x12\x1e\n" +
 	"\x1aREFERENCE_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12REFERENCE_KIND_KEY\x10\x01\x12\x1f\n" +
@@ -1493,7 +1652,7 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\x12\x14\n" +
 	"\x10QUOTA_CLASS_1000\x10\v\x12\x14\n" +
 	"\x10QUOTA_CLASS_2000\x10\f\x12\x19\n" +
-	"\x15QUOTA_CLASS_UNLIMITED\x10\r*\xea&\n" +
+	"\x15QUOTA_CLASS_UNLIMITED\x10\r*\xba1\n" +
 	"\tErrorKind\x12\x1a\n" +
 	"\x16ERROR_KIND_UNSPECIFIED\x10\x00\x12>\n" +
 	"\x19ERROR_KIND_ALREADY_EXISTS\x10\x01\x1a\x1f\xf2\xe0\x18\x1b\n" +
@@ -1624,7 +1783,44 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\x1eERROR_KIND_SERVICE_UNAVAILABLE\x10?\x1a*\xf2\xe0\x18&\n" +
 	"\x1bServiceUnavailableException\x10\xf7\x03\x18\x01 \x01(\x01\x12?\n" +
 	"\x1bERROR_KIND_INTERNAL_FAILURE\x10@\x1a\x1e\xf2\xe0\x18\x1a\n" +
-	"\x0fInternalFailure\x10\xf4\x03\x18\x01 \x01(\x01:c\n" +
+	"\x0fInternalFailure\x10\xf4\x03\x18\x01 \x01(\x01\x12S\n" +
+	"$ERROR_KIND_INVALID_LOOKUP_ATTRIBUTES\x10A\x1a)\xf2\xe0\x18%\n" +
+	" InvalidLookupAttributesException\x10\x90\x03\x12E\n" +
+	"\x1dERROR_KIND_INVALID_TIME_RANGE\x10B\x1a\"\xf2\xe0\x18\x1e\n" +
+	"\x19InvalidTimeRangeException\x10\x90\x03\x12G\n" +
+	"\x1eERROR_KIND_INVALID_MAX_RESULTS\x10C\x1a#\xf2\xe0\x18\x1f\n" +
+	"\x1aInvalidMaxResultsException\x10\x90\x03\x12E\n" +
+	"\x1dERROR_KIND_INVALID_NEXT_TOKEN\x10D\x1a\"\xf2\xe0\x18\x1e\n" +
+	"\x19InvalidNextTokenException\x10\x90\x03\x12M\n" +
+	"!ERROR_KIND_INVALID_EVENT_CATEGORY\x10E\x1a&\xf2\xe0\x18\"\n" +
+	"\x1dInvalidEventCategoryException\x10\x90\x03\x12O\n" +
+	"\"ERROR_KIND_OPERATION_NOT_PERMITTED\x10F\x1a'\xf2\xe0\x18#\n" +
+	"\x1eOperationNotPermittedException\x10\x90\x03\x12E\n" +
+	"\x1dERROR_KIND_INVALID_TRAIL_NAME\x10G\x1a\"\xf2\xe0\x18\x1e\n" +
+	"\x19InvalidTrailNameException\x10\x90\x03\x12N\n" +
+	"\"ERROR_KIND_CLOUD_TRAIL_ARN_INVALID\x10H\x1a&\xf2\xe0\x18\"\n" +
+	"\x1dCloudTrailARNInvalidException\x10\x90\x03\x12_\n" +
+	"+ERROR_KIND_NO_MANAGEMENT_ACCOUNT_SLR_EXISTS\x10I\x1a.\xf2\xe0\x18*\n" +
+	"%NoManagementAccountSLRExistsException\x10\x90\x03\x12?\n" +
+	"\x1aERROR_KIND_TRAIL_NOT_FOUND\x10J\x1a\x1f\xf2\xe0\x18\x1b\n" +
+	"\x16TrailNotFoundException\x10\x90\x03\x12<\n" +
+	"\x18ERROR_KIND_INVALID_TOKEN\x10K\x1a\x1e\xf2\xe0\x18\x1a\n" +
+	"\x15InvalidTokenException\x10\x90\x03\x12D\n" +
+	"\x1cERROR_KIND_INVALID_PARAMETER\x10L\x1a\"\xf2\xe0\x18\x1e\n" +
+	"\x19InvalidParameterException\x10\x90\x03\x12E\n" +
+	"\x1dERROR_KIND_RESOURCE_NOT_FOUND\x10M\x1a\"\xf2\xe0\x18\x1e\n" +
+	"\x19ResourceNotFoundException\x10\x90\x03\x12N\n" +
+	"\"ERROR_KIND_CLOUD_HSM_ACCESS_DENIED\x10N\x1a&\xf2\xe0\x18\"\n" +
+	"\x1dCloudHsmAccessDeniedException\x10\x90\x03\x12X\n" +
+	"%ERROR_KIND_CLOUD_HSM_INTERNAL_FAILURE\x10O\x1a-\xf2\xe0\x18)\n" +
+	" CloudHsmInternalFailureException\x10\xf4\x03\x18\x01 \x01\x12R\n" +
+	"$ERROR_KIND_CLOUD_HSM_INVALID_REQUEST\x10P\x1a(\xf2\xe0\x18$\n" +
+	"\x1fCloudHsmInvalidRequestException\x10\x90\x03\x12C\n" +
+	"\x1cERROR_KIND_CLOUD_HSM_SERVICE\x10Q\x1a!\xf2\xe0\x18\x1d\n" +
+	"\x18CloudHsmServiceException\x10\x90\x03\x12;\n" +
+	"\x18ERROR_KIND_CLOUD_HSM_TAG\x10R\x1a\x1d\xf2\xe0\x18\x19\n" +
+	"\x14CloudHsmTagException\x10\x90\x03:W\n" +
+	"\x04file\x12\x1c.google.protobuf.FileOptions\x18\x8d\x8c\x03 \x01(\v2#.strongroom.annotations.v1.FileRuleR\x04file:c\n" +
 	"\aservice\x12\x1f.google.protobuf.ServiceOptions\x18\x8d\x8c\x03 \x01(\v2&.strongroom.annotations.v1.ServiceRuleR\aservice:_\n" +
 	"\x06method\x12\x1e.google.protobuf.MethodOptions\x18\x8d\x8c\x03 \x01(\v2%.strongroom.annotations.v1.MethodRuleR\x06method:c\n" +
 	"\amessage\x12\x1f.google.protobuf.MessageOptions\x18\x8d\x8c\x03 \x01(\v2&.strongroom.annotations.v1.MessageRuleR\amessage:[\n" +
@@ -1645,56 +1841,61 @@ func file_strongroom_annotations_v1_annotations_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_annotations_v1_annotations_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_strongroom_annotations_v1_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_strongroom_annotations_v1_annotations_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_strongroom_annotations_v1_annotations_proto_goTypes = []any{
 	(EmptyOutput)(0),                      // 0: strongroom.annotations.v1.EmptyOutput
 	(ResourceKind)(0),                     // 1: strongroom.annotations.v1.ResourceKind
 	(ReferenceKind)(0),                    // 2: strongroom.annotations.v1.ReferenceKind
 	(QuotaClass)(0),                       // 3: strongroom.annotations.v1.QuotaClass
 	(ErrorKind)(0),                        // 4: strongroom.annotations.v1.ErrorKind
-	(*ServiceRule)(nil),                   // 5: strongroom.annotations.v1.ServiceRule
-	(*MethodRule)(nil),                    // 6: strongroom.annotations.v1.MethodRule
-	(*MessageRule)(nil),                   // 7: strongroom.annotations.v1.MessageRule
-	(*FieldRule)(nil),                     // 8: strongroom.annotations.v1.FieldRule
-	(*ConditionRule)(nil),                 // 9: strongroom.annotations.v1.ConditionRule
-	(*Range)(nil),                         // 10: strongroom.annotations.v1.Range
-	(*EventRule)(nil),                     // 11: strongroom.annotations.v1.EventRule
-	(*EnumValueRule)(nil),                 // 12: strongroom.annotations.v1.EnumValueRule
-	(*ErrorRule)(nil),                     // 13: strongroom.annotations.v1.ErrorRule
-	(*descriptorpb.ServiceOptions)(nil),   // 14: google.protobuf.ServiceOptions
-	(*descriptorpb.MethodOptions)(nil),    // 15: google.protobuf.MethodOptions
-	(*descriptorpb.MessageOptions)(nil),   // 16: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),     // 17: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 18: google.protobuf.EnumValueOptions
+	(*FileRule)(nil),                      // 5: strongroom.annotations.v1.FileRule
+	(*ServiceRule)(nil),                   // 6: strongroom.annotations.v1.ServiceRule
+	(*MethodRule)(nil),                    // 7: strongroom.annotations.v1.MethodRule
+	(*MessageRule)(nil),                   // 8: strongroom.annotations.v1.MessageRule
+	(*FieldRule)(nil),                     // 9: strongroom.annotations.v1.FieldRule
+	(*ConditionRule)(nil),                 // 10: strongroom.annotations.v1.ConditionRule
+	(*Range)(nil),                         // 11: strongroom.annotations.v1.Range
+	(*EventRule)(nil),                     // 12: strongroom.annotations.v1.EventRule
+	(*EnumValueRule)(nil),                 // 13: strongroom.annotations.v1.EnumValueRule
+	(*ErrorRule)(nil),                     // 14: strongroom.annotations.v1.ErrorRule
+	(*descriptorpb.FileOptions)(nil),      // 15: google.protobuf.FileOptions
+	(*descriptorpb.ServiceOptions)(nil),   // 16: google.protobuf.ServiceOptions
+	(*descriptorpb.MethodOptions)(nil),    // 17: google.protobuf.MethodOptions
+	(*descriptorpb.MessageOptions)(nil),   // 18: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),     // 19: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 20: google.protobuf.EnumValueOptions
 }
 var file_strongroom_annotations_v1_annotations_proto_depIdxs = []int32{
-	0,  // 0: strongroom.annotations.v1.MethodRule.empty_output:type_name -> strongroom.annotations.v1.EmptyOutput
-	4,  // 1: strongroom.annotations.v1.MethodRule.errors:type_name -> strongroom.annotations.v1.ErrorKind
-	1,  // 2: strongroom.annotations.v1.MethodRule.resource:type_name -> strongroom.annotations.v1.ResourceKind
-	3,  // 3: strongroom.annotations.v1.MethodRule.quota:type_name -> strongroom.annotations.v1.QuotaClass
-	10, // 4: strongroom.annotations.v1.FieldRule.size:type_name -> strongroom.annotations.v1.Range
-	10, // 5: strongroom.annotations.v1.FieldRule.item_size:type_name -> strongroom.annotations.v1.Range
-	10, // 6: strongroom.annotations.v1.FieldRule.map_key_size:type_name -> strongroom.annotations.v1.Range
-	11, // 7: strongroom.annotations.v1.FieldRule.event:type_name -> strongroom.annotations.v1.EventRule
-	2,  // 8: strongroom.annotations.v1.FieldRule.reference:type_name -> strongroom.annotations.v1.ReferenceKind
-	9,  // 9: strongroom.annotations.v1.FieldRule.condition:type_name -> strongroom.annotations.v1.ConditionRule
-	14, // 10: strongroom.annotations.v1.service:extendee -> google.protobuf.ServiceOptions
-	15, // 11: strongroom.annotations.v1.method:extendee -> google.protobuf.MethodOptions
-	16, // 12: strongroom.annotations.v1.message:extendee -> google.protobuf.MessageOptions
-	17, // 13: strongroom.annotations.v1.field:extendee -> google.protobuf.FieldOptions
-	18, // 14: strongroom.annotations.v1.value:extendee -> google.protobuf.EnumValueOptions
-	18, // 15: strongroom.annotations.v1.error:extendee -> google.protobuf.EnumValueOptions
-	5,  // 16: strongroom.annotations.v1.service:type_name -> strongroom.annotations.v1.ServiceRule
-	6,  // 17: strongroom.annotations.v1.method:type_name -> strongroom.annotations.v1.MethodRule
-	7,  // 18: strongroom.annotations.v1.message:type_name -> strongroom.annotations.v1.MessageRule
-	8,  // 19: strongroom.annotations.v1.field:type_name -> strongroom.annotations.v1.FieldRule
-	12, // 20: strongroom.annotations.v1.value:type_name -> strongroom.annotations.v1.EnumValueRule
-	13, // 21: strongroom.annotations.v1.error:type_name -> strongroom.annotations.v1.ErrorRule
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	16, // [16:22] is the sub-list for extension type_name
-	10, // [10:16] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	4,  // 0: strongroom.annotations.v1.ServiceRule.validation_error:type_name -> strongroom.annotations.v1.ErrorKind
+	0,  // 1: strongroom.annotations.v1.MethodRule.empty_output:type_name -> strongroom.annotations.v1.EmptyOutput
+	4,  // 2: strongroom.annotations.v1.MethodRule.errors:type_name -> strongroom.annotations.v1.ErrorKind
+	1,  // 3: strongroom.annotations.v1.MethodRule.resource:type_name -> strongroom.annotations.v1.ResourceKind
+	3,  // 4: strongroom.annotations.v1.MethodRule.quota:type_name -> strongroom.annotations.v1.QuotaClass
+	11, // 5: strongroom.annotations.v1.FieldRule.size:type_name -> strongroom.annotations.v1.Range
+	11, // 6: strongroom.annotations.v1.FieldRule.item_size:type_name -> strongroom.annotations.v1.Range
+	11, // 7: strongroom.annotations.v1.FieldRule.map_key_size:type_name -> strongroom.annotations.v1.Range
+	12, // 8: strongroom.annotations.v1.FieldRule.event:type_name -> strongroom.annotations.v1.EventRule
+	2,  // 9: strongroom.annotations.v1.FieldRule.reference:type_name -> strongroom.annotations.v1.ReferenceKind
+	10, // 10: strongroom.annotations.v1.FieldRule.condition:type_name -> strongroom.annotations.v1.ConditionRule
+	15, // 11: strongroom.annotations.v1.file:extendee -> google.protobuf.FileOptions
+	16, // 12: strongroom.annotations.v1.service:extendee -> google.protobuf.ServiceOptions
+	17, // 13: strongroom.annotations.v1.method:extendee -> google.protobuf.MethodOptions
+	18, // 14: strongroom.annotations.v1.message:extendee -> google.protobuf.MessageOptions
+	19, // 15: strongroom.annotations.v1.field:extendee -> google.protobuf.FieldOptions
+	20, // 16: strongroom.annotations.v1.value:extendee -> google.protobuf.EnumValueOptions
+	20, // 17: strongroom.annotations.v1.error:extendee -> google.protobuf.EnumValueOptions
+	5,  // 18: strongroom.annotations.v1.file:type_name -> strongroom.annotations.v1.FileRule
+	6,  // 19: strongroom.annotations.v1.service:type_name -> strongroom.annotations.v1.ServiceRule
+	7,  // 20: strongroom.annotations.v1.method:type_name -> strongroom.annotations.v1.MethodRule
+	8,  // 21: strongroom.annotations.v1.message:type_name -> strongroom.annotations.v1.MessageRule
+	9,  // 22: strongroom.annotations.v1.field:type_name -> strongroom.annotations.v1.FieldRule
+	13, // 23: strongroom.annotations.v1.value:type_name -> strongroom.annotations.v1.EnumValueRule
+	14, // 24: strongroom.annotations.v1.error:type_name -> strongroom.annotations.v1.ErrorRule
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	18, // [18:25] is the sub-list for extension type_name
+	11, // [11:18] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_annotations_v1_annotations_proto_init() }
@@ -1708,8 +1909,8 @@ func file_strongroom_annotations_v1_annotations_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_annotations_v1_annotations_proto_rawDesc), len(file_strongroom_annotations_v1_annotations_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   9,
-			NumExtensions: 6,
+			NumMessages:   10,
+			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_strongroom_annotations_v1_annotations_proto_goTypes,
