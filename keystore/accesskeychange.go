@@ -160,7 +160,7 @@ func (k *Keystore) createAccessKey(ctx context.Context, p *proof, c *accessKeyCr
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	kept, undone := k.undoSealing(ctx, p, c.sealingID(), k.scope.accessKeyPath(c.record.GetAccessKeyId()), new(storagev1.AccessKeyRecord))
+	kept, undone := k.undoMaking(ctx, p, c.sealingID(), k.scope.accessKeyPath(c.record.GetAccessKeyId()), new(storagev1.AccessKeyRecord))
 	p.unsettled = p.unsettled && !kept
 	return "", errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The access key could not be stored.").because(errors.Join(err, undone))
 }

@@ -171,8 +171,8 @@ func (c directoryContents) accessKeysOf(principal string) []*storedAccessKey {
 	})
 }
 
-// materials maps the id of every sealing key that a token should have to what it
-// is.
+// materials maps the id of every sealing key and audit key that a token should have to
+// what it is.
 func (d *directory) materials() map[hsmpool.ObjectID]material {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -180,6 +180,7 @@ func (d *directory) materials() map[hsmpool.ObjectID]material {
 	for _, a := range d.stored.accessKeys {
 		all[a.sealing] = material{arn: d.scope.sealingKeyARN(), current: true}
 	}
+	d.stored.auditMaterials(d.scope, all)
 	return all
 }
 

@@ -30,7 +30,7 @@ type operation struct {
 
 // operations are all that change something.
 func operations() []operation {
-	return slices.Concat(keyOperations(), importOperations(), accessOperations(), rotationOperations(), tagOperations(), aliasOperations(), directoryOperations(), accessKeyOperations(), storeOperations(), serviceOperations())
+	return slices.Concat(keyOperations(), importOperations(), accessOperations(), rotationOperations(), tagOperations(), aliasOperations(), directoryOperations(), accessKeyOperations(), auditKeyOperations(), storeOperations(), serviceOperations())
 }
 
 func keyOperations() []operation {

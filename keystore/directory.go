@@ -36,10 +36,14 @@ type directoryContents struct {
 	policies   map[string]*storedPolicy    // by name
 	accessKeys map[string]*storedAccessKey // by id
 	sealing    *storedSealingKey           // nil: there is none
+	auditKeys  map[string]*storedAuditKey  // by id, in hexadecimal
 }
 
 func newDirectoryContents() directoryContents {
-	return directoryContents{principals: map[string]*storedPrincipal{}, policies: map[string]*storedPolicy{}, accessKeys: map[string]*storedAccessKey{}}
+	return directoryContents{
+		principals: map[string]*storedPrincipal{}, policies: map[string]*storedPolicy{},
+		accessKeys: map[string]*storedAccessKey{}, auditKeys: map[string]*storedAuditKey{},
+	}
 }
 
 // storedPrincipal is a principal as of one revision of the metadata. It never
@@ -111,6 +115,7 @@ func (d *directory) snapshot() directoryContents {
 func (c directoryContents) clone() directoryContents {
 	return directoryContents{
 		principals: maps.Clone(c.principals), policies: maps.Clone(c.policies), accessKeys: maps.Clone(c.accessKeys), sealing: c.sealing,
+		auditKeys: maps.Clone(c.auditKeys),
 	}
 }
 
@@ -125,6 +130,9 @@ func (d *directory) decode(e metadata.Event) (func(*directoryContents), error) {
 	}
 	if id, is := strings.CutPrefix(e.Entry.Key, d.scope.accessKeyPath("")); is {
 		return d.decodeAccessKey(e, id)
+	}
+	if id, is := strings.CutPrefix(e.Entry.Key, d.scope.auditKeyPath("")); is {
+		return d.decodeAuditKey(e, id)
 	}
 	if e.Entry.Key == d.scope.sealingKeyPath() {
 		return d.decodeSealingKey(e)

@@ -141,7 +141,7 @@ func objectID(o hsmpool.Object) (hsmpool.ObjectID, bool) {
 }
 
 func (k *Keystore) describeObject(o hsmpool.Object) *operatorv1.TokenOrphan {
-	ours := o.Label == k.scope.sealingKeyARN()
+	ours := o.Label == k.scope.sealingKeyARN() || strings.HasPrefix(o.Label, k.scope.auditKeyARN(""))
 	if of := k.regions.of(o.Label); of != nil {
 		r, err := of.scope.parseReference(o.Label)
 		ours = err == nil && o.Label == of.scope.keyARN(r.key) || strings.HasPrefix(o.Label, of.scope.storeARN(""))

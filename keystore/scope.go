@@ -54,6 +54,9 @@ func (s scope) accessKeyARN(id string) string {
 }
 func (s scope) sealingKeyARN() string { return "arn:aws:iam::" + s.account + ":sealing-key" }
 
+// auditKeyARN names a key that signs digests of the audit trails, and is its label.
+func (s scope) auditKeyARN(id string) string { return "arn:aws:iam::" + s.account + ":audit-key/" + id }
+
 // The scope's names in the metadata store.
 func (s scope) prefix() string              { return s.account + "/" + s.region + "/" }
 func (s scope) keyPrefix() string           { return s.prefix() + "key/" }
@@ -76,6 +79,7 @@ func (s scope) principalPath(arn string) string { return s.globalPrefix() + "pri
 func (s scope) policyPath(name string) string   { return s.globalPrefix() + "policy/" + name }
 func (s scope) accessKeyPath(id string) string  { return s.globalPrefix() + "access-key/" + id }
 func (s scope) sealingKeyPath() string          { return s.globalPrefix() + "sealing-key" }
+func (s scope) auditKeyPath(id string) string   { return s.globalPrefix() + "audit-key/" + id }
 func (s scope) loginPrefix() string             { return s.globalPrefix() + "login/" }
 func (s scope) loginPath(serial string) string  { return s.loginPrefix() + url.PathEscape(serial) }
 

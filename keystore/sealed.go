@@ -46,15 +46,15 @@ func (p *proof) openSecret(ctx context.Context, id hsmpool.ObjectID, sealed []by
 	return o.Plaintext, nil
 }
 
-// undoSealing destroys a sealing key that was made for a record which could not be
-// stored, unless the record may be there after all. kept says that it is there.
-func (k *Keystore) undoSealing(ctx context.Context, p *proof, id hsmpool.ObjectID, path string, record proto.Message) (kept bool, err error) {
+// undoMaking destroys a key of the service's own that was made for a record which could
+// not be stored, unless the record may be there after all. kept says that it is there.
+func (k *Keystore) undoMaking(ctx context.Context, p *proof, id hsmpool.ObjectID, path string, record proto.Message) (kept bool, err error) {
 	kept, err = k.stored(ctx, path, record)
 	if err != nil {
-		return false, fmt.Errorf("the sealing key %s was kept, because its record may have been stored: %w", id, err)
+		return false, fmt.Errorf("the key %s was kept, because its record may have been stored: %w", id, err)
 	}
 	if kept {
-		return true, fmt.Errorf("the sealing key %s was kept: its record was stored although storing it failed", id)
+		return true, fmt.Errorf("the key %s was kept: its record was stored although storing it failed", id)
 	}
 	_, err = p.destroy(ctx, id)
 	return false, err

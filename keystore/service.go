@@ -73,7 +73,13 @@ func (k *Keystore) holdKey(ctx context.Context, id uuid.UUID) (*change, error) {
 // do does what was decided and gives back what is held when its event
 // is durable.
 func (k *Keystore) do(ctx context.Context, on *key, c *chore, held *change) error {
-	i := &audit.Intent{Time: time.Now(), RequestID: uuid.NewString(), EventName: c.name, KeyARN: on.arn, BackingKeyID: c.material, CustomKeyStoreID: on.store()}
+	return k.announceAndDo(ctx, audit.Intent{KeyARN: on.arn, CustomKeyStoreID: on.store()}, on, c, held)
+}
+
+// announceAndDo is do for what may be about no key: the intent says what it is about.
+func (k *Keystore) announceAndDo(ctx context.Context, about audit.Intent, on *key, c *chore, held *change) error {
+	i := &about
+	i.Time, i.RequestID, i.EventName, i.BackingKeyID = time.Now(), uuid.NewString(), c.name, c.material
 	held.makes(c.material)
 	if err := k.writeIntent(ctx, i); err != nil {
 		k.settler.add(i, held)

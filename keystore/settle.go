@@ -239,7 +239,9 @@ func (k *Keystore) recordOf(arn string) (path string, record changeable, err err
 		return k.scope.policyPath(strings.TrimPrefix(arn, k.scope.policyARN(""))), new(storagev1.PolicyRecord), nil
 	case strings.HasPrefix(arn, k.scope.accessKeyARN("")):
 		return k.scope.accessKeyPath(strings.TrimPrefix(arn, k.scope.accessKeyARN(""))), new(storagev1.AccessKeyRecord), nil
-	case strings.HasPrefix(arn, "arn:aws:kms:"), isAccessKey(arn):
+	case strings.HasPrefix(arn, k.scope.auditKeyARN("")):
+		return k.scope.auditKeyPath(strings.TrimPrefix(arn, k.scope.auditKeyARN(""))), new(storagev1.AuditKeyRecord), nil
+	case strings.HasPrefix(arn, "arn:aws:kms:"), isAccessKey(arn), isAuditKey(arn):
 		return "", nil, k.errOtherScope()
 	default:
 		return k.scope.principalPath(arn), new(storagev1.PrincipalRecord), nil

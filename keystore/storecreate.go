@@ -167,7 +167,7 @@ func (k *Keystore) createStore(ctx context.Context, p *proof, r *storagev1.Custo
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	trace := p.trace
-	_, undone := k.undoSealing(ctx, p, id, k.scope.storePath(r.GetCustomKeyStoreId()), new(storagev1.CustomKeyStoreRecord))
+	_, undone := k.undoMaking(ctx, p, id, k.scope.storePath(r.GetCustomKeyStoreId()), new(storagev1.CustomKeyStoreRecord))
 	p.trace = trace // the event is about what failed, not about the undoing
 	return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The custom key store could not be stored.").because(errors.Join(err, undone))
 }

@@ -1013,6 +1013,89 @@ func (x *DescribeAuditResponse) GetSigningKeys() []*AuditSigningKey {
 	return nil
 }
 
+// RotateAuditKeyRequest is the input of RotateAuditKey.
+type RotateAuditKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateAuditKeyRequest) Reset() {
+	*x = RotateAuditKeyRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateAuditKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateAuditKeyRequest) ProtoMessage() {}
+
+func (x *RotateAuditKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateAuditKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateAuditKeyRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
+}
+
+// RotateAuditKeyResponse is the output of RotateAuditKey.
+type RotateAuditKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new key.
+	SigningKey    *AuditSigningKey `protobuf:"bytes,1,opt,name=signing_key,json=signingKey" json:"signing_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateAuditKeyResponse) Reset() {
+	*x = RotateAuditKeyResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateAuditKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateAuditKeyResponse) ProtoMessage() {}
+
+func (x *RotateAuditKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateAuditKeyResponse.ProtoReflect.Descriptor instead.
+func (*RotateAuditKeyResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RotateAuditKeyResponse) GetSigningKey() *AuditSigningKey {
+	if x != nil {
+		return x.SigningKey
+	}
+	return nil
+}
+
 // AuditDigest is a signed digest of the trails.
 type AuditDigest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1031,7 +1114,7 @@ type AuditDigest struct {
 
 func (x *AuditDigest) Reset() {
 	*x = AuditDigest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1126,7 @@ func (x *AuditDigest) String() string {
 func (*AuditDigest) ProtoMessage() {}
 
 func (x *AuditDigest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[11]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1139,7 @@ func (x *AuditDigest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditDigest.ProtoReflect.Descriptor instead.
 func (*AuditDigest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AuditDigest) GetRegion() string {
@@ -1115,7 +1198,7 @@ type AuditSink struct {
 
 func (x *AuditSink) Reset() {
 	*x = AuditSink{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1210,7 @@ func (x *AuditSink) String() string {
 func (*AuditSink) ProtoMessage() {}
 
 func (x *AuditSink) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[12]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1223,7 @@ func (x *AuditSink) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSink.ProtoReflect.Descriptor instead.
 func (*AuditSink) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AuditSink) GetName() string {
@@ -1193,14 +1276,16 @@ type AuditSigningKey struct {
 	// The public key: PKCS #1 RSAPublicKey in DER, as CloudTrail's ListPublicKeys gives it.
 	PublicKey []byte `protobuf:"bytes,2,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
 	// When it was made.
-	Created       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created" json:"created,omitempty"`
+	Created *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created" json:"created,omitempty"`
+	// When another key took its place; absent: it is the one that signs.
+	Retired       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=retired" json:"retired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AuditSigningKey) Reset() {
 	*x = AuditSigningKey{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1297,7 @@ func (x *AuditSigningKey) String() string {
 func (*AuditSigningKey) ProtoMessage() {}
 
 func (x *AuditSigningKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[13]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1310,7 @@ func (x *AuditSigningKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditSigningKey.ProtoReflect.Descriptor instead.
 func (*AuditSigningKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{13}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AuditSigningKey) GetFingerprint() string {
@@ -1249,6 +1334,13 @@ func (x *AuditSigningKey) GetCreated() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *AuditSigningKey) GetRetired() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Retired
+	}
+	return nil
+}
+
 // StreamHsmLogResponse is one HSM audit entry.
 type StreamHsmLogResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1267,7 +1359,7 @@ type StreamHsmLogResponse struct {
 
 func (x *StreamHsmLogResponse) Reset() {
 	*x = StreamHsmLogResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1371,7 @@ func (x *StreamHsmLogResponse) String() string {
 func (*StreamHsmLogResponse) ProtoMessage() {}
 
 func (x *StreamHsmLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[14]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1384,7 @@ func (x *StreamHsmLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamHsmLogResponse.ProtoReflect.Descriptor instead.
 func (*StreamHsmLogResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{14}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StreamHsmLogResponse) GetSequence() uint64 {
@@ -1335,7 +1427,7 @@ type DescribeHsmsRequest struct {
 
 func (x *DescribeHsmsRequest) Reset() {
 	*x = DescribeHsmsRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1439,7 @@ func (x *DescribeHsmsRequest) String() string {
 func (*DescribeHsmsRequest) ProtoMessage() {}
 
 func (x *DescribeHsmsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[15]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1452,7 @@ func (x *DescribeHsmsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeHsmsRequest.ProtoReflect.Descriptor instead.
 func (*DescribeHsmsRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DescribeHsmsRequest) GetCapabilities() bool {
@@ -1380,7 +1472,7 @@ type DescribeHsmsResponse struct {
 
 func (x *DescribeHsmsResponse) Reset() {
 	*x = DescribeHsmsResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1484,7 @@ func (x *DescribeHsmsResponse) String() string {
 func (*DescribeHsmsResponse) ProtoMessage() {}
 
 func (x *DescribeHsmsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[16]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1497,7 @@ func (x *DescribeHsmsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeHsmsResponse.ProtoReflect.Descriptor instead.
 func (*DescribeHsmsResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DescribeHsmsResponse) GetHsms() []*HsmDescription {
@@ -1466,7 +1558,7 @@ type HsmDescription struct {
 
 func (x *HsmDescription) Reset() {
 	*x = HsmDescription{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1570,7 @@ func (x *HsmDescription) String() string {
 func (*HsmDescription) ProtoMessage() {}
 
 func (x *HsmDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[17]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1583,7 @@ func (x *HsmDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmDescription.ProtoReflect.Descriptor instead.
 func (*HsmDescription) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{17}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HsmDescription) GetHsmId() string {
@@ -1684,7 +1776,7 @@ type HsmCapability struct {
 
 func (x *HsmCapability) Reset() {
 	*x = HsmCapability{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1788,7 @@ func (x *HsmCapability) String() string {
 func (*HsmCapability) ProtoMessage() {}
 
 func (x *HsmCapability) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[18]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1801,7 @@ func (x *HsmCapability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmCapability.ProtoReflect.Descriptor instead.
 func (*HsmCapability) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{18}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HsmCapability) GetKeyType() string {
@@ -1768,7 +1860,7 @@ type CheckHsmUnlockRequest struct {
 
 func (x *CheckHsmUnlockRequest) Reset() {
 	*x = CheckHsmUnlockRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1872,7 @@ func (x *CheckHsmUnlockRequest) String() string {
 func (*CheckHsmUnlockRequest) ProtoMessage() {}
 
 func (x *CheckHsmUnlockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1885,7 @@ func (x *CheckHsmUnlockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHsmUnlockRequest.ProtoReflect.Descriptor instead.
 func (*CheckHsmUnlockRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CheckHsmUnlockRequest) GetHsmId() string {
@@ -1820,7 +1912,7 @@ type CheckHsmUnlockResponse struct {
 
 func (x *CheckHsmUnlockResponse) Reset() {
 	*x = CheckHsmUnlockResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1924,7 @@ func (x *CheckHsmUnlockResponse) String() string {
 func (*CheckHsmUnlockResponse) ProtoMessage() {}
 
 func (x *CheckHsmUnlockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +1937,7 @@ func (x *CheckHsmUnlockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHsmUnlockResponse.ProtoReflect.Descriptor instead.
 func (*CheckHsmUnlockResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CheckHsmUnlockResponse) GetChecks() []*HsmUnlockCheck {
@@ -1873,7 +1965,7 @@ type HsmUnlockCheck struct {
 
 func (x *HsmUnlockCheck) Reset() {
 	*x = HsmUnlockCheck{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1885,7 +1977,7 @@ func (x *HsmUnlockCheck) String() string {
 func (*HsmUnlockCheck) ProtoMessage() {}
 
 func (x *HsmUnlockCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1898,7 +1990,7 @@ func (x *HsmUnlockCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmUnlockCheck.ProtoReflect.Descriptor instead.
 func (*HsmUnlockCheck) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HsmUnlockCheck) GetHsmId() string {
@@ -1952,7 +2044,7 @@ type ListHsmOrphansRequest struct {
 
 func (x *ListHsmOrphansRequest) Reset() {
 	*x = ListHsmOrphansRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2056,7 @@ func (x *ListHsmOrphansRequest) String() string {
 func (*ListHsmOrphansRequest) ProtoMessage() {}
 
 func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2069,7 @@ func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansRequest.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
 }
 
 // ListHsmOrphansResponse is the output of ListHsmOrphans.
@@ -1997,7 +2089,7 @@ type ListHsmOrphansResponse struct {
 
 func (x *ListHsmOrphansResponse) Reset() {
 	*x = ListHsmOrphansResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2009,7 +2101,7 @@ func (x *ListHsmOrphansResponse) String() string {
 func (*ListHsmOrphansResponse) ProtoMessage() {}
 
 func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2022,7 +2114,7 @@ func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansResponse.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListHsmOrphansResponse) GetTokenOrphans() []*TokenOrphan {
@@ -2064,7 +2156,7 @@ type TokenOrphan struct {
 
 func (x *TokenOrphan) Reset() {
 	*x = TokenOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2168,7 @@ func (x *TokenOrphan) String() string {
 func (*TokenOrphan) ProtoMessage() {}
 
 func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2181,7 @@ func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenOrphan.ProtoReflect.Descriptor instead.
 func (*TokenOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TokenOrphan) GetHsmId() string {
@@ -2134,7 +2226,7 @@ type MetadataOrphan struct {
 
 func (x *MetadataOrphan) Reset() {
 	*x = MetadataOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2238,7 @@ func (x *MetadataOrphan) String() string {
 func (*MetadataOrphan) ProtoMessage() {}
 
 func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2251,7 @@ func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetadataOrphan.ProtoReflect.Descriptor instead.
 func (*MetadataOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *MetadataOrphan) GetKeyArn() string {
@@ -2192,7 +2284,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2204,7 +2296,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2217,7 +2309,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
 }
 
 // BackupResponse is the next bytes of a backup file.
@@ -2230,7 +2322,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2334,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2347,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BackupResponse) GetChunk() []byte {
@@ -2290,7 +2382,7 @@ type SimulatePolicyRequest struct {
 
 func (x *SimulatePolicyRequest) Reset() {
 	*x = SimulatePolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2394,7 @@ func (x *SimulatePolicyRequest) String() string {
 func (*SimulatePolicyRequest) ProtoMessage() {}
 
 func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2407,7 @@ func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulatePolicyRequest.ProtoReflect.Descriptor instead.
 func (*SimulatePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SimulatePolicyRequest) GetPrincipal() string {
@@ -2386,7 +2478,7 @@ type ConditionValue struct {
 
 func (x *ConditionValue) Reset() {
 	*x = ConditionValue{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2398,7 +2490,7 @@ func (x *ConditionValue) String() string {
 func (*ConditionValue) ProtoMessage() {}
 
 func (x *ConditionValue) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2411,7 +2503,7 @@ func (x *ConditionValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionValue.ProtoReflect.Descriptor instead.
 func (*ConditionValue) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConditionValue) GetKey() string {
@@ -2445,7 +2537,7 @@ type SimulatePolicyResponse struct {
 
 func (x *SimulatePolicyResponse) Reset() {
 	*x = SimulatePolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2549,7 @@ func (x *SimulatePolicyResponse) String() string {
 func (*SimulatePolicyResponse) ProtoMessage() {}
 
 func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2562,7 @@ func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulatePolicyResponse.ProtoReflect.Descriptor instead.
 func (*SimulatePolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SimulatePolicyResponse) GetAllowed() bool {
@@ -2521,7 +2613,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2625,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2638,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Principal) GetArn() string {
@@ -2605,7 +2697,7 @@ type PutPrincipalRequest struct {
 
 func (x *PutPrincipalRequest) Reset() {
 	*x = PutPrincipalRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2617,7 +2709,7 @@ func (x *PutPrincipalRequest) String() string {
 func (*PutPrincipalRequest) ProtoMessage() {}
 
 func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2630,7 +2722,7 @@ func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPrincipalRequest.ProtoReflect.Descriptor instead.
 func (*PutPrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PutPrincipalRequest) GetArn() string {
@@ -2664,7 +2756,7 @@ type PutPrincipalResponse struct {
 
 func (x *PutPrincipalResponse) Reset() {
 	*x = PutPrincipalResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2676,7 +2768,7 @@ func (x *PutPrincipalResponse) String() string {
 func (*PutPrincipalResponse) ProtoMessage() {}
 
 func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2689,7 +2781,7 @@ func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPrincipalResponse.ProtoReflect.Descriptor instead.
 func (*PutPrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PutPrincipalResponse) GetPrincipal() *Principal {
@@ -2709,7 +2801,7 @@ type DeletePrincipalRequest struct {
 
 func (x *DeletePrincipalRequest) Reset() {
 	*x = DeletePrincipalRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2721,7 +2813,7 @@ func (x *DeletePrincipalRequest) String() string {
 func (*DeletePrincipalRequest) ProtoMessage() {}
 
 func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2734,7 +2826,7 @@ func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrincipalRequest.ProtoReflect.Descriptor instead.
 func (*DeletePrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DeletePrincipalRequest) GetArn() string {
@@ -2753,7 +2845,7 @@ type DeletePrincipalResponse struct {
 
 func (x *DeletePrincipalResponse) Reset() {
 	*x = DeletePrincipalResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2765,7 +2857,7 @@ func (x *DeletePrincipalResponse) String() string {
 func (*DeletePrincipalResponse) ProtoMessage() {}
 
 func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2778,7 +2870,7 @@ func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrincipalResponse.ProtoReflect.Descriptor instead.
 func (*DeletePrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 // ListPrincipalsRequest is the input of ListPrincipals.
@@ -2790,7 +2882,7 @@ type ListPrincipalsRequest struct {
 
 func (x *ListPrincipalsRequest) Reset() {
 	*x = ListPrincipalsRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2802,7 +2894,7 @@ func (x *ListPrincipalsRequest) String() string {
 func (*ListPrincipalsRequest) ProtoMessage() {}
 
 func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2815,7 +2907,7 @@ func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsRequest.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 // ListPrincipalsResponse is the output of ListPrincipals.
@@ -2828,7 +2920,7 @@ type ListPrincipalsResponse struct {
 
 func (x *ListPrincipalsResponse) Reset() {
 	*x = ListPrincipalsResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2840,7 +2932,7 @@ func (x *ListPrincipalsResponse) String() string {
 func (*ListPrincipalsResponse) ProtoMessage() {}
 
 func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +2945,7 @@ func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsResponse.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListPrincipalsResponse) GetPrincipals() []*Principal {
@@ -2879,7 +2971,7 @@ type IdentityPolicy struct {
 
 func (x *IdentityPolicy) Reset() {
 	*x = IdentityPolicy{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2891,7 +2983,7 @@ func (x *IdentityPolicy) String() string {
 func (*IdentityPolicy) ProtoMessage() {}
 
 func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2904,7 +2996,7 @@ func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityPolicy.ProtoReflect.Descriptor instead.
 func (*IdentityPolicy) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{38}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *IdentityPolicy) GetName() string {
@@ -2954,7 +3046,7 @@ type PutIdentityPolicyRequest struct {
 
 func (x *PutIdentityPolicyRequest) Reset() {
 	*x = PutIdentityPolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2966,7 +3058,7 @@ func (x *PutIdentityPolicyRequest) String() string {
 func (*PutIdentityPolicyRequest) ProtoMessage() {}
 
 func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2979,7 +3071,7 @@ func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutIdentityPolicyRequest.ProtoReflect.Descriptor instead.
 func (*PutIdentityPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{39}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PutIdentityPolicyRequest) GetName() string {
@@ -3005,7 +3097,7 @@ type PutIdentityPolicyResponse struct {
 
 func (x *PutIdentityPolicyResponse) Reset() {
 	*x = PutIdentityPolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3017,7 +3109,7 @@ func (x *PutIdentityPolicyResponse) String() string {
 func (*PutIdentityPolicyResponse) ProtoMessage() {}
 
 func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3030,7 +3122,7 @@ func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutIdentityPolicyResponse.ProtoReflect.Descriptor instead.
 func (*PutIdentityPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{40}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 // DeleteIdentityPolicyRequest is the input of DeleteIdentityPolicy.
@@ -3043,7 +3135,7 @@ type DeleteIdentityPolicyRequest struct {
 
 func (x *DeleteIdentityPolicyRequest) Reset() {
 	*x = DeleteIdentityPolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3055,7 +3147,7 @@ func (x *DeleteIdentityPolicyRequest) String() string {
 func (*DeleteIdentityPolicyRequest) ProtoMessage() {}
 
 func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3068,7 +3160,7 @@ func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIdentityPolicyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteIdentityPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{41}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DeleteIdentityPolicyRequest) GetName() string {
@@ -3087,7 +3179,7 @@ type DeleteIdentityPolicyResponse struct {
 
 func (x *DeleteIdentityPolicyResponse) Reset() {
 	*x = DeleteIdentityPolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3099,7 +3191,7 @@ func (x *DeleteIdentityPolicyResponse) String() string {
 func (*DeleteIdentityPolicyResponse) ProtoMessage() {}
 
 func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3112,7 +3204,7 @@ func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIdentityPolicyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteIdentityPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{42}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{44}
 }
 
 // ListIdentityPoliciesRequest is the input of ListIdentityPolicies.
@@ -3124,7 +3216,7 @@ type ListIdentityPoliciesRequest struct {
 
 func (x *ListIdentityPoliciesRequest) Reset() {
 	*x = ListIdentityPoliciesRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3136,7 +3228,7 @@ func (x *ListIdentityPoliciesRequest) String() string {
 func (*ListIdentityPoliciesRequest) ProtoMessage() {}
 
 func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3149,7 +3241,7 @@ func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityPoliciesRequest.ProtoReflect.Descriptor instead.
 func (*ListIdentityPoliciesRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{43}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{45}
 }
 
 // ListIdentityPoliciesResponse is the output of ListIdentityPolicies.
@@ -3162,7 +3254,7 @@ type ListIdentityPoliciesResponse struct {
 
 func (x *ListIdentityPoliciesResponse) Reset() {
 	*x = ListIdentityPoliciesResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3266,7 @@ func (x *ListIdentityPoliciesResponse) String() string {
 func (*ListIdentityPoliciesResponse) ProtoMessage() {}
 
 func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3279,7 @@ func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityPoliciesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityPoliciesResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{44}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListIdentityPoliciesResponse) GetPolicies() []*IdentityPolicy {
@@ -3211,7 +3303,7 @@ type AccessKey struct {
 
 func (x *AccessKey) Reset() {
 	*x = AccessKey{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3223,7 +3315,7 @@ func (x *AccessKey) String() string {
 func (*AccessKey) ProtoMessage() {}
 
 func (x *AccessKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3236,7 +3328,7 @@ func (x *AccessKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessKey.ProtoReflect.Descriptor instead.
 func (*AccessKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{45}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AccessKey) GetAccessKeyId() string {
@@ -3271,7 +3363,7 @@ type CreateAccessKeyRequest struct {
 
 func (x *CreateAccessKeyRequest) Reset() {
 	*x = CreateAccessKeyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3283,7 +3375,7 @@ func (x *CreateAccessKeyRequest) String() string {
 func (*CreateAccessKeyRequest) ProtoMessage() {}
 
 func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3296,7 +3388,7 @@ func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{46}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CreateAccessKeyRequest) GetPrincipal() string {
@@ -3318,7 +3410,7 @@ type CreateAccessKeyResponse struct {
 
 func (x *CreateAccessKeyResponse) Reset() {
 	*x = CreateAccessKeyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3330,7 +3422,7 @@ func (x *CreateAccessKeyResponse) String() string {
 func (*CreateAccessKeyResponse) ProtoMessage() {}
 
 func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3343,7 +3435,7 @@ func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{47}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CreateAccessKeyResponse) GetAccessKey() *AccessKey {
@@ -3370,7 +3462,7 @@ type DeleteAccessKeyRequest struct {
 
 func (x *DeleteAccessKeyRequest) Reset() {
 	*x = DeleteAccessKeyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3382,7 +3474,7 @@ func (x *DeleteAccessKeyRequest) String() string {
 func (*DeleteAccessKeyRequest) ProtoMessage() {}
 
 func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3395,7 +3487,7 @@ func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{48}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DeleteAccessKeyRequest) GetAccessKeyId() string {
@@ -3414,7 +3506,7 @@ type DeleteAccessKeyResponse struct {
 
 func (x *DeleteAccessKeyResponse) Reset() {
 	*x = DeleteAccessKeyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3426,7 +3518,7 @@ func (x *DeleteAccessKeyResponse) String() string {
 func (*DeleteAccessKeyResponse) ProtoMessage() {}
 
 func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3439,7 +3531,7 @@ func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{49}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{51}
 }
 
 // ListAccessKeysRequest is the input of ListAccessKeys.
@@ -3453,7 +3545,7 @@ type ListAccessKeysRequest struct {
 
 func (x *ListAccessKeysRequest) Reset() {
 	*x = ListAccessKeysRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3465,7 +3557,7 @@ func (x *ListAccessKeysRequest) String() string {
 func (*ListAccessKeysRequest) ProtoMessage() {}
 
 func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3478,7 +3570,7 @@ func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{50}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListAccessKeysRequest) GetPrincipal() string {
@@ -3498,7 +3590,7 @@ type ListAccessKeysResponse struct {
 
 func (x *ListAccessKeysResponse) Reset() {
 	*x = ListAccessKeysResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3510,7 +3602,7 @@ func (x *ListAccessKeysResponse) String() string {
 func (*ListAccessKeysResponse) ProtoMessage() {}
 
 func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3523,7 +3615,7 @@ func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{51}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListAccessKeysResponse) GetAccessKeys() []*AccessKey {
@@ -3617,7 +3709,11 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\tindex_lag\x18\x06 \x01(\x04R\bindexLag\x12=\n" +
 	"\adigests\x18\a \x03(\v2#.strongroom.operator.v1.AuditDigestR\adigests\x127\n" +
 	"\x05sinks\x18\b \x03(\v2!.strongroom.operator.v1.AuditSinkR\x05sinks\x12J\n" +
-	"\fsigning_keys\x18\t \x03(\v2'.strongroom.operator.v1.AuditSigningKeyR\vsigningKeys\"\xbb\x01\n" +
+	"\fsigning_keys\x18\t \x03(\v2'.strongroom.operator.v1.AuditSigningKeyR\vsigningKeys\"\x17\n" +
+	"\x15RotateAuditKeyRequest\"b\n" +
+	"\x16RotateAuditKeyResponse\x12H\n" +
+	"\vsigning_key\x18\x01 \x01(\v2'.strongroom.operator.v1.AuditSigningKeyR\n" +
+	"signingKey\"\xbb\x01\n" +
 	"\vAuditDigest\x12\x16\n" +
 	"\x06region\x18\x01 \x01(\tR\x06region\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x125\n" +
@@ -3632,12 +3728,13 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"lagRecords\x12)\n" +
 	"\x10lag_milliseconds\x18\x05 \x01(\x03R\x0flagMilliseconds\x12\x1d\n" +
 	"\n" +
-	"last_error\x18\x06 \x01(\tR\tlastError\"\x90\x01\n" +
+	"last_error\x18\x06 \x01(\tR\tlastError\"\xc6\x01\n" +
 	"\x0fAuditSigningKey\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12%\n" +
 	"\n" +
 	"public_key\x18\x02 \x01(\fB\x06\xea\xe0\x18\x02X\x01R\tpublicKey\x124\n" +
-	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"|\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\aretired\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aretired\"|\n" +
 	"\x14StreamHsmLogResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x15\n" +
 	"\x06hsm_id\x18\x02 \x01(\tR\x05hsmId\x12\x12\n" +
@@ -3810,13 +3907,15 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x19POLICY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16POLICY_SOURCE_BUILT_IN\x10\x01\x12\x1f\n" +
 	"\x1bPOLICY_SOURCE_CONFIGURATION\x10\x02\x12\x18\n" +
-	"\x14POLICY_SOURCE_STORED\x10\x032\x88\x13\n" +
+	"\x14POLICY_SOURCE_STORED\x10\x032\x85\x14\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
 	"\fSearchEvents\x12+.strongroom.operator.v1.SearchEventsRequest\x1a,.strongroom.operator.v1.SearchEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12v\n" +
 	"\fSearchHsmLog\x12+.strongroom.operator.v1.SearchHsmLogRequest\x1a,.strongroom.operator.v1.SearchHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12y\n" +
-	"\rDescribeAudit\x12,.strongroom.operator.v1.DescribeAuditRequest\x1a-.strongroom.operator.v1.DescribeAuditResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12v\n" +
+	"\rDescribeAudit\x12,.strongroom.operator.v1.DescribeAuditRequest\x1a-.strongroom.operator.v1.DescribeAuditResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12{\n" +
+	"\x0eRotateAuditKey\x12-.strongroom.operator.v1.RotateAuditKeyRequest\x1a..strongroom.operator.v1.RotateAuditKeyResponse\"\n" +
+	"\xea\xe0\x18\x06 \x010\r@\x01\x12v\n" +
 	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12y\n" +
 	"\x0eCheckHsmUnlock\x12-.strongroom.operator.v1.CheckHsmUnlockRequest\x1a..strongroom.operator.v1.CheckHsmUnlockResponse\"\b\xea\xe0\x18\x04 \x010\r\x12|\n" +
 	"\x0eListHsmOrphans\x12-.strongroom.operator.v1.ListHsmOrphansRequest\x1a..strongroom.operator.v1.ListHsmOrphansResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12f\n" +
@@ -3847,7 +3946,7 @@ func file_strongroom_operator_v1_operator_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_strongroom_operator_v1_operator_proto_goTypes = []any{
 	(HsmState)(0),                        // 0: strongroom.operator.v1.HsmState
 	(PolicySource)(0),                    // 1: strongroom.operator.v1.PolicySource
@@ -3862,129 +3961,135 @@ var file_strongroom_operator_v1_operator_proto_goTypes = []any{
 	(*SearchHsmLogResponse)(nil),         // 10: strongroom.operator.v1.SearchHsmLogResponse
 	(*DescribeAuditRequest)(nil),         // 11: strongroom.operator.v1.DescribeAuditRequest
 	(*DescribeAuditResponse)(nil),        // 12: strongroom.operator.v1.DescribeAuditResponse
-	(*AuditDigest)(nil),                  // 13: strongroom.operator.v1.AuditDigest
-	(*AuditSink)(nil),                    // 14: strongroom.operator.v1.AuditSink
-	(*AuditSigningKey)(nil),              // 15: strongroom.operator.v1.AuditSigningKey
-	(*StreamHsmLogResponse)(nil),         // 16: strongroom.operator.v1.StreamHsmLogResponse
-	(*DescribeHsmsRequest)(nil),          // 17: strongroom.operator.v1.DescribeHsmsRequest
-	(*DescribeHsmsResponse)(nil),         // 18: strongroom.operator.v1.DescribeHsmsResponse
-	(*HsmDescription)(nil),               // 19: strongroom.operator.v1.HsmDescription
-	(*HsmCapability)(nil),                // 20: strongroom.operator.v1.HsmCapability
-	(*CheckHsmUnlockRequest)(nil),        // 21: strongroom.operator.v1.CheckHsmUnlockRequest
-	(*CheckHsmUnlockResponse)(nil),       // 22: strongroom.operator.v1.CheckHsmUnlockResponse
-	(*HsmUnlockCheck)(nil),               // 23: strongroom.operator.v1.HsmUnlockCheck
-	(*ListHsmOrphansRequest)(nil),        // 24: strongroom.operator.v1.ListHsmOrphansRequest
-	(*ListHsmOrphansResponse)(nil),       // 25: strongroom.operator.v1.ListHsmOrphansResponse
-	(*TokenOrphan)(nil),                  // 26: strongroom.operator.v1.TokenOrphan
-	(*MetadataOrphan)(nil),               // 27: strongroom.operator.v1.MetadataOrphan
-	(*BackupRequest)(nil),                // 28: strongroom.operator.v1.BackupRequest
-	(*BackupResponse)(nil),               // 29: strongroom.operator.v1.BackupResponse
-	(*SimulatePolicyRequest)(nil),        // 30: strongroom.operator.v1.SimulatePolicyRequest
-	(*ConditionValue)(nil),               // 31: strongroom.operator.v1.ConditionValue
-	(*SimulatePolicyResponse)(nil),       // 32: strongroom.operator.v1.SimulatePolicyResponse
-	(*Principal)(nil),                    // 33: strongroom.operator.v1.Principal
-	(*PutPrincipalRequest)(nil),          // 34: strongroom.operator.v1.PutPrincipalRequest
-	(*PutPrincipalResponse)(nil),         // 35: strongroom.operator.v1.PutPrincipalResponse
-	(*DeletePrincipalRequest)(nil),       // 36: strongroom.operator.v1.DeletePrincipalRequest
-	(*DeletePrincipalResponse)(nil),      // 37: strongroom.operator.v1.DeletePrincipalResponse
-	(*ListPrincipalsRequest)(nil),        // 38: strongroom.operator.v1.ListPrincipalsRequest
-	(*ListPrincipalsResponse)(nil),       // 39: strongroom.operator.v1.ListPrincipalsResponse
-	(*IdentityPolicy)(nil),               // 40: strongroom.operator.v1.IdentityPolicy
-	(*PutIdentityPolicyRequest)(nil),     // 41: strongroom.operator.v1.PutIdentityPolicyRequest
-	(*PutIdentityPolicyResponse)(nil),    // 42: strongroom.operator.v1.PutIdentityPolicyResponse
-	(*DeleteIdentityPolicyRequest)(nil),  // 43: strongroom.operator.v1.DeleteIdentityPolicyRequest
-	(*DeleteIdentityPolicyResponse)(nil), // 44: strongroom.operator.v1.DeleteIdentityPolicyResponse
-	(*ListIdentityPoliciesRequest)(nil),  // 45: strongroom.operator.v1.ListIdentityPoliciesRequest
-	(*ListIdentityPoliciesResponse)(nil), // 46: strongroom.operator.v1.ListIdentityPoliciesResponse
-	(*AccessKey)(nil),                    // 47: strongroom.operator.v1.AccessKey
-	(*CreateAccessKeyRequest)(nil),       // 48: strongroom.operator.v1.CreateAccessKeyRequest
-	(*CreateAccessKeyResponse)(nil),      // 49: strongroom.operator.v1.CreateAccessKeyResponse
-	(*DeleteAccessKeyRequest)(nil),       // 50: strongroom.operator.v1.DeleteAccessKeyRequest
-	(*DeleteAccessKeyResponse)(nil),      // 51: strongroom.operator.v1.DeleteAccessKeyResponse
-	(*ListAccessKeysRequest)(nil),        // 52: strongroom.operator.v1.ListAccessKeysRequest
-	(*ListAccessKeysResponse)(nil),       // 53: strongroom.operator.v1.ListAccessKeysResponse
-	nil,                                  // 54: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	(*timestamppb.Timestamp)(nil),        // 55: google.protobuf.Timestamp
+	(*RotateAuditKeyRequest)(nil),        // 13: strongroom.operator.v1.RotateAuditKeyRequest
+	(*RotateAuditKeyResponse)(nil),       // 14: strongroom.operator.v1.RotateAuditKeyResponse
+	(*AuditDigest)(nil),                  // 15: strongroom.operator.v1.AuditDigest
+	(*AuditSink)(nil),                    // 16: strongroom.operator.v1.AuditSink
+	(*AuditSigningKey)(nil),              // 17: strongroom.operator.v1.AuditSigningKey
+	(*StreamHsmLogResponse)(nil),         // 18: strongroom.operator.v1.StreamHsmLogResponse
+	(*DescribeHsmsRequest)(nil),          // 19: strongroom.operator.v1.DescribeHsmsRequest
+	(*DescribeHsmsResponse)(nil),         // 20: strongroom.operator.v1.DescribeHsmsResponse
+	(*HsmDescription)(nil),               // 21: strongroom.operator.v1.HsmDescription
+	(*HsmCapability)(nil),                // 22: strongroom.operator.v1.HsmCapability
+	(*CheckHsmUnlockRequest)(nil),        // 23: strongroom.operator.v1.CheckHsmUnlockRequest
+	(*CheckHsmUnlockResponse)(nil),       // 24: strongroom.operator.v1.CheckHsmUnlockResponse
+	(*HsmUnlockCheck)(nil),               // 25: strongroom.operator.v1.HsmUnlockCheck
+	(*ListHsmOrphansRequest)(nil),        // 26: strongroom.operator.v1.ListHsmOrphansRequest
+	(*ListHsmOrphansResponse)(nil),       // 27: strongroom.operator.v1.ListHsmOrphansResponse
+	(*TokenOrphan)(nil),                  // 28: strongroom.operator.v1.TokenOrphan
+	(*MetadataOrphan)(nil),               // 29: strongroom.operator.v1.MetadataOrphan
+	(*BackupRequest)(nil),                // 30: strongroom.operator.v1.BackupRequest
+	(*BackupResponse)(nil),               // 31: strongroom.operator.v1.BackupResponse
+	(*SimulatePolicyRequest)(nil),        // 32: strongroom.operator.v1.SimulatePolicyRequest
+	(*ConditionValue)(nil),               // 33: strongroom.operator.v1.ConditionValue
+	(*SimulatePolicyResponse)(nil),       // 34: strongroom.operator.v1.SimulatePolicyResponse
+	(*Principal)(nil),                    // 35: strongroom.operator.v1.Principal
+	(*PutPrincipalRequest)(nil),          // 36: strongroom.operator.v1.PutPrincipalRequest
+	(*PutPrincipalResponse)(nil),         // 37: strongroom.operator.v1.PutPrincipalResponse
+	(*DeletePrincipalRequest)(nil),       // 38: strongroom.operator.v1.DeletePrincipalRequest
+	(*DeletePrincipalResponse)(nil),      // 39: strongroom.operator.v1.DeletePrincipalResponse
+	(*ListPrincipalsRequest)(nil),        // 40: strongroom.operator.v1.ListPrincipalsRequest
+	(*ListPrincipalsResponse)(nil),       // 41: strongroom.operator.v1.ListPrincipalsResponse
+	(*IdentityPolicy)(nil),               // 42: strongroom.operator.v1.IdentityPolicy
+	(*PutIdentityPolicyRequest)(nil),     // 43: strongroom.operator.v1.PutIdentityPolicyRequest
+	(*PutIdentityPolicyResponse)(nil),    // 44: strongroom.operator.v1.PutIdentityPolicyResponse
+	(*DeleteIdentityPolicyRequest)(nil),  // 45: strongroom.operator.v1.DeleteIdentityPolicyRequest
+	(*DeleteIdentityPolicyResponse)(nil), // 46: strongroom.operator.v1.DeleteIdentityPolicyResponse
+	(*ListIdentityPoliciesRequest)(nil),  // 47: strongroom.operator.v1.ListIdentityPoliciesRequest
+	(*ListIdentityPoliciesResponse)(nil), // 48: strongroom.operator.v1.ListIdentityPoliciesResponse
+	(*AccessKey)(nil),                    // 49: strongroom.operator.v1.AccessKey
+	(*CreateAccessKeyRequest)(nil),       // 50: strongroom.operator.v1.CreateAccessKeyRequest
+	(*CreateAccessKeyResponse)(nil),      // 51: strongroom.operator.v1.CreateAccessKeyResponse
+	(*DeleteAccessKeyRequest)(nil),       // 52: strongroom.operator.v1.DeleteAccessKeyRequest
+	(*DeleteAccessKeyResponse)(nil),      // 53: strongroom.operator.v1.DeleteAccessKeyResponse
+	(*ListAccessKeysRequest)(nil),        // 54: strongroom.operator.v1.ListAccessKeysRequest
+	(*ListAccessKeysResponse)(nil),       // 55: strongroom.operator.v1.ListAccessKeysResponse
+	nil,                                  // 56: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	(*timestamppb.Timestamp)(nil),        // 57: google.protobuf.Timestamp
 }
 var file_strongroom_operator_v1_operator_proto_depIdxs = []int32{
 	3,  // 0: strongroom.operator.v1.StreamEventsRequest.selector:type_name -> strongroom.operator.v1.EventSelector
-	55, // 1: strongroom.operator.v1.EventSelector.start_time:type_name -> google.protobuf.Timestamp
-	55, // 2: strongroom.operator.v1.EventSelector.end_time:type_name -> google.protobuf.Timestamp
+	57, // 1: strongroom.operator.v1.EventSelector.start_time:type_name -> google.protobuf.Timestamp
+	57, // 2: strongroom.operator.v1.EventSelector.end_time:type_name -> google.protobuf.Timestamp
 	3,  // 3: strongroom.operator.v1.SearchEventsRequest.selector:type_name -> strongroom.operator.v1.EventSelector
 	6,  // 4: strongroom.operator.v1.SearchEventsResponse.events:type_name -> strongroom.operator.v1.StreamEventsResponse
 	8,  // 5: strongroom.operator.v1.StreamHsmLogRequest.selector:type_name -> strongroom.operator.v1.HsmLogSelector
-	55, // 6: strongroom.operator.v1.HsmLogSelector.start_time:type_name -> google.protobuf.Timestamp
-	55, // 7: strongroom.operator.v1.HsmLogSelector.end_time:type_name -> google.protobuf.Timestamp
+	57, // 6: strongroom.operator.v1.HsmLogSelector.start_time:type_name -> google.protobuf.Timestamp
+	57, // 7: strongroom.operator.v1.HsmLogSelector.end_time:type_name -> google.protobuf.Timestamp
 	8,  // 8: strongroom.operator.v1.SearchHsmLogRequest.selector:type_name -> strongroom.operator.v1.HsmLogSelector
-	16, // 9: strongroom.operator.v1.SearchHsmLogResponse.entries:type_name -> strongroom.operator.v1.StreamHsmLogResponse
-	13, // 10: strongroom.operator.v1.DescribeAuditResponse.digests:type_name -> strongroom.operator.v1.AuditDigest
-	14, // 11: strongroom.operator.v1.DescribeAuditResponse.sinks:type_name -> strongroom.operator.v1.AuditSink
-	15, // 12: strongroom.operator.v1.DescribeAuditResponse.signing_keys:type_name -> strongroom.operator.v1.AuditSigningKey
-	55, // 13: strongroom.operator.v1.AuditDigest.end_time:type_name -> google.protobuf.Timestamp
-	55, // 14: strongroom.operator.v1.AuditSigningKey.created:type_name -> google.protobuf.Timestamp
-	19, // 15: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
-	0,  // 16: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
-	55, // 17: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
-	20, // 18: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
-	23, // 19: strongroom.operator.v1.CheckHsmUnlockResponse.checks:type_name -> strongroom.operator.v1.HsmUnlockCheck
-	26, // 20: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
-	27, // 21: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
-	31, // 22: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
-	54, // 23: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	55, // 24: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
-	55, // 25: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
-	33, // 26: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
-	33, // 27: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
-	1,  // 28: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
-	55, // 29: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
-	55, // 30: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
-	40, // 31: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
-	55, // 32: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
-	47, // 33: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
-	47, // 34: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
-	2,  // 35: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
-	7,  // 36: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
-	4,  // 37: strongroom.operator.v1.OperatorService.SearchEvents:input_type -> strongroom.operator.v1.SearchEventsRequest
-	9,  // 38: strongroom.operator.v1.OperatorService.SearchHsmLog:input_type -> strongroom.operator.v1.SearchHsmLogRequest
-	11, // 39: strongroom.operator.v1.OperatorService.DescribeAudit:input_type -> strongroom.operator.v1.DescribeAuditRequest
-	17, // 40: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
-	21, // 41: strongroom.operator.v1.OperatorService.CheckHsmUnlock:input_type -> strongroom.operator.v1.CheckHsmUnlockRequest
-	24, // 42: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
-	28, // 43: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
-	30, // 44: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
-	34, // 45: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
-	36, // 46: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
-	38, // 47: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
-	41, // 48: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
-	43, // 49: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
-	45, // 50: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
-	48, // 51: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
-	50, // 52: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
-	52, // 53: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
-	6,  // 54: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
-	16, // 55: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
-	5,  // 56: strongroom.operator.v1.OperatorService.SearchEvents:output_type -> strongroom.operator.v1.SearchEventsResponse
-	10, // 57: strongroom.operator.v1.OperatorService.SearchHsmLog:output_type -> strongroom.operator.v1.SearchHsmLogResponse
-	12, // 58: strongroom.operator.v1.OperatorService.DescribeAudit:output_type -> strongroom.operator.v1.DescribeAuditResponse
-	18, // 59: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
-	22, // 60: strongroom.operator.v1.OperatorService.CheckHsmUnlock:output_type -> strongroom.operator.v1.CheckHsmUnlockResponse
-	25, // 61: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
-	29, // 62: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
-	32, // 63: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
-	35, // 64: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
-	37, // 65: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
-	39, // 66: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
-	42, // 67: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
-	44, // 68: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
-	46, // 69: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
-	49, // 70: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
-	51, // 71: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
-	53, // 72: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
-	54, // [54:73] is the sub-list for method output_type
-	35, // [35:54] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	18, // 9: strongroom.operator.v1.SearchHsmLogResponse.entries:type_name -> strongroom.operator.v1.StreamHsmLogResponse
+	15, // 10: strongroom.operator.v1.DescribeAuditResponse.digests:type_name -> strongroom.operator.v1.AuditDigest
+	16, // 11: strongroom.operator.v1.DescribeAuditResponse.sinks:type_name -> strongroom.operator.v1.AuditSink
+	17, // 12: strongroom.operator.v1.DescribeAuditResponse.signing_keys:type_name -> strongroom.operator.v1.AuditSigningKey
+	17, // 13: strongroom.operator.v1.RotateAuditKeyResponse.signing_key:type_name -> strongroom.operator.v1.AuditSigningKey
+	57, // 14: strongroom.operator.v1.AuditDigest.end_time:type_name -> google.protobuf.Timestamp
+	57, // 15: strongroom.operator.v1.AuditSigningKey.created:type_name -> google.protobuf.Timestamp
+	57, // 16: strongroom.operator.v1.AuditSigningKey.retired:type_name -> google.protobuf.Timestamp
+	21, // 17: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
+	0,  // 18: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
+	57, // 19: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
+	22, // 20: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
+	25, // 21: strongroom.operator.v1.CheckHsmUnlockResponse.checks:type_name -> strongroom.operator.v1.HsmUnlockCheck
+	28, // 22: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
+	29, // 23: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
+	33, // 24: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
+	56, // 25: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	57, // 26: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
+	57, // 27: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
+	35, // 28: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
+	35, // 29: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
+	1,  // 30: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
+	57, // 31: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
+	57, // 32: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
+	42, // 33: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
+	57, // 34: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
+	49, // 35: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
+	49, // 36: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
+	2,  // 37: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
+	7,  // 38: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
+	4,  // 39: strongroom.operator.v1.OperatorService.SearchEvents:input_type -> strongroom.operator.v1.SearchEventsRequest
+	9,  // 40: strongroom.operator.v1.OperatorService.SearchHsmLog:input_type -> strongroom.operator.v1.SearchHsmLogRequest
+	11, // 41: strongroom.operator.v1.OperatorService.DescribeAudit:input_type -> strongroom.operator.v1.DescribeAuditRequest
+	13, // 42: strongroom.operator.v1.OperatorService.RotateAuditKey:input_type -> strongroom.operator.v1.RotateAuditKeyRequest
+	19, // 43: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
+	23, // 44: strongroom.operator.v1.OperatorService.CheckHsmUnlock:input_type -> strongroom.operator.v1.CheckHsmUnlockRequest
+	26, // 45: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
+	30, // 46: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
+	32, // 47: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
+	36, // 48: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
+	38, // 49: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
+	40, // 50: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
+	43, // 51: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
+	45, // 52: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
+	47, // 53: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
+	50, // 54: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
+	52, // 55: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
+	54, // 56: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
+	6,  // 57: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
+	18, // 58: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
+	5,  // 59: strongroom.operator.v1.OperatorService.SearchEvents:output_type -> strongroom.operator.v1.SearchEventsResponse
+	10, // 60: strongroom.operator.v1.OperatorService.SearchHsmLog:output_type -> strongroom.operator.v1.SearchHsmLogResponse
+	12, // 61: strongroom.operator.v1.OperatorService.DescribeAudit:output_type -> strongroom.operator.v1.DescribeAuditResponse
+	14, // 62: strongroom.operator.v1.OperatorService.RotateAuditKey:output_type -> strongroom.operator.v1.RotateAuditKeyResponse
+	20, // 63: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
+	24, // 64: strongroom.operator.v1.OperatorService.CheckHsmUnlock:output_type -> strongroom.operator.v1.CheckHsmUnlockResponse
+	27, // 65: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
+	31, // 66: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
+	34, // 67: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
+	37, // 68: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
+	39, // 69: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
+	41, // 70: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
+	44, // 71: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
+	46, // 72: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
+	48, // 73: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
+	51, // 74: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
+	53, // 75: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
+	55, // 76: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
+	57, // [57:77] is the sub-list for method output_type
+	37, // [37:57] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_operator_v1_operator_proto_init() }
@@ -3998,7 +4103,7 @@ func file_strongroom_operator_v1_operator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_operator_v1_operator_proto_rawDesc), len(file_strongroom_operator_v1_operator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   53,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -28,6 +28,7 @@ const (
 	OperatorService_SearchEvents_FullMethodName         = "/strongroom.operator.v1.OperatorService/SearchEvents"
 	OperatorService_SearchHsmLog_FullMethodName         = "/strongroom.operator.v1.OperatorService/SearchHsmLog"
 	OperatorService_DescribeAudit_FullMethodName        = "/strongroom.operator.v1.OperatorService/DescribeAudit"
+	OperatorService_RotateAuditKey_FullMethodName       = "/strongroom.operator.v1.OperatorService/RotateAuditKey"
 	OperatorService_DescribeHsms_FullMethodName         = "/strongroom.operator.v1.OperatorService/DescribeHsms"
 	OperatorService_CheckHsmUnlock_FullMethodName       = "/strongroom.operator.v1.OperatorService/CheckHsmUnlock"
 	OperatorService_ListHsmOrphans_FullMethodName       = "/strongroom.operator.v1.OperatorService/ListHsmOrphans"
@@ -65,6 +66,10 @@ type OperatorServiceClient interface {
 	// DescribeAudit answers where the journal stands, what has been signed, and how
 	// far those who take the trails are behind.
 	DescribeAudit(ctx context.Context, in *DescribeAuditRequest, opts ...grpc.CallOption) (*DescribeAuditResponse, error)
+	// RotateAuditKey makes a new key pair in the HSM, which signs the digests of the trails
+	// from then on, and destroys the private key before it. It is also what to do when the
+	// HSM has lost that one.
+	RotateAuditKey(ctx context.Context, in *RotateAuditKeyRequest, opts ...grpc.CallOption) (*RotateAuditKeyResponse, error)
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(ctx context.Context, in *DescribeHsmsRequest, opts ...grpc.CallOption) (*DescribeHsmsResponse, error)
 	// CheckHsmUnlock looks at what the tokens of HSMs that are stopped say of their user
@@ -184,6 +189,16 @@ func (c *operatorServiceClient) DescribeAudit(ctx context.Context, in *DescribeA
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DescribeAuditResponse)
 	err := c.cc.Invoke(ctx, OperatorService_DescribeAudit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) RotateAuditKey(ctx context.Context, in *RotateAuditKeyRequest, opts ...grpc.CallOption) (*RotateAuditKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateAuditKeyResponse)
+	err := c.cc.Invoke(ctx, OperatorService_RotateAuditKey_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -360,6 +375,10 @@ type OperatorServiceServer interface {
 	// DescribeAudit answers where the journal stands, what has been signed, and how
 	// far those who take the trails are behind.
 	DescribeAudit(context.Context, *DescribeAuditRequest) (*DescribeAuditResponse, error)
+	// RotateAuditKey makes a new key pair in the HSM, which signs the digests of the trails
+	// from then on, and destroys the private key before it. It is also what to do when the
+	// HSM has lost that one.
+	RotateAuditKey(context.Context, *RotateAuditKeyRequest) (*RotateAuditKeyResponse, error)
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error)
 	// CheckHsmUnlock looks at what the tokens of HSMs that are stopped say of their user
@@ -431,6 +450,9 @@ func (UnimplementedOperatorServiceServer) SearchHsmLog(context.Context, *SearchH
 }
 func (UnimplementedOperatorServiceServer) DescribeAudit(context.Context, *DescribeAuditRequest) (*DescribeAuditResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeAudit not implemented")
+}
+func (UnimplementedOperatorServiceServer) RotateAuditKey(context.Context, *RotateAuditKeyRequest) (*RotateAuditKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateAuditKey not implemented")
 }
 func (UnimplementedOperatorServiceServer) DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeHsms not implemented")
@@ -567,6 +589,24 @@ func _OperatorService_DescribeAudit_Handler(srv interface{}, ctx context.Context
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(OperatorServiceServer).DescribeAudit(ctx, req.(*DescribeAuditRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_RotateAuditKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateAuditKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).RotateAuditKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_RotateAuditKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).RotateAuditKey(ctx, req.(*RotateAuditKeyRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -834,6 +874,10 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DescribeAudit",
 			Handler:    _OperatorService_DescribeAudit_Handler,
+		},
+		{
+			MethodName: "RotateAuditKey",
+			Handler:    _OperatorService_RotateAuditKey_Handler,
 		},
 		{
 			MethodName: "DescribeHsms",

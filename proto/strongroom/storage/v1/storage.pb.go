@@ -919,6 +919,88 @@ func (x *SealingKeyRecord) GetChangedBy() string {
 	return ""
 }
 
+// AuditKeyRecord is a key pair in the default HSM that signs digests of the audit trails,
+// at <account>/global/audit-key/<CKA_ID in hexadecimal>. Those that sign no more stay, for
+// whoever verifies what they have signed.
+type AuditKeyRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// CKA_ID, 16 bytes.
+	Id []byte `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
+	// PKCS #1 RSAPublicKey, DER.
+	PublicKey []byte                 `protobuf:"bytes,2,opt,name=public_key,json=publicKey" json:"public_key,omitempty"`
+	Created   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created" json:"created,omitempty"`
+	ChangedBy *string                `protobuf:"bytes,4,opt,name=changed_by,json=changedBy" json:"changed_by,omitempty"`
+	// When another key took its place; absent: it is the one that signs.
+	Retired       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=retired" json:"retired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditKeyRecord) Reset() {
+	*x = AuditKeyRecord{}
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditKeyRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditKeyRecord) ProtoMessage() {}
+
+func (x *AuditKeyRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditKeyRecord.ProtoReflect.Descriptor instead.
+func (*AuditKeyRecord) Descriptor() ([]byte, []int) {
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AuditKeyRecord) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *AuditKeyRecord) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+func (x *AuditKeyRecord) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *AuditKeyRecord) GetChangedBy() string {
+	if x != nil && x.ChangedBy != nil {
+		return *x.ChangedBy
+	}
+	return ""
+}
+
+func (x *AuditKeyRecord) GetRetired() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Retired
+	}
+	return nil
+}
+
 // PolicyRecord is a named identity policy, at <account>/global/policy/<name>.
 type PolicyRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -934,7 +1016,7 @@ type PolicyRecord struct {
 
 func (x *PolicyRecord) Reset() {
 	*x = PolicyRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -946,7 +1028,7 @@ func (x *PolicyRecord) String() string {
 func (*PolicyRecord) ProtoMessage() {}
 
 func (x *PolicyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[9]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -959,7 +1041,7 @@ func (x *PolicyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRecord.ProtoReflect.Descriptor instead.
 func (*PolicyRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{9}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PolicyRecord) GetName() string {
@@ -1010,7 +1092,7 @@ type UsageRecord struct {
 
 func (x *UsageRecord) Reset() {
 	*x = UsageRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1104,7 @@ func (x *UsageRecord) String() string {
 func (*UsageRecord) ProtoMessage() {}
 
 func (x *UsageRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[10]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1117,7 @@ func (x *UsageRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageRecord.ProtoReflect.Descriptor instead.
 func (*UsageRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{10}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UsageRecord) GetOperation() v1.KeyLastUsageTrackingOperation {
@@ -1083,7 +1165,7 @@ type AliasRecord struct {
 
 func (x *AliasRecord) Reset() {
 	*x = AliasRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1177,7 @@ func (x *AliasRecord) String() string {
 func (*AliasRecord) ProtoMessage() {}
 
 func (x *AliasRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[11]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1190,7 @@ func (x *AliasRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AliasRecord.ProtoReflect.Descriptor instead.
 func (*AliasRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{11}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AliasRecord) GetName() string {
@@ -1170,7 +1252,7 @@ type BackingKey struct {
 
 func (x *BackingKey) Reset() {
 	*x = BackingKey{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1264,7 @@ func (x *BackingKey) String() string {
 func (*BackingKey) ProtoMessage() {}
 
 func (x *BackingKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[12]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1277,7 @@ func (x *BackingKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackingKey.ProtoReflect.Descriptor instead.
 func (*BackingKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{12}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BackingKey) GetId() []byte {
@@ -1266,7 +1348,7 @@ type InvocationRecord struct {
 
 func (x *InvocationRecord) Reset() {
 	*x = InvocationRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[13]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1360,7 @@ func (x *InvocationRecord) String() string {
 func (*InvocationRecord) ProtoMessage() {}
 
 func (x *InvocationRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[13]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1373,7 @@ func (x *InvocationRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvocationRecord.ProtoReflect.Descriptor instead.
 func (*InvocationRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{13}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *InvocationRecord) GetReserved() uint64 {
@@ -1314,7 +1396,7 @@ type ServiceRecord struct {
 
 func (x *ServiceRecord) Reset() {
 	*x = ServiceRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[14]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1408,7 @@ func (x *ServiceRecord) String() string {
 func (*ServiceRecord) ProtoMessage() {}
 
 func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[14]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1421,7 @@ func (x *ServiceRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceRecord.ProtoReflect.Descriptor instead.
 func (*ServiceRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{14}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ServiceRecord) GetJournalId() string {
@@ -1363,7 +1445,7 @@ type LoginRecord struct {
 
 func (x *LoginRecord) Reset() {
 	*x = LoginRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[15]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1457,7 @@ func (x *LoginRecord) String() string {
 func (*LoginRecord) ProtoMessage() {}
 
 func (x *LoginRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[15]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1470,7 @@ func (x *LoginRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoginRecord.ProtoReflect.Descriptor instead.
 func (*LoginRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{15}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LoginRecord) GetRefused() []*RefusedPinRecord {
@@ -1417,7 +1499,7 @@ type RefusedPinRecord struct {
 
 func (x *RefusedPinRecord) Reset() {
 	*x = RefusedPinRecord{}
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[16]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1511,7 @@ func (x *RefusedPinRecord) String() string {
 func (*RefusedPinRecord) ProtoMessage() {}
 
 func (x *RefusedPinRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[16]
+	mi := &file_strongroom_storage_v1_storage_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1524,7 @@ func (x *RefusedPinRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedPinRecord.ProtoReflect.Descriptor instead.
 func (*RefusedPinRecord) Descriptor() ([]byte, []int) {
-	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{16}
+	return file_strongroom_storage_v1_storage_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RefusedPinRecord) GetSalt() []byte {
@@ -1565,7 +1647,15 @@ const file_strongroom_storage_v1_storage_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x124\n" +
 	"\acreated\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x1d\n" +
 	"\n" +
-	"changed_by\x18\x03 \x01(\tR\tchangedBy\"\xc9\x01\n" +
+	"changed_by\x18\x03 \x01(\tR\tchangedBy\"\xca\x01\n" +
+	"\x0eAuditKeyRecord\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\fR\tpublicKey\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x1d\n" +
+	"\n" +
+	"changed_by\x18\x04 \x01(\tR\tchangedBy\x124\n" +
+	"\aretired\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aretired\"\xc9\x01\n" +
 	"\fPolicyRecord\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bdocument\x18\x02 \x01(\tR\bdocument\x124\n" +
@@ -1622,7 +1712,7 @@ func file_strongroom_storage_v1_storage_proto_rawDescGZIP() []byte {
 	return file_strongroom_storage_v1_storage_proto_rawDescData
 }
 
-var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_strongroom_storage_v1_storage_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_strongroom_storage_v1_storage_proto_goTypes = []any{
 	(*KeyRecord)(nil),                     // 0: strongroom.storage.v1.KeyRecord
 	(*TagRecord)(nil),                     // 1: strongroom.storage.v1.TagRecord
@@ -1633,72 +1723,75 @@ var file_strongroom_storage_v1_storage_proto_goTypes = []any{
 	(*PrincipalRecord)(nil),               // 6: strongroom.storage.v1.PrincipalRecord
 	(*AccessKeyRecord)(nil),               // 7: strongroom.storage.v1.AccessKeyRecord
 	(*SealingKeyRecord)(nil),              // 8: strongroom.storage.v1.SealingKeyRecord
-	(*PolicyRecord)(nil),                  // 9: strongroom.storage.v1.PolicyRecord
-	(*UsageRecord)(nil),                   // 10: strongroom.storage.v1.UsageRecord
-	(*AliasRecord)(nil),                   // 11: strongroom.storage.v1.AliasRecord
-	(*BackingKey)(nil),                    // 12: strongroom.storage.v1.BackingKey
-	(*InvocationRecord)(nil),              // 13: strongroom.storage.v1.InvocationRecord
-	(*ServiceRecord)(nil),                 // 14: strongroom.storage.v1.ServiceRecord
-	(*LoginRecord)(nil),                   // 15: strongroom.storage.v1.LoginRecord
-	(*RefusedPinRecord)(nil),              // 16: strongroom.storage.v1.RefusedPinRecord
-	nil,                                   // 17: strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
-	nil,                                   // 18: strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
-	(*timestamppb.Timestamp)(nil),         // 19: google.protobuf.Timestamp
-	(v1.KeySpec)(0),                       // 20: strongroom.kms.v1.KeySpec
-	(v1.KeyUsageType)(0),                  // 21: strongroom.kms.v1.KeyUsageType
-	(v1.OriginType)(0),                    // 22: strongroom.kms.v1.OriginType
-	(v1.KeyState)(0),                      // 23: strongroom.kms.v1.KeyState
-	(v1.AlgorithmSpec)(0),                 // 24: strongroom.kms.v1.AlgorithmSpec
-	(v1.WrappingKeySpec)(0),               // 25: strongroom.kms.v1.WrappingKeySpec
-	(v1.GrantOperation)(0),                // 26: strongroom.kms.v1.GrantOperation
-	(v1.ConnectionStateType)(0),           // 27: strongroom.kms.v1.ConnectionStateType
-	(v1.ConnectionErrorCodeType)(0),       // 28: strongroom.kms.v1.ConnectionErrorCodeType
-	(v1.KeyLastUsageTrackingOperation)(0), // 29: strongroom.kms.v1.KeyLastUsageTrackingOperation
-	(v1.RotationType)(0),                  // 30: strongroom.kms.v1.RotationType
+	(*AuditKeyRecord)(nil),                // 9: strongroom.storage.v1.AuditKeyRecord
+	(*PolicyRecord)(nil),                  // 10: strongroom.storage.v1.PolicyRecord
+	(*UsageRecord)(nil),                   // 11: strongroom.storage.v1.UsageRecord
+	(*AliasRecord)(nil),                   // 12: strongroom.storage.v1.AliasRecord
+	(*BackingKey)(nil),                    // 13: strongroom.storage.v1.BackingKey
+	(*InvocationRecord)(nil),              // 14: strongroom.storage.v1.InvocationRecord
+	(*ServiceRecord)(nil),                 // 15: strongroom.storage.v1.ServiceRecord
+	(*LoginRecord)(nil),                   // 16: strongroom.storage.v1.LoginRecord
+	(*RefusedPinRecord)(nil),              // 17: strongroom.storage.v1.RefusedPinRecord
+	nil,                                   // 18: strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
+	nil,                                   // 19: strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
+	(*timestamppb.Timestamp)(nil),         // 20: google.protobuf.Timestamp
+	(v1.KeySpec)(0),                       // 21: strongroom.kms.v1.KeySpec
+	(v1.KeyUsageType)(0),                  // 22: strongroom.kms.v1.KeyUsageType
+	(v1.OriginType)(0),                    // 23: strongroom.kms.v1.OriginType
+	(v1.KeyState)(0),                      // 24: strongroom.kms.v1.KeyState
+	(v1.AlgorithmSpec)(0),                 // 25: strongroom.kms.v1.AlgorithmSpec
+	(v1.WrappingKeySpec)(0),               // 26: strongroom.kms.v1.WrappingKeySpec
+	(v1.GrantOperation)(0),                // 27: strongroom.kms.v1.GrantOperation
+	(v1.ConnectionStateType)(0),           // 28: strongroom.kms.v1.ConnectionStateType
+	(v1.ConnectionErrorCodeType)(0),       // 29: strongroom.kms.v1.ConnectionErrorCodeType
+	(v1.KeyLastUsageTrackingOperation)(0), // 30: strongroom.kms.v1.KeyLastUsageTrackingOperation
+	(v1.RotationType)(0),                  // 31: strongroom.kms.v1.RotationType
 }
 var file_strongroom_storage_v1_storage_proto_depIdxs = []int32{
-	19, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
-	20, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
-	21, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
-	22, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
-	23, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
-	12, // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
-	19, // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
-	19, // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
+	20, // 0: strongroom.storage.v1.KeyRecord.created:type_name -> google.protobuf.Timestamp
+	21, // 1: strongroom.storage.v1.KeyRecord.key_spec:type_name -> strongroom.kms.v1.KeySpec
+	22, // 2: strongroom.storage.v1.KeyRecord.key_usage:type_name -> strongroom.kms.v1.KeyUsageType
+	23, // 3: strongroom.storage.v1.KeyRecord.origin:type_name -> strongroom.kms.v1.OriginType
+	24, // 4: strongroom.storage.v1.KeyRecord.state:type_name -> strongroom.kms.v1.KeyState
+	13, // 5: strongroom.storage.v1.KeyRecord.backing_keys:type_name -> strongroom.storage.v1.BackingKey
+	20, // 6: strongroom.storage.v1.KeyRecord.deletion_date:type_name -> google.protobuf.Timestamp
+	20, // 7: strongroom.storage.v1.KeyRecord.deletion_started:type_name -> google.protobuf.Timestamp
 	1,  // 8: strongroom.storage.v1.KeyRecord.tags:type_name -> strongroom.storage.v1.TagRecord
 	2,  // 9: strongroom.storage.v1.KeyRecord.rotation:type_name -> strongroom.storage.v1.RotationRecord
 	3,  // 10: strongroom.storage.v1.KeyRecord.import:type_name -> strongroom.storage.v1.ImportRecord
-	19, // 11: strongroom.storage.v1.RotationRecord.next:type_name -> google.protobuf.Timestamp
-	24, // 12: strongroom.storage.v1.ImportRecord.algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
-	25, // 13: strongroom.storage.v1.ImportRecord.spec:type_name -> strongroom.kms.v1.WrappingKeySpec
-	19, // 14: strongroom.storage.v1.ImportRecord.valid_to:type_name -> google.protobuf.Timestamp
-	26, // 15: strongroom.storage.v1.GrantRecord.operations:type_name -> strongroom.kms.v1.GrantOperation
-	17, // 16: strongroom.storage.v1.GrantRecord.encryption_context_equals:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
-	18, // 17: strongroom.storage.v1.GrantRecord.encryption_context_subset:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
-	19, // 18: strongroom.storage.v1.GrantRecord.created:type_name -> google.protobuf.Timestamp
-	19, // 19: strongroom.storage.v1.CustomKeyStoreRecord.created:type_name -> google.protobuf.Timestamp
-	27, // 20: strongroom.storage.v1.CustomKeyStoreRecord.state:type_name -> strongroom.kms.v1.ConnectionStateType
-	28, // 21: strongroom.storage.v1.CustomKeyStoreRecord.error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
-	19, // 22: strongroom.storage.v1.PrincipalRecord.created:type_name -> google.protobuf.Timestamp
-	19, // 23: strongroom.storage.v1.PrincipalRecord.updated:type_name -> google.protobuf.Timestamp
-	19, // 24: strongroom.storage.v1.AccessKeyRecord.created:type_name -> google.protobuf.Timestamp
-	19, // 25: strongroom.storage.v1.SealingKeyRecord.created:type_name -> google.protobuf.Timestamp
-	19, // 26: strongroom.storage.v1.PolicyRecord.created:type_name -> google.protobuf.Timestamp
-	19, // 27: strongroom.storage.v1.PolicyRecord.updated:type_name -> google.protobuf.Timestamp
-	29, // 28: strongroom.storage.v1.UsageRecord.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
-	19, // 29: strongroom.storage.v1.UsageRecord.time:type_name -> google.protobuf.Timestamp
-	19, // 30: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
-	19, // 31: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
-	19, // 32: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
-	30, // 33: strongroom.storage.v1.BackingKey.rotation_type:type_name -> strongroom.kms.v1.RotationType
-	19, // 34: strongroom.storage.v1.BackingKey.valid_to:type_name -> google.protobuf.Timestamp
-	16, // 35: strongroom.storage.v1.LoginRecord.refused:type_name -> strongroom.storage.v1.RefusedPinRecord
-	19, // 36: strongroom.storage.v1.RefusedPinRecord.refused_at:type_name -> google.protobuf.Timestamp
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	20, // 11: strongroom.storage.v1.RotationRecord.next:type_name -> google.protobuf.Timestamp
+	25, // 12: strongroom.storage.v1.ImportRecord.algorithm:type_name -> strongroom.kms.v1.AlgorithmSpec
+	26, // 13: strongroom.storage.v1.ImportRecord.spec:type_name -> strongroom.kms.v1.WrappingKeySpec
+	20, // 14: strongroom.storage.v1.ImportRecord.valid_to:type_name -> google.protobuf.Timestamp
+	27, // 15: strongroom.storage.v1.GrantRecord.operations:type_name -> strongroom.kms.v1.GrantOperation
+	18, // 16: strongroom.storage.v1.GrantRecord.encryption_context_equals:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextEqualsEntry
+	19, // 17: strongroom.storage.v1.GrantRecord.encryption_context_subset:type_name -> strongroom.storage.v1.GrantRecord.EncryptionContextSubsetEntry
+	20, // 18: strongroom.storage.v1.GrantRecord.created:type_name -> google.protobuf.Timestamp
+	20, // 19: strongroom.storage.v1.CustomKeyStoreRecord.created:type_name -> google.protobuf.Timestamp
+	28, // 20: strongroom.storage.v1.CustomKeyStoreRecord.state:type_name -> strongroom.kms.v1.ConnectionStateType
+	29, // 21: strongroom.storage.v1.CustomKeyStoreRecord.error_code:type_name -> strongroom.kms.v1.ConnectionErrorCodeType
+	20, // 22: strongroom.storage.v1.PrincipalRecord.created:type_name -> google.protobuf.Timestamp
+	20, // 23: strongroom.storage.v1.PrincipalRecord.updated:type_name -> google.protobuf.Timestamp
+	20, // 24: strongroom.storage.v1.AccessKeyRecord.created:type_name -> google.protobuf.Timestamp
+	20, // 25: strongroom.storage.v1.SealingKeyRecord.created:type_name -> google.protobuf.Timestamp
+	20, // 26: strongroom.storage.v1.AuditKeyRecord.created:type_name -> google.protobuf.Timestamp
+	20, // 27: strongroom.storage.v1.AuditKeyRecord.retired:type_name -> google.protobuf.Timestamp
+	20, // 28: strongroom.storage.v1.PolicyRecord.created:type_name -> google.protobuf.Timestamp
+	20, // 29: strongroom.storage.v1.PolicyRecord.updated:type_name -> google.protobuf.Timestamp
+	30, // 30: strongroom.storage.v1.UsageRecord.operation:type_name -> strongroom.kms.v1.KeyLastUsageTrackingOperation
+	20, // 31: strongroom.storage.v1.UsageRecord.time:type_name -> google.protobuf.Timestamp
+	20, // 32: strongroom.storage.v1.AliasRecord.created:type_name -> google.protobuf.Timestamp
+	20, // 33: strongroom.storage.v1.AliasRecord.updated:type_name -> google.protobuf.Timestamp
+	20, // 34: strongroom.storage.v1.BackingKey.created:type_name -> google.protobuf.Timestamp
+	31, // 35: strongroom.storage.v1.BackingKey.rotation_type:type_name -> strongroom.kms.v1.RotationType
+	20, // 36: strongroom.storage.v1.BackingKey.valid_to:type_name -> google.protobuf.Timestamp
+	17, // 37: strongroom.storage.v1.LoginRecord.refused:type_name -> strongroom.storage.v1.RefusedPinRecord
+	20, // 38: strongroom.storage.v1.RefusedPinRecord.refused_at:type_name -> google.protobuf.Timestamp
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_storage_v1_storage_proto_init() }
@@ -1712,7 +1805,7 @@ func file_strongroom_storage_v1_storage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_storage_v1_storage_proto_rawDesc), len(file_strongroom_storage_v1_storage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
