@@ -3,8 +3,11 @@ package audit
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
+	"github.com/strongroom-kms/strongroom/audit/filter"
+	"github.com/strongroom-kms/strongroom/audit/index"
 	"github.com/strongroom-kms/strongroom/audit/journal"
 )
 
@@ -12,10 +15,15 @@ import (
 type Query struct {
 	// HSM, if not empty, selects the entries of that HSM.
 	HSM string
-	// Last, if positive, selects the newest so many of those recorded so far.
+	// Last, if positive, selects the newest so many of those recorded so far that
+	// are selected otherwise.
 	Last int
 	// Follow goes on with new records as they become durable.
 	Follow bool
+	// From, To, Terms and Filter select as those of Search do.
+	From, To time.Time
+	Terms    []index.Term
+	Filter   *filter.Filter
 }
 
 // EventRecord is an API event as it stands in the journal.
@@ -75,28 +83,25 @@ func (t *Trail) Records(ctx context.Context, after uint64, follow bool) iter.Seq
 // Head is the newest durable point of the journal.
 func (t *Trail) Head() journal.Head { return t.journal.Head() }
 
-// Events yields API events, oldest first. An error is yielded last: of ctx, or
-// journal.ErrClosed when a followed trail is closed.
+// Events yields API events, oldest first. An error is yielded last: of ctx, of the
+// filter, or journal.ErrClosed when a followed trail is closed.
 func (t *Trail) Events(ctx context.Context, q Query) iter.Seq2[EventRecord, error] {
 	return func(yield func(EventRecord, error) bool) {
-		for r, err := range t.records(ctx, q, isEvent) {
-			if !yield(EventRecord{Seq: r.Seq, JSON: r.Body}, err) {
+		for r, err := range t.records(ctx, RecordEvent, q) {
+			if !yield(EventRecord{Seq: r.Seq, JSON: r.JSON}, err) {
 				return
 			}
 		}
 	}
 }
 
-func isEvent(r journal.Record) bool { return r.Kind == kindEvent }
-
-// HSMLog yields HSM entries, oldest first. An error is yielded last: of ctx, or
-// journal.ErrClosed when a followed trail is closed.
+// HSMLog yields HSM entries, oldest first. Errors are those of Events.
 func (t *Trail) HSMLog(ctx context.Context, q Query) iter.Seq2[HSMEntry, error] {
 	return func(yield func(HSMEntry, error) bool) {
-		for r, err := range t.records(ctx, q, isEntryOf(q.HSM)) {
+		for r, err := range t.records(ctx, RecordHSMEntry, q) {
 			var e HSMEntry
 			if err == nil {
-				e, err = ParseHSMEntry(r.Body)
+				e, err = ParseHSMEntry(r.JSON)
 				e.Record = r.Seq
 			}
 			if !yield(e, err) || err != nil {
@@ -106,82 +111,106 @@ func (t *Trail) HSMLog(ctx context.Context, q Query) iter.Seq2[HSMEntry, error] 
 	}
 }
 
-// isEntryOf selects the entries of an HSM, or of all.
-func isEntryOf(hsmID string) func(journal.Record) bool {
-	return func(r journal.Record) bool {
-		if r.Kind != kindHSMEntry || hsmID == "" {
-			return r.Kind == kindHSMEntry
-		}
-		e, err := ParseHSMEntry(r.Body)
-		return err != nil || e.HSM == hsmID
+// searchOf returns the search for what a query selects, and whether that is less than
+// the whole trail.
+func searchOf(kind RecordKind, q Query) (s Search, selective bool) {
+	s = Search{Kind: kind, From: q.From, To: q.To, Terms: q.Terms, Filter: q.Filter, Limit: pageSize}
+	if q.HSM != "" {
+		s.Terms = append(slices.Clone(s.Terms), index.Term{Field: index.HSM, Value: q.HSM})
 	}
+	return s, len(s.Terms) > 0 || s.Filter != nil || !s.From.IsZero() || !s.To.IsZero()
 }
 
-// records yields the records that a query and match select.
-func (t *Trail) records(ctx context.Context, q Query, match func(journal.Record) bool) iter.Seq2[journal.Record, error] {
-	return func(yield func(journal.Record, error) bool) {
-		from, err := t.first(ctx, q.Last, match)
+// pageSize is how many records are looked for at once.
+const pageSize = 256
+
+// records yields what a query selects of one trail.
+func (t *Trail) records(ctx context.Context, kind RecordKind, q Query) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		s, selective := searchOf(kind, q)
+		head := t.journal.Head().Seq
+		after, err := t.before(ctx, s, head, q.Last)
 		if err != nil {
-			yield(journal.Record{}, err)
+			yield(Record{}, err)
 			return
 		}
-		source := t.journal.Scan(from)
-		if q.Follow {
-			source = t.journal.Follow(ctx, from)
-		}
-		for r, err := range source {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err == nil && !match(r) {
-				continue
-			}
-			if !yield(r, err) || err != nil {
+		if selective { // found, not read through
+			s.After = after
+			if !yieldFound(t.pages(ctx, s, head), yield) {
 				return
 			}
+			after = head
+		}
+		if q.Follow || !selective {
+			yieldMatching(t.Records(ctx, after, q.Follow), newMatcher(s), yield)
 		}
 	}
 }
 
-// first returns where the last n matching records begin. It looks from the end,
-// a segment at a time, so that the newest few are found fast.
-func (t *Trail) first(ctx context.Context, n int, match func(journal.Record) bool) (uint64, error) {
-	if n <= 0 {
-		return 1, nil
+// yieldFound yields the records of pages, and says whether to go on.
+func yieldFound(pages iter.Seq2[Page, error], yield func(Record, error) bool) bool {
+	for page, err := range pages {
+		if err != nil {
+			yield(Record{}, err)
+			return false
+		}
+		for _, r := range page.Records {
+			if !yield(r, nil) {
+				return false
+			}
+		}
 	}
-	var found []uint64
-	end := t.journal.Head().Seq + 1
-	starts := t.journal.Starts()
-	for i := len(starts) - 1; i >= 0 && len(found) < n; i-- {
-		matching, err := t.matching(ctx, starts[i], end, match)
+	return true
+}
+
+// yieldMatching yields those records that match.
+func yieldMatching(source iter.Seq2[Record, error], m *matcher, yield func(Record, error) bool) {
+	for r, err := range source {
+		matches := false
+		if err == nil {
+			matches, err = m.match(r)
+		}
+		if err == nil && !matches {
+			continue
+		}
+		if !yield(r, err) || err != nil {
+			return
+		}
+	}
+}
+
+// pages yields what a search finds up to record head, page by page.
+func (t *Trail) pages(ctx context.Context, s Search, head uint64) iter.Seq2[Page, error] {
+	return func(yield func(Page, error) bool) {
+		for {
+			page, err := t.searchTo(ctx, s, head)
+			if !yield(page, err) || err != nil || page.Next == 0 {
+				return
+			}
+			s.After = page.Next
+		}
+	}
+}
+
+// before returns the number of a record behind which are the newest n that a search finds
+// up to record head; of all, if n is 0.
+func (t *Trail) before(ctx context.Context, s Search, head uint64, n int) (uint64, error) {
+	if n <= 0 {
+		return 0, nil
+	}
+	s.Newest = true
+	oldest := head + 1
+	for page, err := range t.pages(ctx, s, head) {
 		if err != nil {
 			return 0, err
 		}
-		found = append(matching, found...)
-		end = min(end, starts[i])
-	}
-	if len(found) == 0 {
-		return t.journal.Head().Seq + 1, nil
-	}
-	return found[max(0, len(found)-n)], nil
-}
-
-// matching returns the numbers of the matching records in [from, end).
-func (t *Trail) matching(ctx context.Context, from, end uint64, match func(journal.Record) bool) ([]uint64, error) {
-	var seqs []uint64
-	for r, err := range t.journal.Scan(from) {
-		if err == nil {
-			err = ctx.Err()
+		if some := page.Records[:min(n, len(page.Records))]; len(some) > 0 {
+			oldest = some[len(some)-1].Seq
+			n -= len(some)
 		}
-		if err != nil {
-			return nil, err
-		}
-		if r.Seq >= end {
+		if n == 0 {
 			break
 		}
-		if match(r) {
-			seqs = append(seqs, r.Seq)
-		}
 	}
-	return seqs, nil
+	return oldest - 1, nil
 }

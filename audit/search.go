@@ -2,12 +2,15 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/audit/filter"
 	"github.com/strongroom-kms/strongroom/audit/index"
+	"github.com/strongroom-kms/strongroom/audit/journal"
 )
 
 // Search says which records of one trail are wanted, and in which order.
@@ -39,71 +42,181 @@ type Page struct {
 	Next uint64
 }
 
-// maxExamined is how many records one search reads at most.
-const maxExamined = 10_000
+// What one search does at most, in records that it reads; what a segment costs whose
+// index is looked into, and one whose index has to be made.
+const (
+	maxWork     = 10_000
+	segmentWork = 5
+	buildWork   = 5_000
+)
 
-// Search answers a page of the durable records that match. Its error is that of ctx, of the filter,
-// or a *journal.Corruption.
+// Search answers a page of those durable records that match. Its error is that of ctx, of the
+// filter, journal.ErrClosed, or a *journal.Corruption.
 func (t *Trail) Search(ctx context.Context, s Search) (Page, error) {
-	page, err := t.scan(ctx, s)
-	if err != nil {
+	return t.searchTo(ctx, s, t.journal.Head().Seq)
+}
+
+// searchTo searches the records up to number head.
+func (t *Trail) searchTo(ctx context.Context, s Search, head uint64) (Page, error) {
+	segments := t.journal.Segments()
+	if err := t.indexes.catchUp(); err != nil {
 		return Page{}, fmt.Errorf("searching the audit trails: %w", err)
 	}
-	return page, nil
+	w := &searcher{indexes: t.indexes, search: s, matcher: newMatcher(s), head: head, at: s.After, left: maxWork}
+	if s.Newest && (s.After == 0 || s.After > head) {
+		w.at = head + 1
+	}
+	if err := w.walk(ctx, segments); err != nil {
+		return Page{}, fmt.Errorf("searching the audit trails: %w", err)
+	}
+	return Page{Records: w.found, Next: w.next()}, nil
 }
 
-// scan is a search without an index.
-func (t *Trail) scan(ctx context.Context, s Search) (Page, error) {
-	var all []Record
-	m := newMatcher(s)
-	for r, err := range t.Records(ctx, 0, false) {
-		if err != nil {
-			return Page{}, err
+// searcher is one search under way.
+type searcher struct {
+	indexes *indexes
+	search  Search
+	matcher *matcher
+	head    uint64 // the newest record that counts
+	at      uint64 // what comes next is behind this record
+	left    int    // work that may be done
+	found   []Record
+}
+
+// next is where a later search goes on.
+func (w *searcher) next() uint64 {
+	if w.search.Newest && w.at <= 1 || !w.search.Newest && w.at >= w.head {
+		return 0
+	}
+	return w.at
+}
+
+func (w *searcher) enough() bool { return len(w.found) >= w.search.Limit || w.left <= 0 }
+
+// walk looks into the segments, which are in order, in the search's order.
+func (w *searcher) walk(ctx context.Context, segments []journal.Segment) error {
+	for n := range segments {
+		i := n
+		if w.search.Newest {
+			i = len(segments) - 1 - n
 		}
-		matches, err := m.match(r)
-		if err != nil {
-			return Page{}, err
+		last := w.head
+		if i+1 < len(segments) {
+			last = min(last, segments[i+1].First-1)
 		}
-		if matches {
-			all = append(all, r)
+		if !w.reaches(segments[i].First, last) {
+			continue
+		}
+		if err := w.segment(ctx, segments[i]); err != nil || w.enough() {
+			return err
+		}
+		w.pass(segments[i].First, last)
+	}
+	w.finish()
+	return nil
+}
+
+// reaches says whether what comes next may be among some records.
+func (w *searcher) reaches(first, last uint64) bool {
+	if w.search.Newest {
+		return first < w.at && first <= last
+	}
+	return last > w.at
+}
+
+// pass goes behind records that were all looked at.
+func (w *searcher) pass(first, last uint64) {
+	if w.search.Newest {
+		w.at = min(w.at, first)
+	} else {
+		w.at = max(w.at, last)
+	}
+	w.left -= segmentWork
+}
+
+// finish notes that there are no more segments.
+func (w *searcher) finish() {
+	if w.search.Newest {
+		w.at = 0
+	} else {
+		w.at = w.head
+	}
+}
+
+// segment looks into one segment, and once more where it stopped if its index is damaged.
+func (w *searcher) segment(ctx context.Context, s journal.Segment) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ix, made, err := w.indexes.open(ctx, s, w.query())
+		if made {
+			w.left -= buildWork
+		}
+		if err == nil && ix != nil {
+			err = w.take(ctx, s, ix)
+			closeIndex(ix)
+		}
+		switch {
+		case errors.Is(err, index.ErrDamaged):
+			w.indexes.drop(s.Number, err)
+		case errors.Is(err, fs.ErrNotExist) && w.indexes.removed(s):
+			return nil
+		default:
+			return err
 		}
 	}
-	if s.Newest {
-		slices.Reverse(all)
-	}
-	if s.After > 0 {
-		all = slices.DeleteFunc(all, func(r Record) bool { return s.Newest && r.Seq >= s.After || !s.Newest && r.Seq <= s.After })
-	}
-	if len(all) <= s.Limit {
-		return Page{Records: all}, nil
-	}
-	return Page{Records: all[:s.Limit], Next: all[s.Limit-1].Seq}, nil
 }
 
-// matcher compares records with a Search. It is for one goroutine.
-type matcher struct {
-	search Search
-	terms  *index.Matcher
+func (w *searcher) query() index.Query {
+	q := index.Query{
+		Kind: index.Kind(w.search.Kind), From: w.search.From, To: w.search.To, Terms: w.matcher.wanted,
+		Above: w.at, Below: w.head + 1, Newest: w.search.Newest,
+	}
+	if w.search.Newest {
+		q.Above, q.Below = 0, w.at
+	}
+	return q
 }
 
-func newMatcher(s Search) *matcher {
-	return &matcher{search: s, terms: index.NewMatcher(index.Kind(s.Kind), s.Terms)}
+// take reads what an index has found, until there is enough.
+func (w *searcher) take(ctx context.Context, s journal.Segment, ix index.Index) error {
+	var records *journal.SegmentReader
+	for hit, err := range index.Find(ix, w.query()) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil && records == nil {
+			if records, err = w.indexes.journal.OpenSegment(s.Number); err == nil {
+				defer records.Close()
+			}
+		}
+		if err == nil {
+			err = w.examine(records, hit)
+		}
+		if err != nil || w.enough() {
+			return err
+		}
+	}
+	return nil
 }
 
-func (m *matcher) match(r Record) (bool, error) {
-	if r.Kind != m.search.Kind {
-		return false, nil
-	}
-	matches, at := m.terms.Match(r.JSON)
-	switch {
-	case !matches || !m.search.From.IsZero() && at.Before(m.search.From) || !m.search.To.IsZero() && !at.Before(m.search.To):
-		return false, nil
-	case m.search.Filter == nil:
-		return true, nil
-	}
-	matches, err := m.search.Filter.Match(r.JSON)
+// examine reads a record and keeps it if it matches.
+func (w *searcher) examine(records *journal.SegmentReader, hit index.Hit) error {
+	r, err := records.At(hit.Offset, hit.Seq)
 	if err != nil {
-		return false, fmt.Errorf("record %d: %w", r.Seq, err)
+		return err
 	}
-	return matches, nil
+	record := Record{Seq: r.Seq, Time: r.Time, Hash: r.Hash, Kind: RecordKind(r.Kind), JSON: r.Body}
+	matches, err := w.matcher.match(record)
+	if err != nil {
+		return err
+	}
+	if matches {
+		record.JSON = slices.Clone(record.JSON)
+		w.found = append(w.found, record)
+	}
+	w.at = hit.Seq
+	w.left--
+	return nil
 }

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"unicode/utf8"
 
@@ -22,6 +24,10 @@ type Options struct {
 	// SegmentSize is the journal's, in bytes, from 1 MiB on; 0 means its
 	// default, 16 MiB.
 	SegmentSize int64
+	// IndexDir is the directory of the indexes that searches use. It is made if
+	// missing, and may be lost: what is not there is made again. Empty means "index"
+	// beside Dir.
+	IndexDir string
 	// Logger receives faults and recoveries. It may be nil.
 	Logger hclog.Logger
 }
@@ -33,6 +39,7 @@ type Trail struct {
 	journal   *journal.Journal
 	state     *state
 	hsms      *hsmWriter
+	indexes   *indexes
 	unsettled []Intent // as Open found them
 	buffers   sync.Pool
 
@@ -57,6 +64,8 @@ func Open(opts Options) (*Trail, journal.Recovery, error) {
 	}
 	at := s.snapshot()
 	t := &Trail{journal: j, state: s, hsms: newHSMWriter(j, at.HSMs, opts.Logger), unsettled: at.Intents}
+	t.indexes = newIndexes(j, cmp.Or(opts.IndexDir, filepath.Join(filepath.Dir(filepath.Clean(opts.Dir)), "index")), opts.Logger)
+	t.indexes.start()
 	t.hsms.start()
 	return t, found, nil
 }
@@ -68,6 +77,7 @@ func (t *Trail) Close(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
+	t.indexes.close()
 	err := errors.Join(t.hsms.close(ctx), t.journal.Close(ctx))
 	if ctx.Err() == nil {
 		t.intents.Wait() // the closed journal has answered them
@@ -85,6 +95,10 @@ func (t *Trail) Healthy() error {
 	}
 	return t.state.full()
 }
+
+// IndexLag returns how many durable records no index has yet. A search takes them
+// in first, so that it always sees everything.
+func (t *Trail) IndexLag() uint64 { return t.indexes.lag() }
 
 // RecordEvent writes the event. It is durable when nil is returned.
 func (t *Trail) RecordEvent(ctx context.Context, e *APIEvent) error {
