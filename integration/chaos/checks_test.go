@@ -129,6 +129,8 @@ func TestCheckLog(t *testing.T) {
 	made := faultp11.Call{Function: "C_GenerateKey", Session: 5, Object: 7, Time: at}
 	failed := faultp11.Call{Function: "C_DestroyObject", RV: ckr.DeviceError, Session: 5, Object: 7, Time: at}
 	length := faultp11.Call{Function: "C_WrapKey", Session: 5, Time: at, Remarks: []string{"length-only"}}
+	refused := length
+	refused.RV = ckr.KeyHandleInvalid
 	entryOf := func(no uint64, c faultp11.Call) *entry {
 		return &entry{SequenceNo: no, Time: c.Time, Function: c.Function, RV: uint64(c.RV), SessionHandle: c.Session, PrivateHandle: c.Object}
 	}
@@ -147,6 +149,7 @@ func TestCheckLog(t *testing.T) {
 		want    string
 	}{
 		{"as it should be", []faultp11.Call{made, {Function: "C_Encrypt"}, length, failed}, []*entry{entryOf(0, made), entryOf(1, failed)}, nil, ""},
+		{"a call that asked for a length in vain", []faultp11.Call{refused}, []*entry{entryOf(0, refused)}, nil, ""},
 		{"a call without an entry", []faultp11.Call{made}, nil, nil, "the log lacks"},
 		{"an entry without a call", nil, []*entry{entryOf(0, made)}, nil, "no such call"},
 		{"two entries of a call", []faultp11.Call{made}, []*entry{entryOf(0, made), entryOf(1, made)}, nil, "no such call"},

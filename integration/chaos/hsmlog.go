@@ -47,13 +47,14 @@ func (w *world) entries(ctx context.Context) (map[string][]*entry, error) {
 	return of, err
 }
 
-// manages tells whether a call is one that leaves an entry.
+// manages tells whether a call is one that leaves an entry. A call that asked only how
+// long its result is leaves one if it failed: then it is all that there was of the command.
 func manages(c faultp11.Call) bool {
 	switch c.Function {
 	case "C_InitToken", "C_Initialize", "C_InitPIN", "C_SetPIN", "C_Login", "C_Logout", "C_Finalize",
 		"C_GenerateKey", "C_GenerateKeyPair", "C_DestroyObject", "C_CreateObject", "C_CopyObject",
 		"C_SetAttributeValue", "C_WrapKey", "C_UnwrapKey", "C_DeriveKey":
-		return !slices.Contains(c.Remarks, "length-only")
+		return c.RV != ckr.OK || !slices.Contains(c.Remarks, "length-only")
 	}
 	return false
 }

@@ -44,6 +44,21 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// A call that only asks how long its result is, is told apart also when a fault strikes it.
+func TestTheLogTellsWhoAsksForALength(t *testing.T) {
+	token := newToken(t)
+	session := token.user()
+	key := token.key(session, "key")
+	before := len(calls(t))
+	set(t, faultp11.Fail("C_WrapKey", ckr.DeviceError).Times(1))
+	_, err := token.WrapKey(session, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_KEY_WRAP_PAD, nil)}, key, key)
+	wantRV(t, "C_WrapKey", err, ckr.DeviceError)
+	all := calls(t)[before:]
+	if got := all[len(all)-1].Remarks; !slices.Equal(got, []string{"struck", "length-only"}) {
+		t.Errorf("remarks %q", got)
+	}
+}
+
 // Two calls at a time in one session are remarked on.
 func TestTwoThreadsInASession(t *testing.T) {
 	token := newToken(t)

@@ -53,6 +53,7 @@ void log_call(const struct call *c)
 	const char *path = getenv("FAULTP11_LOG");
 	int session = argument_at(c->function, 's');
 	ck_ulong handle = session < 0 ? 0 : c->argument[session];
+	const char *length = asks_length(c) ? "length-only" : c->remark[0] ? "" : "-";
 	struct timespec t;
 	char line[256];
 	int n;
@@ -60,8 +61,8 @@ void log_call(const struct call *c)
 	if (!path)
 		return;
 	clock_gettime(CLOCK_REALTIME, &t);
-	n = snprintf(line, sizeof line, "%d %ld %s %#lx %#lx %lu %#lx %s\n", (int)getpid(), t.tv_sec * NANOSECONDS + t.tv_nsec,
+	n = snprintf(line, sizeof line, "%d %ld %s %#lx %#lx %lu %#lx %s%s%s\n", (int)getpid(), t.tv_sec * NANOSECONDS + t.tv_nsec,
 		function_name(c->function), c->rv, handle, object_of(c), c->mechanism,
-		c->remark[0] ? c->remark : asks_length(c) ? "length-only" : "-");
+		c->remark, c->remark[0] && length[0] ? "," : "", length);
 	append(path, line, (size_t)n);
 }
