@@ -23,6 +23,8 @@ func TestServices(t *testing.T) {
 		SigningName:  "kms",
 		APIVersion:   "2014-11-01",
 		Methods:      kms.Methods,
+
+		ValidationError: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
 	}
 	if kms.Methods[0].Service != kms {
 		t.Error("a method has another service than its own")
