@@ -124,6 +124,7 @@ type world struct {
 	opts    Options
 	log     bytes.Buffer
 	written map[string][]string // eventIDs by Region, and texts by HSM
+	numbers map[string]uint64   // of the HSMs' next entries
 }
 
 const home, second = "us-east-1", "eu-west-1"
@@ -144,7 +145,7 @@ func (w *world) openTrail(dir string) {
 	w.Helper()
 	trail, found, err := audit.Open(audit.Options{Dir: dir, SegmentSize: 1 << 20})
 	must(w, err)
-	w.trail, w.found = trail, found
+	w.trail, w.found, w.numbers = trail, found, make(map[string]uint64)
 	w.Cleanup(func() { must(w, trail.Close(context.Background())) })
 }
 
@@ -183,7 +184,8 @@ func (w *world) hsm(id string, n int) {
 	for range n {
 		c := audit.HSMCommand{Function: "C_Login", Time: time.Now()}
 		must(w, w.trail.QueueHSM(id, c))
-		e := audit.HSMEntry{SequenceNo: uint64(len(w.written[id])), Opcode: 0xd, HSMCommand: c}
+		e := audit.HSMEntry{SequenceNo: w.numbers[id], Opcode: 0xd, HSMCommand: c}
+		w.numbers[id]++
 		w.written[id] = append(w.written[id], string(e.AppendText(nil)))
 	}
 	must(w, w.trail.FlushHSM(w.Context()))
@@ -249,7 +251,9 @@ func (w *world) records(f cloudtrail.LogFile) (stream string, records []string) 
 				records = append(records, strings.TrimSuffix(text, "\n"))
 			}
 		}
-		return strings.Split(f.Object, "/")[6], records
+		_, below, _ := strings.Cut(f.Object, "/cluster-1/")
+		stream, _, _ = strings.Cut(below, "/")
+		return stream, records
 	}
 	var log struct{ Records []struct{ EventID string } }
 	must(w, json.Unmarshal(content, &log))
