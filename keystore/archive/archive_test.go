@@ -30,6 +30,7 @@ const scope = "111122223333/eu-central-1/"
 type content struct {
 	Header   Header
 	Entries  []metadata.Entry
+	First    uint64 // number of the first segment, if there is one
 	Segments []string
 }
 
@@ -46,6 +47,7 @@ func sample() content {
 			{Key: scope + "service", Value: []byte{0, 255}, Revision: 2},
 			{Key: "111122223333/us-east-1/key/a", Value: []byte("of another Region"), Revision: 6},
 		},
+		First:    7,
 		Segments: []string{"the first segment", "", "the last one"},
 	}
 }
@@ -73,7 +75,7 @@ func write(w io.Writer, c content) error {
 		}
 	}
 	for i, s := range c.Segments {
-		if err := a.Segment(Segment{Number: uint64(i) + 1, Length: int64(len(s))}, strings.NewReader(s)); err != nil {
+		if err := a.Segment(Segment{Number: c.First + uint64(i), Length: int64(len(s))}, strings.NewReader(s)); err != nil {
 			return err
 		}
 	}
@@ -114,7 +116,10 @@ func read(r io.Reader) (c content, totals Totals, err error) {
 		if err != nil {
 			return c, totals, err
 		}
-		if s.Number != uint64(len(c.Segments))+1 || s.Length != int64(len(b)) {
+		if c.First == 0 {
+			c.First = s.Number
+		}
+		if s.Number != c.First+uint64(len(c.Segments)) || s.Length != int64(len(b)) {
 			return c, totals, fmt.Errorf("segment %+v is the %dth and has %d bytes", s, len(c.Segments)+1, len(b))
 		}
 		c.Segments = append(c.Segments, string(b))
@@ -144,9 +149,16 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// first is what the golden file of the first version holds.
-func first() content {
+// second is what the golden file of the second version holds.
+func second() content {
 	c := sample()
+	c.First = 1
+	return c
+}
+
+// first is what that of the first version holds.
+func first() content {
+	c := second()
 	c.Header.Regions = []string{"eu-central-1"}
 	c.Entries = c.Entries[:3]
 	return c
@@ -155,7 +167,7 @@ func first() content {
 // TestGolden compares byte for byte with a backup of the present version, which
 // later versions must still read, and reads one of each version.
 func TestGolden(t *testing.T) {
-	path := filepath.Join("testdata", "v2.backup")
+	path := filepath.Join("testdata", "v3.backup")
 	got := encode(t, sample())
 	if *update {
 		if err := os.WriteFile(path, got, 0o600); err != nil {
@@ -165,7 +177,8 @@ func TestGolden(t *testing.T) {
 	if diff := cmp.Diff(golden(t, path), got); diff != "" {
 		t.Errorf("the bytes differ (-want +got):\n%s", diff)
 	}
-	for path, want := range map[string]content{path: sample(), filepath.Join("testdata", "v1.backup"): first()} {
+	older := func(version string) string { return filepath.Join("testdata", version+".backup") }
+	for path, want := range map[string]content{path: sample(), older("v2"): second(), older("v1"): first()} {
 		if c, _, err := read(bytes.NewReader(golden(t, path))); err != nil || !cmp.Equal(want, c) {
 			t.Errorf("reading %s: %v (-want +got):\n%s", path, err, cmp.Diff(want, c))
 		}
@@ -179,6 +192,19 @@ func golden(t testing.TB, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestOlderVersionsBeginWithSegmentOne has another first segment in backups of each version.
+func TestOlderVersionsBeginWithSegmentOne(t *testing.T) {
+	whole := golden(t, filepath.Join("testdata", "v2.backup"))
+	header := whole[preludeSize:][:frameSize+int(binary.BigEndian.Uint32(whole[preludeSize:]))+sumSize]
+	segment := encodeSection(typeSegment, append(binary.BigEndian.AppendUint64(nil, 7), make([]byte, 8)...))
+	for version, want := range map[byte]string{2: "segment 7 after 0 segments", 3: "cut short"} {
+		_, _, err := read(bytes.NewReader(slices.Concat([]byte(magic), []byte{0, 0, 0, version}, header, segment)))
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), want) {
+			t.Errorf("version %d: %v, want ErrCorrupt: %s", version, err, want)
+		}
+	}
 }
 
 // TestFirstVersionIsOfOneRegion has an entry of another Region in a backup whose
@@ -245,7 +271,9 @@ func TestSectionsOutOfPlace(t *testing.T) {
 		"too much data":                {segment(1, 1), data("xy")},
 		"empty data":                   {segment(1, 1), data("")},
 		"too little data":              {segment(1, 2), data("x"), segment(2, 0)},
-		"a segment missing":            {segment(2, 0)},
+		"a segment missing":            {segment(1, 0), segment(3, 0)},
+		"a segment again":              {segment(2, 0), segment(2, 0)},
+		"segment 0":                    {segment(0, 0)},
 		"a segment of no length":       {segment(1, 1<<63)},
 		"half a segment's section":     {encodeSection(typeSegment, []byte{1})},
 		"a second header":              {encodeSection(typeHeader, []byte("{}"))},
@@ -266,7 +294,7 @@ func TestSectionsOutOfPlace(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"text":           []byte("this is no backup, it is a text"),
 		"nothing":        nil,
-		"later version":  append([]byte(magic), 0, 0, 0, 3),
+		"later version":  append([]byte(magic), 0, 0, 0, 4),
 		"version 0":      append([]byte(magic), 0, 0, 0, 0),
 		"no header":      append(append([]byte(magic), 0, 0, 0, 2), entry(a)...),
 		"an old header":  append(append([]byte(magic), 0, 0, 0, 2), golden(t, "testdata/v1.backup")[preludeSize:]...),
@@ -341,7 +369,10 @@ func TestWriterRefuses(t *testing.T) {
 		"a value too long": func(a *Writer) error {
 			return a.Entry(metadata.Entry{Key: scope + "a", Revision: 1, Value: make([]byte, metadata.MaxValueSize+1)})
 		},
-		"segment 2 first":     func(a *Writer) error { return a.Segment(Segment{Number: 2}, strings.NewReader("")) },
+		"segment 0": func(a *Writer) error { return a.Segment(Segment{}, strings.NewReader("")) },
+		"a segment missing": func(a *Writer) error {
+			return errors.Join(a.Segment(Segment{Number: 2}, strings.NewReader("")), a.Segment(Segment{Number: 4}, strings.NewReader("")))
+		},
 		"a segment too short": func(a *Writer) error { return a.Segment(Segment{Number: 1, Length: 2}, strings.NewReader("x")) },
 		"after the end": func(a *Writer) error {
 			_, err := a.Close()
@@ -418,6 +449,7 @@ func FuzzReader(f *testing.F) {
 	f.Add(whole[:len(whole)/2])
 	f.Add(append([]byte(magic), 0, 0, 0, 2))
 	f.Add(golden(f, filepath.Join("testdata", "v1.backup")))
+	f.Add(golden(f, filepath.Join("testdata", "v2.backup")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, _, err := read(bytes.NewReader(b))
 		if err != nil {

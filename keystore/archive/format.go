@@ -18,10 +18,12 @@ import (
 // format version that is not known.
 var ErrCorrupt = errors.New("backup is not good")
 
-// FormatVersion is that of the files that Writer writes. A Reader reads those of
-// firstVersion too, which had one Region.
+// FormatVersion is that of the files that Writer writes. A Reader reads those before it
+// too: those of firstVersion had one Region, and up to wholeVersion all journals began
+// with segment 1.
 const (
-	FormatVersion = 2
+	FormatVersion = 3
+	wholeVersion  = 2
 	firstVersion  = 1
 )
 
@@ -93,9 +95,19 @@ type Totals struct {
 
 // Segment says which segment of the journal follows.
 type Segment struct {
-	// Number is from 1, without gaps, and Length is in bytes.
+	// Number goes up without gaps, from 1 or, if the journal was trimmed, from a later
+	// number; Length is in bytes.
 	Number uint64
 	Length int64
+}
+
+// follows says whether a segment can come after so many others, of which last is the number
+// of the last one.
+func (s Segment) follows(others, last uint64) bool {
+	if others == 0 {
+		return s.Number > 0 && s.Length >= 0
+	}
+	return s.Number == last+1 && s.Length >= 0
 }
 
 func (h Header) encode() ([]byte, error) {

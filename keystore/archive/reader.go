@@ -20,11 +20,13 @@ import (
 type Reader struct {
 	r      io.Reader
 	sum    hash.Hash // of all bytes so far
+	whole  bool      // the journal is whole: its first segment is the first one here
 	header Header
 	prefix string  // of the keys of all entries
 	next   section // already read, not yet used; kind 0 if there is none
 	buf    []byte
 	last   string // the key of the last entry
+	number uint64 // of the last segment
 	totals Totals
 	data   *segmentReader // the segment being read
 	err    error          // io.EOF after the trailer
@@ -53,6 +55,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.whole = version <= wholeVersion
 	a.prefix = a.header.prefix()
 	if version == firstVersion {
 		a.prefix += a.header.Regions[0] + "/"
@@ -146,9 +149,10 @@ func (a *Reader) segment(body []byte) (Segment, io.Reader, error) {
 		return Segment{}, nil, a.fail(fmt.Errorf("%w: a segment's section has %d bytes", ErrCorrupt, len(body)))
 	}
 	s := Segment{Number: binary.BigEndian.Uint64(body), Length: int64(binary.BigEndian.Uint64(body[8:]))}
-	if s.Number != a.totals.Segments+1 || s.Length < 0 {
+	if !s.follows(a.totals.Segments, a.number) || a.whole && s.Number != a.totals.Segments+1 {
 		return s, nil, a.fail(fmt.Errorf("%w: %d bytes of segment %d after %d segments", ErrCorrupt, s.Length, s.Number, a.totals.Segments))
 	}
+	a.number = s.Number
 	a.totals.Segments++
 	a.totals.JournalBytes += uint64(s.Length)
 	a.data = &segmentReader{a: a, left: s.Length}

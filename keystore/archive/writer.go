@@ -21,6 +21,7 @@ type Writer struct {
 	header Header
 	body   []byte // entries that are still to be written
 	last   string // the key of the last entry
+	number uint64 // of the last segment
 	totals Totals
 	err    error
 }
@@ -82,9 +83,10 @@ func (a *Writer) flush() {
 // r has fewer.
 func (a *Writer) Segment(s Segment, r io.Reader) error {
 	a.flush()
-	if s.Number != a.totals.Segments+1 || s.Length < 0 {
+	if !s.follows(a.totals.Segments, a.number) {
 		a.fail(fmt.Errorf("%d bytes of segment %d cannot follow %d segments", s.Length, s.Number, a.totals.Segments))
 	}
+	a.number = s.Number
 	body := binary.BigEndian.AppendUint64(nil, s.Number)
 	a.section(typeSegment, binary.BigEndian.AppendUint64(body, uint64(s.Length)))
 	piece := make([]byte, min(fullBody, s.Length))

@@ -32,8 +32,8 @@ type backupContents struct {
 type backupUse struct {
 	// entries takes the metadata to its end; nil: it is only counted.
 	entries func(archive.Header, iter.Seq2[metadata.Entry, error]) error
-	// segment returns where the bytes of a segment go beside their check; nil:
-	// nowhere. Its Close is called at the segment's end.
+	// segment returns where the bytes of a segment go beside their check; if it is nil,
+	// or returns nil, nowhere. Close is called at the segment's end.
 	segment func(archive.Segment) (io.WriteCloser, error)
 }
 
@@ -54,7 +54,7 @@ func readBackup(r io.Reader, use backupUse) (*backupContents, error) {
 		return nil, err
 	}
 	c.report, c.totals = check.Report(), a.Totals()
-	return c, c.checkHead()
+	return c, errors.Join(check.Complete(), c.checkHead())
 }
 
 func (c *backupContents) readEntries(a *archive.Reader, use backupUse) error {
@@ -101,6 +101,9 @@ func readSegmentInto(s archive.Segment, r io.Reader, check *audit.Checker, use b
 	if err != nil {
 		return err
 	}
+	if w == nil {
+		return check.Segment(s.Number, s.Length, r)
+	}
 	return errors.Join(check.Segment(s.Number, s.Length, io.TeeReader(r, w)), w.Close())
 }
 
@@ -126,9 +129,18 @@ func (c *backupContents) print(w io.Writer, path string) error {
 		{Name: "Journal", Value: fmt.Sprintf("%s, %s in %s", h.Journal,
 			present.Count(c.report.Records, "record", "records"), present.Count(c.totals.Segments, "segment", "segments"))},
 		{Name: "Of these", Value: recordKinds(c.report)},
+		{Name: "From", Value: beginningOf(c.report)},
 		{Name: "Head", Value: fmt.Sprintf("record %d, %s", h.HeadSequence, h.HeadHash)},
 		{Name: "SHA-256", Value: hex.EncodeToString(c.file.Sum(nil))},
 	})
+}
+
+// beginningOf says with which record a journal begins.
+func beginningOf(r audit.Report) string {
+	if r.Removed == 0 {
+		return "record 1, the first one"
+	}
+	return fmt.Sprintf("record %d; retention has removed those before it", r.Removed+1)
 }
 
 // fileDigest is the hash and the size, in bytes, of what was written to it.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -49,15 +50,12 @@ func (c *restoreCmd) restoreMetadata(p *Process, r io.Reader) error {
 // metadataRestore restores metadata beside a journal that stays.
 type metadataRestore struct {
 	journalDir  string
+	now         audit.Report // of the journal
 	restoration keystore.Restoration
 }
 
 // restore returns besides under which name the former metadata is kept.
 func (m *metadataRestore) restore(dataDir string, r io.Reader, warnings io.Writer) (contents *backupContents, aside string, err error) {
-	now, err := audit.Verify(m.journalDir)
-	if err != nil {
-		return nil, "", fmt.Errorf("the audit journal in %s is not good, so that nothing can be compared with it: %w", m.journalDir, err)
-	}
 	s, err := newStaging(dataDir)
 	if err != nil {
 		return nil, "", err
@@ -65,12 +63,15 @@ func (m *metadataRestore) restore(dataDir string, r io.Reader, warnings io.Write
 	defer s.remove(warnings)
 	contents, err = readBackup(r, backupUse{
 		entries: func(h archive.Header, entries iter.Seq2[metadata.Entry, error]) error {
-			if err := m.follow(h, now); err != nil {
+			if err := m.follow(h); err != nil {
 				return err
 			}
 			return s.createMetadata(h, entries, &m.restoration)
 		},
 		segment: func(segment archive.Segment) (io.WriteCloser, error) {
+			if segment.Number < m.now.FirstSegment {
+				return nil, nil //nolint:nilnil // retention has removed it: it goes nowhere
+			}
 			return newSegmentComparison(m.journalDir, segment.Number)
 		},
 	})
@@ -80,18 +81,44 @@ func (m *metadataRestore) restore(dataDir string, r io.Reader, warnings io.Write
 	return contents, aside, err
 }
 
-// follow finds out what the journal, which is at now, has after a backup.
-func (m *metadataRestore) follow(h archive.Header, now audit.Report) error {
-	if h.Journal != now.Journal.String() || h.HeadSequence > now.Last {
-		return fmt.Errorf("the backup ends at record %d of journal %s, and this is journal %v up to record %d: it is another journal, or older than the backup",
-			h.HeadSequence, h.Journal, now.Journal, now.Last)
+// follow checks the journal, and finds out what it has after a backup.
+func (m *metadataRestore) follow(h archive.Header) error {
+	if err := m.compare(h); err != nil {
+		return err
 	}
-	m.restoration.Records, m.restoration.Known = now.Last-h.HeadSequence, now.MetadataRevision
+	m.restoration.Records, m.restoration.Known = m.now.Last-h.HeadSequence, m.now.MetadataRevision
 	for c, err := range audit.ChangesAfter(m.journalDir, h.HeadSequence) {
 		if err != nil {
 			return fmt.Errorf("listing the changes after the backup: %w", err)
 		}
 		m.restoration.Changes = append(m.restoration.Changes, c)
+	}
+	return nil
+}
+
+// compare checks the journal, and that it is the backup's, goes beyond it, and has
+// everything that came after it.
+func (m *metadataRestore) compare(h archive.Header) error {
+	hash, err := hex.DecodeString(h.HeadHash)
+	if err != nil || len(hash) != len(journal.Hash{}) {
+		return fmt.Errorf("%w: %.80q in its header is no hash", archive.ErrCorrupt, h.HeadHash)
+	}
+	m.now, err = audit.Verify(m.journalDir, audit.Pin{Seq: h.HeadSequence, Hash: journal.Hash(hash), Source: "the backup"})
+	var differs *audit.PinError
+	if bad := (*journal.Corruption)(nil); err != nil && (errors.As(err, &bad) || !errors.As(err, &differs)) {
+		return fmt.Errorf("the audit journal in %s is not good, so that nothing can be compared with it: %w", m.journalDir, err)
+	}
+	switch now := m.now; {
+	case h.Journal != now.Journal.String() || h.HeadSequence > now.Last:
+		return fmt.Errorf("the backup ends at record %d of journal %s, and this is journal %v up to record %d: it is another journal, or older than the backup",
+			h.HeadSequence, h.Journal, now.Journal, now.Last)
+	case h.HeadSequence < now.Removed:
+		return fmt.Errorf("the backup ends at record %d, and retention has removed the journal's records up to %d: what was changed in between is not known; use a later backup, or restore journal and metadata into another directory",
+			h.HeadSequence, now.Removed)
+	case differs != nil:
+		return fmt.Errorf("the journal in %s was exchanged or altered: %w", m.journalDir, differs)
+	case now.PinsChecked == 0:
+		return fmt.Errorf("the journal in %s begins right after the backup, and nothing tells that it is the same: use a later backup", m.journalDir)
 	}
 	return nil
 }
