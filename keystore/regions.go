@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/proto/describe"
@@ -22,6 +23,8 @@ type Regions struct {
 	// changes are those of all Regions, so that a backup holds all of them back.
 	changes   *changes
 	directory *directory
+	// auditStatus is what ReportAudit was given; nil: nothing.
+	auditStatus atomic.Pointer[func() AuditStatus]
 }
 
 // OpenRegions returns the service in the named Regions, of which the first is

@@ -1107,7 +1107,9 @@ type AuditDigest struct {
 	EndTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime" json:"end_time,omitempty"`
 	LastSequence *uint64                `protobuf:"varint,4,opt,name=last_sequence,json=lastSequence" json:"last_sequence,omitempty"`
 	// The fingerprint of the key that has signed it.
-	Fingerprint   *string `protobuf:"bytes,5,opt,name=fingerprint" json:"fingerprint,omitempty"`
+	Fingerprint *string `protobuf:"bytes,5,opt,name=fingerprint" json:"fingerprint,omitempty"`
+	// The hash that stands for record last_sequence and all before it, in hexadecimal.
+	LastHash      *string `protobuf:"bytes,6,opt,name=last_hash,json=lastHash" json:"last_hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1173,6 +1175,13 @@ func (x *AuditDigest) GetLastSequence() uint64 {
 func (x *AuditDigest) GetFingerprint() string {
 	if x != nil && x.Fingerprint != nil {
 		return *x.Fingerprint
+	}
+	return ""
+}
+
+func (x *AuditDigest) GetLastHash() string {
+	if x != nil && x.LastHash != nil {
+		return *x.LastHash
 	}
 	return ""
 }
@@ -3713,13 +3722,14 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x15RotateAuditKeyRequest\"b\n" +
 	"\x16RotateAuditKeyResponse\x12H\n" +
 	"\vsigning_key\x18\x01 \x01(\v2'.strongroom.operator.v1.AuditSigningKeyR\n" +
-	"signingKey\"\xbb\x01\n" +
+	"signingKey\"\xd8\x01\n" +
 	"\vAuditDigest\x12\x16\n" +
 	"\x06region\x18\x01 \x01(\tR\x06region\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x125\n" +
 	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12#\n" +
 	"\rlast_sequence\x18\x04 \x01(\x04R\flastSequence\x12 \n" +
-	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\"\xc2\x01\n" +
+	"\vfingerprint\x18\x05 \x01(\tR\vfingerprint\x12\x1b\n" +
+	"\tlast_hash\x18\x06 \x01(\tR\blastHash\"\xc2\x01\n" +
 	"\tAuditSink\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brequired\x18\x02 \x01(\bR\brequired\x12\x1a\n" +
