@@ -67,6 +67,7 @@ func Open(opts Options) (*Trail, journal.Recovery, error) {
 	t.indexes = newIndexes(j, cmp.Or(opts.IndexDir, filepath.Join(filepath.Dir(filepath.Clean(opts.Dir)), "index")), opts.Logger)
 	t.indexes.start()
 	t.hsms.start()
+	warnLeftOut(t.hsms.log)
 	return t, found, nil
 }
 
@@ -102,6 +103,9 @@ func (t *Trail) IndexLag() uint64 { return t.indexes.lag() }
 
 // RecordEvent writes the event. It is durable when nil is returned.
 func (t *Trail) RecordEvent(ctx context.Context, e *APIEvent) error {
+	if leftOut(e) {
+		return nil
+	}
 	buf, ok := t.buffers.Get().(*[]byte)
 	if !ok {
 		buf = new([]byte)

@@ -19,6 +19,8 @@ const (
 	opEncrypt = "Encrypt"
 	opDecrypt = "Decrypt"
 	opDataKey = "GenerateDataKey"
+	// opDescribe asks for what the server has in memory: nothing else costs anything.
+	opDescribe = "DescribeKey"
 )
 
 // connections is the most that the load over gRPC spreads over.
@@ -108,6 +110,8 @@ func (l *load) work(ctx context.Context, operation string) (func(context.Context
 		return l.decrypt, l.encryptForEach(ctx)
 	case opDataKey:
 		return l.dataKey, nil
+	case opDescribe:
+		return l.describe, nil
 	default:
 		return nil, fmt.Errorf("unknown operation %q", operation)
 	}
@@ -171,6 +175,14 @@ func (l *load) dataKey(ctx context.Context, i int) error {
 	}
 	l.answers[i] = append(l.answers[i], made)
 	return nil
+}
+
+func (l *load) describe(ctx context.Context, i int) error {
+	res, err := l.client(i).KMS.DescribeKey(ctx, &kmsv1.DescribeKeyRequest{KeyId: &l.key})
+	if err == nil && res.GetKeyMetadata().GetArn() == "" {
+		return errors.New("DescribeKey answered no key")
+	}
+	return err
 }
 
 // check decrypts every answer, over gRPC.

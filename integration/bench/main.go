@@ -2,7 +2,8 @@
 // than: in one run and on one machine, the floors (the token's AES-GCM alone, a
 // no-op gRPC call over TLS, a durable journal record) and then Encrypt, Decrypt
 // and GenerateDataKey through a real server and a real worker on SoftHSM, over gRPC
-// and as AWS clients call them.
+// and as AWS clients call them. With -journal-rounds it measures instead what the
+// durable journal costs, beside a build that does not record these requests.
 //
 // The costs are CPU time, of the server and its worker together, from /proc.
 // Clients run in a process of their own, so that they are not counted, but on
@@ -15,6 +16,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,6 +35,7 @@ type options struct {
 	inFlight []int
 	json     bool
 	binary   string
+	rounds   int
 
 	child childOptions
 }
@@ -55,7 +58,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if o.child.role != "" {
 		return runChild(ctx, o, stdout)
 	}
-	report, err := measureAll(ctx, o)
+	report, err := measured(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -67,6 +70,18 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	return report.print(stdout)
 }
 
+// printer is a report.
+type printer interface {
+	print(w io.Writer) error
+}
+
+func measured(ctx context.Context, o options) (printer, error) {
+	if o.rounds > 0 {
+		return measureJournal(ctx, o)
+	}
+	return measureAll(ctx, o)
+}
+
 func parse(args []string) (options, error) {
 	o := options{inFlight: []int{1, 16, 64}}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -74,12 +89,19 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.warmup, "warmup", time.Second, "how long each row runs before")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
 	flags.StringVar(&o.binary, "binary", "", "a strongroom program (default: build it)")
+	flags.IntVar(&o.rounds, "journal-rounds", 0, "measure only what the journal costs: so many times with and without it, by turns")
 	flags.Func("in-flight", "numbers of requests in flight, with commas (default 1,16,64)", func(s string) (err error) {
 		o.inFlight, err = numbers(s)
 		return err
 	})
 	o.child.register(flags)
-	return o, flags.Parse(args)
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.rounds > 0 && o.binary != "" {
+		return o, errors.New("-journal-rounds builds two programs itself: leave -binary out")
+	}
+	return o, nil
 }
 
 func numbers(s string) ([]int, error) {

@@ -30,19 +30,11 @@ func measureAll(ctx context.Context, o options) (*report, error) {
 		return nil, fmt.Errorf("making a directory: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // only temporary files
-	if o.binary == "" {
-		o.binary = filepath.Join(dir, "strongroom")
-		build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", o.binary, "./cmd/strongroom")
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("building strongroom: %w\n%s", err, out)
-		}
-	}
-	site, err := harness.NewSite(ctx, harness.Options{Binary: o.binary, Dir: dir, AWS: true})
+	b, err := newBench(ctx, o, dir, "")
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, dir: dir, site: site}
-	r := &report{Machine: fmt.Sprintf("%d CPUs, %s %s/%s, %v a row", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, o.duration)}
+	r := &report{Machine: o.machine()}
 	for _, part := range []func(context.Context) ([]row, error){b.token, b.noop, b.journal, b.operations} {
 		rows, err := part(ctx)
 		if err != nil {
@@ -52,6 +44,28 @@ func measureAll(ctx context.Context, o options) (*report, error) {
 	}
 	r.addRatios()
 	return r, nil
+}
+
+// newBench builds the program with the tags, unless the options name one, and makes
+// in dir what a server needs.
+func newBench(ctx context.Context, o options, dir, tags string) (*bench, error) {
+	if o.binary == "" {
+		o.binary = filepath.Join(dir, "strongroom")
+		build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-tags", tags, "-o", o.binary, "./cmd/strongroom")
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("building strongroom: %w\n%s", err, out)
+		}
+	}
+	site, err := harness.NewSite(ctx, harness.Options{Binary: o.binary, Dir: dir, AWS: true})
+	if err != nil {
+		return nil, err
+	}
+	return &bench{options: o, dir: dir, site: site}, nil
+}
+
+// machine says where and how long is measured.
+func (o options) machine() string {
+	return fmt.Sprintf("%d CPUs, %s %s/%s, %v a row", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, o.duration)
 }
 
 func (b *bench) token(ctx context.Context) ([]row, error) {
