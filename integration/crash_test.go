@@ -19,15 +19,27 @@ import (
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
+// killsOfASite is how often the server of one data directory is killed, because
+// all its events are read after each kill.
+const killsOfASite = 20
+
 // After kill -9 at any moment, workers being killed meanwhile too, the journal
 // is whole, and every answer that any client received is in it; what was in it
 // before is still there.
 func TestServerKilledUnderLoad(t *testing.T) {
+	for left := killCount(t); left > 0; left -= killsOfASite {
+		killUnderLoad(t, min(left, killsOfASite))
+	}
+}
+
+// killUnderLoad kills the server of a new data directory n times.
+func killUnderLoad(t *testing.T, n int) {
+	t.Helper()
 	site := newSite(t, harness.Options{})
 	var key string
 	var before []harness.Event
 	var answered []answer
-	for range killCount(t) {
+	for range n {
 		server := start(t, site)
 		client := dial(t, site, server, harness.Admin)
 		if key == "" {
@@ -47,7 +59,7 @@ func TestServerKilledUnderLoad(t *testing.T) {
 		stop(t, server.Process)
 		mustRun(t, nil, "audit", "verify", site.DataDir)
 	}
-	t.Logf("%d answers, %d events", len(answered), len(before))
+	t.Logf("%d kills, %d answers, %d events", n, len(answered), len(before))
 	expectMissed(t, site.DataDir)
 }
 
