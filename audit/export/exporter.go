@@ -165,5 +165,12 @@ func (e *Exporter) ask(ctx context.Context, final bool) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-e.done:
+	}
+	select {
+	case err := <-r.done: // the last thing that was done
+		return err
+	default:
+		return ErrClosed
 	}
 }

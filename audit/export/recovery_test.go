@@ -187,6 +187,26 @@ func TestTrailThatBeginsLater(t *testing.T) {
 	}
 }
 
+// TestWhatRetentionRemoved goes on where the newest exported record is gone.
+func TestWhatRetentionRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := filepath.Join(t.TempDir(), "journal")
+	w.openTrail(dir)
+	w.opts.Trail, w.opts.Journal = w.trail, w.found.Journal
+	must(t, w.life())
+	exported := w.trail.Head().Seq
+	must(t, w.trail.Close(t.Context()))
+	w.openTrail(dir)
+	w.events(home, 1)
+	w.opts.Trail = w.trail
+	if _, err := w.trail.Trim(t.Context(), exported+1); err != nil || w.trail.First() != exported+1 {
+		t.Fatalf("the trail begins with record %d: %v", w.trail.First(), err)
+	}
+	w.close(w.open())
+	w.check()
+}
+
 func TestRecordsGoneBeforeTheyWereExported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
