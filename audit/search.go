@@ -35,7 +35,7 @@ type Search struct {
 }
 
 // Page is an answer to a Search. It may have fewer records than the limit, or none,
-// with more to come: a search stops after a bounded amount of work.
+// with more to come: a search stops after a bounded amount of work, and a page has little more than 1 MiB.
 type Page struct {
 	Records []Record
 	// Next goes on behind this page, as Search.After; 0 if there is no more.
@@ -43,8 +43,10 @@ type Page struct {
 }
 
 // What one search does at most, in records that it reads; what a segment costs whose
-// index is looked into, and one whose index has to be made.
+// index is looked into, and one whose index has to be made; and how many bytes of records
+// fill a page.
 const (
+	maxPage     = 1 << 20
 	maxWork     = 10_000
 	segmentWork = 5
 	buildWork   = 5_000
@@ -81,6 +83,7 @@ type searcher struct {
 	at      uint64 // what comes next is behind this record
 	left    int    // work that may be done
 	found   []Record
+	bytes   int // of the records found
 }
 
 // next is where a later search goes on.
@@ -91,7 +94,9 @@ func (w *searcher) next() uint64 {
 	return w.at
 }
 
-func (w *searcher) enough() bool { return len(w.found) >= w.search.Limit || w.left <= 0 }
+func (w *searcher) enough() bool {
+	return len(w.found) >= w.search.Limit || w.bytes >= maxPage || w.left <= 0
+}
 
 // walk looks into the segments, which are in order, in the search's order.
 func (w *searcher) walk(ctx context.Context, segments []journal.Segment) error {
@@ -215,6 +220,7 @@ func (w *searcher) examine(records *journal.SegmentReader, hit index.Hit) error 
 	if matches {
 		record.JSON = slices.Clone(record.JSON)
 		w.found = append(w.found, record)
+		w.bytes += len(record.JSON)
 	}
 	w.at = hit.Seq
 	w.left--

@@ -65,6 +65,7 @@ type Trail interface {
 	MetadataRevision() uint64
 	Events(ctx context.Context, q audit.Query) iter.Seq2[audit.EventRecord, error]
 	HSMLog(ctx context.Context, q audit.Query) iter.Seq2[audit.HSMEntry, error]
+	Search(ctx context.Context, s audit.Search) (audit.Page, error)
 	Cut() journal.Cut
 	Healthy() error
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/audit/filter"
 	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
@@ -31,11 +32,16 @@ type operator struct {
 // answer.
 func (o *operator) StreamEvents(req *operatorv1.StreamEventsRequest, stream grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
 	ctx := stream.Context()
-	if err := o.admit(ctx, operatorv1.OperatorService_StreamEvents_FullMethodName, req); err != nil {
+	var q audit.Query
+	err := o.admitIf(ctx, operatorv1.OperatorService_StreamEvents_FullMethodName, req, func() error {
+		s, err := searchForEvents(req.GetSelector())
+		q = queryOf(s, req)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	events := o.k.trail.Events(ctx, audit.Query{Last: int(req.GetLast()), Follow: req.GetFollow()})
-	events = whileAllowed(ctx, o.k, operatorv1.OperatorService_StreamEvents_FullMethodName, req, events)
+	events := whileAllowed(ctx, o.k, operatorv1.OperatorService_StreamEvents_FullMethodName, req, o.k.trail.Events(ctx, q))
 	return sendAll(ctx, events, stream, func(e audit.EventRecord) *operatorv1.StreamEventsResponse {
 		return &operatorv1.StreamEventsResponse{Sequence: &e.Seq, EventJson: new(string(e.JSON))}
 	})
@@ -44,16 +50,35 @@ func (o *operator) StreamEvents(req *operatorv1.StreamEventsRequest, stream grpc
 // StreamHsmLog streams HSM audit entries.
 func (o *operator) StreamHsmLog(req *operatorv1.StreamHsmLogRequest, stream grpc.ServerStreamingServer[operatorv1.StreamHsmLogResponse]) error {
 	ctx := stream.Context()
-	if err := o.admit(ctx, operatorv1.OperatorService_StreamHsmLog_FullMethodName, req); err != nil {
+	var q audit.Query
+	err := o.admitIf(ctx, operatorv1.OperatorService_StreamHsmLog_FullMethodName, req, func() error {
+		s, err := searchForEntries(req.GetSelector())
+		q = queryOf(s, req)
+		q.HSM = req.GetHsmId()
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	entries := o.k.trail.HSMLog(ctx, audit.Query{HSM: req.GetHsmId(), Last: int(req.GetLast()), Follow: req.GetFollow()})
-	entries = whileAllowed(ctx, o.k, operatorv1.OperatorService_StreamHsmLog_FullMethodName, req, entries)
-	return sendAll(ctx, entries, stream, func(e audit.HSMEntry) *operatorv1.StreamHsmLogResponse {
-		return &operatorv1.StreamHsmLogResponse{
-			Sequence: &e.Record, HsmId: &e.HSM, Text: new(string(e.AppendText(nil))), EntryJson: new(string(e.AppendJSON(nil))),
-		}
-	})
+	entries := whileAllowed(ctx, o.k, operatorv1.OperatorService_StreamHsmLog_FullMethodName, req, o.k.trail.HSMLog(ctx, q))
+	return sendAll(ctx, entries, stream, hsmLogAnswer)
+}
+
+func hsmLogAnswer(e audit.HSMEntry) *operatorv1.StreamHsmLogResponse {
+	return &operatorv1.StreamHsmLogResponse{
+		Sequence: &e.Record, HsmId: &e.HSM, Text: new(string(e.AppendText(nil))), EntryJson: new(string(e.AppendJSON(nil))),
+	}
+}
+
+// queryOf returns what a stream is to yield of what a search finds.
+func queryOf(s audit.Search, req interface {
+	GetLast() int32
+	GetFollow() bool
+}) audit.Query {
+	return audit.Query{
+		Last: int(req.GetLast()), Follow: req.GetFollow(),
+		From: s.From, To: s.To, Terms: s.Terms, Filter: s.Filter,
+	}
 }
 
 // DescribeHsms answers the state of every HSM, those of connected custom key
@@ -81,8 +106,13 @@ func (o *operator) DescribeHsms(ctx context.Context, req *operatorv1.DescribeHsm
 
 // admit performs the opening of a stream.
 func (o *operator) admit(ctx context.Context, fullMethod string, req proto.Message) error {
+	return o.admitIf(ctx, fullMethod, req, func() error { return nil })
+}
+
+// admitIf performs the opening of a stream for a request that may be refused by prepare.
+func (o *operator) admitIf(ctx context.Context, fullMethod string, req proto.Message, prepare func() error) error {
 	_, err := perform(ctx, o.k, fullMethod, req, plan[proto.Message]{
-		run: func(context.Context, *proof) (proto.Message, error) { return nil, nil },
+		run: func(context.Context, *proof) (proto.Message, error) { return nil, prepare() },
 	})
 	return err
 }
@@ -107,9 +137,12 @@ func sendAll[Rec, Res any](ctx context.Context, records iter.Seq2[Rec, error], s
 // trails must hear that they were altered.
 func unreadable(err error) *Error {
 	var c *journal.Corruption
-	if errors.As(err, &c) {
+	switch {
+	case errors.As(err, &c):
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL,
 			"The audit journal is corrupt: %v. Check it with strongroom audit verify.", c).because(err)
+	case errors.Is(err, filter.ErrCost):
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "The filter takes too long on a record.").because(err)
 	}
 	return AsError(err)
 }
