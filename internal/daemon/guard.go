@@ -15,7 +15,7 @@ func (d *daemon) guardPINs(ctx context.Context) error {
 		Account:  d.config.Account,
 		Metadata: d.metadata,
 		Trail:    d.trail,
-		Journal:  d.journal,
+		Journal:  d.journal.String(),
 		Logger:   d.logger.Named("keystore"),
 
 		AcceptNewJournal: d.options.AcceptNewJournal,

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/audit/export"
 	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/internal/config"
@@ -29,12 +31,15 @@ type daemon struct {
 	listener net.Listener
 	aws      net.Listener // nil: there is no endpoint for AWS clients
 	trail    *audit.Trail
-	journal  string // the id of trail's journal
+	journal  journal.ID // of trail
 	hsm      *hsmpool.Pool
 	metadata *metadata.Bolt
 	guard    *hsmpool.PINGuard
 	keystore *keystore.Regions
+	export   atomic.Pointer[export.Exporter] // nil until the key store is open
 	server   *server.Server
+
+	clusterNames clusterNames
 
 	parts closers
 }
@@ -45,7 +50,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.newServer,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.openExport, d.keepJournalSmall, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -90,10 +95,19 @@ func (d *daemon) openTrail(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the audit journal: %w", explainDamage(err))
 	}
-	d.trail, d.journal = trail, recovery.Journal.String()
-	d.parts.add("audit journal", trail.Close)
+	d.trail, d.journal = trail, recovery.Journal
+	d.parts.add("audit journal", d.closeTrail)
 	d.logRecovery(recovery)
 	return nil
+}
+
+// closeTrail closes the journal, and tells its head: kept elsewhere, it shows later that
+// nothing was taken off the end.
+func (d *daemon) closeTrail(ctx context.Context) error {
+	err := d.trail.Close(ctx)
+	head := d.trail.Head()
+	d.logger.Info("audit journal is closed", "journal", d.journal.String(), "last_record", head.Seq, "head", head.Hash.String())
+	return err
 }
 
 // explainDamage says what to do about a damaged journal.
@@ -145,7 +159,7 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		HSM:      d.hsm,
 		Metadata: d.metadata,
 		Trail:    d.trail,
-		Journal:  d.journal,
+		Journal:  d.journal.String(),
 		Clusters: d.clusters(),
 
 		AccessKeys: d.options.AccessKeys,

@@ -25,6 +25,8 @@ type Options struct {
 	Listen string
 	// AWSListen is the same for AWS clients; empty: they are not answered.
 	AWSListen string
+	// MetricsListen is an address for Prometheus; empty: there is none.
+	MetricsListen string
 	// Account is the account number of everything; empty: Account.
 	Account string
 	// AccessKey is what AWS clients sign with, as the first principal.

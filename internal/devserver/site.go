@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/client"
 	"github.com/strongroom-kms/strongroom/internal/config"
@@ -113,6 +114,10 @@ func (s *Site) makeCertificates() error {
 	return nil
 }
 
+// logFilePeriod is short, so that who tries the server sees its log files soon. Digests
+// come as often as elsewhere, and at the end: there is one of each Region.
+const logFilePeriod = 30 * time.Second
+
 // config is what a configuration file would say.
 func (s *Site) config(o Options) (*config.Config, error) {
 	c := config.Default()
@@ -131,6 +136,8 @@ func (s *Site) config(o Options) (*config.Config, error) {
 			c.Principals = append(c.Principals, s.configOf(p))
 		}
 	}
+	c.Audit.LogFilePeriod = logFilePeriod
+	c.Metrics.Listen = o.MetricsListen
 	c.HSM = config.HSM{Device: s.token.device(s.library), PIN: config.PIN{File: s.token.pin()}}
 	for _, cluster := range s.Clusters {
 		c.Clusters = append(c.Clusters, cluster.config(s.library))
