@@ -202,23 +202,36 @@ func (in *inspection) run(number uint64) error {
 	return err
 }
 
-// withoutHeader completes the error of the first segment that is read: if its header
-// is bad, its first batch may still tell which records these are.
+// withoutHeader completes the error of the oldest segment of a trimmed journal whose header
+// is bad: no header says which record is the first one, but the batches do.
 func (in *inspection) withoutHeader(number uint64, err error) error {
 	bad := (*Corruption)(nil)
-	if number == 1 || !errors.As(err, &bad) {
+	numbers, listErr := segmentNumbers(in.dir)
+	if number == 1 || !errors.As(err, &bad) || listErr != nil {
 		return err
 	}
-	f, openErr := os.Open(segmentPath(in.dir, number))
-	if openErr != nil {
-		return err
+	for _, n := range numbers {
+		if first := firstBatch(in.dir, n); first > 0 && (bad.Seq == 0 || first < bad.Seq) {
+			bad.Seq = first
+		}
+	}
+	return err
+}
+
+// firstBatch returns the number of the first record of the first batch in a segment's file; 0 if
+// there is none.
+func firstBatch(dir string, number uint64) uint64 {
+	f, err := os.Open(segmentPath(dir, number))
+	if err != nil {
+		return 0
 	}
 	defer f.Close() //nolint:errcheck // only read
 	w := &walker{src: f}
-	if _, h, readErr := w.read(headerSize, maxSegmentSize); readErr == nil {
-		bad.Seq = h.first
+	_, h, err := w.read(headerSize, maxSegmentSize)
+	if err != nil {
+		return 0
 	}
-	return err
+	return h.first
 }
 
 // next returns the number of the first record that was not found good.

@@ -119,11 +119,11 @@ func (j *Journal) removeOldest(below uint64, t *Trimmed) (bool, error) {
 		j.recallOldest(e)
 		return false, err
 	}
-	if err := j.remove(segmentPath(j.dir, e.number)); err != nil {
+	j.unsynced = true
+	if err := j.remove(segmentPath(j.dir, e.number)); err != nil && !os.IsNotExist(err) {
 		j.recallOldest(e)
 		return false, fmt.Errorf("removing segment %d: %w", e.number, err)
 	}
-	j.unsynced = true
 	t.Segments++
 	t.Bytes += e.end
 	return true, j.syncRemoved()
