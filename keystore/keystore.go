@@ -65,7 +65,11 @@ type Trail interface {
 	MetadataRevision() uint64
 	Events(ctx context.Context, q audit.Query) iter.Seq2[audit.EventRecord, error]
 	HSMLog(ctx context.Context, q audit.Query) iter.Seq2[audit.HSMEntry, error]
+	// Search finds records by what is in them. It may answer fewer than there are,
+	// with where to go on.
 	Search(ctx context.Context, s audit.Search) (audit.Page, error)
+	// HSMs are the ids of all HSMs that there are entries of.
+	HSMs() []string
 	Cut() journal.Cut
 	Healthy() error
 }
@@ -95,6 +99,11 @@ type Config struct {
 	Trail    Trail
 	// Clusters are what custom key stores can be made of; none is mandatory.
 	Clusters []Cluster
+	// TrailFiles is where the trails' files go; none by default.
+	TrailFiles TrailFiles
+	// ClusterOf names the cluster of an HSM, as the files of its log do; empty: it is
+	// not known. It is asked about HSMs that are not in use. Nil: nobody knows.
+	ClusterOf func(hsmID string) string
 	// Journal is the id of the journal that Trail writes, in hex.
 	Journal string
 	// AcceptNewJournal lets the metadata be tied to another journal than the
@@ -131,6 +140,8 @@ type Keystore struct {
 	usage      *usage
 	log        hclog.Logger
 	now        func() time.Time
+	files      TrailFiles
+	clusterOf  func(hsmID string) string
 
 	// connections are those of the custom key stores.
 	connections *connect.Set[*connection]
@@ -160,6 +171,9 @@ func assemble(c Config, api *describe.API) (*Keystore, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	if c.ClusterOf == nil {
+		c.ClusterOf = func(string) string { return "" }
+	}
 	s, err := newScope(c.Account, c.Region)
 	if err != nil {
 		return nil, err
@@ -172,6 +186,7 @@ func assemble(c Config, api *describe.API) (*Keystore, error) {
 		hsm: c.HSM, store: c.Metadata, trail: c.Trail,
 		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger, now: c.now,
 		usage: newUsage(s, c.Metadata), settler: newSettler(),
+		files: c.TrailFiles, clusterOf: c.ClusterOf,
 		clusters: c.Clusters, connections: connect.NewSet[*connection](),
 	}, nil
 }

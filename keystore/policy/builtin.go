@@ -24,7 +24,7 @@ func builtinTexts() map[string]string {
 	return map[string]string{
 		"admin": `{
   "Version": "2012-10-17",
-  "Statement": {"Effect": "Allow", "Action": ["kms:*", "strongroom:*"], "Resource": "*"}
+  "Statement": {"Effect": "Allow", "Action": ["kms:*", "strongroom:*", "cloudtrail:*", "logs:*", "cloudhsm:*"], "Resource": "*"}
 }`,
 		"auditor": `{
   "Version": "2012-10-17",
@@ -32,7 +32,9 @@ func builtinTexts() map[string]string {
     "Effect": "Allow",
     "Action": [
       "strongroom:DescribeHsms", "strongroom:ListHsmOrphans", "strongroom:SimulatePolicy",
-      "strongroom:DescribeAudit", "strongroom:SearchEvents", "strongroom:SearchHsmLog", "strongroom:StreamEvents", "strongroom:StreamHsmLog"
+      "strongroom:DescribeAudit", "strongroom:SearchEvents", "strongroom:SearchHsmLog", "strongroom:StreamEvents", "strongroom:StreamHsmLog",
+      "cloudtrail:LookupEvents", "cloudtrail:DescribeTrails", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:ListTrails", "cloudtrail:ListPublicKeys",
+      "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents", "cloudhsm:DescribeClusters"
     ],
     "Resource": "*"
   }

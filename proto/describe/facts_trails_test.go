@@ -62,8 +62,8 @@ func TestTrailOperationsAreAsAWSHasThem(t *testing.T) {
 func TestMembersAreSpeltAsTheirServiceSpellsThem(t *testing.T) {
 	api := compiled(t)
 	for target, names := range map[string]string{
-		"Logs_20140328.GetLogEvents":       "logGroupName logGroupIdentifier logStreamName startTime endTime nextToken limit startFromHead unmask",
-		"BaldrApiService.DescribeClusters": "Filters NextToken MaxResults",
+		"Logs_20140328.GetLogEvents":                                            "logGroupName logGroupIdentifier logStreamName startTime endTime nextToken limit startFromHead unmask",
+		"BaldrApiService.DescribeClusters":                                      "Filters NextToken MaxResults",
 		"com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.DescribeTrails": "trailNameList includeShadowTrails",
 		"com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents":   "LookupAttributes StartTime EndTime EventCategory MaxResults NextToken",
 	} {

@@ -85,25 +85,22 @@ type HsmState int32
 
 const (
 	HsmState_HSM_STATE_UNSPECIFIED HsmState = 0
-	// Its worker is being started.
-	HsmState_HSM_STATE_CREATE_IN_PROGRESS HsmState = 1
-	HsmState_HSM_STATE_ACTIVE             HsmState = 2
-	HsmState_HSM_STATE_DEGRADED           HsmState = 3
+	HsmState_HSM_STATE_ACTIVE      HsmState = 1
+	// It takes no requests, for now or until an operator has done something.
+	HsmState_HSM_STATE_DEGRADED HsmState = 2
 )
 
 // Enum value maps for HsmState.
 var (
 	HsmState_name = map[int32]string{
 		0: "HSM_STATE_UNSPECIFIED",
-		1: "HSM_STATE_CREATE_IN_PROGRESS",
-		2: "HSM_STATE_ACTIVE",
-		3: "HSM_STATE_DEGRADED",
+		1: "HSM_STATE_ACTIVE",
+		2: "HSM_STATE_DEGRADED",
 	}
 	HsmState_value = map[string]int32{
-		"HSM_STATE_UNSPECIFIED":        0,
-		"HSM_STATE_CREATE_IN_PROGRESS": 1,
-		"HSM_STATE_ACTIVE":             2,
-		"HSM_STATE_DEGRADED":           3,
+		"HSM_STATE_UNSPECIFIED": 0,
+		"HSM_STATE_ACTIVE":      1,
+		"HSM_STATE_DEGRADED":    2,
 	}
 )
 
@@ -556,12 +553,11 @@ const file_strongroom_cloudhsm_v1_cloudhsm_proto_rawDesc = "" +
 	"\x19CLUSTER_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19CLUSTER_STATE_INITIALIZED\x10\x01\x12\x18\n" +
 	"\x14CLUSTER_STATE_ACTIVE\x10\x02\x12\x1a\n" +
-	"\x16CLUSTER_STATE_DEGRADED\x10\x03*u\n" +
+	"\x16CLUSTER_STATE_DEGRADED\x10\x03*S\n" +
 	"\bHsmState\x12\x19\n" +
-	"\x15HSM_STATE_UNSPECIFIED\x10\x00\x12 \n" +
-	"\x1cHSM_STATE_CREATE_IN_PROGRESS\x10\x01\x12\x14\n" +
-	"\x10HSM_STATE_ACTIVE\x10\x02\x12\x16\n" +
-	"\x12HSM_STATE_DEGRADED\x10\x032\xf3\x01\n" +
+	"\x15HSM_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10HSM_STATE_ACTIVE\x10\x01\x12\x16\n" +
+	"\x12HSM_STATE_DEGRADED\x10\x022\xf3\x01\n" +
 	"\x0fCloudHsmService\x12\x89\x01\n" +
 	"\x10DescribeClusters\x12/.strongroom.cloudhsm.v1.DescribeClustersRequest\x1a0.strongroom.cloudhsm.v1.DescribeClustersResponse\"\x12\xea\xe0\x18\v\x1a\x05NOPQR \x010\r\x90\x02\x01\x1aT\xea\xe0\x18P\n" +
 	"\x0fBaldrApiService\x12\x031.1\x1a\x16cloudhsm.amazonaws.com\"\bcloudhsm*\bcloudhsm2\n" +

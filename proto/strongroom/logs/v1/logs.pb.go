@@ -899,7 +899,7 @@ type FilterLogEventsRequest struct {
 	LogStreamNamePrefix *string `protobuf:"bytes,4,opt,name=log_stream_name_prefix,json=logStreamNamePrefix" json:"log_stream_name_prefix,omitempty"`
 	// From this time on.
 	StartTime *int64 `protobuf:"varint,5,opt,name=start_time,json=startTime" json:"start_time,omitempty"`
-	// Before this time.
+	// Until this time, included.
 	EndTime *int64 `protobuf:"varint,6,opt,name=end_time,json=endTime" json:"end_time,omitempty"`
 	// Terms that messages have: words and "quoted phrases", all of them; ?terms, one of
 	// them; -terms, none of them.
