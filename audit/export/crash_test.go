@@ -3,27 +3,32 @@ package export
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 var errCrash = errors.New("the process is dead")
 
-// crash lets nothing change the directory any more from its n-th change on, 0 being
-// the first.
-type crash struct{ left int }
+// crash lets nothing change the directory any more from a step on.
+type crash struct{ left atomic.Int64 }
+
+// crashAfter lets n changes be made.
+func crashAfter(n int) *crash {
+	c := new(crash)
+	c.left.Store(int64(n))
+	return c
+}
 
 func (c *crash) before(string, string) error {
-	if c.left <= 0 {
-		c.left = -1
+	if c.left.Add(-1) < 0 {
 		return errCrash
 	}
-	c.left--
 	return nil
 }
 
 // crashed says whether it came to that.
-func (c *crash) crashed() bool { return c.left < 0 }
+func (c *crash) crashed() bool { return c.left.Load() < 0 }
 
 // life is what the exporter of a test does between two starts, if nothing stops it.
 func (w *world) life() error {
@@ -73,12 +78,12 @@ func TestCrashOfTheFirstStart(t *testing.T) {
 // there was such a step.
 func (w *world) crashAt(n int) bool {
 	w.Helper()
-	c := &crash{left: n}
+	c := crashAfter(n)
 	w.opts.before = c.before
 	if err := w.life(); (err == nil) == c.crashed() {
 		w.Fatalf("after %d steps: %v", n, err)
 	}
-	again := &crash{left: n % 11}
+	again := crashAfter(n % 11)
 	w.opts.before = again.before
 	_ = w.life() // stops somewhere, or not
 	w.opts.before = nil
@@ -121,14 +126,14 @@ func TestWhatIsNamedIsDurable(t *testing.T) {
 func TestKilledWhileItWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	c := &crash{left: 1 << 30}
+	c := crashAfter(1 << 30)
 	w.opts.before = c.before
 	e := w.open()
 	w.events(home, 10)
 	for e.Status().Lag == 0 {
 		time.Sleep(time.Millisecond) // until it has begun a file; nothing tells
 	}
-	c.left = 0
+	c.left.Store(0)
 	_ = e.Close(t.Context()) // as if it were killed
 	w.opts.before = nil
 	w.close(w.open())

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -262,11 +263,16 @@ func TestAnotherKeySigns(t *testing.T) {
 func TestDirectoryFailsAndRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		var fault error
-		w.opts.before = func(string, string) error { return fault }
+		var full atomic.Bool
+		w.opts.before = func(string, string) error {
+			if full.Load() {
+				return errors.New("no space left")
+			}
+			return nil
+		}
 		e := w.open()
 		w.events(home, 1)
-		fault = errors.New("no space left")
+		full.Store(true)
 		pass(20 * time.Minute)
 		if s := e.Status(); s.LagRecords == 0 || s.Lag != 20*time.Minute || !strings.Contains(s.LogFileError, "no space left") {
 			t.Errorf("status: %+v", s)
@@ -274,8 +280,8 @@ func TestDirectoryFailsAndRecovers(t *testing.T) {
 		if n := strings.Count(w.log.String(), "[ERROR]"); n != 1 {
 			t.Errorf("%d errors in the log:\n%s", n, w.log.String())
 		}
-		fault = nil
-		pass(lastPause + w.opts.LogFilePeriod + DefaultLogFilePeriod)
+		full.Store(false)
+		pass(lastPause + DefaultLogFilePeriod)
 		if s := e.Status(); s.LagRecords != 0 || s.LogFileError != "" {
 			t.Errorf("status: %+v", s)
 		}
@@ -291,6 +297,27 @@ func TestTrailClosedFirst(t *testing.T) {
 	w.events(home, 2)
 	must(t, w.trail.Close(t.Context()))
 	w.close(e)
+	w.check()
+}
+
+// TestCloseThatCannotWait wants a Close without time not to be taken for a fault.
+func TestCloseThatCannotWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 5 {
+		e := w.open()
+		w.events(home, 1)
+		if err := e.Close(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("close: %v", err)
+		}
+		<-e.done
+		if s := e.Status(); s.LogFileError != "" {
+			t.Errorf("status: %+v", s)
+		}
+	}
+	w.close(w.open())
 	w.check()
 }
 

@@ -86,7 +86,10 @@ func (s *session) run(ctx context.Context, first *request) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if final || err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil // so that whatever failed failed for this
+		case final || err != nil:
 			return err
 		}
 	}
