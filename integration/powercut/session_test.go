@@ -37,6 +37,8 @@ type script struct {
 	Rounds int
 	// Earlier is what the client had noted before.
 	Earlier []note
+	// Trimming has a journal written and trimmed instead, without a server.
+	Trimming bool
 }
 
 // life is how a life of the server ends.
@@ -55,6 +57,9 @@ func (s *script) run(ctx context.Context) error {
 	pad, err := newNotepad(filepath.Join(s.Dir, notesFile))
 	if err != nil {
 		return err
+	}
+	if s.Trimming {
+		return errors.Join(s.trim(ctx, pad), pad.file.Close())
 	}
 	for _, end := range s.Lives {
 		if err := s.live(ctx, pad, end); err != nil {
