@@ -56,8 +56,8 @@ func (s *session) follow(ctx context.Context) <-chan item {
 	return items
 }
 
-// run exports until a final request is answered or something fails. It begins with
-// the request that is given.
+// run exports until a final request is answered, ctx ends or something fails. It
+// begins with the request that is given.
 func (s *session) run(ctx context.Context, first *request) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
@@ -66,32 +66,33 @@ func (s *session) run(ctx context.Context, first *request) error {
 		s.readers.Wait()
 	}()
 	items := s.follow(ctx)
+	var final bool
+	var err error
 	if first != nil {
-		if final, err := s.serve(first, items); final || err != nil {
-			return err
-		}
+		final, err = s.serve(first, items)
 	}
-	for {
-		var err error
-		final := false
-		select {
-		case it := <-items:
-			err = s.take(ctx, it)
-		case <-s.logDue.C:
-			err = s.flush()
-		case <-s.digestDue.C:
-			err = s.digest(ctx)
-		case r := <-s.requests:
-			final, err = s.serve(r, items)
-		case <-ctx.Done():
-			return nil
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil // so that whatever failed failed for this
-		case final || err != nil:
-			return err
-		}
+	for !final && err == nil && ctx.Err() == nil {
+		final, err = s.step(ctx, items)
+	}
+	if ctx.Err() != nil {
+		return nil // whatever failed may have failed for this
+	}
+	return err
+}
+
+// step does what comes first.
+func (s *session) step(ctx context.Context, items <-chan item) (final bool, err error) {
+	select {
+	case it := <-items:
+		return false, s.take(ctx, it)
+	case <-s.logDue.C:
+		return false, s.flush()
+	case <-s.digestDue.C:
+		return false, s.digest(ctx)
+	case r := <-s.requests:
+		return s.serve(r, items)
+	case <-ctx.Done():
+		return false, nil
 	}
 }
 
