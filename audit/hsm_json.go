@@ -27,6 +27,8 @@ func (e HSMEntry) AppendJSON(dst []byte) []byte {
 	o.number("rv", e.RV)
 	if e.NoReply {
 		o.boolean("noReply", true)
+	} else {
+		o.str("returnCode", ckrName(e.RV))
 	}
 	e.appendDetailsJSON(&o)
 	o.optional("requestID", e.RequestID)

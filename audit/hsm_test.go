@@ -25,6 +25,7 @@ var commands = []HSMCommand{
 	{Function: "C_Login", Session: 0x7014006, UserName: "so\nForged : line", UserType: UserTypeCryptoOfficer, RV: 0x102},
 	{Function: "C_Logout", Session: 1, UserName: "kmsuser", UserType: UserTypeCryptoUser},
 	{Function: "C_Finalize"},
+	{Function: "C_Finalize", UserName: "kmsuser", UserType: UserTypeCryptoUser},
 	{Function: "C_GenerateKey", Session: 1, PrivateHandle: 262152, TokenObject: true, KeyLabel: "arn:aws:kms:us-east-1:000000000000:key/1", KeyID: "00ff", RequestID: "11111111-1111-4111-8111-111111111111"},
 	{Function: "C_GenerateKey", Session: 1, RV: 0x31, RequestID: "11111111-1111-4111-8111-111111111111"},
 	{Function: "C_GenerateKey", Session: 1, NoReply: true},

@@ -247,7 +247,8 @@ func readTrace(t *testing.T, trace *faultp11.Library) []call {
 func manages(c faultp11.Call) bool {
 	switch c.Function {
 	case "C_Initialize", "C_Finalize", "C_InitToken", "C_InitPIN", "C_Login", "C_Logout",
-		"C_CreateObject", "C_DestroyObject", "C_GenerateKey", "C_GenerateKeyPair", "C_UnwrapKey", "C_DeriveKey":
+		"C_SetPIN", "C_CreateObject", "C_CopyObject", "C_SetAttributeValue", "C_DestroyObject",
+		"C_GenerateKey", "C_GenerateKeyPair", "C_UnwrapKey", "C_DeriveKey":
 		return true
 	case "C_WrapKey":
 		return !slices.Contains(c.Remarks, "length-only")

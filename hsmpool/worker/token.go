@@ -311,8 +311,13 @@ func (t *token) logout(session pkcs11.SessionHandle) error {
 	return nil
 }
 
+// finalize ends the connection of the user who was to log in, if it came to that.
 func (t *token) finalize() error {
-	if err := t.calls.call(&workerv1.Call{Function: "C_Finalize"}, t.ctx.Finalize); err != nil {
+	call := &workerv1.Call{Function: "C_Finalize", UserName: t.userName}
+	if t.userName != "" {
+		call.UserType = pkcs11.CKU_USER
+	}
+	if err := t.calls.call(call, t.ctx.Finalize); err != nil {
 		return judge(t.profile.name, "C_Finalize", err, "finalising the library")
 	}
 	return nil
