@@ -10,8 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/strongroom-kms/strongroom/audit"
+	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/keystore/archive"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
+	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
@@ -54,6 +56,7 @@ func TestBackupHoldsMetadataAndJournal(t *testing.T) {
 		s.must(err)
 		s.must(check.Segment(segment.Number, segment.Length, r))
 	}
+	s.must(check.Complete())
 	if got := check.Report(); got.Head != head.Hash || got.Last != head.Seq {
 		t.Errorf("the journal in it ends at %d, %v, want %+v", got.Last, got.Head, head)
 	}
@@ -61,6 +64,27 @@ func TestBackupHoldsMetadataAndJournal(t *testing.T) {
 		t.Errorf("%d bytes of the backup were not read", file.Len())
 	}
 }
+
+// A backup that retention overtakes fails, and says that another one may not.
+func TestBackupOvertakenByRetention(t *testing.T) {
+	t.Parallel()
+	s := startService(t)
+	s.stop()
+	s.start()
+	overtake := func(b []byte) (int, error) {
+		_, err := s.trail.Trim(t.Context(), s.trail.Head().Seq)
+		return len(b), err
+	}
+	err := s.backup(t.Context(), writerFunc(overtake))
+	if got := unreadable(err); got.Kind != annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE || !errors.Is(got, journal.ErrTrimmed) {
+		t.Errorf("%v (%v), want it unavailable for what was removed", got, err)
+	}
+	s.must(s.backup(t.Context(), io.Discard))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(b []byte) (int, error) { return w(b) }
 
 // While a change is under way a backup waits, no longer than its context lives.
 func TestBackupWaitsForChanges(t *testing.T) {

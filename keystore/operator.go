@@ -141,6 +141,9 @@ func unreadable(err error) *Error {
 	case errors.As(err, &c):
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL,
 			"The audit journal is corrupt: %v. Check it with strongroom audit verify.", c).because(err)
+	case errors.Is(err, journal.ErrTrimmed):
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE,
+			"Retention has removed records of the journal before they were read. Begin again.").because(err)
 	case errors.Is(err, filter.ErrCost):
 		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "The filter takes too long on a record.").because(err)
 	}

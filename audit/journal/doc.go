@@ -20,6 +20,9 @@
 // a write error are therefore one case. Bytes after that end are no part of the
 // journal, and are cut off.
 //
+// Trim removes whole segments from the beginning. The header of the oldest one left
+// is the link to what is gone.
+//
 // The package knows a record's kind as a byte and its body as opaque bytes. The
 // layout, byte by byte, is in docs/formats/journal.md.
 package journal
