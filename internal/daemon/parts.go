@@ -162,6 +162,8 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		Journal:  d.journal.String(),
 		Clusters: d.clusters(),
 
+		TrailFiles: d.trailFiles(), ClusterOf: d.clusterOf,
+
 		AccessKeys: d.options.AccessKeys,
 		Logger:     d.logger.Named("keystore"),
 
