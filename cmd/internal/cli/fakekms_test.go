@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,6 +22,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/strongroom-kms/strongroom/internal/devpki"
@@ -253,6 +256,9 @@ type fakeOperator struct {
 }
 
 func (fakeOperator) StreamEvents(r *operatorv1.StreamEventsRequest, s grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
+	if r.Selector != nil {
+		return s.Send(&operatorv1.StreamEventsResponse{EventJson: new(asked(r.GetSelector()))})
+	}
 	for i := range records(r.Last) {
 		text := fmt.Sprintf(`{"eventTime":"2026-11-23T01:02:0%dZ","eventName":"Encrypt","requestID":"r-%d"}`, i, i)
 		if err := s.Send(&operatorv1.StreamEventsResponse{EventJson: &text}); err != nil {
@@ -266,6 +272,9 @@ func (fakeOperator) StreamEvents(r *operatorv1.StreamEventsRequest, s grpc.Serve
 }
 
 func (fakeOperator) StreamHsmLog(r *operatorv1.StreamHsmLogRequest, s grpc.ServerStreamingServer[operatorv1.StreamHsmLogResponse]) error {
+	if r.Selector != nil {
+		return s.Send(&operatorv1.StreamHsmLogResponse{EntryJson: new(asked(r.GetSelector()))})
+	}
 	for i := range records(r.Last) {
 		text := fmt.Sprintf("Sequence No : 0x%x\nOpcode : CN_LOGIN (0xd)\n", i)
 		entry := fmt.Sprintf(`{"hsm":%q,"sequenceNo":%d}`, r.GetHsmId(), i)
@@ -275,6 +284,16 @@ func (fakeOperator) StreamHsmLog(r *operatorv1.StreamHsmLogRequest, s grpc.Serve
 		}
 	}
 	return nil
+}
+
+// asked is the one record that answers a selector: what was asked for.
+func asked(selector proto.Message) string {
+	text, err := protojson.Marshal(selector)
+	var compact bytes.Buffer // protojson's spaces differ from build to build
+	if err = errors.Join(err, json.Compact(&compact, text)); err != nil {
+		return err.Error()
+	}
+	return compact.String()
 }
 
 // records is how many records a request gets, of the three that there are.

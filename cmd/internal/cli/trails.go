@@ -44,29 +44,45 @@ type tailRange struct {
 
 type eventsShowCmd struct {
 	showRange
+	eventSelection
+	withHSMLog
 	trailOutput
 	connection
 }
 
 // Help is part of kong's HelpProvider.
 func (*eventsShowCmd) Help() string {
-	return `Every request has left one event, the refused ones too, and this one.
+	return `Every request has left one event, the refused ones too, and this one. Of those that
+match all flags the newest are shown. The server finds them by an index, however long the
+journal is; only --filter alone may have to look at every event.
 
 Examples:
 
     strongroom events show --last 5
+    strongroom events show --since 24h --failed --principal alice
+    strongroom events show --key 1234abcd-12ab-34cd-56ef-1234567890ab --no-read-only --all
+    strongroom events show --request-id 6f4c... --with-hsm-log
+    strongroom events show --filter 'event.eventName.startsWith("Schedule") && !has(event.errorCode)'
     strongroom events show --all --json | jq -r 'select(.errorCode) | .errorMessage'`
 }
 
 // Run prints events.
 func (c *eventsShowCmd) Run(ctx context.Context, p *Process) error {
+	if err := c.check(c.eventSelection); err != nil {
+		return err
+	}
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		return events(ctx, p, client, c.JSON, &operatorv1.StreamEventsRequest{Last: c.last()})
+		err := events(ctx, p, client, c.JSON, &operatorv1.StreamEventsRequest{Last: c.last(), Selector: c.selector()})
+		if err != nil || !c.WithHSMLog {
+			return err
+		}
+		return hsmLog(ctx, p, client, c.JSON, &operatorv1.StreamHsmLogRequest{Selector: &operatorv1.HsmLogSelector{RequestId: c.RequestID}})
 	})
 }
 
 type eventsTailCmd struct {
 	tailRange
+	eventSelection
 	trailOutput
 	connection
 }
@@ -74,7 +90,7 @@ type eventsTailCmd struct {
 // Run prints events until ctx ends.
 func (c *eventsTailCmd) Run(ctx context.Context, p *Process) error {
 	return c.stream(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		return follow(events(ctx, p, client, c.JSON, &operatorv1.StreamEventsRequest{Last: &c.Last, Follow: new(true)}))
+		return follow(events(ctx, p, client, c.JSON, &operatorv1.StreamEventsRequest{Last: &c.Last, Follow: new(true), Selector: c.selector()}))
 	})
 }
 
@@ -107,20 +123,8 @@ type hsmLogCmd struct {
 	Tail hsmLogTailCmd `cmd:"" help:"Print HSM audit entries as they come, until interrupted."`
 }
 
-// oneHSM is the flag of both commands.
-type oneHSM struct {
-	HSM string `name:"hsm" placeholder:"HSM-ID" help:"Only the log of this HSM."`
-}
-
-func (o oneHSM) id() *string {
-	if o.HSM == "" {
-		return nil
-	}
-	return &o.HSM
-}
-
 type hsmLogShowCmd struct {
-	oneHSM
+	entrySelection
 	showRange
 	trailOutput
 	connection
@@ -136,18 +140,20 @@ an entry also has the id of the request that caused it.
 Examples:
 
     strongroom hsm-log show --last 5
+    strongroom hsm-log show --failed --since 24h
+    strongroom hsm-log show --opcode CN_GENERATE_KEY --key 1234abcd-12ab-34cd-56ef-1234567890ab
     strongroom hsm-log show --all --json`
 }
 
 // Run prints entries.
 func (c *hsmLogShowCmd) Run(ctx context.Context, p *Process) error {
 	return c.call(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		return hsmLog(ctx, p, client, c.JSON, &operatorv1.StreamHsmLogRequest{HsmId: c.id(), Last: c.last()})
+		return hsmLog(ctx, p, client, c.JSON, &operatorv1.StreamHsmLogRequest{HsmId: c.HSM, Last: c.last(), Selector: c.selector()})
 	})
 }
 
 type hsmLogTailCmd struct {
-	oneHSM
+	entrySelection
 	tailRange
 	trailOutput
 	connection
@@ -156,7 +162,7 @@ type hsmLogTailCmd struct {
 // Run prints entries until ctx ends.
 func (c *hsmLogTailCmd) Run(ctx context.Context, p *Process) error {
 	return c.stream(ctx, p, func(ctx context.Context, client *connect.Client) error {
-		return follow(hsmLog(ctx, p, client, c.JSON, &operatorv1.StreamHsmLogRequest{HsmId: c.id(), Last: &c.Last, Follow: new(true)}))
+		return follow(hsmLog(ctx, p, client, c.JSON, &operatorv1.StreamHsmLogRequest{HsmId: c.HSM, Last: &c.Last, Follow: new(true), Selector: c.selector()}))
 	})
 }
 
