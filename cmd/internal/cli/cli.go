@@ -46,7 +46,7 @@ type grammar struct {
 	Serve       serveCmd       `cmd:"" group:"server" help:"Run the server."`
 	Dev         devCmd         `cmd:"" group:"server" help:"Run a server on a SoftHSM token of its own, for development."`
 	CheckConfig checkConfigCmd `cmd:"" group:"server" help:"Check a configuration file."`
-	Audit       auditCmd       `cmd:"" group:"server" help:"Check the audit journal of a data directory."`
+	Audit       auditCmd       `cmd:"" group:"server" help:"Check the audit trails, and see where they stand."`
 	Backup      backupCmd      `cmd:"" group:"server" help:"Back up the key metadata and the audit journal of a running server."`
 	Restore     restoreCmd     `cmd:"" group:"server" help:"Make a data directory from a backup."`
 

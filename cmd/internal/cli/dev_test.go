@@ -239,10 +239,16 @@ func TestAuditVerify(t *testing.T) {
 	beside := run(t.Context(), nil, "", "audit", "verify", dir)
 	s.stop()
 	after := run(t.Context(), nil, "", "audit", "verify", dir)
-	for name, got := range map[string]result{"beside the server": beside, "after it": after} {
-		if got.status != 0 || !strings.Contains(got.stdout, "1 API event,") {
-			t.Errorf("%s: %+v", name, got)
-		}
+	if beside.status != 0 || !strings.Contains(beside.stdout, "1 API event,") {
+		t.Errorf("beside the server: %+v", beside)
+	}
+	if after.status != 0 || !strings.Contains(after.stdout, "2 API events,") { // the key of digests was made
+		t.Errorf("after it: %+v", after)
+	}
+	head := run(t.Context(), nil, "", "audit", "head", dir)
+	if m := regexp.MustCompile(`^([0-9a-f]{32}):(\d+):([0-9a-f]{64})\n$`).FindStringSubmatch(head.stdout); m == nil ||
+		!strings.Contains(after.stdout, m[1]) || !strings.Contains(after.stdout, "number "+m[2]) || !strings.Contains(after.stdout, m[3]) {
+		t.Errorf("the head is %+v, and the journal %s", head, after.stdout)
 	}
 	flipABit(t, filepath.Join(dir, "journal"))
 	got := run(t.Context(), nil, "", "audit", "verify", dir)

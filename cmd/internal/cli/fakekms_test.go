@@ -253,6 +253,7 @@ type fakeOperator struct {
 	operatorv1.UnimplementedOperatorServiceServer
 	orphans *operatorv1.ListHsmOrphansResponse
 	checks  []*operatorv1.HsmUnlockCheck
+	audit   *operatorv1.DescribeAuditResponse
 }
 
 func (fakeOperator) StreamEvents(r *operatorv1.StreamEventsRequest, s grpc.ServerStreamingServer[operatorv1.StreamEventsResponse]) error {
