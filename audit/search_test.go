@@ -482,3 +482,33 @@ func TestFollowWithAFilter(t *testing.T) {
 		t.Errorf("of a time without events: %v", got)
 	}
 }
+
+// TestSegmentsThatVanish searches while retention removes what is searched.
+func TestSegmentsThatVanish(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	trail := mustOpen(t, filepath.Join(dir, "journal"))
+	const n = 400
+	r := rand.New(rand.NewPCG(3, 4))
+	recordSome(t, trail, r, 0, n)
+	indexed(t, trail)
+	files := len(indexFiles(t, dir))
+	s := Search{Kind: RecordEvent, Limit: 20}
+	first, err := trail.Search(t.Context(), s)
+	must(t, err)
+	all := trail.Segments()
+	_, err = trail.Trim(t.Context(), all[len(all)-2].First)
+	must(t, err)
+
+	rest := s
+	rest.After = first.Next // which was removed
+	left := everyRecord(t, trail)
+	if diff := gocmp.Diff(naive(left, s, nil), searched(t, trail, rest)); diff != "" {
+		t.Errorf("the search that was under way (-want +got):\n%s", diff)
+	}
+	searchesAgree(t, trail, r, 20, n)
+	eventually(t, "the indexes of removed segments are removed", func() bool { return len(indexFiles(t, dir)) <= files-(len(all)-2)+1 })
+	must(t, trail.Close(context.Background()))
+	trail = mustOpen(t, filepath.Join(dir, "journal"))
+	searchesAgree(t, trail, r, 5, n)
+}

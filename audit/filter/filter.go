@@ -82,8 +82,8 @@ func firstIssue(text string, issues *cel.Issues) error {
 	if len(list) == 0 {
 		return fmt.Errorf("the condition is wrong: %w", issues.Err())
 	}
-	at := list[0].Location
-	return fmt.Errorf("line %d, column %d%s: %s", at.Line(), at.Column()+1, near(text, at.Line(), at.Column()), list[0].Message)
+	line, column := list[0].Location.Line(), max(list[0].Location.Column(), 0)
+	return fmt.Errorf("line %d, column %d%s: %s", line, column+1, near(text, line, column), list[0].Message)
 }
 
 // near quotes the text from a place on, or says that it ends there.
@@ -94,7 +94,7 @@ func near(text string, line, column int) string {
 		return ""
 	}
 	rest := []rune(string(lines[line-1]))
-	if column < 0 || column >= len(rest) {
+	if column >= len(rest) {
 		return " (its end)"
 	}
 	return fmt.Sprintf(" (%q)", string(rest[column:min(column+quoted, len(rest))]))
