@@ -3,24 +3,29 @@ package awsmodel_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
-// apiFacts returns what the API's plans say.
-func apiFacts(t *testing.T) facts {
+// compiled returns the plan of a service.
+func compiled(t *testing.T, desc protoreflect.ServiceDescriptor) *describe.Service {
 	t.Helper()
-	api, err := describe.Compile(kmsv1.File_strongroom_kms_v1_kms_proto.Services().ByName("KeyManagementService"))
+	api, err := describe.Compile(desc)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return api.Services()[0]
+}
+
+// apiFacts returns what a service's plans say.
+func apiFacts(t *testing.T, service *describe.Service) facts {
+	t.Helper()
 	f := make(facts)
-	service := api.Services()[0]
 	f["service"] = fmt.Sprintf("json %s %s %s %s", service.JSONVersion, service.TargetPrefix, service.SigningName, service.APIVersion)
 	for _, m := range service.Methods {
 		messageFacts(f, m.Request, true)
@@ -30,7 +35,9 @@ func apiFacts(t *testing.T) facts {
 	}
 	checkNamesakes(t, service)
 	for number := range annotationsv1.ErrorKind_name {
-		if rule := describe.ErrorOf(annotationsv1.ErrorKind(number)); number != 0 {
+		kind := annotationsv1.ErrorKind(number)
+		answers := func(m *describe.Method) bool { return m.Declares(kind) }
+		if rule := describe.ErrorOf(kind); number != 0 && slices.ContainsFunc(service.Methods, answers) {
 			f[rule.Name] = exception(rule.ServerFault)
 		}
 	}

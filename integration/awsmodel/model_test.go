@@ -7,17 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 )
 
-// clients is where `make clients` installs the AWS clients, and modelFile where
-// the model is below it.
+// clients is where `make clients` installs the AWS clients, and models where the
+// models are below it.
 const (
-	clients   = "../../.tools/clients"
-	modelFile = "lib/python3*/site-packages/botocore/data/kms/2014-11-01/service-2.json.gz"
+	clients = "../../.tools/clients"
+	models  = "lib/python3*/site-packages/botocore/data"
 )
 
 // model is botocore's model of a service.
@@ -49,23 +50,24 @@ type shape struct {
 	Exception, Fault   bool
 }
 
-// load reads the model. Without the clients the test is skipped; with clients
+// load reads the model of a service, e.g. "kms/2014-11-01". Without the clients the test is skipped; with clients
 // that have no model it fails.
-func load(t *testing.T) *model {
+func load(t *testing.T, service string) *model {
 	t.Helper()
 	if _, err := os.Stat(clients); errors.Is(err, fs.ErrNotExist) {
 		t.Skip("the AWS clients, which have the model, are not installed; `make clients` installs them")
 	}
-	paths, err := filepath.Glob(filepath.Join(clients, modelFile))
+	file := filepath.Join(clients, models, service, "service-2.json.gz")
+	paths, err := filepath.Glob(file)
 	if err != nil || len(paths) != 1 {
-		t.Fatalf("%s has not one %s: %q, %v; `make clients` installs it", clients, modelFile, paths, err)
+		t.Fatalf("there is not one %s: %q, %v; `make clients` installs it", file, paths, err)
 	}
-	file, err := os.Open(paths[0])
+	packed, err := os.Open(paths[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close() //nolint:errcheck // only read
-	text, err := gzip.NewReader(file)
+	defer packed.Close() //nolint:errcheck // only read
+	text, err := gzip.NewReader(packed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +75,19 @@ func load(t *testing.T) *model {
 	if err := json.NewDecoder(text).Decode(m); err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+// only leaves out the operations that are not offered, and the errors of those alone.
+func (m *model) only(operations []string) *model {
+	maps.DeleteFunc(m.Operations, func(name string, _ operation) bool { return !slices.Contains(operations, name) })
+	declared := map[string]bool{}
+	for _, op := range m.Operations {
+		for _, err := range op.Errors {
+			declared[err.Shape] = true
+		}
+	}
+	maps.DeleteFunc(m.Shapes, func(name string, s shape) bool { return s.Exception && !declared[name] })
 	return m
 }
 
