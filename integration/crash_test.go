@@ -25,7 +25,7 @@ const killsOfASite = 20
 
 // After kill -9 at any moment, workers being killed meanwhile too, the journal
 // is whole, and every answer that any client received is in it; what was in it
-// before is still there.
+// before is still there. The exported files and their digests are good after it.
 func TestServerKilledUnderLoad(t *testing.T) {
 	for left := killCount(t); left > 0; left -= killsOfASite {
 		killUnderLoad(t, min(left, killsOfASite))
@@ -58,6 +58,7 @@ func killUnderLoad(t *testing.T, n int) {
 		before = after
 		stop(t, server.Process)
 		mustRun(t, nil, "audit", "verify", site.DataDir)
+		expectExported(t, site.DataDir)
 	}
 	t.Logf("%d kills, %d answers, %d events", n, len(answered), len(before))
 	expectMissed(t, site.DataDir)
