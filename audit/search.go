@@ -42,12 +42,13 @@ type Page struct {
 	Next uint64
 }
 
-// What one search does at most, in records that it reads; what a segment costs whose
-// index is looked into, and one whose index has to be made; and how many bytes of records
-// fill a page.
+// What one search does at most, in records that it reads; what a filter costs more for each,
+// a segment whose index is looked into, and one whose index has to be made; and how many
+// bytes of records fill a page.
 const (
 	maxPage     = 1 << 20
 	maxWork     = 10_000
+	filterWork  = 4
 	segmentWork = 5
 	buildWork   = 5_000
 )
@@ -224,5 +225,8 @@ func (w *searcher) examine(records *journal.SegmentReader, hit index.Hit) error 
 	}
 	w.at = hit.Seq
 	w.left--
+	if w.search.Filter != nil {
+		w.left -= filterWork
+	}
 	return nil
 }

@@ -417,7 +417,7 @@ func TestPagesWhileRecordsCome(t *testing.T) {
 func TestASearchStopsAfterSomeWork(t *testing.T) {
 	t.Parallel()
 	trail := mustOpen(t, filepath.Join(t.TempDir(), "journal"))
-	const n = maxWork + 100
+	const n = maxWork/(1+filterWork) + 100
 	entries := make([]journal.Entry, 0, 500)
 	for i := range n {
 		if entries = append(entries, journal.Entry{Kind: kindEvent, Body: event(fmt.Sprint(i)).AppendJSON(nil)}); len(entries) == cap(entries) || i == n-1 {
