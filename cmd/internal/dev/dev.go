@@ -129,10 +129,13 @@ Ctrl-C stops it; the next start has the same keys.
 // awsVariables point AWS clients here. A secret that the user has brought stays
 // out of the file.
 func (o Options) awsVariables(site *devserver.Site) [][2]string {
-	variables := [][2]string{
-		{"AWS_ENDPOINT_URL_KMS", "http://" + site.AWSAddress},
-		{"AWS_REGION", site.Region}, {"AWS_DEFAULT_REGION", site.Region}, // for SDKs, and for aws-cli and boto3
+	var variables [][2]string
+	for _, service := range []string{"KMS", "CLOUDTRAIL", "CLOUDWATCH_LOGS", "CLOUDHSM_V2"} {
+		variables = append(variables, [2]string{"AWS_ENDPOINT_URL_" + service, "http://" + site.AWSAddress})
 	}
+	variables = append(variables, [][2]string{
+		{"AWS_REGION", site.Region}, {"AWS_DEFAULT_REGION", site.Region}, // for SDKs, and for aws-cli and boto3
+	}...)
 	if o.AccessKey == DefaultAccessKey() {
 		variables = append(variables, [2]string{"AWS_ACCESS_KEY_ID", o.AccessKey.ID}, [2]string{"AWS_SECRET_ACCESS_KEY", o.AccessKey.Secret})
 	}
