@@ -15,6 +15,9 @@ func (d *daemon) auditStatus() keystore.AuditStatus {
 		First: d.trail.First(), Bytes: uint64(max(0, d.trail.Size())), IndexLag: d.trail.IndexLag(),
 		Sinks: []*operatorv1.AuditSink{describeFiles(files)},
 	}
+	for _, sink := range d.sinks {
+		s.Sinks = append(s.Sinks, describeSink(sink.Status()))
+	}
 	for _, g := range files.Digests {
 		s.Digests = append(s.Digests, &operatorv1.AuditDigest{
 			Region: &g.Region, Object: &g.Object, EndTime: timestamppb.New(g.End),

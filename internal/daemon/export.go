@@ -6,6 +6,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit/export"
 	"github.com/strongroom-kms/strongroom/audit/retention"
+	"github.com/strongroom-kms/strongroom/audit/ship"
 )
 
 // lastDigestTimeout bounds the last log files and digests of a run, so that time is left
@@ -76,5 +77,10 @@ type taken struct{ d *daemon }
 
 // Taken is part of retention.Limit.
 func (t taken) Taken() (uint64, error) {
-	return t.d.export.Load().Taken()
+	covered, err := t.d.export.Load().Taken()
+	if err != nil {
+		return 0, err
+	}
+	sent, err := ship.Taken(t.d.sinks...)
+	return min(covered, sent), err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/export"
 	"github.com/strongroom-kms/strongroom/audit/journal"
+	"github.com/strongroom-kms/strongroom/audit/ship"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/internal/config"
 	"github.com/strongroom-kms/strongroom/keystore"
@@ -39,6 +40,7 @@ type daemon struct {
 	export   atomic.Pointer[export.Exporter] // nil until the key store is open
 	server   *server.Server
 
+	sinks        []ship.Sink // beside the export's files
 	clusterNames clusterNames
 
 	parts closers
@@ -50,7 +52,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.openExport, d.keepJournalSmall, d.newServer,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

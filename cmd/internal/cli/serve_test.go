@@ -17,7 +17,7 @@ import (
 )
 
 // TestServe runs `strongroom serve` with a configuration file on what
-// `strongroom dev` has made.
+// `strongroom dev` has made. The collector of the trails is away.
 func TestServe(t *testing.T) {
 	library := softHSM(t)
 	dir := t.TempDir()
@@ -26,7 +26,7 @@ func TestServe(t *testing.T) {
 	dev.stop()
 
 	config := filepath.Join(t.TempDir(), "strongroom.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, serveConfig, dir, library), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, serveConfig+collectorAway, dir, library), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -47,6 +47,9 @@ func TestServe(t *testing.T) {
 
 	if got := run(t.Context(), variables, "", "key", "describe", key); got.status != 0 || !strings.Contains(got.stdout, key) {
 		t.Errorf("describing the key: %+v", got)
+	}
+	if got := run(t.Context(), variables, "", "audit", "status"); got.status != 0 || !regexp.MustCompile(`(?m)^files +true .*\notlp +false +0 +\d+ records`).MatchString(got.stdout) {
+		t.Errorf("the status of the audit: %+v", got)
 	}
 	interrupt()
 	if got := <-status; got != 0 {
@@ -142,6 +145,11 @@ hsm:
   profile: softhsm
   env: {SOFTHSM2_CONF: %[1]s/softhsm2.conf}
 log: {json: true}
+`
+
+// collectorAway sends the trails to a port that nobody listens at.
+const collectorAway = `audit:
+  otlp: {endpoint: "http://127.0.0.1:1"}
 `
 
 // awaitServing reads the log up to the line that has the address.
