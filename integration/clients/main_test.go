@@ -88,10 +88,15 @@ func serve(dir string) (*harness.Server, error) {
 		return nil, err
 	}
 	grpcAddress = server.Address
-	endpoint = regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(server.Stdout.String())
+	endpoint = awsEndpoint(server)
 	if endpoint == "" {
 		server.Kill()
 		return nil, errors.New("the development server does not say where AWS clients find it")
 	}
 	return server, nil
+}
+
+// awsEndpoint is where a development server says that it answers AWS clients.
+func awsEndpoint(server *harness.Server) string {
+	return regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(server.Stdout.String())
 }
