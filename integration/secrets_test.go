@@ -2,12 +2,14 @@ package integration
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -62,6 +64,10 @@ func TestSecretsAreNowhere(t *testing.T) {
 			t.Errorf("%s, searched for secrets, lacks what it should show", place)
 		}
 	}
+	expectSearched(t, places, ".json.gz", marker)
+	expectSearched(t, places, ".json.gz", `"digestPublicKeyFingerprint"`)
+	expectSearched(t, places, ".log.gz", "CN_GENERATE_KEY (0x17)")
+	expectSearched(t, places, "state.json", "journalId")
 }
 
 // planter calls methods with secrets in every secret field, and remembers the
@@ -321,6 +327,32 @@ func trailsAndErrors(t *testing.T, client *harness.Client, errors []string) map[
 	}
 }
 
+// readable returns what is in a file, uncompressed.
+func readable(path string) (string, error) {
+	content, err := os.ReadFile(path)
+	if err != nil || filepath.Ext(path) != ".gz" {
+		return string(content), err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(content))
+	if err != nil {
+		return "", err
+	}
+	content, err = io.ReadAll(z)
+	return string(content), err
+}
+
+// expectSearched expects that a kind of file is among the places, and shows in one
+// what it should show.
+func expectSearched(t *testing.T, places map[string]string, suffix, shown string) {
+	t.Helper()
+	for place, text := range places {
+		if strings.HasSuffix(place, suffix) && strings.Contains(text, shown) {
+			return
+		}
+	}
+	t.Errorf("no file *%s, searched for secrets, shows %s", suffix, shown)
+}
+
 // commandLines returns the arguments of both processes, which everybody can
 // read, and the environment of the worker.
 func commandLines(t *testing.T, server *harness.Server) string {
@@ -354,8 +386,7 @@ func addFiles(t *testing.T, places map[string]string, dir string) {
 			return err
 		}
 		files++
-		content, err := os.ReadFile(path)
-		places[path] = string(content)
+		places[path], err = readable(path)
 		return err
 	})
 	if err != nil || files < 2 {
