@@ -82,7 +82,10 @@ func startService(t testing.TB) *service {
 	s := newService(t)
 	s.initToken()
 	s.start()
-	t.Cleanup(s.stop)
+	t.Cleanup(func() {
+		s.stop()
+		s.expectValidEvents()
+	})
 	return s
 }
 
