@@ -11,6 +11,7 @@ names the first bad record or file of its kind.
 
 import argparse
 import base64
+import datetime
 import gzip
 import hashlib
 import json
@@ -161,33 +162,44 @@ class Record:
 class Journal:
     """A walk over a journal's directory, from its first record to its last."""
 
-    def __init__(self, directory, pins):
+    def __init__(self, directory):
         self.directory = directory
+        names = sorted(n for n in os.listdir(directory) if re.fullmatch(r"\d+\.journal", n))
+        if not names:
+            raise Fault(f"no journal in {directory}")
+        self.numbers = [int(name.split(".")[0]) for name in names]
+        self.oldest = first = self.open(self.numbers[0])
+        if first.number == 1 and (first.first, first.end_before, first.before) != (1, 0, bytes(32)):
+            raise Fault(f"record 1: {first.name}, offset 0: first segment does not begin a journal")
+        self.id, self.first, self.next, self.chain = first.journal.hex(), first.first, first.first, first.after
+        self.points = [first.before, first.after]  # the chain after the last record, and after each header since
+        self.begins = 1, 1  # the oldest segment that there must be, and its first record
         self.pins = {}  # record number: [(chain's hash, who says so)]
-        for number, stated, source in pins:
-            self.pins.setdefault(number, []).append((stated, source))
-        self.id, self.first, self.next, self.chain = None, None, None, None
-        self.points = []  # the chain after the last record, and after each header since
         self.pinned, self.trusted, self.too_old = 0, 0, 0
         self.segments, self.records, self.torn = 0, 0, 0
-        self.begins = 1, 1  # the oldest segment that there must be, and its first record
 
-    def fault(self, segment, offset, reason, number=None):
-        number = self.next if number is None else number
-        return Fault(f"record {number}: {segment}, offset {offset}: {reason}")
+    def open(self, number):
+        try:
+            return Segment(self.directory, number)
+        except Fault as fault:
+            raise Fault(f"record 1, or the first that is left: {number:020d}.journal, offset 0: {fault}")
 
-    def numbers(self):
-        names = sorted(n for n in os.listdir(self.directory) if re.fullmatch(r"\d+\.journal", n))
-        if not names:
-            raise Fault(f"no journal in {self.directory}")
-        return [int(n.split(".")[0]) for n in names]
+    def pin(self, journal, number, chain, source):
+        """Takes in what was stated elsewhere of the chain after a record."""
+        if journal != self.id:
+            raise Fault(f"record {self.first} and all others: this is journal {self.id}, and {source} is of {journal}")
+        if number < self.first - 1:
+            self.too_old += 1
+        else:
+            self.pins.setdefault(number, []).append((chain, source))
+
+    def fault(self, segment, offset, reason):
+        return Fault(f"record {self.next}: {segment}, offset {offset}: {reason}")
 
     def walk(self):
         """Yields every record once it is checked."""
-        numbers = self.numbers()
-        segment = self.open(numbers[0], 1)
-        self.begin(segment)
-        for number in numbers[1:] + [None]:
+        segment = self.oldest
+        for number in self.numbers[1:] + [None]:
             following, bad = None, None
             if number == segment.number + 1:
                 try:
@@ -203,23 +215,6 @@ class Journal:
                 self.follow(segment, following)
             segment = following
         self.end()
-
-    def open(self, number, record):
-        try:
-            return Segment(self.directory, number)
-        except Fault as fault:
-            raise Fault(f"record {record}: {number:020d}.journal, offset 0: {fault}")
-
-    def begin(self, segment):
-        """Takes in the first segment that there is."""
-        self.id, self.first, self.next, self.chain = segment.journal.hex(), segment.first, segment.first, segment.after
-        self.first_segment = segment.number
-        if segment.number == 1 and (segment.first, segment.end_before, segment.before) != (1, 0, bytes(32)):
-            raise self.fault(segment.name, 0, "first segment does not begin a journal", 1)
-        self.points = [segment.before, segment.after]
-        for number in [n for n in self.pins if n < segment.first]:
-            for stated, source in self.pins.pop(number):
-                self.too_old += 1
 
     def follow(self, segment, following):
         """Checks that a header continues the segment before it."""
@@ -270,7 +265,7 @@ class Journal:
             self.settle()
             self.next, self.chain, self.points, self.records = number + 1, chain, [chain], self.records + 1
             record = Record(number, kind, data[begin + RECORD_HEADER.size : end], chain)
-            if self.first_segment > 1 and kind in (CHECKPOINT, TRIM):
+            if self.oldest.number > 1 and kind in (CHECKPOINT, TRIM):
                 self.mark(record)
             yield record
             begin = end + 32
@@ -315,7 +310,7 @@ class Journal:
 
     def end(self):
         self.settle()
-        if self.first_segment > self.begins[0]:
+        if self.oldest.number > self.begins[0]:
             missing, record = self.begins
             raise Fault(f"record {record}: {missing:020d}.journal: segment is missing, and no record says that it was removed")
         for number in sorted(self.pins):
@@ -380,18 +375,27 @@ def read_keys(paths):
 
 # ------------------------------------------------------- digests and log files
 
+DIGEST = re.compile(r"(?:^|/)AWSLogs/(\d{12})/CloudTrail-Digest/([a-z0-9-]+)/.*_(\d{8}T\d{6}Z)\.json\.gz$")
+LOG_FILE = re.compile(r"(?:^|/)AWSLogs/\d{12}/(?:CloudTrail|CloudHSM)/.*\.gz$")
+EVENTS_OF = re.compile(r"(?:^|/)AWSLogs/\d{12}/CloudTrail/([a-z0-9-]+)/")
+ENTRIES_OF = re.compile(r"(?:^|/)AWSLogs/\d{12}/CloudHSM/[a-z0-9-]+/[^/]+/([^/]+)/")
 
-def unpacked(path):
-    with gzip.open(path) as file:
-        return file.read()
+
+def unpacked(root, name):
+    try:
+        with gzip.open(os.path.join(root, name)) as file:
+            return file.read()
+    except FileNotFoundError:
+        raise Fault(f"{name}: the file is missing")
+    except (OSError, EOFError, zlib.error) as error:
+        raise Fault(f"{name}: cannot be unpacked: {error}")
 
 
 class Digest:
     """A digest file, as it stands."""
 
     def __init__(self, root, name):
-        self.name = name
-        self.content = self.read(root)
+        self.name, self.content = name, unpacked(root, name)
         self.hash = hashlib.sha256(self.content).hexdigest()
         try:
             with open(os.path.join(root, name + ".sig"), encoding="ascii") as file:
@@ -400,18 +404,226 @@ class Digest:
             journal = self.json["strongroomJournal"]
             self.journal, self.first, self.last = journal["journalId"], journal["firstSequence"], journal["lastSequence"]
             self.chain = bytes.fromhex(journal["lastHash"])
-            self.end = self.json["digestEndTime"]
-            self.files = self.json["logFiles"]
+            self.files = [LogFile(root, entry) for entry in self.json["logFiles"]]
+            self.previous = {key: self.json["previousDigest" + key] for key in ("S3Object", "HashValue", "Signature")}
+            self.signed = "\n".join((
+                self.json["digestEndTime"],
+                self.json["digestS3Bucket"] + "/" + self.json["digestS3Object"],
+                self.hash,
+                self.previous["Signature"] or "null",
+            ))
         except FileNotFoundError:
-            raise Fault(f"digest {name}: its signature {name}.sig is missing")
+            raise Fault(f"{name}.sig: the signature of a digest is missing")
         except (KeyError, TypeError, ValueError) as error:
-            raise Fault(f"digest {name}: not a digest: {error!r}")
+            raise Fault(f"{name}: not a digest: {error!r}")
 
-    def read(self, root):
-        try:
-            return unpacked(os.path.join(root, self.name))
-        except (OSError, EOFError, zlib.error) as error:
-            raise Fault(f"digest {self.name}: cannot be unpacked: {error}")
+    def check(self, keys):
+        """Checks what it says of itself, its signature and its log files."""
+        if self.json["digestS3Object"] != self.name:
+            raise Fault(f"{self.name}: is the digest {self.json['digestS3Object']}, under another name")
+        if keys:
+            fingerprint = self.json["digestPublicKeyFingerprint"]
+            if fingerprint not in keys:
+                raise Fault(f"{self.name}: signed by key {fingerprint}, which is none of those given")
+            if not re.fullmatch("([0-9a-f]{2})+", self.signature) or not keys[fingerprint].signed(
+                self.signed.encode(), bytes.fromhex(self.signature)
+            ):
+                raise Fault(f"{self.name}: its signature is not that of key {fingerprint}")
+        for file in self.files:
+            file.check()
+
+    def follows(self, before):
+        """Checks that it continues the digest before it."""
+        if before is None:
+            if self.previous["S3Object"] is not None:
+                raise Fault(f"{self.previous['S3Object']}: the digest is missing; {self.name} names it as the one before it")
+            return
+        if self.previous["S3Object"] is None:
+            raise Fault(f"{self.name}: begins a chain of its own, after {before.name}")
+        if self.previous["S3Object"] != before.name:
+            raise Fault(f"{self.previous['S3Object']}: the digest is missing; {self.name} names it as the one before it")
+        if (self.previous["HashValue"], self.previous["Signature"]) != (before.hash, before.signature):
+            raise Fault(f"{before.name}: is not the digest that {self.name} states with its hash and signature")
+        if self.journal == before.journal and self.first != before.last + 1:
+            raise Fault(f"{self.name}: goes on with record {self.first}, after {before.last}")
+
+
+class LogFile:
+    """What a digest tells of a log file."""
+
+    def __init__(self, root, entry):
+        self.root, self.name, self.hash = root, entry["s3Object"], entry["hashValue"]
+        journal = entry["strongroomJournal"]
+        self.first, self.last, self.count = journal["firstSequence"], journal["lastSequence"], journal["records"]
+        events, entries = EVENTS_OF.search(self.name), ENTRIES_OF.search(self.name)
+        self.stream = (EVENT, events[1]) if events else (HSM_ENTRY, entries[1])
+
+    def check(self):
+        content = unpacked(self.root, self.name)
+        if hashlib.sha256(content).hexdigest() != self.hash:
+            raise Fault(f"{self.name}: is not the file that its digest states with its hash")
+
+    def records(self):
+        """Returns its events as JSON, or its HSM entries as texts."""
+        content = unpacked(self.root, self.name)
+        if self.stream[0] == EVENT:
+            return json.loads(content)["Records"]
+        return content.decode().split("\n\n")[:-1]
+
+
+class Export:
+    """All digests and log files in a directory, by Region."""
+
+    def __init__(self, root, keys):
+        self.root, self.keys, self.faults = root, keys, []
+        self.chains = {}  # (account, Region): its good digests, oldest first
+        names = [os.path.relpath(os.path.join(at, n), root).replace(os.sep, "/") for at, _, ns in os.walk(root) for n in ns]
+        found = {}
+        for name in names:
+            match = DIGEST.search(name)
+            if match:
+                found.setdefault(match.group(1, 2), []).append((match[3], name))
+        if not found:
+            self.faults.append(f"no digest in {root}")
+        for chain, digests in sorted(found.items()):
+            self.chains[chain] = []
+            try:
+                self.check(chain, [name for _, name in sorted(digests)])
+            except Fault as fault:
+                self.faults.append(str(fault))
+        named = {f.name for digests in self.chains.values() for d in digests for f in d.files}
+        self.unnamed = sorted(n for n in names if LOG_FILE.search(n) and n not in named)
+
+    def check(self, chain, names):
+        before = None
+        for name in names:
+            digest = Digest(self.root, name)
+            digest.follows(before)
+            digest.check(self.keys)
+            self.chains[chain].append(digest)
+            before = digest
+
+    def of(self, journal):
+        """Returns the good digests of a journal. One may have been accepted after another."""
+        digests = [d for chain in self.chains.values() for d in chain]
+        newest = max(digests, key=lambda d: d.json["digestEndTime"], default=None)
+        if newest and newest.journal != journal:
+            raise Fault(f"{newest.name}: is of journal {newest.journal}, and this is {journal}")
+        return [d for d in digests if d.journal == journal]
+
+
+class Stream:
+    """The records of a Region, or of an HSM, as they stand in log files."""
+
+    def __init__(self):
+        self.files, self.records, self.next = [], None, None
+
+    def begin(self, first):
+        """Passes the files that are older than the journal's first record."""
+        self.files = [file for file in self.files if file.last >= first]
+        self.records = self.read()
+        self.take()
+        self.inside = bool(self.files) and self.files[0].first < first
+
+    def seek(self, same):
+        """Passes what is older than the journal, up to the record that is looked for."""
+        if self.inside:
+            self.inside, here = False, [self.next]
+            while here[-1] and here[-1][0] is here[0][0] and not same(here[-1][1]):
+                here.append(next(self.records, None))
+            if here[-1] and here[-1][0] is here[0][0]:
+                self.next = here[-1]
+
+    def read(self):
+        for file in self.files:
+            records = file.records()
+            if len(records) != file.count:
+                raise Fault(f"{file.name}: has {len(records)} records, and its digest says {file.count}")
+            for record in records:
+                yield file, record
+
+    def take(self):
+        taken, self.next = self.next, next(self.records, None)
+        return taken
+
+
+class Comparison:
+    """Compares the journal's records, in order, with what good digests say was handed on."""
+
+    def __init__(self, export, journal):
+        """Takes an export that is checked, and a journal that is to be walked over."""
+        self.ranges = {}  # Region: the first and the last record that its digests stand for
+        self.streams = {}  # (kind, Region or HSM)
+        self.home, self.equal, self.later, self.earlier = None, 0, 0, 0
+        for (_, region), digests in export.chains.items():
+            for digest in (d for d in digests if d.journal == journal.id):
+                first, _ = self.ranges.setdefault(region, (digest.first, 0))
+                self.ranges[region] = first, digest.last
+                self.home = digest.name.split("_")[-2]
+                for file in digest.files:
+                    self.streams.setdefault(file.stream, Stream()).files.append(file)
+        for stream in self.streams.values():
+            stream.begin(journal.first)
+
+    def take(self, record):
+        """Takes in the journal's next record."""
+        if record.kind not in (EVENT, HSM_ENTRY):
+            return
+        body = json.loads(record.body)
+        region, stream, same = self.place(record.kind, body)
+        first, last = self.ranges.get(region, (0, 0))
+        if record.number < first:
+            self.earlier += 1
+        elif record.number > last:
+            self.later += 1
+        else:
+            self.compare(record.number, body, stream, same)
+
+    def place(self, kind, body):
+        if kind == EVENT:
+            region = body["awsRegion"] if body["awsRegion"] in self.ranges else self.home
+            return region, (EVENT, region), lambda event: event == body
+        return self.home, (HSM_ENTRY, re.sub("[^A-Za-z0-9.-]", "-", body["hsm"])), lambda text: entry_is(body, text)
+
+    def compare(self, number, body, stream, same):
+        stream = self.streams.get(stream)
+        if stream:
+            stream.seek(same)
+        if not stream or not stream.next or stream.next[0].first > number:
+            raise Fault(f"record {number}: stands in none of the log files whose digests say that they have it")
+        file, there = stream.take()
+        if not same(there):
+            raise Fault(f"record {number}: is not what {file.name} has of it")
+        self.equal += 1
+
+    def end(self, last):
+        for stream in self.streams.values():
+            if stream.next and stream.next[0].last <= last:
+                raise Fault(f"{stream.next[0].name}: has a record more than the journal")
+
+
+def entry_is(entry, text):
+    """Says whether a text is an HSM entry as docs/formats/hsm-log.md prints it."""
+    at = datetime.datetime.strptime(entry["time"], "%Y-%m-%dT%H:%M:%S.%f%z")
+    micros = (at - datetime.datetime.fromtimestamp(0, datetime.timezone.utc)) // datetime.timedelta(microseconds=1)
+    want = [
+        f"Time: {at:%m/%d/%y %H:%M:%S.%f}, usecs:{micros}",
+        f"Sequence No : {entry['sequenceNo']:#x}",
+        f"Reboot counter : {entry['rebootCounter']:#x}",
+        f"Command Type(hex) : {entry['commandType']} ({entry['commandTypeValue']:#x})",
+        f"Opcode : {entry['opcode']} ({entry['opcodeValue']:#x})",
+        f"Session Handle : {entry['sessionHandle']:#x}",
+        f"Response : {entry['response']}",
+        f"Log type : {entry['logType']} ({entry['logTypeValue']})",
+    ]
+    if entry["logTypeValue"] == 1:
+        want += [f"Priv/Secret Key Handle : {entry['privateHandle']}", f"Public Key Handle : {entry['publicHandle']}"]
+    lines = text.split("\n")
+    if entry["logTypeValue"] == 2:
+        name = entry["userName"] if re.fullmatch(r"[ !#-\[\]-~]*", entry["userName"]) else None  # else it is escaped
+        user = lines[8:]
+        return lines[:8] == want and len(user) == 2 and name in (None, user[0].removeprefix("User Name : "))
+    return lines == want
 
 
 # ------------------------------------------------------------------------ main
@@ -425,23 +637,81 @@ def point(text):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--journal", metavar="DIR", help="the journal: a copy of <data_dir>/journal")
-    parser.add_argument("--export", metavar="DIR", help="the directory, or a bucket's copy, that holds AWSLogs or its prefix")
-    parser.add_argument("--public-key", metavar="PEM", action="append", default=[], help="file of the keys that sign digests")
-    parser.add_argument("--head", type=point, action="append", default=[], help="JOURNAL:NUMBER:HASH, kept elsewhere")
-    return parser.parse_args()
+    parser.add_argument("--journal", metavar="DIR", help="the journal: <data_dir>/journal, or a copy")
+    parser.add_argument("--export", metavar="DIR", help="what holds AWSLogs, or its prefix: <data_dir>/trail, or a bucket's copy")
+    parser.add_argument("--public-key", metavar="PEM", action="append", default=[], help="file of keys that sign digests")
+    kept = "JOURNAL:NUMBER:HASH, as `strongroom audit head` printed it and somebody kept it elsewhere"
+    parser.add_argument("--head", metavar="HEAD", type=point, action="append", default=[], help=kept)
+    kept = "the same of a point that digests had reached: those of all Regions have to reach it"
+    parser.add_argument("--signed", metavar="HEAD", type=point, action="append", default=[], help=kept)
+    args = parser.parse_args()
+    if not args.journal and not args.export:
+        parser.error("nothing to check: want --journal or --export, or both")
+    return args
+
+
+def check_export(args):
+    export = Export(args.export, read_keys(args.public_key))
+    for (account, region), digests in export.chains.items():
+        if digests:
+            files = sum(len(d.files) for d in digests)
+            print(f"Region {region} of {account}: {len(digests)} digests are good, and {files} log files, up to record {digests[-1].last}")
+        if digests and digests[0].previous["S3Object"]:
+            print(f"  not checked: what is older than {digests[0].name}")
+        for journal, number, _ in args.signed:
+            if not any(d.journal == journal and d.last >= number for d in digests):
+                export.faults.append(
+                    f"record {number}: no digest of Region {region} reaches it, and one had: the newest digests are missing"
+                )
+    if not args.public_key:
+        print("not checked: signatures. Whoever can write the files could have made them all anew")
+    if export.unnamed:
+        print(f"not checked: {len(export.unnamed)} log files that no digest names, the first of them {export.unnamed[0]}")
+    return export
+
+
+def check_journal(args, export):
+    journal, comparison = Journal(args.journal), None
+    for kept in args.head + args.signed:
+        journal.pin(*kept, "the head that was given")
+    if export:
+        for digest in export.of(journal.id):
+            journal.pin(digest.journal, digest.last, digest.chain, "digest " + digest.name)
+        comparison = Comparison(export, journal)
+    for record in journal.walk():
+        if comparison:
+            comparison.take(record)
+    if comparison:
+        comparison.end(journal.next - 1)
+    report(journal, comparison)
+
+
+def report(journal, comparison):
+    print(f"journal {journal.id}: records {journal.first} to {journal.next - 1} are good, in {journal.segments} segments")
+    if journal.first > 1:
+        print(f"  not checked: records 1 to {journal.first - 1}, which were removed, and {journal.too_old} points stated of them")
+    if journal.torn:
+        print(f"  {journal.torn} sectors after the last record: a write that never finished, or an alteration of the newest records")
+    print(f"  {journal.pinned} points of its chain are as they were stated elsewhere")
+    if comparison:
+        print(f"  {comparison.equal} of its events and HSM entries are those in log files")
+        print(f"  not compared: {comparison.earlier} that are older than the digests, {comparison.later} that no digest covers yet")
+    print(f"  head {journal.id}:{journal.next - 1}:{journal.chain.hex()}")
 
 
 def main():
     args = arguments()
-    journal = Journal(args.journal, [(n, c, "the head that was given") for _, n, c in args.head])
-    for record in journal.walk():
-        pass
-    print(f"journal {journal.id}: records {journal.first} to {journal.next - 1} are good, in {journal.segments} segments")
-    print(f"head: {journal.id}:{journal.next - 1}:{journal.chain.hex()}")
+    export = check_export(args) if args.export else None
+    faults = export.faults if export else []
+    if args.journal:
+        try:
+            check_journal(args, export)
+        except Fault as fault:
+            faults.append(str(fault))
+    for fault in faults:
+        print(f"bad: {fault}", file=sys.stderr)
+    return 1 if faults else 0
 
 
-try:
-    main()
-except Fault as fault:
-    sys.exit(f"bad: {fault}")
+if __name__ == "__main__":
+    sys.exit(main())

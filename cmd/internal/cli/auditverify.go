@@ -1,74 +1,115 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"os"
+	"path/filepath"
 	"time"
 
-	"github.com/strongroom-kms/strongroom/audit"
-	"github.com/strongroom-kms/strongroom/audit/journal"
-	"github.com/strongroom-kms/strongroom/cmd/internal/present"
+	"github.com/strongroom-kms/strongroom/internal/auditcheck"
 	"github.com/strongroom-kms/strongroom/internal/daemon"
 )
 
 type auditVerifyCmd struct {
-	DataDir string `arg:"" help:"The server's data directory."`
+	DataDir   string    `arg:"" optional:"" help:"The server's data directory, or a copy of it."`
+	Journal   string    `help:"The journal's directory, if not DATA-DIR/journal."`
+	Export    string    `help:"The directory of log files and digests, if not DATA-DIR/trail: what holds AWSLogs or its prefix."`
+	PublicKey []string  `help:"PEM file with the keys that sign digests, from somebody else than the files. May be repeated."`
+	Head      []string  `help:"Head of the journal, kept elsewhere: <journal>:<number>:<hash>. May be repeated."`
+	Signed    []string  `help:"The same of a point that digests had reached."`
+	Since     time.Time `help:"Digests that ended before may have been removed: 2006-01-02T15:04:05Z."`
 }
 
 // Help is part of kong's HelpProvider.
 func (*auditVerifyCmd) Help() string {
-	return `Recomputes the hash chain over all records and checks that the HSM entries have
-no gap. Names the first bad record, and why it is bad; then the exit status is 1.
-It may run beside the server.
+	return `Recomputes the hash chain over all records of the journal and checks that the HSM entries
+have no gap; checks the signatures of the digests, their chain, and the log files that they
+name; and compares the journal with them. Names the first bad record or file, and what to
+conclude; then the exit status is 1. It needs no server, and may run beside one.
 
-Note the head hash and keep it elsewhere: whoever can write the directory could
-replace the whole journal, but not so that a head you know is still in its chain.
+Without --public-key signatures show nothing: whoever can write the files can have made
+them all anew. Without --head nothing shows that the newest records are missing, and without
+--signed that the newest digests are. All of it: docs/verifying.md.
 
-Example:
+Examples:
 
-    strongroom audit verify ./strongroom-dev`
+    strongroom audit verify ./strongroom-dev
+    strongroom audit verify evidence --public-key keys.pem --head "$(tail -1 heads.txt)"
+    strongroom audit verify --export copy-of-bucket --public-key keys.pem`
 }
 
-// Run checks the journal.
-func (c *auditVerifyCmd) Run(p *Process) error {
-	report, err := audit.Verify(daemon.JournalDir(c.DataDir))
-	var bad *journal.Corruption
-	if errors.As(err, &bad) {
-		return fmt.Errorf("first bad record: number %d, in %s at offset %d: %s (%d records before it are good)",
-			bad.Seq, bad.File(), bad.Offset, bad.Reason, report.Records)
-	}
+// Run checks what there is.
+func (c *auditVerifyCmd) Run(ctx context.Context, p *Process) error {
+	options, keys, err := c.options()
 	if err != nil {
 		return err
 	}
-	return auditReport(p.Stdout, report)
+	result, err := auditcheck.Check(ctx, options)
+	if err != nil {
+		return err
+	}
+	v := verification{Result: result, options: options, keys: keys}
+	if err := v.print(p.Stdout); err != nil {
+		return err
+	}
+	return v.err()
 }
 
-// recordKinds counts the records of a journal by their kinds.
-func recordKinds(r audit.Report) string {
-	return strings.Join([]string{
-		present.Count(r.Events, "API event", "API events"),
-		present.Count(r.Intents, "intent", "intents"),
-		present.Count(r.HSMEntries, "HSM entry", "HSM entries"),
-	}, ", ")
+// options puts together what there is to check, and says where the keys are from.
+func (c *auditVerifyCmd) options() (o auditcheck.Options, keys keySource, err error) {
+	o.Journal, o.Export, o.Since = c.Journal, c.Export, c.Since
+	if c.DataDir != "" && o.Journal == "" {
+		o.Journal = daemon.JournalDir(c.DataDir)
+	}
+	if trail := filepath.Join(c.DataDir, "trail"); c.DataDir != "" && o.Export == "" && isDir(trail) {
+		o.Export = trail
+	}
+	if o.Journal == "" && o.Export == "" {
+		return o, noKeys, errors.New("nothing to check: want DATA-DIR, --journal or --export")
+	}
+	if o.Export == "" && len(c.PublicKey) > 0 {
+		return o, noKeys, errors.New("public keys are given, but no digests are there that they could have signed: want DATA-DIR/trail or --export")
+	}
+	if o.Heads, err = parseHeads(c.Head); err != nil {
+		return o, noKeys, err
+	}
+	if o.Signed, err = parseHeads(c.Signed); err != nil {
+		return o, noKeys, err
+	}
+	o.Keys, keys, err = readKeys(c.PublicKey, o.Export)
+	return o, keys, err
 }
 
-func auditReport(w io.Writer, r audit.Report) error {
-	fields := []present.Field{
-		{Name: "Journal", Value: fmt.Sprint(r.Journal)},
-		{Name: "Records", Value: fmt.Sprintf("%d good, in %s", r.Records, present.Count(r.Segments, "segment", "segments"))},
-		{Name: "Of these", Value: recordKinds(r)},
-		{Name: "Head", Value: fmt.Sprint(r.Head)},
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func parseHeads(texts []string) (heads []auditcheck.Head, err error) {
+	for _, text := range texts {
+		h, err := auditcheck.ParseHead(text)
+		if err != nil {
+			return nil, err
+		}
+		heads = append(heads, h)
 	}
-	if r.Records > 0 {
-		fields = append(fields,
-			present.Field{Name: "First", Value: fmt.Sprintf("number %d, %s", r.First, r.FirstTime.Format(time.RFC3339Nano))},
-			present.Field{Name: "Last", Value: fmt.Sprintf("number %d, %s", r.Last, r.LastTime.Format(time.RFC3339Nano))})
+	return heads, nil
+}
+
+// err is the first fault, nil if there is none.
+func (v *verification) err() error {
+	if len(v.Faults) == 0 {
+		return nil
 	}
-	if r.Torn != nil {
-		fields = append(fields, present.Field{Name: "Unfinished",
-			Value: fmt.Sprintf("%d bytes after the last record, in segment %d: a write in progress, or one cut off by a crash", r.Torn.Bytes, r.Torn.Segment)})
+	f := v.Faults[0]
+	where := fmt.Sprintf("number %d", f.Record)
+	if f.File != "" {
+		where += ", in " + f.File
 	}
-	return present.Fields(w, fields)
+	if f.Offset > 0 {
+		where += fmt.Sprintf(" at offset %d", f.Offset)
+	}
+	return fmt.Errorf("first bad record: %s: %s", where, f.Reason)
 }
