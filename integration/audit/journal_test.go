@@ -146,16 +146,22 @@ func (s *segment) with(records int) batch {
 	})]
 }
 
-// containing is the record whose body has a text.
-func (s *segment) containing(text string) record {
+// containing is the first record whose body has a text.
+func (s *segment) containing(text string) (record, bool) {
 	for _, b := range s.batches {
 		for _, r := range b.records {
 			if bytes.Contains(s.bytes[r.at:r.end], []byte(text)) {
-				return r
+				return r, true
 			}
 		}
 	}
-	panic("no record contains " + text)
+	return record{}, false
+}
+
+// replace alters a text in a record to one of the same length.
+func (s *segment) replace(r record, old, now string) {
+	at := r.at + bytes.Index(s.bytes[r.at:r.end], []byte(old))
+	copy(s.bytes[at:], now)
 }
 
 func remove(t *testing.T, path string) {

@@ -41,30 +41,50 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// evidence is what an auditor has got.
+// evidence is what an auditor has got. All but the directory may be empty.
 type evidence struct {
 	dataDir string
-	head    string // kept from before; empty: none
+	keys    string // file of public keys, from elsewhere
+	head    string // of the journal, kept from before
+	signed  string // what digests had reached, kept from before
 }
 
 // verifiers are both, by name: each returns what it printed, and whether it found all good.
 var verifiers = map[string]func(t *testing.T, e evidence) (string, bool){
 	"strongroom": func(t *testing.T, e evidence) (string, bool) {
 		t.Helper()
-		args := []string{"audit", "verify", e.dataDir}
-		if e.head != "" {
-			args = append(args, "--head", e.head)
-		}
-		return execute(t, program, args...)
+		return execute(t, program, append([]string{"audit", "verify", e.dataDir}, e.options()...)...)
 	},
 	"verify.py": func(t *testing.T, e evidence) (string, bool) {
 		t.Helper()
 		args := []string{"-B", "verify.py", "--journal", filepath.Join(e.dataDir, "journal")}
-		if e.head != "" {
-			args = append(args, "--head", e.head)
+		if tree := filepath.Join(e.dataDir, "trail"); exists(tree) {
+			args = append(args, "--export", tree)
 		}
-		return execute(t, "python3", args...)
+		return execute(t, "python3", append(args, e.options()...)...)
 	},
+}
+
+// options are those that both verifiers have.
+func (e evidence) options() (args []string) {
+	for _, o := range [][2]string{{"--public-key", e.keys}, {"--head", e.head}, {"--signed", e.signed}} {
+		if o[1] != "" {
+			args = append(args, o[0], o[1])
+		}
+	}
+	return args
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // execute runs a program and returns all that it prints, and whether its exit status is 0.

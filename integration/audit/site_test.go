@@ -2,6 +2,7 @@ package audit
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -37,17 +38,32 @@ func newSite(t *testing.T) *harness.Site {
 	return site
 }
 
-// serve starts the site's server, uses it in both Regions and stops it.
-func serve(t *testing.T, site *harness.Site) {
+// serve starts the site's server, uses it in both Regions, stops it, and returns the keys
+// that its digests are signed with: none as long as it has signed none.
+func serve(t *testing.T, site *harness.Site) string {
 	t.Helper()
 	server, err := site.Start(within(t, time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	use(t, site, server)
+	keys := publicKeys(t, site, server)
 	if err := server.Stop(within(t, time.Minute)); err != nil {
 		t.Fatalf("%v\n%s", err, server.Stderr)
 	}
+	return keys
+}
+
+// publicKeys has the server print its keys, as an auditor does.
+func publicKeys(t *testing.T, site *harness.Site, server *harness.Server) string {
+	t.Helper()
+	id := site.Identities[harness.Auditor]
+	out, good := execute(t, program, "audit", "keys", "--pem", "--address", server.Address,
+		"--ca-cert", site.CA.Cert, "--client-cert", id.Cert, "--client-key", id.Key)
+	if !good {
+		return ""
+	}
+	path := filepath.Join(t.TempDir(), "keys.pem")
+	must(t, os.WriteFile(path, []byte(out), 0o600))
+	return path
 }
 
 // use makes a key in each Region, which the HSM's log tells of, and uses it.

@@ -5,42 +5,69 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 )
 
+// original is a data directory that nobody has tampered with, and what was kept of it
+// elsewhere.
+type original struct {
+	evidence
+	// older is a copy from an earlier day, and olderLast its last record.
+	older     string
+	olderLast uint64
+}
+
 // copied is a copy of a data directory, to be tampered with.
 type copied struct {
-	dataDir string
-	journal []*segment
+	original
+	// evidence is what the auditor gets: of the copy, and some of what was kept.
+	evidence evidence
+	dataDir  string
+	journal  []*segment
 }
 
 func (c *copied) newest() *segment { return c.journal[len(c.journal)-1] }
 
-// copyOf copies a data directory.
-func copyOf(t *testing.T, dataDir string) *copied {
+// copy copies the data directory.
+func (o original) copy(t *testing.T) *copied {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "data")
-	if err := os.CopyFS(to, os.DirFS(dataDir)); err != nil {
-		t.Fatal(err)
-	}
-	return &copied{dataDir: to, journal: readJournal(t, to)}
+	must(t, os.CopyFS(to, os.DirFS(o.dataDir)))
+	return &copied{original: o, evidence: evidence{dataDir: to, keys: o.keys}, dataDir: to, journal: readJournal(t, to)}
 }
 
 func segmentName(number uint64) string { return fmt.Sprintf("%020d.journal", number) }
 
+// newOriginal has a server run a few times, with requests in two Regions.
+func newOriginal(t *testing.T) original {
+	t.Helper()
+	site := newSite(t)
+	o := original{older: filepath.Join(t.TempDir(), "older"), evidence: evidence{dataDir: site.DataDir}}
+	for i := range runs {
+		o.keys = serve(t, site)
+		if i == 1 {
+			must(t, os.CopyFS(o.older, os.DirFS(site.DataDir)))
+		}
+	}
+	_, o.olderLast = headOf(readJournal(t, o.older))
+	o.head, _ = headOf(readJournal(t, site.DataDir))
+	f := &tree{t, filepath.Join(site.DataDir, "trail")}
+	o.signed = f.reached(f.newest(otherRegion))
+	return o
+}
+
 // TestTamperings does each tampering to a copy of a real server's data directory. Both
 // verifiers find it and name the first record or file that is not as it was.
 func TestTamperings(t *testing.T) {
-	site := newSite(t)
-	for range runs {
-		serve(t, site)
-	}
-	expectGood(t, evidence{dataDir: site.DataDir})
-	for _, tt := range journalTamperings {
+	o := newOriginal(t)
+	expectGood(t, o.evidence)
+	for _, tt := range slices.Concat(journalTamperings, exportTamperings, thefts) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := copyOf(t, site.DataDir)
-			expectFound(t, evidence{dataDir: c.dataDir}, tt.do(t, c))
+			c := o.copy(t)
+			what := tt.do(t, c)
+			expectFound(t, c.evidence, what)
 		})
 	}
 }
@@ -71,7 +98,7 @@ func expectFound(t *testing.T, e evidence, what any) {
 // naming is what a message looks like that names a record or a file.
 func naming(what any) *regexp.Regexp {
 	if number, ok := what.(uint64); ok {
-		return regexp.MustCompile(fmt.Sprintf(`\b(record|number) %d\b`, number))
+		return regexp.MustCompile(fmt.Sprintf(`\b(records?|number) %d\b`, number))
 	}
 	return regexp.MustCompile(regexp.QuoteMeta(fmt.Sprint(what)))
 }

@@ -483,7 +483,7 @@ class Export:
             match = DIGEST.search(name)
             if match:
                 found.setdefault(match.group(1, 2), []).append((match[3], name))
-        if not found:
+        if not found and keys:
             self.faults.append(f"no digest in {root}")
         for chain, digests in sorted(found.items()):
             self.chains[chain] = []
@@ -660,8 +660,10 @@ def check_export(args):
             print(f"  not checked: what is older than {digests[0].name}")
         for journal, number, _ in args.signed:
             if not any(d.journal == journal and d.last >= number for d in digests):
+                reached = digests[-1].last if digests else 0
                 export.faults.append(
-                    f"record {number}: no digest of Region {region} reaches it, and one had: the newest digests are missing"
+                    f"record {reached + 1}: no digest of Region {region} reaches it, and one had reached record {number}: "
+                    f"newer digests were removed, or all was put back to an earlier state"
                 )
     if not args.public_key:
         print("not checked: signatures. Whoever can write the files could have made them all anew")

@@ -105,7 +105,7 @@ func (v *verification) unchecked() (texts []string) {
 	}
 	exported := v.Export != nil
 	say(v.Journal != nil, "the journal: it is not here")
-	say(exported, "signatures: there are no digests here. Whoever can write the journal can have made all of it anew, unless a head is given that was kept elsewhere")
+	say(exported, "signatures: there are no digests here, or no keys for them. Whoever can write the journal can have made all of it anew, unless a head is given that was kept elsewhere")
 	say(!exported || v.keys == givenKeys, "signatures, as far as they matter: without --public-key they were compared with keys that lie beside the digests. Whoever can write the files can have signed them anew")
 	say(len(v.options.Heads)+len(v.options.Signed) > 0, "whether the newest records or digests are missing: no head was given")
 	if v.Journal != nil {
