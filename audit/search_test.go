@@ -263,7 +263,7 @@ func TestLostAndDamagedIndexesAreMadeAgain(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "journal")
 	trail := mustOpen(t, path)
-	const n = 300
+	const n = 150
 	r := rand.New(rand.NewPCG(1, 2))
 	recordSome(t, trail, r, 0, n)
 	indexed(t, trail)
