@@ -15,8 +15,8 @@ func (d *daemon) auditStatus() keystore.AuditStatus {
 		First: d.trail.First(), Bytes: uint64(max(0, d.trail.Size())), IndexLag: d.trail.IndexLag(),
 		Sinks: []*operatorv1.AuditSink{describeFiles(files)},
 	}
-	for _, sink := range d.sinks {
-		s.Sinks = append(s.Sinks, describeSink(sink.Status()))
+	for _, sink := range d.sinkStatuses() {
+		s.Sinks = append(s.Sinks, describeSink(sink))
 	}
 	for _, g := range files.Digests {
 		s.Digests = append(s.Digests, &operatorv1.AuditDigest{

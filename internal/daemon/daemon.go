@@ -50,8 +50,9 @@ type Options struct {
 
 // Addresses are where a server answers requests.
 type Addresses struct {
-	GRPC net.Addr
-	AWS  net.Addr // nil: AWS clients are not answered
+	GRPC    net.Addr
+	AWS     net.Addr // nil: AWS clients are not answered
+	Metrics net.Addr // nil: there are no metrics
 }
 
 // Run serves as the configuration says until ctx ends. Then the requests in
@@ -86,6 +87,13 @@ func (d *daemon) serve(ctx context.Context) error {
 			}
 		})
 	}
+	if d.metrics != nil {
+		beside.Go(func() {
+			if err := d.answerMetrics(ctx); err != nil {
+				stop(err)
+			}
+		})
+	}
 	if d.options.Serving != nil {
 		beside.Go(func() {
 			if err := d.options.Serving(ctx, d.addresses()); err != nil {
@@ -106,6 +114,9 @@ func (d *daemon) addresses() Addresses {
 	a := Addresses{GRPC: d.listener.Addr()}
 	if d.aws != nil {
 		a.AWS = d.aws.Addr()
+	}
+	if d.metrics != nil {
+		a.Metrics = d.metrics.Addr()
 	}
 	return a
 }

@@ -31,6 +31,7 @@ type daemon struct {
 
 	listener net.Listener
 	aws      net.Listener // nil: there is no endpoint for AWS clients
+	metrics  net.Listener // nil: there are no metrics
 	trail    *audit.Trail
 	journal  journal.ID // of trail
 	hsm      *hsmpool.Pool
@@ -52,7 +53,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.openTrail, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -9,7 +9,10 @@ import (
 // their owner may read. It is no reason not to start: who may read what can be
 // meant so.
 func (d *daemon) warnOfOpenFiles(context.Context) error {
-	for name, path := range map[string]string{"hsm.pin.file": d.config.HSM.PIN.File, "tls.key": d.config.TLS.Key} {
+	for name, path := range map[string]string{
+		"hsm.pin.file": d.config.HSM.PIN.File, "tls.key": d.config.TLS.Key,
+		"audit.s3.access_key_file": d.config.Audit.S3.AccessKeyFile, "audit.otlp.headers_file": d.config.Audit.OTLP.HeadersFile,
+	} {
 		if path == "" {
 			continue
 		}

@@ -79,6 +79,9 @@ func Run(ctx context.Context, o Options) error {
 			if at.AWS != nil {
 				s.AWSAddress = at.AWS.String()
 			}
+			if at.Metrics != nil {
+				s.MetricsAddress = at.Metrics.String()
+			}
 			return o.Serving(ctx, s)
 		},
 	})

@@ -18,8 +18,8 @@ type Site struct {
 	// Dir is the data directory.
 	Dir string
 	// Address is where the server listens, "host:port", and AWSAddress the same for
-	// AWS clients; empty: nowhere.
-	Address, AWSAddress string
+	// AWS clients, and for Prometheus; empty: nowhere.
+	Address, AWSAddress, MetricsAddress string
 	// Account is the account number of everything, and Region the default Region.
 	Account, Region string
 	// CACert is the PEM file of the authority that issued all certificates.
@@ -42,6 +42,11 @@ func prepare(o Options) (*Site, error) {
 	}
 	if o.AWSListen != "" {
 		if err := requireLoopback("--aws-listen", o.AWSListen); err != nil {
+			return nil, err
+		}
+	}
+	if o.MetricsListen != "" {
+		if err := requireLoopback("--metrics-listen", o.MetricsListen); err != nil {
 			return nil, err
 		}
 	}

@@ -16,6 +16,7 @@ type devCmd struct {
 	DataDir   string `placeholder:"DIR" help:"Where everything is kept (./strongroom-dev)."`
 	Listen    string `placeholder:"HOST:PORT" help:"A loopback address (127.0.0.1:7400; a free port if ephemeral)."`
 	AWSListen string `name:"aws-listen" placeholder:"HOST:PORT" help:"A loopback address for AWS clients (the port after that of --listen)."`
+	Metrics   string `name:"metrics-listen" placeholder:"HOST:PORT" help:"A loopback address for Prometheus (the port after that of --aws-listen; none if ephemeral)."`
 	Account   string `placeholder:"NUMBER" help:"The account number of keys and principals, 12 digits (000000000000)."`
 	Library   string `placeholder:"FILE" help:"The SoftHSM library, if it is not in one of the usual places."`
 	Tour      bool   `help:"Make a first round trip and show what it left in both audit trails."`
@@ -51,6 +52,7 @@ closed, and when the process that started it ends. docs/testing.md has an exampl
 func (c *devCmd) Run(ctx context.Context, p *Process) error {
 	o := dev.Options{
 		AWSListen:        c.AWSListen,
+		MetricsListen:    c.Metrics,
 		Account:          c.Account,
 		AccessKey:        accessKeyOf(p.Getenv),
 		DataDir:          cmp.Or(c.DataDir, "./strongroom-dev"),
@@ -65,6 +67,7 @@ func (c *devCmd) Run(ctx context.Context, p *Process) error {
 	if !c.Ephemeral {
 		o.Listen = cmp.Or(o.Listen, "127.0.0.1:7400")
 		o.AWSListen = cmp.Or(o.AWSListen, nextPort(o.Listen))
+		o.MetricsListen = cmp.Or(o.MetricsListen, nextPort(o.AWSListen))
 		o.Regions = devserver.AWSRegions()
 		return dev.Run(ctx, o)
 	}

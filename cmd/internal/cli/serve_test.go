@@ -17,7 +17,7 @@ import (
 )
 
 // TestServe runs `strongroom serve` with a configuration file on what
-// `strongroom dev` has made. The collector of the trails is away.
+// `strongroom dev` has made. The collector and the bucket of the trails are away.
 func TestServe(t *testing.T) {
 	library := softHSM(t)
 	dir := t.TempDir()
@@ -25,8 +25,11 @@ func TestServe(t *testing.T) {
 	key := strings.TrimSpace(dev.must(t, "", "key", "create", "--quiet"))
 	dev.stop()
 
+	if err := os.WriteFile(filepath.Join(dir, "access-key"), []byte("id\nsecret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	config := filepath.Join(t.TempDir(), "strongroom.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, serveConfig+collectorAway, dir, library), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, serveConfig+sinksAway, dir, library), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -48,7 +51,7 @@ func TestServe(t *testing.T) {
 	if got := run(t.Context(), variables, "", "key", "describe", key); got.status != 0 || !strings.Contains(got.stdout, key) {
 		t.Errorf("describing the key: %+v", got)
 	}
-	if got := run(t.Context(), variables, "", "audit", "status"); got.status != 0 || !regexp.MustCompile(`(?m)^files +true .*\notlp +false +0 +\d+ records`).MatchString(got.stdout) {
+	if got := run(t.Context(), variables, "", "audit", "status"); got.status != 0 || !regexp.MustCompile(`(?m)^files +true .*\ns3 +true +0 +\d+ records.*\notlp +false +0 +\d+ records`).MatchString(got.stdout) {
 		t.Errorf("the status of the audit: %+v", got)
 	}
 	interrupt()
@@ -147,9 +150,11 @@ hsm:
 log: {json: true}
 `
 
-// collectorAway sends the trails to a port that nobody listens at.
-const collectorAway = `audit:
+// sinksAway sends the trails to a port that nobody listens at.
+const sinksAway = `audit:
+  s3: {endpoint: "http://127.0.0.1:1", bucket: trail, access_key_file: %[1]s/access-key}
   otlp: {endpoint: "http://127.0.0.1:1"}
+metrics: {listen: "127.0.0.1:0"}
 `
 
 // awaitServing reads the log up to the line that has the address.

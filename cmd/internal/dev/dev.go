@@ -24,6 +24,8 @@ type Options struct {
 	Listen string
 	// AWSListen is the same for AWS clients.
 	AWSListen string
+	// MetricsListen is the same for Prometheus; empty: there are no metrics.
+	MetricsListen string
 	// AccessKey is what AWS clients sign with, as the principal admin.
 	AccessKey devserver.AccessKey
 	// Account is the account number of everything.
@@ -52,6 +54,7 @@ func (o Options) serve(ctx context.Context, clusters []devserver.ClusterOptions,
 		DataDir:          o.DataDir,
 		Listen:           o.Listen,
 		AWSListen:        o.AWSListen,
+		MetricsListen:    o.MetricsListen,
 		AccessKey:        o.AccessKey,
 		Account:          o.Account,
 		Regions:          o.Regions,
@@ -87,7 +90,7 @@ func (o Options) welcome(ctx context.Context, site *devserver.Site) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(o.Output, banner, site.Dir, site.Address, shellQuote(env), pathLine(self), site.AWSAddress)
+	_, err = fmt.Fprintf(o.Output, banner, site.Dir, site.Address, shellQuote(env), pathLine(self), site.AWSAddress, filepath.Join(site.Dir, "trail"), site.MetricsAddress)
 	return err
 }
 
@@ -122,6 +125,9 @@ A custom key store on a token of its own:
 
     strongroom key-store create --name second --cluster ` + clusterID + ` \
         --trust-anchor "$` + clusterVariable + `/ca.pem" --password-file "$` + clusterVariable + `/pin"
+
+CloudTrail log files appear in %s, with signed digests when
+it stops; metrics are on http://%s/metrics.
 
 Ctrl-C stops it; the next start has the same keys.
 `

@@ -1,0 +1,57 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/strongroom-kms/strongroom/audit/ship"
+	"github.com/strongroom-kms/strongroom/internal/metrics"
+)
+
+// listenMetrics takes the address for Prometheus, if there is to be one.
+func (d *daemon) listenMetrics(ctx context.Context) (err error) {
+	if d.config.Metrics.Listen == "" {
+		return nil
+	}
+	if d.metrics, err = new(net.ListenConfig).Listen(ctx, "tcp", d.config.Metrics.Listen); err != nil {
+		return fmt.Errorf("listening for metrics: %w", err)
+	}
+	d.parts.add("listener for metrics", closing(d.metrics))
+	return nil
+}
+
+// answerMetrics answers Prometheus until ctx ends.
+func (d *daemon) answerMetrics(ctx context.Context) error {
+	handler, err := metrics.NewHandler(metrics.Sources{
+		Journal: d.journalMetrics, Digests: d.digestMetrics, Sinks: d.sinkStatuses, IndexLag: d.trail.IndexLag,
+		ExportSequence: func() uint64 { return d.export.Load().Status().Exported },
+	}, d.keystore.Health)
+	if err != nil {
+		return err
+	}
+	d.logger.Info("metrics are served", "url", "http://"+d.metrics.Addr().String()+"/metrics")
+	return serveMetrics(ctx, d.metrics, handler, d.logger.Named("metrics"))
+}
+
+func (d *daemon) journalMetrics() metrics.Journal {
+	head := d.trail.Head()
+	return metrics.Journal{
+		ID: d.journal.String(), HeadHash: head.Hash.String(), HeadSequence: head.Seq,
+		FirstSequence: d.trail.First(), SizeBytes: d.trail.Size(), Healthy: d.trail.Healthy() == nil,
+	}
+}
+
+func (d *daemon) digestMetrics() (all []metrics.Digest) {
+	for _, g := range d.export.Load().Status().Digests {
+		all = append(all, metrics.Digest{Region: g.Region, End: g.End, LastSequence: g.LastSequence})
+	}
+	return all
+}
+
+func (d *daemon) sinkStatuses() (all []ship.Status) {
+	for _, s := range d.sinks {
+		all = append(all, s.Status())
+	}
+	return all
+}
