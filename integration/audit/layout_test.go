@@ -92,9 +92,6 @@ func (s *segment) checksum(b batch) {
 // first is the number of the first record that goes into the segment.
 func (s *segment) first() uint64 { return binary.LittleEndian.Uint64(s.bytes[40:]) }
 
-// name is the name of the segment's file.
-func (s *segment) name() string { return filepath.Base(s.path) }
-
 func (s *segment) write(t *testing.T) {
 	t.Helper()
 	if err := os.WriteFile(s.path, s.bytes, 0o600); err != nil {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 )
 
 // original is a data directory that nobody has tampered with, and what was kept of it
@@ -60,6 +61,7 @@ func newOriginal(t *testing.T) original {
 // TestTamperings does each tampering to a copy of a real server's data directory. Both
 // verifiers find it and name the first record or file that is not as it was.
 func TestTamperings(t *testing.T) {
+	t.Parallel()
 	o := newOriginal(t)
 	expectGood(t, o.evidence)
 	for _, tt := range slices.Concat(journalTamperings, exportTamperings, thefts) {
@@ -70,6 +72,36 @@ func TestTamperings(t *testing.T) {
 			expectFound(t, c.evidence, what)
 		})
 	}
+}
+
+// A thief's chain of digests, all signed anew, is good in itself. That is why the keys have to
+// come from elsewhere, and both verifiers say when they did not.
+func TestAForgedChainPassesWithoutKeys(t *testing.T) {
+	t.Parallel()
+	c := newOriginal(t).copy(t)
+	c.forgeAll(t)
+	c.evidence.keys = ""
+	expectGood(t, c.evidence)
+	for name, verify := range verifiers {
+		if out, _ := verify(t, c.evidence); !regexp.MustCompile(`(?i)not checked:? +signatures`).MatchString(out) {
+			t.Errorf("%s does not say that signatures show nothing:\n%s", name, out)
+		}
+	}
+}
+
+// A directory may be checked while its server runs.
+func TestALiveDirectoryIsGood(t *testing.T) {
+	t.Parallel()
+	site := newSite(t)
+	serve(t, site)
+	server, err := site.Start(within(t, time.Minute))
+	must(t, err)
+	use(t, site, server)
+	e := evidence{dataDir: site.DataDir, keys: publicKeys(t, site, server)}
+	if out, good := verifiers["strongroom"](t, e); !good {
+		t.Errorf("beside the server:\n%s", out)
+	}
+	must(t, server.Stop(within(t, time.Minute)))
 }
 
 // expectGood demands that both verifiers find nothing.

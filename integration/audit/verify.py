@@ -666,7 +666,7 @@ def check_export(args):
                     f"newer digests were removed, or all was put back to an earlier state"
                 )
     if not args.public_key:
-        print("not checked: signatures. Whoever can write the files could have made them all anew")
+        print("not checked: signatures, since no keys are given. Whoever can write the files could have made them all anew")
     if export.unnamed:
         print(f"not checked: {len(export.unnamed)} log files that no digest names, the first of them {export.unnamed[0]}")
     return export
