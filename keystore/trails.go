@@ -2,12 +2,9 @@ package keystore
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/audit"
-	"github.com/strongroom-kms/strongroom/audit/journal"
-	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
 // seekTime is how long a request looks for records before it answers those that it has
@@ -45,9 +42,6 @@ func (k *Keystore) seek(ctx context.Context, s audit.Search, take func(audit.Rec
 func unsearchable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return outOfTime(ctx, "The search of the audit trails").because(err)
-	}
-	if errors.Is(err, journal.ErrTrimmed) {
-		return errorf(annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, "The records that the token leads to have been removed from the journal, which keeps them for so long only.").because(err)
 	}
 	return unreadable(err)
 }
