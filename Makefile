@@ -63,7 +63,7 @@ test: unit clients ## run every test
 	cd $(CLIENTS) && $(GO) test -count=1 ./...
 
 .PHONY: unit
-unit: test-deps ## run the tests of the packages
+unit: test-deps .tools/versitygw ## run the tests of the packages
 	$(GO) test -timeout 20m $(PACKAGES)
 
 .PHONY: clients
@@ -71,7 +71,7 @@ clients: test-deps .tools/clients/installed .tools/sops ## get the clients of AW
 
 # Vet is left to the targets test and vet.
 .PHONY: race
-race: test-deps ## run the tests of the packages with the race detector
+race: test-deps .tools/versitygw ## run the tests of the packages with the race detector
 	$(GO) test -race -short -vet=off -timeout 30m $(PACKAGES)
 
 .PHONY: bench
@@ -79,7 +79,7 @@ bench: test-deps ## measure the whole path against its floors; options in ARGS=
 	$(GO) run ./integration/bench $(ARGS)
 
 .PHONY: long
-long: long-fuzz long-race long-crash long-model long-powercut long-overload long-chaos long-handles long-wycheproof ## run all that takes minutes
+long: long-fuzz long-race long-crash long-model long-powercut long-overload long-chaos long-handles long-search long-wycheproof ## run all that takes minutes
 
 .PHONY: long-fuzz
 long-fuzz: ## run each fuzz target for FUZZTIME
@@ -91,7 +91,7 @@ long-fuzz: ## run each fuzz target for FUZZTIME
 	done
 
 .PHONY: long-race
-long-race: test-deps ## run every test with the race detector, three times
+long-race: test-deps .tools/versitygw ## run every test with the race detector, three times
 	$(GO) test -race -count=3 -timeout 60m ./...
 
 .PHONY: long-crash
@@ -118,6 +118,10 @@ long-overload: test-deps ## ask a server for ten times what it can carry, for OV
 .PHONY: long-chaos
 long-chaos: test-deps ## let HSMs fail at random under load for DURATION, by seed SEED and those after it
 	STRONGROOM_CHAOS=$(DURATION) STRONGROOM_CHAOS_SEED=$(SEED) $(GO) test -count=1 -v -timeout 0 -run TestChaos ./integration/chaos
+
+.PHONY: long-search
+long-search: ## selective searches of ten million audit events; about 12 GB of disk
+	STRONGROOM_SEARCH_EVENTS=10000000 $(GO) test -count=1 -v -timeout 60m -run TestSelectiveQueriesAreFast ./integration/search
 
 # The tests have a selection of the vectors with them; go.sum pins all of them.
 .PHONY: long-wycheproof
@@ -187,7 +191,7 @@ check-generated: $(BUF) ## fail if the generated Go is not what the proto files 
 ##### Tools, pinned in tools/*.mod and built once
 
 .PHONY: tools
-tools: $(BUF) $(LINT) clients ## build and get the tools that the other targets use
+tools: $(BUF) $(LINT) .tools/versitygw clients ## build and get the tools that the other targets use
 
 $(BUF): tools/buf.mod tools/buf.sum
 	$(GO) build -modfile=tools/buf.mod -o $@ github.com/bufbuild/buf/cmd/buf
@@ -197,6 +201,9 @@ $(LINT): tools/lint.mod tools/lint.sum
 
 .tools/sops: tools/sops.mod tools/sops.sum
 	$(GO) build -modfile=tools/sops.mod -o $@ github.com/getsops/sops/v3/cmd/sops
+
+.tools/versitygw: tools/versitygw.mod tools/versitygw.sum
+	$(GO) build -modfile=tools/versitygw.mod -o $@ github.com/versity/versitygw/cmd/versitygw
 
 # Node comes from PyPI too: Debian's is too old for the AWS SDK. No package runs
 # code of its own while it is installed.

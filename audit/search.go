@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"time"
 
@@ -59,8 +60,18 @@ func (t *Trail) Search(ctx context.Context, s Search) (Page, error) {
 	return t.searchTo(ctx, s, t.journal.Head().Seq)
 }
 
+// searchesAtOnce is how many searches use processors at the same time, the others waiting: half of
+// what there is stays with the requests that use keys.
+func searchesAtOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
 // searchTo searches the records up to number head.
 func (t *Trail) searchTo(ctx context.Context, s Search, head uint64) (Page, error) {
+	select {
+	case t.searching <- struct{}{}:
+		defer func() { <-t.searching }()
+	case <-ctx.Done():
+		return Page{}, fmt.Errorf("waiting for other searches of the audit trails: %w", ctx.Err())
+	}
 	segments := t.journal.Segments()
 	if err := t.indexes.catchUp(); err != nil {
 		return Page{}, fmt.Errorf("searching the audit trails: %w", err)

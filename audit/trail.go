@@ -40,7 +40,8 @@ type Trail struct {
 	state     *state
 	hsms      *hsmWriter
 	indexes   *indexes
-	unsettled []Intent // as Open found them
+	searching chan struct{} // has a value for each search under way
+	unsettled []Intent      // as Open found them
 	buffers   sync.Pool
 
 	mu      sync.Mutex
@@ -63,7 +64,10 @@ func Open(opts Options) (*Trail, journal.Recovery, error) {
 		return nil, found, fmt.Errorf("opening the audit trails: %w", err)
 	}
 	at := s.snapshot()
-	t := &Trail{journal: j, state: s, hsms: newHSMWriter(j, at.HSMs, opts.Logger), unsettled: at.Intents}
+	t := &Trail{
+		journal: j, state: s, hsms: newHSMWriter(j, at.HSMs, opts.Logger), unsettled: at.Intents,
+		searching: make(chan struct{}, searchesAtOnce()),
+	}
 	t.indexes = newIndexes(j, cmp.Or(opts.IndexDir, filepath.Join(filepath.Dir(filepath.Clean(opts.Dir)), "index")), opts.Logger)
 	t.indexes.start()
 	t.hsms.start()

@@ -26,6 +26,9 @@ import (
 const (
 	MaxLength = 4096
 	maxCost   = 100_000
+	// maxDepth bounds how deep a condition is nested: the time that checking one takes
+	// grows with more than the square of it.
+	maxDepth = 32
 )
 
 // ErrCost says that a condition takes too long.
@@ -45,7 +48,7 @@ func Compile(kind index.Kind, text string) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := cel.NewEnv(cel.Variable(variable, cel.MapType(cel.StringType, cel.DynType)), cel.ParserExpressionSizeLimit(MaxLength))
+	env, err := cel.NewEnv(cel.Variable(variable, cel.MapType(cel.StringType, cel.DynType)), cel.ParserExpressionSizeLimit(MaxLength), cel.ParserRecursionLimit(maxDepth))
 	if err != nil {
 		return nil, fmt.Errorf("preparing CEL: %w", err)
 	}
@@ -55,6 +58,9 @@ func Compile(kind index.Kind, text string) (*Filter, error) {
 	}
 	if t := checked.OutputType(); !t.IsExactType(types.BoolType) && !t.IsExactType(types.DynType) {
 		return nil, fmt.Errorf("the condition is of type %s: want one that is true or false", t)
+	}
+	if err := checkPatterns(checked.NativeRep().Expr()); err != nil {
+		return nil, err
 	}
 	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {

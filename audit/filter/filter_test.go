@@ -85,6 +85,11 @@ func TestErrorsSayWhere(t *testing.T) {
 		strings.Repeat("x", 5000):       "",
 		strings.Repeat("(", 1000):       "",
 		strings.Repeat("!", 3000) + "x": "",
+		`event.eventName.matches("[")`:  "the regular expression",
+		`event.eventName.matches(event.eventSource)`:                                         "constant",
+		`event.eventName.matches(".{0,1000}#")`:                                              "too large",
+		`event.a.matches("x{90}") && matches(event.b, "y{90}z") || event.c.matches("z{90}")`: "too large",
+		strings.Repeat("[1,2].map(x,", 200) + "1" + strings.Repeat(")", 200) + "==[1]":       "",
 	}
 	for text, want := range tests {
 		if _, err := Compile(index.Event, text); err == nil || !strings.Contains(err.Error(), want) {
