@@ -126,7 +126,7 @@ func (s *session) newDigest(region string, end time.Time) *cloudtrail.Digest {
 	d := &cloudtrail.Digest{
 		Account: s.opts.Account, Start: s.state.Begun, End: end,
 		Bucket: s.opts.Bucket, Object: s.names.Digest(region, end), LogFiles: slices.Clone(c.Waiting),
-		Journal: cloudtrail.Range{JournalID: s.state.Journal, First: c.Next, Last: s.state.Cursor.Sequence, LastHash: s.state.Cursor.Hash},
+		Journal: s.rangeOf(c),
 	}
 	if l := c.Last; l != nil {
 		d.Start = l.End
@@ -144,6 +144,16 @@ func (s *session) newDigest(region string, end time.Time) *cloudtrail.Digest {
 		}
 	}
 	return d
+}
+
+// rangeOf returns the records that the next digest of a chain stands for. One that is ahead
+// of the cursor, since the state was lost, stays where it is.
+func (s *session) rangeOf(c *chain) cloudtrail.Range {
+	r := cloudtrail.Range{JournalID: s.state.Journal, First: c.Next, Last: s.state.Cursor.Sequence, LastHash: s.state.Cursor.Hash}
+	if l := c.Last; l != nil && r.Last < l.Last && c.Next == l.Last+1 {
+		r.Last, r.LastHash = l.Last, l.LastHash
+	}
+	return r
 }
 
 // signOne signs a digest and checks the signature: a bad one would break the chain

@@ -63,6 +63,29 @@ func TestRegionsAtDifferentPoints(t *testing.T) {
 	w.check()
 }
 
+// TestDigestBeforeALateRegionHasCaughtUp signs when the state was lost and no record
+// was read anew as yet: the Region that is ahead has nothing to add.
+func TestDigestBeforeALateRegionHasCaughtUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	must(t, w.life())
+	newest := filepath.Join(w.opts.Directory, digests(w.check(), second)[1].Object)
+	must(t, os.Remove(newest))
+	must(t, os.Remove(newest+cloudtrail.SignatureSuffix))
+	must(t, os.Remove(w.statePath()))
+
+	opts := w.opts
+	opts.setDefaults()
+	e := &Exporter{opts: opts, names: opts.names()}
+	s, err := e.resume(t.Context())
+	must(t, err)
+	must(t, s.sign(t.Context()))
+	s.abandon()
+
+	must(t, w.life())
+	w.check()
+}
+
 func TestStateThatIsOld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
