@@ -18,8 +18,9 @@ import (
 
 // bucket is the bucket that files are sent to.
 type bucket struct {
-	client *minio.Client
-	name   string
+	client    *minio.Client
+	transport *http.Transport
+	name      string
 }
 
 // object is a file as it is to be in the bucket.
@@ -67,8 +68,10 @@ func newBucket(o Options) (*bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection to the bucket: %w", err)
 	}
-	return &bucket{client, o.Bucket}, nil
+	return &bucket{client, transport, o.Bucket}, nil
 }
+
+func (b *bucket) close() { b.transport.CloseIdleConnections() }
 
 // put stores an object; the server checks its MD5. One that is there already has to be
 // the same, unless it is to be replaced.

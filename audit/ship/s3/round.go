@@ -101,7 +101,7 @@ func (s *Sink) advance(f file, d *cloudtrail.Digest) error {
 		return err
 	}
 	s.progress.Saved(s.cursor.Sequence)
-	s.progress.WaitsSince(d.End)
+	s.progress.WaitsSince(s.covered())
 	return nil
 }
 

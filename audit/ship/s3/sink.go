@@ -66,6 +66,7 @@ type Sink struct {
 	tree     fs.FS
 	progress ship.Progress
 	cursor   ship.Cursor
+	began    time.Time
 	sent     map[string]bool // log files in the bucket that no digest there names
 	keys     []byte          // the list of keys in the bucket
 	poke     chan struct{}
@@ -97,7 +98,9 @@ func Open(o Options) (*Sink, error) {
 		o: o, bucket: b, tree: os.DirFS(o.Directory), cursor: openCursor(o), sent: map[string]bool{},
 		poke: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{}),
 	}
+	s.began = time.Now()
 	s.progress.Saved(s.taken())
+	s.progress.WaitsSince(s.covered())
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go s.run(ctx)
@@ -131,6 +134,19 @@ func (s *Sink) taken() uint64 {
 		return 0
 	}
 	return slices.Min(taken)
+}
+
+// covered is up to when digests in the bucket cover the trails, in each Region; of one that
+// has none it is when the sink began.
+func (s *Sink) covered() time.Time {
+	covered := s.began
+	for _, region := range s.o.Regions {
+		o, ok := cloudtrail.ParseObject(s.cursor.Digests[region].Object)
+		if ok && o.Time.Before(covered) {
+			covered = o.Time
+		}
+	}
+	return covered
 }
 
 // Poke says that there may be new files.
@@ -170,6 +186,7 @@ func (s *Sink) Close(ctx context.Context) error {
 // run makes rounds until the last one.
 func (s *Sink) run(ctx context.Context) {
 	defer close(s.done)
+	defer s.bucket.close()
 	defer s.cancel()
 	pauses := ship.NewPauses()
 	for {
@@ -180,6 +197,7 @@ func (s *Sink) run(ctx context.Context) {
 			s.note(err)
 		} else {
 			pauses.Reset()
+			s.progress.Took(0)
 		}
 		if last := s.wait(ctx, pause, err != nil); last {
 			if err := s.round(ctx); err != nil {
