@@ -66,7 +66,7 @@ type AuditS3 struct {
 	// Default false.
 	PathStyle bool `yaml:"path_style"`
 	// AccessKeyFile has the id of an access key in its first line and the secret in its
-	// second; an absolute path.
+	// second; an absolute path. It is read before each request.
 	AccessKeyFile string `yaml:"access_key_file"`
 	// CA is a PEM file of the authorities that the endpoint's certificate is checked
 	// against, an absolute path. Default: those of the system.
@@ -85,7 +85,7 @@ type AuditOTLP struct {
 	// Protocol is "grpc" or "http" (protobuf over HTTP). Default "grpc".
 	Protocol string `yaml:"protocol"`
 	// HeadersFile has headers that are sent along, one "Name: value" in each line, such as
-	// an Authorization; an absolute path. Default: none.
+	// an Authorization; an absolute path. It is read before each request. Default: none.
 	HeadersFile string `yaml:"headers_file"`
 	// CA is a PEM file of the authorities that the endpoint's certificate is checked
 	// against, an absolute path. Default: those of the system.
