@@ -22,7 +22,7 @@ func (a *API) Services() []*Service { return slices.Clone(a.services) }
 func (a *API) Method(fullMethod string) *Method { return a.methods[fullMethod] }
 
 // Target returns the plan of the method that an X-Amz-Target header names, such
-// as "TrentService.Encrypt", or nil.
+// as "TrentService.Encrypt", in each of the forms that SDKs give it, or nil.
 func (a *API) Target(target string) *Method { return a.targets[target] }
 
 // Message returns the plan of a message that a method takes or answers, or of

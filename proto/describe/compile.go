@@ -108,12 +108,10 @@ func (c *compiler) add(m *Method, desc protoreflect.MethodDescriptor) {
 	c.require(!taken, desc, "wire name %q is taken", m.Name)
 	m.Methods = append(m.Methods, m)
 	c.api.methods[m.FullMethod] = m
-	if m.TargetPrefix == "" {
-		return
+	for _, target := range m.targets() {
+		c.require(taken || c.api.targets[target] == nil, desc, "target %q is taken", target)
+		c.api.targets[target] = m
 	}
-	target := m.TargetPrefix + "." + m.Name
-	c.require(taken || c.api.targets[target] == nil, desc, "target %q is taken", target)
-	c.api.targets[target] = m
 }
 
 func (c *compiler) method(s *Service, desc protoreflect.MethodDescriptor) *Method {

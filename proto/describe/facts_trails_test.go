@@ -58,6 +58,21 @@ func TestTrailOperationsAreAsAWSHasThem(t *testing.T) {
 	}
 }
 
+// SDKs that Smithy makes send what is behind the last dot of the prefix, the others all
+// of it.
+func TestATargetHasTheWholePrefixOrItsLastName(t *testing.T) {
+	api := compiled(t)
+	long := api.Target("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents")
+	if short := api.Target("CloudTrail_20131101.LookupEvents"); long == nil || short != long {
+		t.Errorf("the short target is of %v", short)
+	}
+	for _, target := range []string{"LookupEvents", "v20131101.CloudTrail_20131101.LookupEvents", "TrentService.LookupEvents"} {
+		if m := api.Target(target); m != nil {
+			t.Errorf("%s is of %s", target, m.FullMethod)
+		}
+	}
+}
+
 // CloudWatch Logs spells its members with a small first letter, as events do.
 func TestMembersAreSpeltAsTheirServiceSpellsThem(t *testing.T) {
 	api := compiled(t)

@@ -2,6 +2,7 @@ package describe
 
 import (
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -13,8 +14,8 @@ import (
 type Service struct {
 	// FullName is the proto name, e.g. "strongroom.kms.v1.KeyManagementService".
 	FullName protoreflect.FullName
-	// TargetPrefix is the X-Amz-Target header before the dot; empty if the
-	// service is not served over the AWS protocols.
+	// TargetPrefix is the X-Amz-Target header before its last dot, at its longest;
+	// empty if the service is not served over the AWS protocols.
 	TargetPrefix string
 	// JSONVersion is the version of the AWS JSON protocol, e.g. "1.1".
 	JSONVersion string
@@ -64,6 +65,20 @@ type Method struct {
 
 	errors []annotationsv1.ErrorKind
 	allows map[annotationsv1.ErrorKind]bool
+}
+
+// targets returns the X-Amz-Target headers that name the method. Of a prefix with
+// dots some SDKs send the whole and others only the name behind the last dot, and
+// AWS takes both.
+func (m *Method) targets() []string {
+	if m.TargetPrefix == "" {
+		return nil
+	}
+	all := []string{m.TargetPrefix + "." + m.Name}
+	if dot := strings.LastIndexByte(m.TargetPrefix, '.'); dot >= 0 {
+		all = append(all, all[0][dot+1:])
+	}
+	return all
 }
 
 // Errors returns the kinds of error that AWS's model declares for the

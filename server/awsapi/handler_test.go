@@ -21,6 +21,7 @@ import (
 // request is a request, which is sent signed unless unsigned says otherwise.
 type request struct {
 	method, path, target, contentType, body string
+	service                                 string // that it is signed for; empty: kms
 	unsigned                                bool
 	tamper                                  func(*http.Request) // after the signature
 }
@@ -48,7 +49,7 @@ func send(t *testing.T, s *strongroomtest.Server, q request) answer {
 	if !q.unsigned {
 		sum := sha256.Sum256([]byte(q.body))
 		credentials := aws.Credentials{AccessKeyID: at.AccessKeyID, SecretAccessKey: at.Secret}
-		if err := v4.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(sum[:]), "kms", at.Region, time.Now()); err != nil {
+		if err := v4.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(sum[:]), or(q.service, "kms"), at.Region, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -214,6 +215,22 @@ func TestTheEventOfACallNamesItsAccessKey(t *testing.T) {
 	}
 	if e.SourceIPAddress != "127.0.0.1" || e.UserAgent != "the-test/1" || e.TLSDetails != nil {
 		t.Errorf("the event is %+v", e)
+	}
+}
+
+// CloudTrail is asked in two ways: the SDKs that Smithy makes leave out the beginning of
+// the target.
+func TestCloudTrailIsAskedByEitherTarget(t *testing.T) {
+	s := strongroomtest.Start(t)
+	for _, target := range []string{"CloudTrail_20131101.ListTrails", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.ListTrails"} {
+		a := send(t, s, request{target: target, service: "cloudtrail", body: "{}"})
+		if a.status != http.StatusOK || !strings.HasPrefix(a.body, `{"Trails":[`) {
+			t.Errorf("%s: %d %s", target, a.status, a.body)
+		}
+		all := s.Events()
+		if last := all[len(all)-1]; last.EventSource != "cloudtrail.amazonaws.com" || last.EventName != "ListTrails" {
+			t.Errorf("%s leaves the event %+v", target, last)
+		}
 	}
 }
 
