@@ -186,6 +186,7 @@ func checkSignature(t *testing.T, tree fs.FS, name string, metadata map[string]s
 
 // The bucket has the directory, and says up to where.
 func TestTheBucketHasTheTree(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	sink := s.open(t)
 	for range 3 {
@@ -199,6 +200,7 @@ func TestTheBucketHasTheTree(t *testing.T) {
 
 // What Close of the exporter writes at the end is sent by Close of the sink.
 func TestTheLastDigestIsSent(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	sink := s.open(t)
 	awaitTaken(t, sink, s.record(t))
@@ -216,6 +218,7 @@ func TestTheLastDigestIsSent(t *testing.T) {
 
 // A server that is away at the start, and killed in the middle, gets everything in the end.
 func TestAnAbsentServer(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.gateway.stop()
 	s.record(t)
@@ -234,6 +237,7 @@ func TestAnAbsentServer(t *testing.T) {
 
 // A sink that has lost its cursor finds its files in the bucket.
 func TestALostCursor(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	sink := s.open(t)
 	awaitTaken(t, sink, s.record(t))
@@ -254,6 +258,7 @@ func TestALostCursor(t *testing.T) {
 
 // An object that somebody else has written is not overwritten: the sink stops there.
 func TestAForeignObject(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.record(t)
 	newest, err := cloudtrail.NewestDigests(os.DirFS(s.tree()), cloudtrail.Names{Prefix: "kms", Account: "123456789012", Home: regions[0], Trail: "strongroom"})
@@ -269,6 +274,7 @@ func TestAForeignObject(t *testing.T) {
 
 // A wrong secret costs nothing, and is in no error.
 func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	const wrong = "wrong-and-secret-all-the-same"
 	must(t, os.WriteFile(s.keyFile(), []byte(accessKey+"\n"+wrong+"\n"), 0o600))
@@ -284,6 +290,7 @@ func TestWrongCredentials(t *testing.T) {
 }
 
 func TestBefore(t *testing.T) {
+	t.Parallel()
 	since := time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 	for dir, want := range map[string]bool{
 		"AWSLogs/1/CloudTrail/us-east-1": false, "a/2025": true, "a/2026": false, "a/2026/02": true, "a/2026/03": false,
