@@ -72,10 +72,10 @@ func (t *Trail) searchTo(ctx context.Context, s Search, head uint64) (Page, erro
 	case <-ctx.Done():
 		return Page{}, fmt.Errorf("waiting for other searches of the audit trails: %w", ctx.Err())
 	}
-	segments := t.journal.Segments()
 	if err := t.indexes.catchUp(); err != nil {
 		return Page{}, fmt.Errorf("searching the audit trails: %w", err)
 	}
+	segments := t.journal.Segments() // not before: catching up may have waited
 	w := &searcher{indexes: t.indexes, search: s, matcher: newMatcher(s), head: head, at: s.After, left: maxWork}
 	if s.Newest && (s.After == 0 || s.After > head) {
 		w.at = head + 1

@@ -512,3 +512,55 @@ func TestSegmentsThatVanish(t *testing.T) {
 	trail = mustOpen(t, filepath.Join(dir, "journal"))
 	searchesAgree(t, trail, r, 5, n)
 }
+
+// TestIndexesThatCannotBeWritten wants what is kept of them to be bounded.
+func TestIndexesThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	trail := mustOpen(t, filepath.Join(dir, "journal"))
+	recordSome(t, trail, rand.New(rand.NewPCG(5, 6)), 0, 1000)
+	file := filepath.Join(dir, "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	x := newIndexes(trail.journal, file, nil)
+	segments := trail.Segments()
+	if len(segments) < maxUnfiled+3 {
+		t.Fatalf("only %d segments", len(segments))
+	}
+	for _, s := range segments[:len(segments)-1] {
+		_, _, err := x.open(t.Context(), s, index.Query{Kind: index.Event})
+		must(t, err)
+		if err := x.writeAll(); err == nil || x.unfiled() > maxUnfiled {
+			t.Fatalf("%d indexes are kept; writing: %v", x.unfiled(), err)
+		}
+	}
+}
+
+// TestAnIndexOfAPartIsNotKept has an index made of a segment that has got more since it was looked at.
+func TestAnIndexOfAPartIsNotKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	trail := mustOpen(t, filepath.Join(dir, "journal"))
+	r := rand.New(rand.NewPCG(7, 8))
+	recordSome(t, trail, r, 0, 3)
+	first := uint32(trail.Head().Seq)
+	x := newIndexes(trail.journal, filepath.Join(dir, "other"), nil)
+	part := trail.Segments()[0]
+	records := func(s journal.Segment) uint32 {
+		b, _, err := x.make(t.Context(), s)
+		must(t, err)
+		return b.Info().Records
+	}
+	if n := records(part); n != first || x.unfiled() != 0 {
+		t.Errorf("of the segment that is written, with %d records: %d, and %d indexes are kept", first, n, x.unfiled())
+	}
+	for i := 3; len(trail.Segments()) < 2; i++ {
+		recordSome(t, trail, r, i, 1)
+	}
+	if n := records(part); n != first || x.unfiled() != 0 {
+		t.Errorf("of a part with %d records: %d, and %d indexes are kept", first, n, x.unfiled())
+	}
+	segments := trail.Segments()
+	if n := records(segments[0]); uint64(n) != segments[1].First-1 || x.unfiled() != 1 {
+		t.Errorf("of the whole segment, with %d records: %d, and %d indexes are kept", segments[1].First-1, n, x.unfiled())
+	}
+}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -109,8 +110,7 @@ func (x *indexes) unfiled() int {
 	return len(x.made)
 }
 
-// writeAll writes the indexes that have no file. Of those that cannot be written a few are
-// kept.
+// writeAll writes the indexes that have no file, until one cannot be written.
 func (x *indexes) writeAll() error {
 	x.mu.Lock()
 	var waiting []*index.Builder
@@ -119,19 +119,15 @@ func (x *indexes) writeAll() error {
 	}
 	x.mu.Unlock()
 	for _, made := range waiting {
-		err := made.Write(x.dir)
-		x.mu.Lock()
-		if number := made.Info().Segment; err == nil || len(x.made) > maxUnfiled {
-			delete(x.made, number)
-			if err == nil {
-				x.files[number] = made.Info()
-				delete(x.useless, number)
-			}
-		}
-		x.mu.Unlock()
-		if err != nil {
+		if err := made.Write(x.dir); err != nil {
 			return err
 		}
+		x.mu.Lock()
+		number := made.Info().Segment
+		delete(x.made, number)
+		x.files[number] = made.Info()
+		delete(x.useless, number)
+		x.mu.Unlock()
 	}
 	return nil
 }
@@ -143,7 +139,11 @@ func (b *background) fill(ctx context.Context, segments []journal.Segment) bool 
 		if b.bad[s.Number] || b.has(s) {
 			continue
 		}
-		if _, err := b.make(ctx, s); err != nil && ctx.Err() == nil && !b.removed(s) {
+		_, whole, err := b.make(ctx, s)
+		if err == nil && !whole {
+			err = fmt.Errorf("journal segment %d does not end as the next one says", s.Number)
+		}
+		if err != nil && ctx.Err() == nil && !b.removed(s) {
 			b.bad[s.Number] = true
 			b.fault(err)
 		}

@@ -133,9 +133,16 @@ func into(b *index.Builder) func(journal.Record, int64) error {
 	}
 }
 
-// keep keeps a complete index until it has a file.
+// keep keeps a complete index until it has a file. Of those that cannot be written only a few are
+// kept: the others are made again when they are needed.
 func (x *indexes) keep(b *index.Builder) {
 	x.mu.Lock()
+	for number := range x.made {
+		if len(x.made) < maxUnfiled {
+			break
+		}
+		delete(x.made, number)
+	}
 	x.made[b.Info().Segment] = b
 	x.mu.Unlock()
 	select {
@@ -157,7 +164,7 @@ func (x *indexes) open(ctx context.Context, s journal.Segment, q index.Query) (i
 	if f := x.openFile(s); f != nil {
 		return f, false, nil
 	}
-	b, err := x.make(ctx, s)
+	b, _, err := x.make(ctx, s)
 	if err != nil {
 		return nil, true, err
 	}
@@ -212,21 +219,35 @@ func (x *indexes) check(number uint64, info index.Info) error {
 	known, ok := x.files[number]
 	x.mu.Unlock()
 	if !ok {
-		next, err := x.journal.OpenSegment(number + 1)
-		if err != nil {
+		var err error
+		if known, err = x.whole(number); err != nil {
 			return err
 		}
-		defer next.Close()
-		known.Journal = x.journal.ID()
-		known.End, known.Chain = headBefore(next)
 	}
-	if info.Journal != known.Journal || info.End != known.End || info.Chain != known.Chain {
+	if !sameSegment(info, known) {
 		return errors.New("it is of another journal, or of another state of this one")
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.files[number] = info
 	return nil
+}
+
+// whole returns what the header of the next segment says of a segment.
+func (x *indexes) whole(number uint64) (index.Info, error) {
+	next, err := x.journal.OpenSegment(number + 1)
+	if err != nil {
+		return index.Info{}, err
+	}
+	defer next.Close()
+	known := index.Info{Journal: x.journal.ID()}
+	known.End, known.Chain = headBefore(next)
+	return known, nil
+}
+
+// sameSegment says whether two indexes are of the same records.
+func sameSegment(a, b index.Info) bool {
+	return a.Journal == b.Journal && a.End == b.End && a.Chain == b.Chain
 }
 
 func headBefore(r *journal.SegmentReader) (int64, [32]byte) {
@@ -247,22 +268,34 @@ func (x *indexes) drop(number uint64, why error) {
 	}
 }
 
-// make makes the index of a complete segment.
-func (x *indexes) make(ctx context.Context, s journal.Segment) (*index.Builder, error) {
+// make makes the index of a segment up to where it is said to end, and keeps it if that is all of the segment, as
+// the next one's header has it: the segment may have got more since.
+func (x *indexes) make(ctx context.Context, s journal.Segment) (b *index.Builder, whole bool, err error) {
 	x.making.Lock()
 	defer x.making.Unlock()
 	x.mu.Lock()
 	b, ok := x.made[s.Number]
 	x.mu.Unlock()
 	if ok {
-		return b, nil
+		return b, true, nil
 	}
+	if b, err = x.build(ctx, s); err != nil {
+		return nil, false, err
+	}
+	if known, err := x.whole(s.Number); err != nil || !sameSegment(b.Info(), known) {
+		return b, false, nil // good for who asks now
+	}
+	x.keep(b)
+	return b, true, nil
+}
+
+func (x *indexes) build(ctx context.Context, s journal.Segment) (*index.Builder, error) {
 	reader, err := x.journal.OpenSegment(s.Number)
 	if err != nil {
 		return nil, err
 	}
 	defer reader.Close()
-	b = index.NewBuilder(x.journal.ID(), s.Number, s.First)
+	b := index.NewBuilder(x.journal.ID(), s.Number, s.First)
 	add := into(b)
 	err = reader.Walk(s.Bytes, func(r journal.Record, offset int64) error {
 		return errors.Join(ctx.Err(), add(r, offset))
@@ -271,7 +304,6 @@ func (x *indexes) make(ctx context.Context, s journal.Segment) (*index.Builder, 
 		return nil, err
 	}
 	b.Finish(headOf(reader))
-	x.keep(b)
 	return b, nil
 }
 
