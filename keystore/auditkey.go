@@ -81,10 +81,19 @@ func (d *directory) decodeAuditKey(e metadata.Event, id string) (func(*directory
 	return func(c *directoryContents) { c.auditKeys[id] = s }, nil
 }
 
-// auditKeysInOrder returns the audit keys, oldest first.
+// auditKeysInOrder returns the audit keys, oldest first. The one that signs is the last even if
+// the clock was set back before it was made.
 func (c directoryContents) auditKeysInOrder() []*storedAuditKey {
 	all := sortedValues(c.auditKeys)
-	slices.SortStableFunc(all, func(a, b *storedAuditKey) int { return a.Created.Compare(b.Created) })
+	slices.SortStableFunc(all, func(a, b *storedAuditKey) int {
+		switch signsA, signsB := a.Retired.IsZero(), b.Retired.IsZero(); {
+		case signsA && !signsB:
+			return 1
+		case signsB && !signsA:
+			return -1
+		}
+		return a.Created.Compare(b.Created)
+	})
 	return all
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/archive"
@@ -260,5 +261,27 @@ func auditKeyOperations() []operation {
 			prepare: func(s *service) { s.sign() },
 			from:    first,
 			apply:   func(w world) { w.AuditKeys["retired"]++ }},
+	}
+}
+
+// The key that signs is listed last, though the clock was set back before it was made.
+func TestAuditKeysInOrder(t *testing.T) {
+	t.Parallel()
+	key := func(name string, created, retired int64) *storedAuditKey {
+		s := &storedAuditKey{AuditKey: AuditKey{Fingerprint: name, Created: time.Unix(created, 0)}}
+		if retired > 0 {
+			s.Retired = time.Unix(retired, 0)
+		}
+		return s
+	}
+	c := directoryContents{auditKeys: map[string]*storedAuditKey{
+		"a": key("signs", 50, 0), "b": key("second", 200, 50), "c": key("first", 100, 200),
+	}}
+	var got []string
+	for _, s := range c.auditKeysInOrder() {
+		got = append(got, s.Fingerprint)
+	}
+	if want := []string{"first", "second", "signs"}; !slices.Equal(got, want) || c.auditKey().Fingerprint != "signs" {
+		t.Errorf("the keys are %v, want %v", got, want)
 	}
 }
