@@ -63,9 +63,12 @@ func Find(ix Index, q Query) iter.Seq2[Hit, error] {
 	}
 }
 
+// matches compares times and not microseconds: a query may begin in a year whose
+// microseconds no int64 holds.
 func (l location) matches(q Query) bool {
+	at := time.UnixMicro(l.micros)
 	return l.kind == q.Kind &&
-		(q.From.IsZero() || l.micros >= q.From.UnixMicro()) && (q.To.IsZero() || time.UnixMicro(l.micros).Before(q.To))
+		(q.From.IsZero() || !at.Before(q.From.Truncate(time.Microsecond))) && (q.To.IsZero() || at.Before(q.To))
 }
 
 // set is some of a segment's records: those listed or, without a list, the first so many.

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -108,6 +109,8 @@ func TestFind(t *testing.T) {
 		{Query{Kind: Entry, Above: 103, Below: 133}, []uint64{113, 123}},
 		{Query{Kind: Entry, Above: 999}, nil},
 		{Query{Kind: Entry, From: began.Add(13 * time.Second), To: began.Add(33 * time.Second)}, []uint64{113, 123}},
+		// No int64 has the microseconds of its beginning.
+		{Query{Kind: Entry, From: time.UnixMilli(math.MinInt64 / 2000 * 3), To: began.Add(4 * time.Second)}, []uint64{103}},
 		{Query{Kind: Event, Terms: []Term{{EventName, "Name6"}}}, []uint64{106, 120, 134}}, // 113 is an entry, 127 of neither trail
 		{Query{Kind: Event, Terms: []Term{{EventName, "Name6"}}, Newest: true, Below: 134}, []uint64{120, 106}},
 		{Query{Kind: Event, Terms: []Term{{RequestID, "r5"}}}, []uint64{105}},
