@@ -17,8 +17,12 @@ import (
 )
 
 // maxLookup is how many events a page of LookupEvents has at most, and if the request
-// does not say.
-const maxLookup = 50
+// does not say. A page ends with the event that brings it to maxLookupBytes, so that
+// any client takes it.
+const (
+	maxLookup      = 50
+	maxLookupBytes = 1 << 20
+)
 
 // LookupEvents answers the API events of this Region, the newest first.
 func (k *Keystore) LookupEvents(ctx context.Context, req *cloudtrailv1.LookupEventsRequest) (*cloudtrailv1.LookupEventsResponse, error) {
@@ -32,10 +36,11 @@ func (k *Keystore) LookupEvents(ctx context.Context, req *cloudtrailv1.LookupEve
 			if req.EventCategory != nil {
 				return res, nil // there are no insights
 			}
+			size := 0
 			next, err := k.seek(ctx, s, func(r audit.Record) (bool, error) {
 				e, err := lookedUp(r)
-				res.Events = append(res.Events, e)
-				return len(res.Events) < s.Limit, err
+				res.Events, size = append(res.Events, e), size+len(r.JSON)
+				return len(res.Events) < s.Limit && size < maxLookupBytes, err
 			})
 			if err != nil {
 				return nil, err
@@ -56,8 +61,8 @@ func (k *Keystore) lookup(req *cloudtrailv1.LookupEventsRequest) (audit.Search, 
 			return s, errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_MAX_RESULTS, "A maximum results value of %d is invalid. Specify a value between 1 and %d.", s.Limit, maxLookup)
 		}
 	}
-	if req.StartTime != nil && req.EndTime != nil && req.GetEndTime().AsTime().Before(req.GetStartTime().AsTime()) {
-		return s, errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_TIME_RANGE, "The start time must be before the end time.")
+	if err := checkTimes(req.StartTime, req.EndTime); err != nil {
+		return s, err
 	}
 	if req.StartTime != nil {
 		s.From = req.GetStartTime().AsTime().Truncate(time.Second)
@@ -79,6 +84,18 @@ func (k *Keystore) lookup(req *cloudtrailv1.LookupEventsRequest) (audit.Search, 
 	default:
 		return s, errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_LOOKUP_ATTRIBUTES, "You can only specify one attribute for lookup events.")
 	}
+}
+
+// checkTimes refuses times that nobody can mean: outside the years 1 to 9999, which only
+// gRPC can send, or an end before the start.
+func checkTimes(from, to *timestamppb.Timestamp) error {
+	switch {
+	case from != nil && !from.IsValid() || to != nil && !to.IsValid():
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_TIME_RANGE, "The start or the end time is out of range.")
+	case from != nil && to != nil && to.AsTime().Before(from.AsTime()):
+		return errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_TIME_RANGE, "The start time must be before the end time.")
+	}
+	return nil
 }
 
 // lookupFields are what attributes are about. A user's name is looked for among the

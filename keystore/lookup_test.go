@@ -1,12 +1,14 @@
 package keystore
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
@@ -136,6 +138,26 @@ func TestLookupEventsInPages(t *testing.T) {
 	}
 }
 
+// Pages of large events end early, and nothing is left out.
+func TestLookupEventsInPagesThatClientsTake(t *testing.T) {
+	t.Parallel()
+	s := startService(t)
+	large := &cloudtrailv1.DescribeTrailsRequest{TrailNameList: slices.Repeat([]string{strings.Repeat("x", 1000)}, 95)}
+	for range 15 {
+		_, err := s.DescribeTrails(s.as(auditor), large)
+		s.must(err)
+	}
+	req := &cloudtrailv1.LookupEventsRequest{LookupAttributes: with("EventName", "DescribeTrails")}
+	first, err := s.LookupEvents(s.as(auditor), req)
+	s.must(err)
+	if size := proto.Size(first); size < maxLookupBytes || size > maxLookupBytes*5/4 {
+		t.Errorf("the first page has %d events in %d bytes", len(first.Events), size)
+	}
+	if all, pages := lookUp(t, s.Keystore, s, req); len(all) != 15 || pages != 2 {
+		t.Errorf("%d events on %d pages", len(all), pages)
+	}
+}
+
 func TestLookupEventsByTime(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
@@ -183,6 +205,7 @@ func TestLookupEventsRefuses(t *testing.T) {
 		"two attributes":         {&cloudtrailv1.LookupEventsRequest{LookupAttributes: two}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_LOOKUP_ATTRIBUTES},
 		"neither true nor false": {&cloudtrailv1.LookupEventsRequest{LookupAttributes: with("ReadOnly", "maybe")}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_LOOKUP_ATTRIBUTES},
 		"an end before":          {&cloudtrailv1.LookupEventsRequest{StartTime: now, EndTime: before}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_TIME_RANGE},
+		"a time out of range":    {&cloudtrailv1.LookupEventsRequest{EndTime: &timestamppb.Timestamp{Seconds: math.MaxInt64}}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_TIME_RANGE},
 		"no results":             {&cloudtrailv1.LookupEventsRequest{MaxResults: new(int32(0))}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_MAX_RESULTS},
 		"51 results":             {&cloudtrailv1.LookupEventsRequest{MaxResults: new(int32(51))}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_MAX_RESULTS},
 		"no token":               {&cloudtrailv1.LookupEventsRequest{NextToken: new("x")}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_NEXT_TOKEN},

@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -100,14 +101,15 @@ func (k *Keystore) ListTrails(ctx context.Context, req *cloudtrailv1.ListTrailsR
 func (k *Keystore) ListPublicKeys(ctx context.Context, req *cloudtrailv1.ListPublicKeysRequest) (*cloudtrailv1.ListPublicKeysResponse, error) {
 	return perform(ctx, k, cloudtrailv1.CloudTrailService_ListPublicKeys_FullMethodName, req, plan[*cloudtrailv1.ListPublicKeysResponse]{
 		run: func(context.Context, *proof) (*cloudtrailv1.ListPublicKeysResponse, error) {
-			now := time.Now()
-			from, to := timeOr(req.StartTime, now), timeOr(req.EndTime, now)
-			switch {
-			case to.Before(from):
-				return nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_TIME_RANGE, "The start time must be before the end time.")
-			case req.GetNextToken() != "":
+			now := timestamppb.Now()
+			start, end := cmp.Or(req.StartTime, now), cmp.Or(req.EndTime, now)
+			if err := checkTimes(start, end); err != nil {
+				return nil, err
+			}
+			if req.GetNextToken() != "" {
 				return nil, errorf(annotationsv1.ErrorKind_ERROR_KIND_INVALID_TOKEN, "ListPublicKeys has answered no token: it answers all keys at once.")
 			}
+			from, to := start.AsTime(), end.AsTime()
 			res := new(cloudtrailv1.ListPublicKeysResponse)
 			for _, key := range k.regions.AuditKeys() {
 				if key.Created.After(to) || !key.Retired.IsZero() && key.Retired.Before(from) {
@@ -153,12 +155,4 @@ func moment(t time.Time) *timestamppb.Timestamp {
 		return nil
 	}
 	return timestamppb.New(t)
-}
-
-// timeOr is a time of a request, or another one if it has none.
-func timeOr(t *timestamppb.Timestamp, other time.Time) time.Time {
-	if t == nil {
-		return other
-	}
-	return t.AsTime()
 }

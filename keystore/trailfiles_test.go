@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -124,6 +125,8 @@ func TestListPublicKeys(t *testing.T) {
 	}
 	_, err = s.ListPublicKeys(s.as(auditor), &cloudtrailv1.ListPublicKeysRequest{EndTime: before})
 	wantKind(t, "an end before", err, annotationsv1.ErrorKind_ERROR_KIND_INVALID_TIME_RANGE)
+	_, err = s.ListPublicKeys(s.as(auditor), &cloudtrailv1.ListPublicKeysRequest{StartTime: &timestamppb.Timestamp{Seconds: math.MinInt64}})
+	wantKind(t, "a time out of range", err, annotationsv1.ErrorKind_ERROR_KIND_INVALID_TIME_RANGE)
 	_, err = s.ListPublicKeys(s.as(auditor), &cloudtrailv1.ListPublicKeysRequest{NextToken: new("x")})
 	wantKind(t, "a token", err, annotationsv1.ErrorKind_ERROR_KIND_INVALID_TOKEN)
 	_, err = s.ListPublicKeys(s.as(app), &cloudtrailv1.ListPublicKeysRequest{})
