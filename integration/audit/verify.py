@@ -193,6 +193,15 @@ class Journal:
         else:
             self.pins.setdefault(number, []).append((chain, source))
 
+    def begins_in(self, signed):
+        """Wants what is left of the journal to begin in what digests sign: retention removes no more."""
+        newest = max(signed, default=0)
+        if 0 < newest < self.first:
+            raise Fault(
+                f"record {newest + 1}: the journal begins with record {self.first}, behind record {newest}, the newest that digests sign: "
+                f"its beginning was removed by somebody, or all of it was made anew"
+            )
+
     def fault(self, segment, offset, reason):
         return Fault(f"record {self.next}: {segment}, offset {offset}: {reason}")
 
@@ -679,6 +688,7 @@ def check_journal(args, export):
     if export:
         for digest in export.of(journal.id):
             journal.pin(digest.journal, digest.last, digest.chain, "digest " + digest.name)
+        journal.begins_in([digest.last for digest in export.of(journal.id) if digest.journal == journal.id])
         comparison = Comparison(export, journal)
     for record in journal.walk():
         if comparison:

@@ -84,7 +84,28 @@ func (c *checker) journal() error {
 	c.Result.Journal = &report
 	found, err := journalFaults(err)
 	c.Faults = append(c.Faults, found...)
+	c.signedLeft(id, report.Removed)
 	return err
+}
+
+// signedLeft wants what is left of the journal to begin in what digests have signed. Retention
+// never goes further: what nothing signed vouches for could be another journal.
+func (c *checker) signedLeft(id journal.ID, removed uint64) {
+	if c.Result.Export == nil || removed == 0 {
+		return
+	}
+	var signed uint64
+	for _, chain := range c.Result.Export.Chains {
+		for _, d := range chain.Digests {
+			if d.Journal.JournalID == id.String() {
+				signed = max(signed, d.Journal.Last)
+			}
+		}
+	}
+	if signed > 0 && signed <= removed {
+		c.Faults = append(c.Faults, Fault{Record: signed + 1, Meaning: meansBehind,
+			Reason: fmt.Sprintf("the journal begins with record %d, behind record %d, the newest that digests sign: retention does not remove so much", removed+1, signed)})
+	}
 }
 
 // journalID returns the id that the oldest segment has; zero if that cannot be read, which

@@ -43,6 +43,7 @@ const (
 	meansRewritten = "The journal was rewritten, its hash chain too, by somebody who could write the directory. Trust the log files, whose digests are signed."
 	meansCutOff    = "The end of the journal was removed, or all of it was put back to an earlier state."
 	meansForeign   = "The journal was replaced by another one, or is not the one that these belong to."
+	meansBehind    = "The beginning of the journal was removed by somebody, or all of it was made anew: nothing signed vouches for what is left."
 	meansExport    = "What digests sign is not as it was: look for the same records in the journal and in other copies."
 	meansDiffer    = "The journal was altered, or its digests are not signed by the key that you think: the log files are as signed."
 )
