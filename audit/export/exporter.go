@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/audit/cloudtrail"
@@ -29,6 +30,7 @@ type Exporter struct {
 	done     chan struct{} // closed when nothing runs any more
 	readers  sync.WaitGroup
 	pause    time.Duration // after the next fault
+	lock     *os.File      // of the directory; nil until it could be taken
 
 	mu     sync.Mutex
 	status Status
@@ -43,7 +45,8 @@ type request struct {
 }
 
 // Open begins to export. Its errors say what is wrong with the options or with the
-// directory, or that the directory holds what this journal has not recorded.
+// directory, or that the directory holds what this journal has not recorded. A directory
+// that cannot be written now, as on a full disk, is no error: see Status, and it is tried again.
 func Open(opts Options) (*Exporter, error) {
 	opts.setDefaults()
 	if err := opts.check(); err != nil {
@@ -62,27 +65,66 @@ func Open(opts Options) (*Exporter, error) {
 }
 
 func (e *Exporter) start(ctx context.Context) error {
-	d := disk{e.opts.Directory, e.opts.before}
-	if err := d.makeDir(d.path(tempDir)); err != nil {
-		return fmt.Errorf("making the directory: %w", err)
+	s, err := e.begin(ctx)
+	if err != nil && !mayPass(err) {
+		return errors.Join(err, e.unlock())
 	}
-	lock, err := d.lock()
 	if err != nil {
-		return fmt.Errorf("locking the directory: %w", err)
+		e.failed(err)
 	}
-	s, err := e.resume(ctx)
-	if err != nil {
-		return errors.Join(err, lock.Close())
-	}
-	go e.run(ctx, s, lock)
+	go e.run(ctx, s)
 	return nil
 }
 
-// run keeps a session going until Close.
-func (e *Exporter) run(ctx context.Context, s *session, lock *os.File) {
+// begin takes the directory, if it is not taken yet, and resumes.
+func (e *Exporter) begin(ctx context.Context) (*session, error) {
+	d := e.disk()
+	if err := d.makeDir(d.path(tempDir)); err != nil {
+		return nil, fmt.Errorf("making the directory: %w", err)
+	}
+	if e.lock == nil {
+		lock, err := d.lock()
+		if err != nil {
+			return nil, fmt.Errorf("locking the directory: %w", err)
+		}
+		e.lock = lock
+	}
+	return e.resume(ctx)
+}
+
+func (e *Exporter) disk() disk { return disk{e.opts.Directory, e.opts.before} }
+
+func (e *Exporter) unlock() error {
+	if e.lock == nil {
+		return nil
+	}
+	return e.lock.Close()
+}
+
+// mayPass says whether a fault of a start may end without anybody deciding something: the
+// disk cannot be used now, or the newest digests cannot be trusted yet.
+func mayPass(err error) bool {
+	if untrusted := (*untrustedError)(nil); errors.As(err, &untrusted) {
+		return true
+	}
+	for _, passing := range []syscall.Errno{
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.EACCES, syscall.EPERM, syscall.ESTALE, syscall.ETIMEDOUT,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
+}
+
+// run keeps sessions going until Close, beginning with one if it could be begun.
+func (e *Exporter) run(ctx context.Context, s *session) {
 	defer close(e.done)
-	defer lock.Close() //nolint:errcheck // nothing was written to it
+	defer e.unlock() //nolint:errcheck // nothing was written to it
 	var next *request
+	if s == nil {
+		s, next = e.restart(ctx)
+	}
 	for s != nil {
 		err := s.run(ctx, next)
 		if err == nil {
@@ -101,7 +143,7 @@ func (e *Exporter) restart(ctx context.Context) (*session, *request) {
 		if ctx.Err() != nil {
 			return nil, nil
 		}
-		s, err := e.resume(ctx)
+		s, err := e.begin(ctx)
 		if err == nil {
 			return s, r
 		}

@@ -13,11 +13,8 @@ import (
 
 // resume begins a session with what is durable.
 func (e *Exporter) resume(ctx context.Context) (*session, error) {
-	d := disk{e.opts.Directory, e.opts.before}
-	if err := d.makeDir(d.path(tempDir)); err != nil {
-		return nil, fmt.Errorf("making the directory: %w", err)
-	}
-	st, err := e.recover(d)
+	d := e.disk()
+	st, err := e.recover(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +36,8 @@ func (e *Exporter) resume(ctx context.Context) (*session, error) {
 }
 
 // recover returns the state after what it says was carried out. A state that was
-// lost, or is older than the newest digests, is made from these.
-func (e *Exporter) recover(d disk) (*state, error) {
+// lost, or is older than the newest digests, is made from these, if they are the service's own.
+func (e *Exporter) recover(ctx context.Context, d disk) (*state, error) {
 	st, err := loadState(d)
 	if err != nil {
 		return nil, fmt.Errorf("reading the exporter's state: %w", err)
@@ -63,10 +60,43 @@ func (e *Exporter) recover(d disk) (*state, error) {
 	case st != nil && !st.older(newest):
 		return st, nil
 	}
+	if err := e.trust(ctx, newest); err != nil {
+		return nil, &untrustedError{err}
+	}
 	st = stateFrom(newest)
 	e.opts.Logger.Warn("the exporter's state is lost or older than the newest digest: going on behind that; "+
 		"log files that were written after it stay, and no digest will name them", "directory", e.opts.Directory, "lastSequence", st.Cursor.Sequence)
 	return st, nil
+}
+
+// untrustedError is why digests in the tree cannot be gone on behind.
+type untrustedError struct{ error }
+
+func (e *untrustedError) Unwrap() error { return e.error }
+
+// trust wants digests to be signed by the service's own keys, and to be what their names
+// say: records up to where they reach are not exported again, and may be removed.
+func (e *Exporter) trust(ctx context.Context, newest map[string]cloudtrail.SignedDigest) error {
+	ctx, cancel := context.WithTimeout(ctx, signTimeout)
+	defer cancel()
+	public, err := e.opts.Signer.PublicKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("asking for the keys that the newest digests are to be signed by: %w", err)
+	}
+	ders := make([][]byte, len(public))
+	for i, k := range public {
+		ders[i] = k.DER
+	}
+	keys, err := cloudtrail.NewKeys(ders...)
+	if err != nil {
+		return err
+	}
+	for _, d := range newest {
+		if err := d.Verify(keys); err != nil {
+			return fmt.Errorf("digest %s in %s is not one of this service's: %w: move it away, if it is not one that you know", d.Object, e.opts.Directory, err)
+		}
+	}
+	return nil
 }
 
 // older says whether there are digests that the state does not know of.
@@ -144,7 +174,10 @@ func newestDigests(d disk, names cloudtrail.Names) (map[string]cloudtrail.Signed
 	newest := make(map[string]cloudtrail.SignedDigest, len(found))
 	for region, name := range found {
 		if newest[region], err = cloudtrail.ReadDigest(tree, name); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, &untrustedError{fmt.Errorf("%s: %w", name, err)}
+		}
+		if says := newest[region].Object; says != name {
+			return nil, &untrustedError{fmt.Errorf("%s is not there under its own name, %s: move it away", name, says)}
 		}
 	}
 	return newest, nil
