@@ -21,7 +21,8 @@ const (
 	searchedOnce  = 1000 // entries that one search answers
 )
 
-// forwards and backwards begin the tokens of GetLogEvents.
+// forwards and backwards begin the tokens of log events: a request's own direction counts
+// only without one.
 const (
 	forwards  = "f/"
 	backwards = "b/"
@@ -63,18 +64,21 @@ func noStream() error {
 }
 
 func (k *Keystore) getLogEvents(ctx context.Context, req *logsv1.GetLogEventsRequest) (*logsv1.GetLogEventsResponse, error) {
+	if err := checkMillis(req.StartTime, req.EndTime); err != nil {
+		return nil, err
+	}
 	s := hsmSearch(req.GetLogStreamName())
 	s.From, s.To = milli(req.StartTime), milli(req.EndTime)
 	s.Newest = !req.GetStartFromHead()
 	of := k.selectionOf(req, "start_from_head", "start_time", "end_time", "unmask")
-	if token := req.GetNextToken(); token != "" {
-		place, ok := strings.CutPrefix(token, forwards)
-		if s.Newest = !ok; s.Newest {
-			place, ok = strings.CutPrefix(token, backwards)
-		}
-		if s.After, ok = of.placeOf(place, ok); !ok {
+	switch token := req.GetNextToken(); {
+	case token != "":
+		var ok bool
+		if s.Newest, s.After, ok = of.directed(token); !ok {
 			return nil, badToken()
 		}
+	case s.Newest:
+		s.After = k.trail.Cut().Head.Seq + 1 // of a page without events, what comes forwards is newer than this
 	}
 	page := logPage{limit: logLimit(req.Limit, maxLogEvents)}
 	s.Limit = min(page.limit, searchedOnce)
@@ -90,16 +94,29 @@ func (k *Keystore) getLogEvents(ctx context.Context, req *logsv1.GetLogEventsReq
 		slices.Reverse(page.events)
 	}
 	return &logsv1.GetLogEventsResponse{
-		Events: page.outputs(), NextForwardToken: new(forwards + of.recordToken(forward)), NextBackwardToken: new(backwards + of.recordToken(backward)),
+		Events: page.outputs(), NextForwardToken: new(of.directedToken(false, forward)), NextBackwardToken: new(of.directedToken(true, backward)),
 	}, nil
 }
 
-// placeOf is the record of a token whose direction has been read.
-func (s selection) placeOf(token string, ok bool) (seq uint64, _ bool) {
-	if !ok || token == "" {
-		return 0, false
+// directedToken is the token of the page that goes on behind a record, in a direction.
+func (s selection) directedToken(newest bool, seq uint64) string {
+	if newest {
+		return backwards + s.recordToken(seq)
 	}
-	return s.record(token)
+	return forwards + s.recordToken(seq)
+}
+
+// directed reads a directedToken.
+func (s selection) directed(token string) (newest bool, seq uint64, ok bool) {
+	place, ok := strings.CutPrefix(token, forwards)
+	if newest = !ok; newest {
+		place, ok = strings.CutPrefix(token, backwards)
+	}
+	if !ok || place == "" {
+		return false, 0, false
+	}
+	seq, ok = s.record(place)
+	return newest, seq, ok
 }
 
 // around says behind which record, forwards and backwards, the pages beside this one
@@ -139,6 +156,16 @@ func hsmSearch(hsm string) audit.Search {
 		s.Terms = []auditindex.Term{{Field: auditindex.HSM, Value: hsm}}
 	}
 	return s
+}
+
+// checkMillis refuses times before 1970, as CloudWatch Logs does.
+func checkMillis(start, end *int64) error {
+	for name, ms := range map[string]*int64{"startTime": start, "endTime": end} {
+		if ms != nil && *ms < 0 {
+			return badParameter("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value greater than or equal to 0", *ms, name)
+		}
+	}
+	return nil
 }
 
 // milli is a time of a request, in milliseconds since 1970; absent: no time.

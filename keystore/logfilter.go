@@ -39,7 +39,10 @@ func (k *Keystore) logFilter(req *logsv1.FilterLogEventsRequest) (*logFilter, er
 	if err != nil {
 		return nil, err
 	}
-	f := &logFilter{of: k.selectionOf(req), streams: streams, limit: logLimit(req.Limit, maxLogEvents), search: hsmSearch("")}
+	if err := checkMillis(req.StartTime, req.EndTime); err != nil {
+		return nil, err
+	}
+	f := &logFilter{of: k.selectionOf(req, "start_from_head"), streams: streams, limit: logLimit(req.Limit, maxLogEvents), search: hsmSearch("")}
 	if len(streams) == 1 {
 		f.search = hsmSearch(streams[0])
 	}
@@ -52,9 +55,11 @@ func (k *Keystore) logFilter(req *logsv1.FilterLogEventsRequest) (*logFilter, er
 	}
 	f.search.Newest = req.StartFromHead != nil && !req.GetStartFromHead()
 	f.search.Limit = searchedOnce
-	var ok bool
-	if f.search.After, ok = f.of.record(req.GetNextToken()); !ok {
-		return nil, badToken()
+	if token := req.GetNextToken(); token != "" {
+		var ok bool
+		if f.search.Newest, f.search.After, ok = f.of.directed(token); !ok {
+			return nil, badToken()
+		}
 	}
 	return f, nil
 }
@@ -103,7 +108,7 @@ func (f *logFilter) page(ctx context.Context, k *Keystore) (*logsv1.FilterLogEve
 		})
 	}
 	if next != 0 {
-		res.NextToken = new(f.of.recordToken(next))
+		res.NextToken = new(f.of.directedToken(f.search.Newest, next))
 	}
 	return res, nil
 }

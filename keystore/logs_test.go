@@ -204,6 +204,28 @@ func TestGetLogEventsByTime(t *testing.T) {
 	}
 }
 
+// A page without events, too, goes on forwards behind the newest entry of its time.
+func TestNothingOldComesForwards(t *testing.T) {
+	t.Parallel()
+	s := startLogs(t, 2)
+	group, stream := s.logOf()
+	get := func(req *logsv1.GetLogEventsRequest) *logsv1.GetLogEventsResponse {
+		t.Helper()
+		req.LogGroupName, req.LogStreamName = &group, &stream
+		res, err := s.GetLogEvents(s.as(auditor), req)
+		s.must(err)
+		return res
+	}
+	empty := get(&logsv1.GetLogEventsRequest{StartTime: new(time.Now().Add(time.Hour).UnixMilli())})
+	if again := get(&logsv1.GetLogEventsRequest{NextToken: empty.NextForwardToken}); len(empty.Events) != 0 || len(again.Events) != 0 {
+		t.Errorf("%d events, then %d", len(empty.Events), len(again.Events))
+	}
+	s.createKey()
+	if more := get(&logsv1.GetLogEventsRequest{NextToken: empty.NextForwardToken}); len(more.Events) != 1 {
+		t.Errorf("after another key: %v", more)
+	}
+}
+
 // filtered are the messages of all pages of a filter, and their ids.
 func (s *service) filtered(req *logsv1.FilterLogEventsRequest) (texts, ids []string) {
 	s.t.Helper()
@@ -257,6 +279,13 @@ func TestFilterLogEvents(t *testing.T) {
 			t.Errorf("%s: %d events, want %d", name, len(got), len(all))
 		}
 	}
+	// A token goes on in its direction, whatever the request says or leaves out.
+	newest, err := s.FilterLogEvents(s.as(auditor), &logsv1.FilterLogEventsRequest{LogGroupName: &group, StartFromHead: new(false), Limit: new(int32(1))})
+	s.must(err)
+	rest, _ := s.filtered(&logsv1.FilterLogEventsRequest{LogGroupName: &group, NextToken: newest.NextToken})
+	if slices.Reverse(rest); !slices.Equal(append(rest, newest.Events[0].GetMessage()), all) {
+		t.Errorf("newest first, %d events on the first page and %d behind it, want %d", len(newest.Events), len(rest), len(all))
+	}
 	for name, req := range map[string]*logsv1.FilterLogEventsRequest{
 		"another prefix": {LogStreamNamePrefix: new("x")},
 		"the future":     {StartTime: new(time.Now().Add(time.Hour).UnixMilli())},
@@ -286,6 +315,7 @@ func TestFilterLogEventsRefuses(t *testing.T) {
 		"names and a prefix": {&logsv1.FilterLogEventsRequest{LogGroupName: &group, LogStreamNames: []string{stream}, LogStreamNamePrefix: new("h")}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER, "mutually exclusive"},
 		"JSON":               {&logsv1.FilterLogEventsRequest{LogGroupName: &group, FilterPattern: new("{ $.x = 1 }")}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER, "JSON"},
 		"another's token":    {&logsv1.FilterLogEventsRequest{LogGroupName: &group, FilterPattern: new("x"), NextToken: token.NextToken}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER, "nextToken"},
+		"before 1970":        {&logsv1.FilterLogEventsRequest{LogGroupName: &group, StartTime: new(int64(-1))}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER, "Value '-1' at 'startTime'"},
 		"a limit of 0":       {&logsv1.FilterLogEventsRequest{LogGroupName: &group, Limit: new(int32(0))}, annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER, "1 validation error detected: Value '0' at 'limit'"},
 	} {
 		_, err := s.FilterLogEvents(s.as(auditor), test.req)
@@ -296,7 +326,9 @@ func TestFilterLogEventsRefuses(t *testing.T) {
 	}
 	_, err = s.GetLogEvents(s.as(auditor), &logsv1.GetLogEventsRequest{LogGroupName: &group, LogStreamName: new("hsm-none")})
 	expectKind(t, err, annotationsv1.ErrorKind_ERROR_KIND_RESOURCE_NOT_FOUND, "log stream")
-	for _, bad := range []string{"x", "f/", "b/x", "f/" + token.GetNextToken()} {
+	_, err = s.GetLogEvents(s.as(auditor), &logsv1.GetLogEventsRequest{LogGroupName: &group, LogStreamName: &stream, EndTime: new(int64(-2))})
+	expectKind(t, err, annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER, "Value '-2' at 'endTime'")
+	for _, bad := range []string{"x", "f/", "b/x", token.GetNextToken()} {
 		_, err = s.GetLogEvents(s.as(auditor), &logsv1.GetLogEventsRequest{LogGroupName: &group, LogStreamName: &stream, NextToken: &bad})
 		expectKind(t, err, annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER, "nextToken")
 	}
