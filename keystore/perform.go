@@ -125,17 +125,30 @@ func (r *request) announce(ctx context.Context, i audit.Intent) error {
 // kinds that the operation may answer.
 func (r *request) answerable(err error) *Error {
 	e := AsError(err)
-	if r.method.Declares(e.Kind) {
+	heard := r.heard(e.Kind)
+	if heard == e.Kind {
 		return e
 	}
-	substitute := annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL
-	switch e.Kind {
-	case annotationsv1.ErrorKind_ERROR_KIND_INVALID_ARN:
-		substitute = annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND
-	case annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION:
-		substitute = annotationsv1.ErrorKind_ERROR_KIND_VALIDATION
+	return &Error{Kind: heard, Message: e.Message, Err: errors.Join(fmt.Errorf("%s is not declared by %s", describe.ErrorOf(e.Kind).Name, r.method.Name), e.Err)}
+}
+
+// heard is the kind of error that stands for one that the operation may not answer; or
+// that one. Clients of AWS's other services know nothing of KMS's failures.
+func (r *request) heard(kind Kind) Kind {
+	elsewhere := r.method.SigningName != "" && r.method.SigningName != "kms"
+	switch {
+	case elsewhere && kind == annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL:
+		return annotationsv1.ErrorKind_ERROR_KIND_INTERNAL_FAILURE
+	case r.method.Declares(kind):
+		return kind
+	case kind == annotationsv1.ErrorKind_ERROR_KIND_INVALID_ARN:
+		return annotationsv1.ErrorKind_ERROR_KIND_NOT_FOUND
+	case kind == annotationsv1.ErrorKind_ERROR_KIND_UNSUPPORTED_OPERATION:
+		return annotationsv1.ErrorKind_ERROR_KIND_VALIDATION
+	case elsewhere:
+		return annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE
 	}
-	return &Error{Kind: substitute, Message: e.Message, Err: errors.Join(fmt.Errorf("%s is not declared by %s", describe.ErrorOf(e.Kind).Name, r.method.Name), e.Err)}
+	return annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL
 }
 
 // writeIntent makes the intent of a change durable.
