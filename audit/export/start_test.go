@@ -25,7 +25,7 @@ func TestStartsOnADirectoryThatCannotBeWritten(t *testing.T) {
 			w := newWorld(t)
 			var left atomic.Int64
 			left.Store(int64(steps))
-			w.opts.before = func(string, path string) error {
+			w.opts.before = func(_, path string) error {
 				if left.Add(-1) < 0 {
 					return &os.PathError{Op: "write", Path: path, Err: syscall.ENOSPC}
 				}
