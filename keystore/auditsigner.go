@@ -14,7 +14,7 @@ import (
 
 // AuditSigner signs digests of the audit trails with a key in the default HSM, RSA-2048,
 // which is made when it is first asked for. Its methods are bounded by their contexts, may
-// be called from many goroutines, and fail while the HSM is away. They leave no event:
+// be called from many goroutines, and fail at once while the HSM is away. They leave no event:
 // a digest is itself the record of its signature, and were there an event of each there
 // would always be one that no digest covers.
 type AuditSigner struct{ k *Keystore }
@@ -59,6 +59,9 @@ func (s AuditSigner) key(ctx context.Context) (*storedAuditKey, error) {
 }
 
 func (s AuditSigner) signBy(ctx context.Context, key *storedAuditKey, message []byte) ([]byte, error) {
+	if err := s.k.available(""); err != nil {
+		return nil, err // at once: it is tried again, and a stop does not wait for an HSM
+	}
 	p := newProof(s.k, uuid.NewString())
 	p.grant(nil)
 	ctx, hsm, err := p.hsm(ctx)
