@@ -22,7 +22,7 @@ import (
 // A data directory of a newer server, here with one format a version further,
 // is refused with words that name the file and the version, and what it holds
 // stays. The metadata is opened after the journal, which goes on behind what was
-// there. Its values are read last, when the file has been written anew as it was,
+// there, and has its index made. Its values are read last, when the file has been written anew as it was,
 // to be durable, and the server has logged in to the HSM.
 func TestDataDirectoriesOfTheFuture(t *testing.T) {
 	for _, c := range []struct {
@@ -33,8 +33,8 @@ func TestDataDirectoriesOfTheFuture(t *testing.T) {
 	}{
 		{"journal segment", advanceSegment, []string{"00000000000000000002.journal", "format version 2"}, []string{"LOCK"}},
 		{"journal record", advanceRecord, []string{"00000000000000000003.journal", "kind 99"}, []string{"LOCK"}},
-		{"metadata file", advanceFile, []string{"metadata.db", "format version 2"}, []string{"LOCK", "*.journal"}},
-		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, []string{"LOCK", "metadata.db", "*.journal", "token.object", "token.object.strongroom-copy"}},
+		{"metadata file", advanceFile, []string{"metadata.db", "format version 2"}, []string{"LOCK", "*.journal", "*.index"}},
+		{"metadata value", advanceValue, []string{"metadata", "/key/", "format version 2"}, []string{"LOCK", "metadata.db", "*.journal", "*.index", "token.object", "token.object.strongroom-copy"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			site, golden := unpackSite(t, "v1-stopped")

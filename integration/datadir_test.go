@@ -165,6 +165,15 @@ func expectRecords(t *testing.T, site *harness.Site, golden *goldenData) journal
 	return report
 }
 
+// digested is what of a record the digest of an archive covers: not its hash,
+// which Head stands for.
+type digested struct {
+	Seq  uint64
+	Time time.Time
+	Kind byte
+	Body []byte
+}
+
 // journalDigest is the SHA-256 over the first n records of a journal, each as a
 // line of JSON.
 func journalDigest(t *testing.T, dataDir string, n uint64) (string, journal.Report) {
@@ -175,7 +184,7 @@ func journalDigest(t *testing.T, dataDir string, n uint64) (string, journal.Repo
 		if r.Seq > n {
 			return nil
 		}
-		return lines.Encode(r)
+		return lines.Encode(digested{r.Seq, r.Time, r.Kind, r.Body})
 	})
 	if err != nil {
 		t.Fatal(err)
