@@ -56,7 +56,7 @@ func TestDevSaysWhatToPaste(t *testing.T) {
 	if got := shell(t, script); got != "hello\n" {
 		t.Errorf("the pasted commands print %q, want hello", got)
 	}
-	more, _, _ = strings.Cut(more, "Ctrl-C")
+	more, _, _ = strings.Cut(more, "CloudTrail log files")
 	environment, _, _ := strings.Cut(script, "KEY=")
 	if got := shell(t, "PATH="+clientTools(t)+":$PATH\n"+environment+forAWS); !strings.Contains(got, `"KeyState": "Enabled"`) {
 		t.Errorf("the pasted command for AWS prints %q, want a key", got)
