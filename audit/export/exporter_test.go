@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -244,16 +242,7 @@ func TestAnotherKeySigns(t *testing.T) {
 	if len(chain) != 3 || chain[0].Fingerprint == chain[1].Fingerprint || chain[1].Fingerprint != chain[2].Fingerprint {
 		t.Errorf("chain: %+v", chain)
 	}
-	var list struct {
-		PublicKeyList []struct {
-			Fingerprint string
-			Value       []byte
-		}
-	}
-	content, err := os.ReadFile(filepath.Join(w.opts.Directory, w.opts.names().PublicKeys()))
-	must(t, err)
-	must(t, json.Unmarshal(content, &list))
-	for i, k := range list.PublicKeyList {
+	for i, k := range w.publicKeys() {
 		if k.Fingerprint != chain[i].Fingerprint || cloudtrail.Fingerprint(k.Value) != k.Fingerprint {
 			t.Errorf("key %d in the list is %+v", i, k)
 		}
