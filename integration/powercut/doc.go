@@ -13,7 +13,8 @@
 //     have a value from in between. Where a file got its length and not its bytes there
 //     may be anything;
 //   - sectors are written whole or not at all, and so are changes of one name, renames
-//     within a directory included.
+//     within a directory included. A rename from one directory to another is a change of
+//     each: until they are synced the file may have both names, or none.
 //
 // That is as little as POSIX promises and less than any file system of today keeps;
 // ext4 and XFS, for one, keep the order of names.

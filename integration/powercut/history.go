@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -94,14 +95,14 @@ func (h *history) ends(c *call) error {
 	if c.result < 0 {
 		return nil
 	}
-	n, made, err := h.effect(c)
+	effects, err := h.effects(c)
 	if err != nil {
 		return err
 	}
-	if n != nil {
-		n.apply(made)
+	for _, e := range effects {
+		e.node.apply(e.made)
 	}
-	if n != nil || syncs(c) {
+	if len(effects) > 0 || syncs(c) {
 		h.points = append(h.points, c.begin+1, c.end+1)
 	}
 	return nil
@@ -128,17 +129,36 @@ func (h *history) takeNote(c *call) error {
 	return nil
 }
 
-// effect returns what a successful call changes, and in which node; that is nil
-// if it changes none.
-func (h *history) effect(c *call) (*node, change, error) {
+// effect is what a call changes in a node.
+type effect struct {
+	node *node
+	made change
+}
+
+// effects returns what a successful call changes: mostly nothing or one node, two if it
+// renames from one directory to another.
+func (h *history) effects(c *call) ([]effect, error) {
 	if c.file != nil {
-		return h.fileEffect(c)
+		n, made, err := h.fileEffect(c)
+		return oneEffect(n, made), err
 	}
 	paths, err := h.paths(c)
 	if err != nil || len(paths) == 0 {
-		return nil, change{}, err
+		return nil, err
 	}
-	return h.nameEffect(c, paths)
+	if strings.HasPrefix(c.name, "rename") {
+		return h.renamed(c, paths)
+	}
+	n, made, err := h.nameEffect(c, paths)
+	return oneEffect(n, made), err
+}
+
+// oneEffect is the effect on one node, or none if that is nil.
+func oneEffect(n *node, made change) []effect {
+	if n == nil {
+		return nil
+	}
+	return []effect{{n, made}}
 }
 
 // fileEffect is the effect of a call on an open file.
@@ -195,7 +215,34 @@ func written(c *call) ([]byte, error) {
 	return data[:c.result], nil
 }
 
-// nameEffect is the effect of a call on names.
+// renamed is the effect of a rename. Between two directories it is two changes, of which a
+// disk may have either without the other, so that the file has both names or none.
+func (h *history) renamed(c *call, paths []string) ([]effect, error) {
+	if len(paths) != 2 {
+		return nil, errors.New("a rename from or to elsewhere is not modelled")
+	}
+	from, to := paths[0], paths[1]
+	file, left, entered := h.root.find(from), h.root.find(filepath.Dir(from)), h.root.find(filepath.Dir(to))
+	if file == nil || entered == nil {
+		return nil, fmt.Errorf("%s has no %s, or no directory for %s", h.top, from, to)
+	}
+	leaving := map[string]*node{filepath.Base(from): nil}
+	entering := map[string]*node{filepath.Base(to): file}
+	names := func(n *node, entries map[string]*node) effect {
+		return effect{n, change{begin: c.begin, end: c.end, voided: never, entries: entries}}
+	}
+	switch {
+	case left == entered:
+		maps.Copy(leaving, entering)
+		return []effect{names(left, leaving)}, nil
+	case file.dir:
+		return nil, errors.New("moving a directory into another one is not modelled")
+	default:
+		return []effect{names(left, leaving), names(entered, entering)}, nil
+	}
+}
+
+// nameEffect is the effect of a call on names, but for renames.
 func (h *history) nameEffect(c *call, paths []string) (*node, change, error) {
 	from, to := paths[0], paths[len(paths)-1]
 	parent, name := h.root.find(filepath.Dir(to)), filepath.Base(to)
@@ -212,11 +259,6 @@ func (h *history) nameEffect(c *call, paths []string) (*node, change, error) {
 		made.entries[name] = nil
 	case "link", "linkat":
 		made.entries[name] = h.root.find(from)
-	case "rename", "renameat", "renameat2":
-		if filepath.Dir(from) != filepath.Dir(to) || len(paths) != 2 {
-			return nil, change{}, errors.New("a rename between two directories is not modelled")
-		}
-		made.entries[name], made.entries[filepath.Base(from)] = h.root.find(from), nil
 	default:
 		return nil, change{}, errors.New("what this call does to names is not modelled")
 	}

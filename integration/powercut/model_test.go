@@ -50,11 +50,15 @@ func outcomes(h *history, line int) []string {
 }
 
 // describe writes down a directory after a cut: a letter for each sector, "0" for
-// zeros.
+// zeros, and what directories have in brackets.
 func describe(c *cut, dir *node) string {
 	var all []string
 	entries := c.entries(dir)
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		if entries[name].dir {
+			all = append(all, name+":["+describe(c, entries[name])+"]")
+			continue
+		}
 		var letters strings.Builder
 		for sector := range slices.Chunk(c.content(entries[name]), 512) {
 			letters.WriteString(strings.ReplaceAll(string(sector[:1]), "\x00", "0"))
@@ -71,6 +75,9 @@ var (
 	openNew   = `1  openat(AT_FDCWD</>, "DIR/new", O_RDWR|O_CREAT, 0600) = 4<DIR/new>` + "\n"
 	syncOld   = `1  fdatasync(3<DIR/old>) = 0` + "\n"
 	syncNew   = `1  fsync(4<DIR/new>) = 0` + "\n"
+	makeSub   = `1  mkdirat(AT_FDCWD</>, "DIR/sub", 0700) = 0` + "\n"
+	moveOld   = `1  renameat(AT_FDCWD</>, "DIR/old", AT_FDCWD</>, "DIR/sub/moved") = 0` + "\n"
+	syncSub   = `1  fsync(6<DIR/sub>) = 0` + "\n"
 	syncDir   = `1  fsync(5<DIR>) = 0` + "\n"
 	writeNew  = `1  write(4<DIR/new>, "` + strings.Repeat("n", 512) + `", 512) = 512` + "\n"
 )
@@ -117,6 +124,13 @@ func TestOutcomes(t *testing.T) {
 			"renaming what may not be there", openNew + writeNew + syncNew + `1  rename("DIR/new", "DIR/old") = 0` + "\n",
 			[]string{"new:n old:oooo", "old:n", "old:oooo"},
 		},
+		{
+			"a file that is moved may have both names or none", makeSub + syncDir + moveOld,
+			[]string{"old:oooo sub:[]", "old:oooo sub:[moved:oooo]", "sub:[]", "sub:[moved:oooo]"},
+		},
+		{"a sync of where it came from takes the old name only", makeSub + moveOld + syncDir, []string{"sub:[]", "sub:[moved:oooo]"}},
+		{"one of where it went gives the new name only", makeSub + syncDir + moveOld + syncSub, []string{"old:oooo sub:[moved:oooo]", "sub:[moved:oooo]"}},
+		{"moved, with both synced", makeSub + moveOld + syncSub + syncDir, []string{"sub:[moved:oooo]"}},
 		{
 			"two names", linkOld + syncDir + openDsync + writeOld("a", 4, 0),
 			[]string{"old:aaaa twin:aaaa"},
@@ -244,6 +258,35 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// So they do of a file that was being moved.
+func TestKilledWhileMoving(t *testing.T) {
+	for name, test := range map[string]struct {
+		found string // the file of a copy made after the kill
+		want  []string
+	}{
+		"not moved": {"old", []string{"old:oooo sub:[]"}},
+		"moved":     {"sub/moved", []string{"old:oooo sub:[]", "old:oooo sub:[moved:oooo]", "sub:[]", "sub:[moved:oooo]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			copied := t.TempDir()
+			if err := os.Mkdir(filepath.Join(copied, "sub"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(copied, test.found), []byte(strings.Repeat("o", 4*512)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			move := strings.Replace(moveOld, ") = 0", " <unfinished ...>", 1)
+			h := follow(t, makeSub+syncDir+move+fmt.Sprintf(`3  write(7<NOTES>, "{\"Killed\":\"%s\"}", 1) = 1`+"\n", copied))
+			if err := h.root.compare(copied); err != nil {
+				t.Error(err)
+			}
+			if got := outcomes(h, 4); !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 // What the model does not know it refuses.
 func TestNotModelled(t *testing.T) {
 	for name, line := range map[string]string{
@@ -251,6 +294,8 @@ func TestNotModelled(t *testing.T) {
 		"copying within the kernel": `1  copy_file_range(3<DIR/a>, NULL, 4<DIR/old>, NULL, 4096, 0) = 4096`,
 		"appending":                 `1  openat(AT_FDCWD</>, "DIR/old", O_WRONLY|O_APPEND) = 3<DIR/old>`,
 		"a file from elsewhere":     `1  rename("/elsewhere", "DIR/old") = 0`,
+		"a file that is not there":  `1  rename("DIR/none", "DIR/old") = 0`,
+		"moving a directory":        `1  rename("DIR/sub", "DIR/twig/sub") = 0`,
 		"an unknown file":           `1  fsync(3<DIR/unknown>) = 0`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +304,7 @@ func TestNotModelled(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h.root.entries["old"] = newNode(false)
+			h.root.entries["old"], h.root.entries["sub"], h.root.entries["twig"] = newNode(false), newNode(true), newNode(true)
 			if err := readTrace(strings.NewReader(strings.ReplaceAll(line, "DIR", dir)+"\n"), dir, h); err == nil {
 				t.Error("no error")
 			}

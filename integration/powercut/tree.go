@@ -49,28 +49,32 @@ func (h *history) settleKilled(at int, copied string) error {
 	killed := h.inFlight
 	h.inFlight = nil
 	for _, c := range killed {
-		n, made, err := h.effect(c)
+		effects, err := h.effects(c)
 		if err != nil {
 			return err
 		}
-		if n == nil {
-			continue
+		done := !slices.ContainsFunc(effects, func(e effect) bool { return !e.happened(copied) })
+		for _, e := range effects {
+			if done {
+				e.made.end = at
+				e.node.apply(e.made)
+				continue
+			}
+			e.made.voided = at
+			e.node.changes = append(e.node.changes, e.made)
 		}
-		if n.dir && happened(made, filepath.Join(copied, n.path)) {
-			made.end = at
-			n.apply(made)
-			continue
-		}
-		made.voided = at
-		n.changes = append(n.changes, made)
 	}
 	return h.root.correct(at, copied)
 }
 
-// happened reports whether a directory has the entries that a change gives it.
-func happened(c change, dir string) bool {
-	for name, child := range c.entries {
-		_, err := os.Lstat(filepath.Join(dir, name))
+// happened reports whether a directory has, in a copy, the entries that a change gives it. Of
+// files it is not known.
+func (e *effect) happened(copied string) bool {
+	if !e.node.dir {
+		return false
+	}
+	for name, child := range e.made.entries {
+		_, err := os.Lstat(filepath.Join(copied, e.node.path, name))
 		if errors.Is(err, fs.ErrNotExist) != (child == nil) {
 			return false
 		}
