@@ -44,8 +44,8 @@ func TestDeletionThatFellDueIsMadeUpFor(t *testing.T) {
 	expectCaused(t, client, deleted.RequestID, "C_DestroyObject")
 	expectGone(t, env, doomed, sealed)
 	expectNotOnToken(t, site.Token, material)
-	if got := describeHSM(t, client).GetKeys(); got != 1 {
-		t.Errorf("there are %d keys on the token, want 1", got)
+	if got := keysOfKMS(t, client); got != 1 {
+		t.Errorf("there are %d keys of KMS on the token, want 1", got)
 	}
 
 	for range 2 {
@@ -56,7 +56,7 @@ func TestDeletionThatFellDueIsMadeUpFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	expectOnce(t, client)
+	expectOnce(t, client, material)
 	stop(t, server.Process)
 	mustRun(t, nil, "audit", "verify", site.DataDir)
 }
@@ -145,8 +145,8 @@ func expectNotOnToken(t *testing.T, token *harness.Token, id string) {
 	}
 }
 
-// expectOnce expects that one key was deleted, ever.
-func expectOnce(t *testing.T, client *harness.Client) {
+// expectOnce expects that one key was deleted, ever, and its material destroyed.
+func expectOnce(t *testing.T, client *harness.Client, material string) {
 	t.Helper()
 	var deletions, destructions int
 	for _, e := range allEvents(t, client) {
@@ -154,12 +154,16 @@ func expectOnce(t *testing.T, client *harness.Client) {
 			deletions++
 		}
 	}
-	for _, e := range hsmLog(t, client) {
-		if e.Function == "C_DestroyObject" {
+	log, err := client.HSMLog(within(t, 10*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range log {
+		if e := a.GetEntryJson(); strings.Contains(e, `"C_DestroyObject"`) && strings.Contains(e, material) {
 			destructions++
 		}
 	}
 	if deletions != 1 || destructions != 1 {
-		t.Errorf("%d deletions of keys, %d of objects; want one", deletions, destructions)
+		t.Errorf("%d deletions of keys, %d of %s; want one", deletions, destructions, material)
 	}
 }
