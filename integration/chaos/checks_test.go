@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -110,6 +111,10 @@ func TestCheckEvents(t *testing.T) {
 		{"an id, no answer and no event", []*request{halfLost}, nil, "has 0 events"},
 		{"cleared away by the service", []*request{refused}, []*event{of("CreateKey", "2", "KMSInternalException"), service("CreateKey")}, ""},
 		{"the service without a reason", []*request{answered}, []*event{of("Encrypt", "1", ""), service("Encrypt")}, "nobody has asked"},
+		{"the service's audit key", nil, []*event{service(createAuditKey)}, ""},
+		{"its audit key after an attempt that failed", nil, []*event{{EventName: createAuditKey, EventType: "AwsServiceEvent", RequestID: "8", ErrorCode: "KMSInternalException"}, service(createAuditKey)}, ""},
+		{"two audit keys", nil, []*event{service(createAuditKey), service(createAuditKey)}, "nobody has asked"},
+		{"an audit key by somebody else", nil, []*event{of(createAuditKey, "9", "")}, "nobody has asked"},
 	} {
 		t.Run(test.name, func(t *testing.T) { expectFound(t, checkEvents(test.requests, test.events, "own"), test.want) })
 	}
@@ -193,12 +198,37 @@ func TestCheckResources(t *testing.T) {
 		"a worker too few":  {func(r *resources) { r.processes-- }, "2 processes"},
 		"a zombie":          {func(r *resources) { r.zombies++ }, "1 zombies"},
 		"a file":            {func(r *resources) { r.files = []string{"LOCK", "left-over"} }, "left-over"},
+		"unnamed log files": {func(r *resources) { r.exporting = 5 }, "have no name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := usual
 			test.change(&now)
 			expectFound(t, checkResources(usual, now, 3), test.want)
 		})
+	}
+}
+
+// Of the files in a data directory, those that are made of the growing journal are no
+// leftovers, and all others are.
+func TestFilesIn(t *testing.T) {
+	dir := t.TempDir()
+	const trail, tmp = "trail/AWSLogs/111122223333/", "trail/.strongroom/tmp/"
+	for _, name := range []string{
+		"LOCK", "metadata.db", "metadata.db.new-1", "journal/00000000000000000001.journal",
+		"index/00000000000000000001.index", "index/other", "trail/other", trail + "CloudTrail/a.json.gz", trail + "CloudTrail-Digest/a.json.gz.sig",
+		trail + "CloudHSM/a.log.gz", trail + "other", "trail/.strongroom/LOCK", "trail/.strongroom/state.json", "trail/.strongroom/other", tmp + "1.log", tmp + "other",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"LOCK", "index/other", "metadata.db", "metadata.db.new-1", "trail/.strongroom/other", tmp + "other", trail + "other", "trail/other"}
+	if got, err := filesIn(dir); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 }
 

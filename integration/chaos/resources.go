@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,8 +18,10 @@ type resources struct {
 	// processes is how many processes run the program, and zombies how many of the
 	// server's nobody has waited for.
 	processes, zombies int
-	// files are those of the data directory beside the journal's.
+	// files are those of the data directory beside the journal's and what is made of it.
 	files []string
+	// exporting is how many files of the exported trail have no name in it yet.
+	exporting int
 }
 
 // usage is what processes use together.
@@ -50,7 +53,11 @@ func (w *world) measure(context.Context) (resources, error) {
 	}
 	r.zombies = zombies(w.server.PID())
 	var err error
-	r.files, err = filesIn(w.site.DataDir)
+	if r.files, err = filesIn(w.site.DataDir); err != nil {
+		return r, err
+	}
+	exporting, err := filepath.Glob(filepath.Join(w.site.DataDir, "trail", ".strongroom", "tmp", "*"))
+	r.exporting = len(exporting)
 	return r, err
 }
 
@@ -121,8 +128,15 @@ func look(pid int) (u usage) {
 	return u
 }
 
-// filesIn lists the files of a data directory without the journal's segments, and
-// without the number of the one that is prepared.
+// derived are the files that the server makes of the journal as it grows, and no others: the
+// index of each sealed segment; the exported trail's log files, digests and their
+// signatures; the exporter's own, and what it has not named yet.
+var derived = regexp.MustCompile(`^(index/[0-9]{20}\.index(\.tmp)?` +
+	`|trail/AWSLogs/.+\.(json\.gz|json\.gz\.sig|log\.gz)` +
+	`|trail/\.strongroom/(LOCK|state\.json|tmp/([0-9]+\.log|[^/]+\.json|[^/]+\.json\.gz|[^/]+\.json\.gz\.sig)))$`)
+
+// filesIn lists the files of a data directory without the journal's segments and what is
+// derived from them, and without the number of the segment that is prepared.
 func filesIn(dir string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -130,7 +144,9 @@ func filesIn(dir string) ([]string, error) {
 			return err
 		}
 		name, err := filepath.Rel(dir, path)
-		files = append(files, strings.TrimLeft(name, "journal/0123456789"))
+		if !derived.MatchString(name) {
+			files = append(files, strings.TrimLeft(name, "journal/0123456789"))
+		}
 		return err
 	})
 	slices.Sort(files)
@@ -161,6 +177,10 @@ func checkResources(usual, now resources, processes int) []violation {
 			of.now.descriptors > of.usual.descriptors+moreDescriptors {
 			object("%s: %v, before %v", of.who, of.now, of.usual)
 		}
+	}
+	// One for each HSM and one for the API events, and the state while it is written.
+	if now.exporting > processes+1 {
+		object("%d files of the exported trail have no name, want at most %d", now.exporting, processes+1)
 	}
 	if !slices.Equal(usual.files, now.files) {
 		object("the data directory has the files %q, before %q", now.files, usual.files)

@@ -25,8 +25,13 @@ type event struct {
 }
 
 // isService says that the service itself wrote the event, for a request that was cut
-// off.
+// off or of its own accord.
 func (e *event) isService() bool { return e.EventType == "AwsServiceEvent" }
+
+// createAuditKey is what the service does of its own accord: it makes the key that signs the
+// digests of the exported trails, once, when it first needs it. Attempts that failed are
+// repeated.
+const createAuditKey = "CreateAuditKey"
 
 // events returns all API events, and the id of the request that asked for them.
 func (w *world) events(ctx context.Context) (events []*event, own string, err error) {
@@ -68,8 +73,8 @@ func (w *world) each(stream grpc.ClientStream, operation string, next func() err
 
 // checkEvents compares what was asked with the events of it: one for each answer, with
 // the same outcome; at most one for each request whose answer was lost; none else, but
-// those by which the service settles what was lost or failed. The request named own
-// asked for the events, and its own may be missing.
+// those by which the service settles what was lost or failed, and that of its one audit
+// key. The request named own asked for the events, and its own may be missing.
 func checkEvents(requests []*request, events []*event, own string) []violation {
 	of := map[string][]*event{}
 	for _, e := range events {
@@ -90,7 +95,7 @@ func checkEvents(requests []*request, events []*event, own string) []violation {
 		}
 		delete(of, r.ID)
 	}
-	for _, e := range events {
+	for _, e := range withoutAuditKey(events) {
 		if _, unexplained := of[e.RequestID]; !unexplained || e.RequestID == own {
 			continue
 		}
@@ -106,6 +111,19 @@ func checkEvents(requests []*request, events []*event, own string) []violation {
 		}
 	}
 	return found
+}
+
+// withoutAuditKey leaves out the event of the service's one audit key, and of attempts to
+// make it.
+func withoutAuditKey(events []*event) []*event {
+	made := false
+	return slices.DeleteFunc(slices.Clone(events), func(e *event) bool {
+		if !e.isService() || e.EventName != createAuditKey || e.ErrorCode == "" && made {
+			return false
+		}
+		made = made || e.ErrorCode == ""
+		return true
+	})
 }
 
 // disagrees tells how the events of a request's id are not what they should be.
