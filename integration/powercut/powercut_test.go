@@ -89,6 +89,7 @@ func cutPower(t *testing.T, r *recording, dir string, first, runs int) {
 // is lost, and has one kind of sync do nothing: each time that must be noticed.
 func eachSyncCounts(t *testing.T, r *recording) {
 	t.Helper()
+	const exported = "data/trail/AWSLogs/"
 	for _, test := range []struct {
 		of   string
 		void func(path string) bool
@@ -101,6 +102,9 @@ func eachSyncCounts(t *testing.T, r *recording) {
 		{"the names in the data directory", func(path string) bool { return path == "data" }, "was answered"},
 		{"the token's objects", func(path string) bool { return filepath.Ext(path) == ".object" }, "the same keys"},
 		{"the names of the token's objects", func(path string) bool { return filepath.Dir(path) == "tokens" }, "the same keys"},
+		{"the exported files", func(path string) bool { return strings.HasPrefix(path, exported) && filepath.Ext(path) == ".gz" }, "audit verify"},
+		{"the names of the exported files", func(path string) bool { return strings.HasPrefix(path, exported) && filepath.Ext(path) == "" }, "audit verify"},
+		{"the exporter's state", func(path string) bool { return path == "data/trail/.strongroom/state.json" }, "does not start"},
 	} {
 		t.Run("without syncs of "+test.of, func(t *testing.T) {
 			t.Parallel()
