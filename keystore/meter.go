@@ -73,7 +73,7 @@ func (m *meter) take(ctx context.Context, k *key, id hsmpool.ObjectID) error {
 			return outOfTime(ctx, "The key metadata").because(err)
 		}
 		if err != nil {
-			return errorf(annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL, "The uses of key %s could not be counted.", k.arn).because(err)
+			return notCounted(k, err)
 		}
 	}
 	if c.next >= m.limit {
@@ -85,6 +85,16 @@ func (m *meter) take(ctx context.Context, k *key, id hsmpool.ObjectID) error {
 		m.report(k)
 	}
 	return nil
+}
+
+// notCounted is the answer when no range could be reserved. A store that cannot be
+// written, on a full disk for example, is as unavailable as a journal that cannot be.
+func notCounted(k *key, err error) error {
+	kind := annotationsv1.ErrorKind_ERROR_KIND_KMS_INTERNAL
+	if errors.Is(err, metadata.ErrUnavailable) {
+		kind = annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE
+	}
+	return errorf(kind, "The uses of key %s could not be counted.", k.arn).because(err)
 }
 
 // isWorn says whether a backing key should be renewed.
