@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -34,7 +35,9 @@ func TestHealthAfterThePINWasChanged(t *testing.T) {
 	}
 	killWorker(t, server)
 	awaitHealth(t, client, notServing)
-	awaitLog(t, server, "not serving:", "CKR_PIN_INCORRECT")
+	// While the worker restarts, health may have said that it is starting.
+	stopped := fmt.Sprintf("not serving: reason=\"Region %s: HSM: hsm %s is stopped", harness.Region, describeHSM(t, client).GetHsmId())
+	awaitLog(t, server, stopped, "CKR_PIN_INCORRECT")
 	h := describeHSM(t, client)
 	if h.GetState() != operatorv1.HsmState_HSM_STATE_STOPPED || !strings.Contains(h.GetReason(), "CKR_PIN_INCORRECT") {
 		t.Errorf("the HSM is %v because %q, want STOPPED because of CKR_PIN_INCORRECT", h.GetState(), h.GetReason())

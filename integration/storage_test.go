@@ -128,12 +128,15 @@ func used(t *testing.T, dir string) int64 {
 // Under the journal the disk becomes full or read-only, or fails when it is synced. Requests are refused,
 // health says why, all of it ends by itself, and nothing that was answered is missing.
 func TestJournalOnAFailingDisk(t *testing.T) {
-	for name, make := range map[string]func(*testing.T, string) medium{
-		"full": fullDisk, "read-only": readOnlyDisk, "thin": thinDisk,
+	for name, c := range map[string]struct {
+		make  func(*testing.T, string) medium
+		under string // in the data directory
+	}{
+		"full": {fullDisk, "journal"}, "read-only": {readOnlyDisk, ""}, "thin": {thinDisk, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			site := newSite(t, harness.Options{})
-			m := make(t, site.DataDir)
+			m := c.make(t, filepath.Join(site.DataDir, c.under))
 			server := start(t, site)
 			client := dial(t, site, server, harness.Admin)
 			keys := []sealed{mustSeal(t, client), mustSeal(t, client)}
@@ -154,6 +157,31 @@ func TestJournalOnAFailingDisk(t *testing.T) {
 			expectAllAfterRestart(t, site, server, keys, answered)
 		})
 	}
+}
+
+// Under the whole data directory the disk becomes full: whether journal or metadata has
+// no room first, requests are refused, all of it ends by itself, and nothing that was
+// answered is missing.
+func TestDataDirectoryOnAFullDisk(t *testing.T) {
+	site := newSite(t, harness.Options{})
+	m := fullDisk(t, site.DataDir)
+	server := start(t, site)
+	client := dial(t, site, server, harness.Admin)
+	keys := []sealed{mustSeal(t, client), mustSeal(t, client)}
+	awaitPrepared(t, site)
+	m.fail(t)
+	answered := encryptUntilRefused(t, client, keys[0].key)
+	if key, err := client.NewKey(within(t, 40*time.Second)); err == nil {
+		t.Errorf("%s was created", key)
+	}
+	awaitHealth(t, client, notServing)
+	awaitLog(t, server, "not serving:", m.says)
+
+	m.heal(t)
+	awaitHealth(t, client, serving)
+	keys = append(keys, mustSeal(t, client))
+	expectAnswered(t, answered, allEvents(t, client))
+	expectAllAfterRestart(t, site, server, keys, answered)
 }
 
 // Under the metadata, but not the journal, the disk becomes full: changes are
@@ -227,7 +255,7 @@ func awaitPrepared(t *testing.T, site *harness.Site) {
 }
 
 // encryptUntilRefused makes requests, whose events are large, until one is refused
-// for want of its record, and returns all answers.
+// for want of room for what it has to leave, and returns all answers.
 func encryptUntilRefused(t *testing.T, client *harness.Client, key string) []answer {
 	t.Helper()
 	pairs := map[string]string{"filler": strings.Repeat("x", 8000)}
