@@ -204,6 +204,7 @@ func TestDamagedMetadataIsRestored(t *testing.T) {
 			if _, err := encrypt(within(t, 10*time.Second), client, later); harness.ErrorInfo(err).GetReason() != "NotFoundException" {
 				t.Errorf("a key made after the backup: %v, want NotFoundException", err)
 			}
+			expectOrphans(t, clientEnv(site, server, harness.Admin), 3, later, ":audit-key/") // both made after the backup
 			stop(t, server.Process)
 			mustRun(t, nil, "audit", "verify", site.DataDir)
 		})
