@@ -134,6 +134,9 @@ func TestDevServesAndKeepsItsKeys(t *testing.T) {
 // TestDevServesInUnderTwoSeconds allows for a busy machine: one of three first
 // starts has to.
 func TestDevServesInUnderTwoSeconds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures time, which the race detector takes most of")
+	}
 	softHSM(t)
 	var took []time.Duration
 	for range 3 {
