@@ -216,7 +216,7 @@ func TestFilesIn(t *testing.T) {
 	for _, name := range []string{
 		"LOCK", "metadata.db", "metadata.db.new-1", "journal/00000000000000000001.journal",
 		"index/00000000000000000001.index", "index/other", "trail/other", trail + "CloudTrail/a.json.gz", trail + "CloudTrail-Digest/a.json.gz.sig",
-		trail + "CloudHSM/a.log.gz", trail + "other", "trail/.strongroom/LOCK", "trail/.strongroom/state.json", "trail/.strongroom/other", tmp + "1.log", tmp + "other",
+		trail + "CloudHSM/a.log.gz", trail + "other", trail + "public-keys.json", "trail/.strongroom/LOCK", "trail/.strongroom/state.json", "trail/.strongroom/other", tmp + "1.log", tmp + "other",
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

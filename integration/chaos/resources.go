@@ -132,7 +132,7 @@ func look(pid int) (u usage) {
 // index of each sealed segment; the exported trail's log files, digests and their
 // signatures; the exporter's own, and what it has not named yet.
 var derived = regexp.MustCompile(`^(index/[0-9]{20}\.index(\.tmp)?` +
-	`|trail/AWSLogs/.+\.(json\.gz|json\.gz\.sig|log\.gz)` +
+	`|trail/AWSLogs/(.+\.(json\.gz|json\.gz\.sig|log\.gz)|[0-9]+/public-keys\.json)` +
 	`|trail/\.strongroom/(LOCK|state\.json|tmp/([0-9]+\.log|[^/]+\.json|[^/]+\.json\.gz|[^/]+\.json\.gz\.sig)))$`)
 
 // filesIn lists the files of a data directory without the journal's segments and what is
