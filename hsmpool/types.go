@@ -19,6 +19,9 @@ type Trace struct {
 	HSM      string
 	Function string
 	RV       uint32
+	// Waited is how long the request waited for a place at an HSM, Took how long it was
+	// from then until its answer; of all HSMs that were asked.
+	Waited, Took time.Duration
 }
 
 // GenerateRequest asks for a key.

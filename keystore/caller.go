@@ -11,6 +11,8 @@ import (
 // found out. Front ends only authenticate: whether the caller may do what it
 // asks is decided here.
 type Caller struct {
+	// FrontEnd is the one that the request came by: FrontEndGRPC or another of them.
+	FrontEnd string
 	// Principal is the ARN of the authenticated principal, such as
 	// "arn:aws:iam::000000000000:user/alice". Empty: the front end could not
 	// say who it is. Such a request is refused, and leaves an event too.

@@ -104,6 +104,14 @@ type Config struct {
 	// ClusterOf names the cluster of an HSM, as the files of its log do; empty: it is
 	// not known. It is asked about HSMs that are not in use. Nil: nobody knows.
 	ClusterOf func(hsmID string) string
+	// Observer is told of each request; nil: nobody is.
+	Observer Observer
+	// Figures are the metrics that are kept; nil: there are none.
+	Figures Figures
+	// Alarms are what operators are told of; nil: there are none.
+	Alarms Alarms
+	// Links signs people in to the console; nil: there is no console.
+	Links ConsoleLinks
 	// Journal is the id of the journal that Trail writes, in hex.
 	Journal string
 	// AcceptNewJournal lets the metadata be tied to another journal than the
@@ -142,6 +150,10 @@ type Keystore struct {
 	now        func() time.Time
 	files      TrailFiles
 	clusterOf  func(hsmID string) string
+	observer   Observer     // nil: nobody watches
+	figures    Figures      // nil: there are none
+	alarms     Alarms       // nil: there are none
+	links      ConsoleLinks // nil: there is no console
 
 	// connections are those of the custom key stores.
 	connections *connect.Set[*connection]
@@ -187,6 +199,7 @@ func assemble(c Config, api *describe.API) (*Keystore, error) {
 		view: newView(s), meter: newMeter(s, c.Metadata, c.gcmLimit), log: c.Logger, now: c.now,
 		usage: newUsage(s, c.Metadata), settler: newSettler(),
 		files: c.TrailFiles, clusterOf: c.ClusterOf,
+		observer: c.Observer, figures: c.Figures, alarms: c.Alarms, links: c.Links,
 		clusters: c.Clusters, connections: connect.NewSet[*connection](),
 	}, nil
 }

@@ -24,7 +24,7 @@ func builtinTexts() map[string]string {
 	return map[string]string{
 		"admin": `{
   "Version": "2012-10-17",
-  "Statement": {"Effect": "Allow", "Action": ["kms:*", "strongroom:*", "cloudtrail:*", "logs:*", "cloudhsm:*"], "Resource": "*"}
+  "Statement": {"Effect": "Allow", "Action": ["kms:*", "strongroom:*", "cloudtrail:*", "logs:*", "cloudhsm:*", "cloudwatch:*"], "Resource": "*"}
 }`,
 		"auditor": `{
   "Version": "2012-10-17",
@@ -33,8 +33,10 @@ func builtinTexts() map[string]string {
     "Action": [
       "strongroom:DescribeHsms", "strongroom:ListHsmOrphans", "strongroom:SimulatePolicy",
       "strongroom:DescribeAudit", "strongroom:SearchEvents", "strongroom:SearchHsmLog", "strongroom:StreamEvents", "strongroom:StreamHsmLog",
+      "strongroom:StreamMetrics", "strongroom:DescribeAlarms", "strongroom:CreateConsoleLink",
       "cloudtrail:LookupEvents", "cloudtrail:DescribeTrails", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:ListTrails", "cloudtrail:ListPublicKeys",
-      "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents", "cloudhsm:DescribeClusters"
+      "logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents", "cloudhsm:DescribeClusters",
+      "cloudwatch:ListMetrics", "cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics"
     ],
     "Resource": "*"
   }

@@ -84,6 +84,7 @@ func (t *transport) Clone() credentials.TransportCredentials {
 
 func (t *transport) describe(addr net.Addr, info credentials.TLSInfo) *connection {
 	c := &connection{TLSInfo: info, caller: keystore.Caller{
+		FrontEnd: keystore.FrontEndGRPC,
 		SourceIP: Host(addr.String()),
 		TLS: &keystore.TLS{
 			Version:     VersionName(info.State.Version),

@@ -190,6 +190,7 @@ func (x *exchange) caller(read func() ([]byte, error)) (keystore.Caller, *keysto
 		return keystore.Caller{}, x.refused(err)
 	}
 	return keystore.Caller{
+		FrontEnd:    keystore.FrontEndAWS,
 		Principal:   signed.Principal,
 		AccessKeyID: signed.AccessKeyID,
 		RequestID:   x.id,

@@ -27,6 +27,62 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// AlarmState says whether what an alarm is about is so.
+type AlarmState int32
+
+const (
+	AlarmState_ALARM_STATE_UNSPECIFIED AlarmState = 0
+	// It is not so.
+	AlarmState_ALARM_STATE_OK AlarmState = 1
+	// It is so, but not for long enough.
+	AlarmState_ALARM_STATE_PENDING AlarmState = 2
+	// It has been so for long enough.
+	AlarmState_ALARM_STATE_FIRING AlarmState = 3
+)
+
+// Enum value maps for AlarmState.
+var (
+	AlarmState_name = map[int32]string{
+		0: "ALARM_STATE_UNSPECIFIED",
+		1: "ALARM_STATE_OK",
+		2: "ALARM_STATE_PENDING",
+		3: "ALARM_STATE_FIRING",
+	}
+	AlarmState_value = map[string]int32{
+		"ALARM_STATE_UNSPECIFIED": 0,
+		"ALARM_STATE_OK":          1,
+		"ALARM_STATE_PENDING":     2,
+		"ALARM_STATE_FIRING":      3,
+	}
+)
+
+func (x AlarmState) Enum() *AlarmState {
+	p := new(AlarmState)
+	*p = x
+	return p
+}
+
+func (x AlarmState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AlarmState) Descriptor() protoreflect.EnumDescriptor {
+	return file_strongroom_operator_v1_operator_proto_enumTypes[0].Descriptor()
+}
+
+func (AlarmState) Type() protoreflect.EnumType {
+	return &file_strongroom_operator_v1_operator_proto_enumTypes[0]
+}
+
+func (x AlarmState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AlarmState.Descriptor instead.
+func (AlarmState) EnumDescriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{0}
+}
+
 // HsmState says whether an HSM takes requests.
 type HsmState int32
 
@@ -71,11 +127,11 @@ func (x HsmState) String() string {
 }
 
 func (HsmState) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_operator_v1_operator_proto_enumTypes[0].Descriptor()
+	return file_strongroom_operator_v1_operator_proto_enumTypes[1].Descriptor()
 }
 
 func (HsmState) Type() protoreflect.EnumType {
-	return &file_strongroom_operator_v1_operator_proto_enumTypes[0]
+	return &file_strongroom_operator_v1_operator_proto_enumTypes[1]
 }
 
 func (x HsmState) Number() protoreflect.EnumNumber {
@@ -84,7 +140,7 @@ func (x HsmState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use HsmState.Descriptor instead.
 func (HsmState) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{0}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{1}
 }
 
 // PolicySource is where an identity policy comes from.
@@ -124,11 +180,11 @@ func (x PolicySource) String() string {
 }
 
 func (PolicySource) Descriptor() protoreflect.EnumDescriptor {
-	return file_strongroom_operator_v1_operator_proto_enumTypes[1].Descriptor()
+	return file_strongroom_operator_v1_operator_proto_enumTypes[2].Descriptor()
 }
 
 func (PolicySource) Type() protoreflect.EnumType {
-	return &file_strongroom_operator_v1_operator_proto_enumTypes[1]
+	return &file_strongroom_operator_v1_operator_proto_enumTypes[2]
 }
 
 func (x PolicySource) Number() protoreflect.EnumNumber {
@@ -137,7 +193,7 @@ func (x PolicySource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PolicySource.Descriptor instead.
 func (PolicySource) EnumDescriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{1}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{2}
 }
 
 // StreamEventsRequest is the input of StreamEvents.
@@ -1516,6 +1572,828 @@ func (x *DescribeHsmsResponse) GetHsms() []*HsmDescription {
 	return nil
 }
 
+// StreamMetricsRequest is the input of StreamMetrics.
+type StreamMetricsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many seconds of history come first; absent: none.
+	HistorySeconds *int32 `protobuf:"varint,1,opt,name=history_seconds,json=historySeconds" json:"history_seconds,omitempty"`
+	// Keep the stream open and send new samples as they are taken.
+	Follow        *bool `protobuf:"varint,2,opt,name=follow" json:"follow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamMetricsRequest) Reset() {
+	*x = StreamMetricsRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamMetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamMetricsRequest) ProtoMessage() {}
+
+func (x *StreamMetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamMetricsRequest.ProtoReflect.Descriptor instead.
+func (*StreamMetricsRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *StreamMetricsRequest) GetHistorySeconds() int32 {
+	if x != nil && x.HistorySeconds != nil {
+		return *x.HistorySeconds
+	}
+	return 0
+}
+
+func (x *StreamMetricsRequest) GetFollow() bool {
+	if x != nil && x.Follow != nil {
+		return *x.Follow
+	}
+	return false
+}
+
+// StreamMetricsResponse is the history of one series, or a sample; the samples come
+// last.
+type StreamMetricsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	History       *MetricHistory         `protobuf:"bytes,1,opt,name=history" json:"history,omitempty"`
+	Sample        *MetricSample          `protobuf:"bytes,2,opt,name=sample" json:"sample,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamMetricsResponse) Reset() {
+	*x = StreamMetricsResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamMetricsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamMetricsResponse) ProtoMessage() {}
+
+func (x *StreamMetricsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamMetricsResponse.ProtoReflect.Descriptor instead.
+func (*StreamMetricsResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *StreamMetricsResponse) GetHistory() *MetricHistory {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *StreamMetricsResponse) GetSample() *MetricSample {
+	if x != nil {
+		return x.Sample
+	}
+	return nil
+}
+
+// MetricSeries is a metric of one thing.
+type MetricSeries struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "AWS/CloudHSM" or "Strongroom".
+	Namespace  *string            `protobuf:"bytes,1,opt,name=namespace" json:"namespace,omitempty"`
+	Name       *string            `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	Dimensions []*MetricDimension `protobuf:"bytes,3,rep,name=dimensions" json:"dimensions,omitempty"`
+	// A unit of CloudWatch, e.g. "Count".
+	Unit          *string `protobuf:"bytes,4,opt,name=unit" json:"unit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricSeries) Reset() {
+	*x = MetricSeries{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricSeries) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricSeries) ProtoMessage() {}
+
+func (x *MetricSeries) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricSeries.ProtoReflect.Descriptor instead.
+func (*MetricSeries) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *MetricSeries) GetNamespace() string {
+	if x != nil && x.Namespace != nil {
+		return *x.Namespace
+	}
+	return ""
+}
+
+func (x *MetricSeries) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *MetricSeries) GetDimensions() []*MetricDimension {
+	if x != nil {
+		return x.Dimensions
+	}
+	return nil
+}
+
+func (x *MetricSeries) GetUnit() string {
+	if x != nil && x.Unit != nil {
+		return *x.Unit
+	}
+	return ""
+}
+
+// MetricDimension tells series of the same metric apart.
+type MetricDimension struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          *string                `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	Value         *string                `protobuf:"bytes,2,opt,name=value" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricDimension) Reset() {
+	*x = MetricDimension{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricDimension) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricDimension) ProtoMessage() {}
+
+func (x *MetricDimension) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricDimension.ProtoReflect.Descriptor instead.
+func (*MetricDimension) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *MetricDimension) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *MetricDimension) GetValue() string {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return ""
+}
+
+// MetricHistory is a series over time, oldest first.
+type MetricHistory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Series        *MetricSeries          `protobuf:"bytes,1,opt,name=series" json:"series,omitempty"`
+	Points        []*MetricPoint         `protobuf:"bytes,2,rep,name=points" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricHistory) Reset() {
+	*x = MetricHistory{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricHistory) ProtoMessage() {}
+
+func (x *MetricHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricHistory.ProtoReflect.Descriptor instead.
+func (*MetricHistory) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *MetricHistory) GetSeries() *MetricSeries {
+	if x != nil {
+		return x.Series
+	}
+	return nil
+}
+
+func (x *MetricHistory) GetPoints() []*MetricPoint {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+// MetricPoint is what a series was in the minute that begins at time.
+type MetricPoint struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Time    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time" json:"time,omitempty"`
+	Minimum *float64               `protobuf:"fixed64,2,opt,name=minimum" json:"minimum,omitempty"`
+	Maximum *float64               `protobuf:"fixed64,3,opt,name=maximum" json:"maximum,omitempty"`
+	Sum     *float64               `protobuf:"fixed64,4,opt,name=sum" json:"sum,omitempty"`
+	// Of how many samples the sum is.
+	Samples       *uint32 `protobuf:"varint,5,opt,name=samples" json:"samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricPoint) Reset() {
+	*x = MetricPoint{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricPoint) ProtoMessage() {}
+
+func (x *MetricPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricPoint.ProtoReflect.Descriptor instead.
+func (*MetricPoint) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *MetricPoint) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *MetricPoint) GetMinimum() float64 {
+	if x != nil && x.Minimum != nil {
+		return *x.Minimum
+	}
+	return 0
+}
+
+func (x *MetricPoint) GetMaximum() float64 {
+	if x != nil && x.Maximum != nil {
+		return *x.Maximum
+	}
+	return 0
+}
+
+func (x *MetricPoint) GetSum() float64 {
+	if x != nil && x.Sum != nil {
+		return *x.Sum
+	}
+	return 0
+}
+
+func (x *MetricPoint) GetSamples() uint32 {
+	if x != nil && x.Samples != nil {
+		return *x.Samples
+	}
+	return 0
+}
+
+// MetricSample is all series at a moment.
+type MetricSample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time" json:"time,omitempty"`
+	Values        []*MetricValue         `protobuf:"bytes,2,rep,name=values" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricSample) Reset() {
+	*x = MetricSample{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricSample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricSample) ProtoMessage() {}
+
+func (x *MetricSample) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricSample.ProtoReflect.Descriptor instead.
+func (*MetricSample) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *MetricSample) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *MetricSample) GetValues() []*MetricValue {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// MetricValue is a series at a moment.
+type MetricValue struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Series        *MetricSeries          `protobuf:"bytes,1,opt,name=series" json:"series,omitempty"`
+	Value         *float64               `protobuf:"fixed64,2,opt,name=value" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricValue) Reset() {
+	*x = MetricValue{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricValue) ProtoMessage() {}
+
+func (x *MetricValue) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricValue.ProtoReflect.Descriptor instead.
+func (*MetricValue) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *MetricValue) GetSeries() *MetricSeries {
+	if x != nil {
+		return x.Series
+	}
+	return nil
+}
+
+func (x *MetricValue) GetValue() float64 {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return 0
+}
+
+// DescribeAlarmsRequest is the input of DescribeAlarms.
+type DescribeAlarmsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeAlarmsRequest) Reset() {
+	*x = DescribeAlarmsRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeAlarmsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeAlarmsRequest) ProtoMessage() {}
+
+func (x *DescribeAlarmsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeAlarmsRequest.ProtoReflect.Descriptor instead.
+func (*DescribeAlarmsRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
+}
+
+// DescribeAlarmsResponse is the output of DescribeAlarms.
+type DescribeAlarmsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All alarms, also those that are quiet, in the order of their names.
+	Alarms        []*AlarmDescription `protobuf:"bytes,1,rep,name=alarms" json:"alarms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeAlarmsResponse) Reset() {
+	*x = DescribeAlarmsResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeAlarmsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeAlarmsResponse) ProtoMessage() {}
+
+func (x *DescribeAlarmsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeAlarmsResponse.ProtoReflect.Descriptor instead.
+func (*DescribeAlarmsResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DescribeAlarmsResponse) GetAlarms() []*AlarmDescription {
+	if x != nil {
+		return x.Alarms
+	}
+	return nil
+}
+
+// AlarmDescription is a condition on metrics that operators are told of.
+type AlarmDescription struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The alert's name in Prometheus's rules.
+	Name *string `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	// "critical", "warning" or "info".
+	Severity *string `protobuf:"bytes,2,opt,name=severity" json:"severity,omitempty"`
+	// What it means, and what to do about it.
+	Summary *string `protobuf:"bytes,3,opt,name=summary" json:"summary,omitempty"`
+	Action  *string `protobuf:"bytes,4,opt,name=action" json:"action,omitempty"`
+	// What is compared, in PromQL.
+	Condition *string     `protobuf:"bytes,5,opt,name=condition" json:"condition,omitempty"`
+	State     *AlarmState `protobuf:"varint,6,opt,name=state,enum=strongroom.operator.v1.AlarmState" json:"state,omitempty"`
+	// When it came into this state; absent: it has been in it since the start.
+	Since *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=since" json:"since,omitempty"`
+	// What it is pending or firing for.
+	Subjects      []*AlarmSubject `protobuf:"bytes,8,rep,name=subjects" json:"subjects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlarmDescription) Reset() {
+	*x = AlarmDescription{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlarmDescription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlarmDescription) ProtoMessage() {}
+
+func (x *AlarmDescription) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlarmDescription.ProtoReflect.Descriptor instead.
+func (*AlarmDescription) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *AlarmDescription) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *AlarmDescription) GetSeverity() string {
+	if x != nil && x.Severity != nil {
+		return *x.Severity
+	}
+	return ""
+}
+
+func (x *AlarmDescription) GetSummary() string {
+	if x != nil && x.Summary != nil {
+		return *x.Summary
+	}
+	return ""
+}
+
+func (x *AlarmDescription) GetAction() string {
+	if x != nil && x.Action != nil {
+		return *x.Action
+	}
+	return ""
+}
+
+func (x *AlarmDescription) GetCondition() string {
+	if x != nil && x.Condition != nil {
+		return *x.Condition
+	}
+	return ""
+}
+
+func (x *AlarmDescription) GetState() AlarmState {
+	if x != nil && x.State != nil {
+		return *x.State
+	}
+	return AlarmState_ALARM_STATE_UNSPECIFIED
+}
+
+func (x *AlarmDescription) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *AlarmDescription) GetSubjects() []*AlarmSubject {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+// AlarmSubject is one of the things that an alarm is about.
+type AlarmSubject struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Labels of its metric.
+	Labels        []*MetricDimension     `protobuf:"bytes,1,rep,name=labels" json:"labels,omitempty"`
+	Value         *float64               `protobuf:"fixed64,2,opt,name=value" json:"value,omitempty"`
+	State         *AlarmState            `protobuf:"varint,3,opt,name=state,enum=strongroom.operator.v1.AlarmState" json:"state,omitempty"`
+	Since         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlarmSubject) Reset() {
+	*x = AlarmSubject{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlarmSubject) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlarmSubject) ProtoMessage() {}
+
+func (x *AlarmSubject) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlarmSubject.ProtoReflect.Descriptor instead.
+func (*AlarmSubject) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *AlarmSubject) GetLabels() []*MetricDimension {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *AlarmSubject) GetValue() float64 {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return 0
+}
+
+func (x *AlarmSubject) GetState() AlarmState {
+	if x != nil && x.State != nil {
+		return *x.State
+	}
+	return AlarmState_ALARM_STATE_UNSPECIFIED
+}
+
+func (x *AlarmSubject) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// CreateConsoleLinkRequest is the input of CreateConsoleLink.
+type CreateConsoleLinkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateConsoleLinkRequest) Reset() {
+	*x = CreateConsoleLinkRequest{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateConsoleLinkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateConsoleLinkRequest) ProtoMessage() {}
+
+func (x *CreateConsoleLinkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateConsoleLinkRequest.ProtoReflect.Descriptor instead.
+func (*CreateConsoleLinkRequest) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
+}
+
+// CreateConsoleLinkResponse is the output of CreateConsoleLink.
+type CreateConsoleLinkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The address to open in a browser. Who opens it first is signed in.
+	Url *string `protobuf:"bytes,1,opt,name=url" json:"url,omitempty"`
+	// Until when it can be used.
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expires" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateConsoleLinkResponse) Reset() {
+	*x = CreateConsoleLinkResponse{}
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateConsoleLinkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateConsoleLinkResponse) ProtoMessage() {}
+
+func (x *CreateConsoleLinkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateConsoleLinkResponse.ProtoReflect.Descriptor instead.
+func (*CreateConsoleLinkResponse) Descriptor() ([]byte, []int) {
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *CreateConsoleLinkResponse) GetUrl() string {
+	if x != nil && x.Url != nil {
+		return *x.Url
+	}
+	return ""
+}
+
+func (x *CreateConsoleLinkResponse) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
 // HsmDescription is one HSM as the service sees it.
 type HsmDescription struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1567,7 +2445,7 @@ type HsmDescription struct {
 
 func (x *HsmDescription) Reset() {
 	*x = HsmDescription{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1579,7 +2457,7 @@ func (x *HsmDescription) String() string {
 func (*HsmDescription) ProtoMessage() {}
 
 func (x *HsmDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[19]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1592,7 +2470,7 @@ func (x *HsmDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmDescription.ProtoReflect.Descriptor instead.
 func (*HsmDescription) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{19}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *HsmDescription) GetHsmId() string {
@@ -1785,7 +2663,7 @@ type HsmCapability struct {
 
 func (x *HsmCapability) Reset() {
 	*x = HsmCapability{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +2675,7 @@ func (x *HsmCapability) String() string {
 func (*HsmCapability) ProtoMessage() {}
 
 func (x *HsmCapability) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[20]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +2688,7 @@ func (x *HsmCapability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmCapability.ProtoReflect.Descriptor instead.
 func (*HsmCapability) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{20}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *HsmCapability) GetKeyType() string {
@@ -1869,7 +2747,7 @@ type CheckHsmUnlockRequest struct {
 
 func (x *CheckHsmUnlockRequest) Reset() {
 	*x = CheckHsmUnlockRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1881,7 +2759,7 @@ func (x *CheckHsmUnlockRequest) String() string {
 func (*CheckHsmUnlockRequest) ProtoMessage() {}
 
 func (x *CheckHsmUnlockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[21]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1894,7 +2772,7 @@ func (x *CheckHsmUnlockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHsmUnlockRequest.ProtoReflect.Descriptor instead.
 func (*CheckHsmUnlockRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{21}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CheckHsmUnlockRequest) GetHsmId() string {
@@ -1921,7 +2799,7 @@ type CheckHsmUnlockResponse struct {
 
 func (x *CheckHsmUnlockResponse) Reset() {
 	*x = CheckHsmUnlockResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1933,7 +2811,7 @@ func (x *CheckHsmUnlockResponse) String() string {
 func (*CheckHsmUnlockResponse) ProtoMessage() {}
 
 func (x *CheckHsmUnlockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[22]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1946,7 +2824,7 @@ func (x *CheckHsmUnlockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckHsmUnlockResponse.ProtoReflect.Descriptor instead.
 func (*CheckHsmUnlockResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{22}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CheckHsmUnlockResponse) GetChecks() []*HsmUnlockCheck {
@@ -1974,7 +2852,7 @@ type HsmUnlockCheck struct {
 
 func (x *HsmUnlockCheck) Reset() {
 	*x = HsmUnlockCheck{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2864,7 @@ func (x *HsmUnlockCheck) String() string {
 func (*HsmUnlockCheck) ProtoMessage() {}
 
 func (x *HsmUnlockCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[23]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1999,7 +2877,7 @@ func (x *HsmUnlockCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HsmUnlockCheck.ProtoReflect.Descriptor instead.
 func (*HsmUnlockCheck) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{23}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HsmUnlockCheck) GetHsmId() string {
@@ -2053,7 +2931,7 @@ type ListHsmOrphansRequest struct {
 
 func (x *ListHsmOrphansRequest) Reset() {
 	*x = ListHsmOrphansRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2065,7 +2943,7 @@ func (x *ListHsmOrphansRequest) String() string {
 func (*ListHsmOrphansRequest) ProtoMessage() {}
 
 func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[24]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2956,7 @@ func (x *ListHsmOrphansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansRequest.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{24}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{38}
 }
 
 // ListHsmOrphansResponse is the output of ListHsmOrphans.
@@ -2098,7 +2976,7 @@ type ListHsmOrphansResponse struct {
 
 func (x *ListHsmOrphansResponse) Reset() {
 	*x = ListHsmOrphansResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2988,7 @@ func (x *ListHsmOrphansResponse) String() string {
 func (*ListHsmOrphansResponse) ProtoMessage() {}
 
 func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[25]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +3001,7 @@ func (x *ListHsmOrphansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHsmOrphansResponse.ProtoReflect.Descriptor instead.
 func (*ListHsmOrphansResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{25}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListHsmOrphansResponse) GetTokenOrphans() []*TokenOrphan {
@@ -2165,7 +3043,7 @@ type TokenOrphan struct {
 
 func (x *TokenOrphan) Reset() {
 	*x = TokenOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +3055,7 @@ func (x *TokenOrphan) String() string {
 func (*TokenOrphan) ProtoMessage() {}
 
 func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[26]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +3068,7 @@ func (x *TokenOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenOrphan.ProtoReflect.Descriptor instead.
 func (*TokenOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{26}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TokenOrphan) GetHsmId() string {
@@ -2235,7 +3113,7 @@ type MetadataOrphan struct {
 
 func (x *MetadataOrphan) Reset() {
 	*x = MetadataOrphan{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +3125,7 @@ func (x *MetadataOrphan) String() string {
 func (*MetadataOrphan) ProtoMessage() {}
 
 func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[27]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +3138,7 @@ func (x *MetadataOrphan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetadataOrphan.ProtoReflect.Descriptor instead.
 func (*MetadataOrphan) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{27}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *MetadataOrphan) GetKeyArn() string {
@@ -2293,7 +3171,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +3183,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[28]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +3196,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{28}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{42}
 }
 
 // BackupResponse is the next bytes of a backup file.
@@ -2331,7 +3209,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +3221,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[29]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +3234,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{29}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *BackupResponse) GetChunk() []byte {
@@ -2391,7 +3269,7 @@ type SimulatePolicyRequest struct {
 
 func (x *SimulatePolicyRequest) Reset() {
 	*x = SimulatePolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +3281,7 @@ func (x *SimulatePolicyRequest) String() string {
 func (*SimulatePolicyRequest) ProtoMessage() {}
 
 func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[30]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +3294,7 @@ func (x *SimulatePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulatePolicyRequest.ProtoReflect.Descriptor instead.
 func (*SimulatePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{30}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SimulatePolicyRequest) GetPrincipal() string {
@@ -2487,7 +3365,7 @@ type ConditionValue struct {
 
 func (x *ConditionValue) Reset() {
 	*x = ConditionValue{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2499,7 +3377,7 @@ func (x *ConditionValue) String() string {
 func (*ConditionValue) ProtoMessage() {}
 
 func (x *ConditionValue) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[31]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2512,7 +3390,7 @@ func (x *ConditionValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionValue.ProtoReflect.Descriptor instead.
 func (*ConditionValue) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{31}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ConditionValue) GetKey() string {
@@ -2546,7 +3424,7 @@ type SimulatePolicyResponse struct {
 
 func (x *SimulatePolicyResponse) Reset() {
 	*x = SimulatePolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2558,7 +3436,7 @@ func (x *SimulatePolicyResponse) String() string {
 func (*SimulatePolicyResponse) ProtoMessage() {}
 
 func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[32]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2571,7 +3449,7 @@ func (x *SimulatePolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulatePolicyResponse.ProtoReflect.Descriptor instead.
 func (*SimulatePolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{32}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SimulatePolicyResponse) GetAllowed() bool {
@@ -2622,7 +3500,7 @@ type Principal struct {
 
 func (x *Principal) Reset() {
 	*x = Principal{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2634,7 +3512,7 @@ func (x *Principal) String() string {
 func (*Principal) ProtoMessage() {}
 
 func (x *Principal) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[33]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2647,7 +3525,7 @@ func (x *Principal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Principal.ProtoReflect.Descriptor instead.
 func (*Principal) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{33}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Principal) GetArn() string {
@@ -2706,7 +3584,7 @@ type PutPrincipalRequest struct {
 
 func (x *PutPrincipalRequest) Reset() {
 	*x = PutPrincipalRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +3596,7 @@ func (x *PutPrincipalRequest) String() string {
 func (*PutPrincipalRequest) ProtoMessage() {}
 
 func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[34]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +3609,7 @@ func (x *PutPrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPrincipalRequest.ProtoReflect.Descriptor instead.
 func (*PutPrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{34}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PutPrincipalRequest) GetArn() string {
@@ -2765,7 +3643,7 @@ type PutPrincipalResponse struct {
 
 func (x *PutPrincipalResponse) Reset() {
 	*x = PutPrincipalResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2777,7 +3655,7 @@ func (x *PutPrincipalResponse) String() string {
 func (*PutPrincipalResponse) ProtoMessage() {}
 
 func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[35]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +3668,7 @@ func (x *PutPrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutPrincipalResponse.ProtoReflect.Descriptor instead.
 func (*PutPrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{35}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PutPrincipalResponse) GetPrincipal() *Principal {
@@ -2810,7 +3688,7 @@ type DeletePrincipalRequest struct {
 
 func (x *DeletePrincipalRequest) Reset() {
 	*x = DeletePrincipalRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2822,7 +3700,7 @@ func (x *DeletePrincipalRequest) String() string {
 func (*DeletePrincipalRequest) ProtoMessage() {}
 
 func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[36]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2835,7 +3713,7 @@ func (x *DeletePrincipalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrincipalRequest.ProtoReflect.Descriptor instead.
 func (*DeletePrincipalRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{36}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *DeletePrincipalRequest) GetArn() string {
@@ -2854,7 +3732,7 @@ type DeletePrincipalResponse struct {
 
 func (x *DeletePrincipalResponse) Reset() {
 	*x = DeletePrincipalResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2866,7 +3744,7 @@ func (x *DeletePrincipalResponse) String() string {
 func (*DeletePrincipalResponse) ProtoMessage() {}
 
 func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[37]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2879,7 +3757,7 @@ func (x *DeletePrincipalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeletePrincipalResponse.ProtoReflect.Descriptor instead.
 func (*DeletePrincipalResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{37}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{51}
 }
 
 // ListPrincipalsRequest is the input of ListPrincipals.
@@ -2891,7 +3769,7 @@ type ListPrincipalsRequest struct {
 
 func (x *ListPrincipalsRequest) Reset() {
 	*x = ListPrincipalsRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2903,7 +3781,7 @@ func (x *ListPrincipalsRequest) String() string {
 func (*ListPrincipalsRequest) ProtoMessage() {}
 
 func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[38]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2916,7 +3794,7 @@ func (x *ListPrincipalsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsRequest.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{38}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{52}
 }
 
 // ListPrincipalsResponse is the output of ListPrincipals.
@@ -2929,7 +3807,7 @@ type ListPrincipalsResponse struct {
 
 func (x *ListPrincipalsResponse) Reset() {
 	*x = ListPrincipalsResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2941,7 +3819,7 @@ func (x *ListPrincipalsResponse) String() string {
 func (*ListPrincipalsResponse) ProtoMessage() {}
 
 func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[39]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2954,7 +3832,7 @@ func (x *ListPrincipalsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPrincipalsResponse.ProtoReflect.Descriptor instead.
 func (*ListPrincipalsResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{39}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListPrincipalsResponse) GetPrincipals() []*Principal {
@@ -2980,7 +3858,7 @@ type IdentityPolicy struct {
 
 func (x *IdentityPolicy) Reset() {
 	*x = IdentityPolicy{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2992,7 +3870,7 @@ func (x *IdentityPolicy) String() string {
 func (*IdentityPolicy) ProtoMessage() {}
 
 func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[40]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3005,7 +3883,7 @@ func (x *IdentityPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityPolicy.ProtoReflect.Descriptor instead.
 func (*IdentityPolicy) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{40}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *IdentityPolicy) GetName() string {
@@ -3055,7 +3933,7 @@ type PutIdentityPolicyRequest struct {
 
 func (x *PutIdentityPolicyRequest) Reset() {
 	*x = PutIdentityPolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3067,7 +3945,7 @@ func (x *PutIdentityPolicyRequest) String() string {
 func (*PutIdentityPolicyRequest) ProtoMessage() {}
 
 func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[41]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3080,7 +3958,7 @@ func (x *PutIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutIdentityPolicyRequest.ProtoReflect.Descriptor instead.
 func (*PutIdentityPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{41}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *PutIdentityPolicyRequest) GetName() string {
@@ -3106,7 +3984,7 @@ type PutIdentityPolicyResponse struct {
 
 func (x *PutIdentityPolicyResponse) Reset() {
 	*x = PutIdentityPolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3118,7 +3996,7 @@ func (x *PutIdentityPolicyResponse) String() string {
 func (*PutIdentityPolicyResponse) ProtoMessage() {}
 
 func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[42]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3131,7 +4009,7 @@ func (x *PutIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutIdentityPolicyResponse.ProtoReflect.Descriptor instead.
 func (*PutIdentityPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{42}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{56}
 }
 
 // DeleteIdentityPolicyRequest is the input of DeleteIdentityPolicy.
@@ -3144,7 +4022,7 @@ type DeleteIdentityPolicyRequest struct {
 
 func (x *DeleteIdentityPolicyRequest) Reset() {
 	*x = DeleteIdentityPolicyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3156,7 +4034,7 @@ func (x *DeleteIdentityPolicyRequest) String() string {
 func (*DeleteIdentityPolicyRequest) ProtoMessage() {}
 
 func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[43]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3169,7 +4047,7 @@ func (x *DeleteIdentityPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIdentityPolicyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteIdentityPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{43}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *DeleteIdentityPolicyRequest) GetName() string {
@@ -3188,7 +4066,7 @@ type DeleteIdentityPolicyResponse struct {
 
 func (x *DeleteIdentityPolicyResponse) Reset() {
 	*x = DeleteIdentityPolicyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3200,7 +4078,7 @@ func (x *DeleteIdentityPolicyResponse) String() string {
 func (*DeleteIdentityPolicyResponse) ProtoMessage() {}
 
 func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[44]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3213,7 +4091,7 @@ func (x *DeleteIdentityPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIdentityPolicyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteIdentityPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{44}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{58}
 }
 
 // ListIdentityPoliciesRequest is the input of ListIdentityPolicies.
@@ -3225,7 +4103,7 @@ type ListIdentityPoliciesRequest struct {
 
 func (x *ListIdentityPoliciesRequest) Reset() {
 	*x = ListIdentityPoliciesRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3237,7 +4115,7 @@ func (x *ListIdentityPoliciesRequest) String() string {
 func (*ListIdentityPoliciesRequest) ProtoMessage() {}
 
 func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[45]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3250,7 +4128,7 @@ func (x *ListIdentityPoliciesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityPoliciesRequest.ProtoReflect.Descriptor instead.
 func (*ListIdentityPoliciesRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{45}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{59}
 }
 
 // ListIdentityPoliciesResponse is the output of ListIdentityPolicies.
@@ -3263,7 +4141,7 @@ type ListIdentityPoliciesResponse struct {
 
 func (x *ListIdentityPoliciesResponse) Reset() {
 	*x = ListIdentityPoliciesResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3275,7 +4153,7 @@ func (x *ListIdentityPoliciesResponse) String() string {
 func (*ListIdentityPoliciesResponse) ProtoMessage() {}
 
 func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[46]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3288,7 +4166,7 @@ func (x *ListIdentityPoliciesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityPoliciesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityPoliciesResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{46}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ListIdentityPoliciesResponse) GetPolicies() []*IdentityPolicy {
@@ -3312,7 +4190,7 @@ type AccessKey struct {
 
 func (x *AccessKey) Reset() {
 	*x = AccessKey{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3324,7 +4202,7 @@ func (x *AccessKey) String() string {
 func (*AccessKey) ProtoMessage() {}
 
 func (x *AccessKey) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[47]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3337,7 +4215,7 @@ func (x *AccessKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessKey.ProtoReflect.Descriptor instead.
 func (*AccessKey) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{47}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AccessKey) GetAccessKeyId() string {
@@ -3372,7 +4250,7 @@ type CreateAccessKeyRequest struct {
 
 func (x *CreateAccessKeyRequest) Reset() {
 	*x = CreateAccessKeyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3384,7 +4262,7 @@ func (x *CreateAccessKeyRequest) String() string {
 func (*CreateAccessKeyRequest) ProtoMessage() {}
 
 func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[48]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3397,7 +4275,7 @@ func (x *CreateAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*CreateAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{48}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *CreateAccessKeyRequest) GetPrincipal() string {
@@ -3419,7 +4297,7 @@ type CreateAccessKeyResponse struct {
 
 func (x *CreateAccessKeyResponse) Reset() {
 	*x = CreateAccessKeyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3431,7 +4309,7 @@ func (x *CreateAccessKeyResponse) String() string {
 func (*CreateAccessKeyResponse) ProtoMessage() {}
 
 func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[49]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3444,7 +4322,7 @@ func (x *CreateAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*CreateAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{49}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CreateAccessKeyResponse) GetAccessKey() *AccessKey {
@@ -3471,7 +4349,7 @@ type DeleteAccessKeyRequest struct {
 
 func (x *DeleteAccessKeyRequest) Reset() {
 	*x = DeleteAccessKeyRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3483,7 +4361,7 @@ func (x *DeleteAccessKeyRequest) String() string {
 func (*DeleteAccessKeyRequest) ProtoMessage() {}
 
 func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[50]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3496,7 +4374,7 @@ func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{50}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *DeleteAccessKeyRequest) GetAccessKeyId() string {
@@ -3515,7 +4393,7 @@ type DeleteAccessKeyResponse struct {
 
 func (x *DeleteAccessKeyResponse) Reset() {
 	*x = DeleteAccessKeyResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3527,7 +4405,7 @@ func (x *DeleteAccessKeyResponse) String() string {
 func (*DeleteAccessKeyResponse) ProtoMessage() {}
 
 func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[51]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3540,7 +4418,7 @@ func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{51}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{65}
 }
 
 // ListAccessKeysRequest is the input of ListAccessKeys.
@@ -3554,7 +4432,7 @@ type ListAccessKeysRequest struct {
 
 func (x *ListAccessKeysRequest) Reset() {
 	*x = ListAccessKeysRequest{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[52]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3566,7 +4444,7 @@ func (x *ListAccessKeysRequest) String() string {
 func (*ListAccessKeysRequest) ProtoMessage() {}
 
 func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[52]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3579,7 +4457,7 @@ func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysRequest) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{52}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *ListAccessKeysRequest) GetPrincipal() string {
@@ -3599,7 +4477,7 @@ type ListAccessKeysResponse struct {
 
 func (x *ListAccessKeysResponse) Reset() {
 	*x = ListAccessKeysResponse{}
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[53]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3611,7 +4489,7 @@ func (x *ListAccessKeysResponse) String() string {
 func (*ListAccessKeysResponse) ProtoMessage() {}
 
 func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[53]
+	mi := &file_strongroom_operator_v1_operator_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3624,7 +4502,7 @@ func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysResponse) Descriptor() ([]byte, []int) {
-	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{53}
+	return file_strongroom_operator_v1_operator_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ListAccessKeysResponse) GetAccessKeys() []*AccessKey {
@@ -3754,7 +4632,59 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x13DescribeHsmsRequest\x12\"\n" +
 	"\fcapabilities\x18\x01 \x01(\bR\fcapabilities\"R\n" +
 	"\x14DescribeHsmsResponse\x12:\n" +
-	"\x04hsms\x18\x01 \x03(\v2&.strongroom.operator.v1.HsmDescriptionR\x04hsms\"\xf0\x06\n" +
+	"\x04hsms\x18\x01 \x03(\v2&.strongroom.operator.v1.HsmDescriptionR\x04hsms\"e\n" +
+	"\x14StreamMetricsRequest\x125\n" +
+	"\x0fhistory_seconds\x18\x01 \x01(\x05B\f\xea\xe0\x18\b\x1a\x06\b\x01\x10\x80\xa3\x05R\x0ehistorySeconds\x12\x16\n" +
+	"\x06follow\x18\x02 \x01(\bR\x06follow\"\x96\x01\n" +
+	"\x15StreamMetricsResponse\x12?\n" +
+	"\ahistory\x18\x01 \x01(\v2%.strongroom.operator.v1.MetricHistoryR\ahistory\x12<\n" +
+	"\x06sample\x18\x02 \x01(\v2$.strongroom.operator.v1.MetricSampleR\x06sample\"\x9d\x01\n" +
+	"\fMetricSeries\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12G\n" +
+	"\n" +
+	"dimensions\x18\x03 \x03(\v2'.strongroom.operator.v1.MetricDimensionR\n" +
+	"dimensions\x12\x12\n" +
+	"\x04unit\x18\x04 \x01(\tR\x04unit\";\n" +
+	"\x0fMetricDimension\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\x8a\x01\n" +
+	"\rMetricHistory\x12<\n" +
+	"\x06series\x18\x01 \x01(\v2$.strongroom.operator.v1.MetricSeriesR\x06series\x12;\n" +
+	"\x06points\x18\x02 \x03(\v2#.strongroom.operator.v1.MetricPointR\x06points\"\x9d\x01\n" +
+	"\vMetricPoint\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x18\n" +
+	"\aminimum\x18\x02 \x01(\x01R\aminimum\x12\x18\n" +
+	"\amaximum\x18\x03 \x01(\x01R\amaximum\x12\x10\n" +
+	"\x03sum\x18\x04 \x01(\x01R\x03sum\x12\x18\n" +
+	"\asamples\x18\x05 \x01(\rR\asamples\"{\n" +
+	"\fMetricSample\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12;\n" +
+	"\x06values\x18\x02 \x03(\v2#.strongroom.operator.v1.MetricValueR\x06values\"a\n" +
+	"\vMetricValue\x12<\n" +
+	"\x06series\x18\x01 \x01(\v2$.strongroom.operator.v1.MetricSeriesR\x06series\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\"\x17\n" +
+	"\x15DescribeAlarmsRequest\"Z\n" +
+	"\x16DescribeAlarmsResponse\x12@\n" +
+	"\x06alarms\x18\x01 \x03(\v2(.strongroom.operator.v1.AlarmDescriptionR\x06alarms\"\xc0\x02\n" +
+	"\x10AlarmDescription\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bseverity\x18\x02 \x01(\tR\bseverity\x12\x18\n" +
+	"\asummary\x18\x03 \x01(\tR\asummary\x12\x16\n" +
+	"\x06action\x18\x04 \x01(\tR\x06action\x12\x1c\n" +
+	"\tcondition\x18\x05 \x01(\tR\tcondition\x128\n" +
+	"\x05state\x18\x06 \x01(\x0e2\".strongroom.operator.v1.AlarmStateR\x05state\x120\n" +
+	"\x05since\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12@\n" +
+	"\bsubjects\x18\b \x03(\v2$.strongroom.operator.v1.AlarmSubjectR\bsubjects\"\xd1\x01\n" +
+	"\fAlarmSubject\x12?\n" +
+	"\x06labels\x18\x01 \x03(\v2'.strongroom.operator.v1.MetricDimensionR\x06labels\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x128\n" +
+	"\x05state\x18\x03 \x01(\x0e2\".strongroom.operator.v1.AlarmStateR\x05state\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x1a\n" +
+	"\x18CreateConsoleLinkRequest\"h\n" +
+	"\x19CreateConsoleLinkResponse\x12\x15\n" +
+	"\x03url\x18\x01 \x01(\tB\x03\x80\x01\x01R\x03url\x124\n" +
+	"\aexpires\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\xf0\x06\n" +
 	"\x0eHsmDescription\x12\x15\n" +
 	"\x06hsm_id\x18\x01 \x01(\tR\x05hsmId\x12\x1d\n" +
 	"\n" +
@@ -3906,7 +4836,13 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\tprincipal\x18\x01 \x01(\tB\v\xea\xe0\x18\a\x1a\x05\b\x14\x10\x80\x04R\tprincipal\"\\\n" +
 	"\x16ListAccessKeysResponse\x12B\n" +
 	"\vaccess_keys\x18\x01 \x03(\v2!.strongroom.operator.v1.AccessKeyR\n" +
-	"accessKeys*\x82\x01\n" +
+	"accessKeys*n\n" +
+	"\n" +
+	"AlarmState\x12\x1b\n" +
+	"\x17ALARM_STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eALARM_STATE_OK\x10\x01\x12\x17\n" +
+	"\x13ALARM_STATE_PENDING\x10\x02\x12\x16\n" +
+	"\x12ALARM_STATE_FIRING\x10\x03*\x82\x01\n" +
 	"\bHsmState\x12\x19\n" +
 	"\x15HSM_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12HSM_STATE_STARTING\x10\x01\x12\x13\n" +
@@ -3917,7 +4853,7 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\x19POLICY_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16POLICY_SOURCE_BUILT_IN\x10\x01\x12\x1f\n" +
 	"\x1bPOLICY_SOURCE_CONFIGURATION\x10\x02\x12\x18\n" +
-	"\x14POLICY_SOURCE_STORED\x10\x032\x85\x14\n" +
+	"\x14POLICY_SOURCE_STORED\x10\x032\x85\x17\n" +
 	"\x0fOperatorService\x12x\n" +
 	"\fStreamEvents\x12+.strongroom.operator.v1.StreamEventsRequest\x1a,.strongroom.operator.v1.StreamEventsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12x\n" +
 	"\fStreamHsmLog\x12+.strongroom.operator.v1.StreamHsmLogRequest\x1a,.strongroom.operator.v1.StreamHsmLogResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12v\n" +
@@ -3926,7 +4862,10 @@ const file_strongroom_operator_v1_operator_proto_rawDesc = "" +
 	"\rDescribeAudit\x12,.strongroom.operator.v1.DescribeAuditRequest\x1a-.strongroom.operator.v1.DescribeAuditResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12{\n" +
 	"\x0eRotateAuditKey\x12-.strongroom.operator.v1.RotateAuditKeyRequest\x1a..strongroom.operator.v1.RotateAuditKeyResponse\"\n" +
 	"\xea\xe0\x18\x06 \x010\r@\x01\x12v\n" +
-	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12y\n" +
+	"\fDescribeHsms\x12+.strongroom.operator.v1.DescribeHsmsRequest\x1a,.strongroom.operator.v1.DescribeHsmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12{\n" +
+	"\rStreamMetrics\x12,.strongroom.operator.v1.StreamMetricsRequest\x1a-.strongroom.operator.v1.StreamMetricsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12|\n" +
+	"\x0eDescribeAlarms\x12-.strongroom.operator.v1.DescribeAlarmsRequest\x1a..strongroom.operator.v1.DescribeAlarmsResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12\x82\x01\n" +
+	"\x11CreateConsoleLink\x120.strongroom.operator.v1.CreateConsoleLinkRequest\x1a1.strongroom.operator.v1.CreateConsoleLinkResponse\"\b\xea\xe0\x18\x04 \x010\r\x12y\n" +
 	"\x0eCheckHsmUnlock\x12-.strongroom.operator.v1.CheckHsmUnlockRequest\x1a..strongroom.operator.v1.CheckHsmUnlockResponse\"\b\xea\xe0\x18\x04 \x010\r\x12|\n" +
 	"\x0eListHsmOrphans\x12-.strongroom.operator.v1.ListHsmOrphansRequest\x1a..strongroom.operator.v1.ListHsmOrphansResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x01\x12f\n" +
 	"\x06Backup\x12%.strongroom.operator.v1.BackupRequest\x1a&.strongroom.operator.v1.BackupResponse\"\v\xea\xe0\x18\x04 \x010\r\x90\x02\x010\x01\x12\x7f\n" +
@@ -3955,151 +4894,189 @@ func file_strongroom_operator_v1_operator_proto_rawDescGZIP() []byte {
 	return file_strongroom_operator_v1_operator_proto_rawDescData
 }
 
-var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_strongroom_operator_v1_operator_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_strongroom_operator_v1_operator_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_strongroom_operator_v1_operator_proto_goTypes = []any{
-	(HsmState)(0),                        // 0: strongroom.operator.v1.HsmState
-	(PolicySource)(0),                    // 1: strongroom.operator.v1.PolicySource
-	(*StreamEventsRequest)(nil),          // 2: strongroom.operator.v1.StreamEventsRequest
-	(*EventSelector)(nil),                // 3: strongroom.operator.v1.EventSelector
-	(*SearchEventsRequest)(nil),          // 4: strongroom.operator.v1.SearchEventsRequest
-	(*SearchEventsResponse)(nil),         // 5: strongroom.operator.v1.SearchEventsResponse
-	(*StreamEventsResponse)(nil),         // 6: strongroom.operator.v1.StreamEventsResponse
-	(*StreamHsmLogRequest)(nil),          // 7: strongroom.operator.v1.StreamHsmLogRequest
-	(*HsmLogSelector)(nil),               // 8: strongroom.operator.v1.HsmLogSelector
-	(*SearchHsmLogRequest)(nil),          // 9: strongroom.operator.v1.SearchHsmLogRequest
-	(*SearchHsmLogResponse)(nil),         // 10: strongroom.operator.v1.SearchHsmLogResponse
-	(*DescribeAuditRequest)(nil),         // 11: strongroom.operator.v1.DescribeAuditRequest
-	(*DescribeAuditResponse)(nil),        // 12: strongroom.operator.v1.DescribeAuditResponse
-	(*RotateAuditKeyRequest)(nil),        // 13: strongroom.operator.v1.RotateAuditKeyRequest
-	(*RotateAuditKeyResponse)(nil),       // 14: strongroom.operator.v1.RotateAuditKeyResponse
-	(*AuditDigest)(nil),                  // 15: strongroom.operator.v1.AuditDigest
-	(*AuditSink)(nil),                    // 16: strongroom.operator.v1.AuditSink
-	(*AuditSigningKey)(nil),              // 17: strongroom.operator.v1.AuditSigningKey
-	(*StreamHsmLogResponse)(nil),         // 18: strongroom.operator.v1.StreamHsmLogResponse
-	(*DescribeHsmsRequest)(nil),          // 19: strongroom.operator.v1.DescribeHsmsRequest
-	(*DescribeHsmsResponse)(nil),         // 20: strongroom.operator.v1.DescribeHsmsResponse
-	(*HsmDescription)(nil),               // 21: strongroom.operator.v1.HsmDescription
-	(*HsmCapability)(nil),                // 22: strongroom.operator.v1.HsmCapability
-	(*CheckHsmUnlockRequest)(nil),        // 23: strongroom.operator.v1.CheckHsmUnlockRequest
-	(*CheckHsmUnlockResponse)(nil),       // 24: strongroom.operator.v1.CheckHsmUnlockResponse
-	(*HsmUnlockCheck)(nil),               // 25: strongroom.operator.v1.HsmUnlockCheck
-	(*ListHsmOrphansRequest)(nil),        // 26: strongroom.operator.v1.ListHsmOrphansRequest
-	(*ListHsmOrphansResponse)(nil),       // 27: strongroom.operator.v1.ListHsmOrphansResponse
-	(*TokenOrphan)(nil),                  // 28: strongroom.operator.v1.TokenOrphan
-	(*MetadataOrphan)(nil),               // 29: strongroom.operator.v1.MetadataOrphan
-	(*BackupRequest)(nil),                // 30: strongroom.operator.v1.BackupRequest
-	(*BackupResponse)(nil),               // 31: strongroom.operator.v1.BackupResponse
-	(*SimulatePolicyRequest)(nil),        // 32: strongroom.operator.v1.SimulatePolicyRequest
-	(*ConditionValue)(nil),               // 33: strongroom.operator.v1.ConditionValue
-	(*SimulatePolicyResponse)(nil),       // 34: strongroom.operator.v1.SimulatePolicyResponse
-	(*Principal)(nil),                    // 35: strongroom.operator.v1.Principal
-	(*PutPrincipalRequest)(nil),          // 36: strongroom.operator.v1.PutPrincipalRequest
-	(*PutPrincipalResponse)(nil),         // 37: strongroom.operator.v1.PutPrincipalResponse
-	(*DeletePrincipalRequest)(nil),       // 38: strongroom.operator.v1.DeletePrincipalRequest
-	(*DeletePrincipalResponse)(nil),      // 39: strongroom.operator.v1.DeletePrincipalResponse
-	(*ListPrincipalsRequest)(nil),        // 40: strongroom.operator.v1.ListPrincipalsRequest
-	(*ListPrincipalsResponse)(nil),       // 41: strongroom.operator.v1.ListPrincipalsResponse
-	(*IdentityPolicy)(nil),               // 42: strongroom.operator.v1.IdentityPolicy
-	(*PutIdentityPolicyRequest)(nil),     // 43: strongroom.operator.v1.PutIdentityPolicyRequest
-	(*PutIdentityPolicyResponse)(nil),    // 44: strongroom.operator.v1.PutIdentityPolicyResponse
-	(*DeleteIdentityPolicyRequest)(nil),  // 45: strongroom.operator.v1.DeleteIdentityPolicyRequest
-	(*DeleteIdentityPolicyResponse)(nil), // 46: strongroom.operator.v1.DeleteIdentityPolicyResponse
-	(*ListIdentityPoliciesRequest)(nil),  // 47: strongroom.operator.v1.ListIdentityPoliciesRequest
-	(*ListIdentityPoliciesResponse)(nil), // 48: strongroom.operator.v1.ListIdentityPoliciesResponse
-	(*AccessKey)(nil),                    // 49: strongroom.operator.v1.AccessKey
-	(*CreateAccessKeyRequest)(nil),       // 50: strongroom.operator.v1.CreateAccessKeyRequest
-	(*CreateAccessKeyResponse)(nil),      // 51: strongroom.operator.v1.CreateAccessKeyResponse
-	(*DeleteAccessKeyRequest)(nil),       // 52: strongroom.operator.v1.DeleteAccessKeyRequest
-	(*DeleteAccessKeyResponse)(nil),      // 53: strongroom.operator.v1.DeleteAccessKeyResponse
-	(*ListAccessKeysRequest)(nil),        // 54: strongroom.operator.v1.ListAccessKeysRequest
-	(*ListAccessKeysResponse)(nil),       // 55: strongroom.operator.v1.ListAccessKeysResponse
-	nil,                                  // 56: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	(*timestamppb.Timestamp)(nil),        // 57: google.protobuf.Timestamp
+	(AlarmState)(0),                      // 0: strongroom.operator.v1.AlarmState
+	(HsmState)(0),                        // 1: strongroom.operator.v1.HsmState
+	(PolicySource)(0),                    // 2: strongroom.operator.v1.PolicySource
+	(*StreamEventsRequest)(nil),          // 3: strongroom.operator.v1.StreamEventsRequest
+	(*EventSelector)(nil),                // 4: strongroom.operator.v1.EventSelector
+	(*SearchEventsRequest)(nil),          // 5: strongroom.operator.v1.SearchEventsRequest
+	(*SearchEventsResponse)(nil),         // 6: strongroom.operator.v1.SearchEventsResponse
+	(*StreamEventsResponse)(nil),         // 7: strongroom.operator.v1.StreamEventsResponse
+	(*StreamHsmLogRequest)(nil),          // 8: strongroom.operator.v1.StreamHsmLogRequest
+	(*HsmLogSelector)(nil),               // 9: strongroom.operator.v1.HsmLogSelector
+	(*SearchHsmLogRequest)(nil),          // 10: strongroom.operator.v1.SearchHsmLogRequest
+	(*SearchHsmLogResponse)(nil),         // 11: strongroom.operator.v1.SearchHsmLogResponse
+	(*DescribeAuditRequest)(nil),         // 12: strongroom.operator.v1.DescribeAuditRequest
+	(*DescribeAuditResponse)(nil),        // 13: strongroom.operator.v1.DescribeAuditResponse
+	(*RotateAuditKeyRequest)(nil),        // 14: strongroom.operator.v1.RotateAuditKeyRequest
+	(*RotateAuditKeyResponse)(nil),       // 15: strongroom.operator.v1.RotateAuditKeyResponse
+	(*AuditDigest)(nil),                  // 16: strongroom.operator.v1.AuditDigest
+	(*AuditSink)(nil),                    // 17: strongroom.operator.v1.AuditSink
+	(*AuditSigningKey)(nil),              // 18: strongroom.operator.v1.AuditSigningKey
+	(*StreamHsmLogResponse)(nil),         // 19: strongroom.operator.v1.StreamHsmLogResponse
+	(*DescribeHsmsRequest)(nil),          // 20: strongroom.operator.v1.DescribeHsmsRequest
+	(*DescribeHsmsResponse)(nil),         // 21: strongroom.operator.v1.DescribeHsmsResponse
+	(*StreamMetricsRequest)(nil),         // 22: strongroom.operator.v1.StreamMetricsRequest
+	(*StreamMetricsResponse)(nil),        // 23: strongroom.operator.v1.StreamMetricsResponse
+	(*MetricSeries)(nil),                 // 24: strongroom.operator.v1.MetricSeries
+	(*MetricDimension)(nil),              // 25: strongroom.operator.v1.MetricDimension
+	(*MetricHistory)(nil),                // 26: strongroom.operator.v1.MetricHistory
+	(*MetricPoint)(nil),                  // 27: strongroom.operator.v1.MetricPoint
+	(*MetricSample)(nil),                 // 28: strongroom.operator.v1.MetricSample
+	(*MetricValue)(nil),                  // 29: strongroom.operator.v1.MetricValue
+	(*DescribeAlarmsRequest)(nil),        // 30: strongroom.operator.v1.DescribeAlarmsRequest
+	(*DescribeAlarmsResponse)(nil),       // 31: strongroom.operator.v1.DescribeAlarmsResponse
+	(*AlarmDescription)(nil),             // 32: strongroom.operator.v1.AlarmDescription
+	(*AlarmSubject)(nil),                 // 33: strongroom.operator.v1.AlarmSubject
+	(*CreateConsoleLinkRequest)(nil),     // 34: strongroom.operator.v1.CreateConsoleLinkRequest
+	(*CreateConsoleLinkResponse)(nil),    // 35: strongroom.operator.v1.CreateConsoleLinkResponse
+	(*HsmDescription)(nil),               // 36: strongroom.operator.v1.HsmDescription
+	(*HsmCapability)(nil),                // 37: strongroom.operator.v1.HsmCapability
+	(*CheckHsmUnlockRequest)(nil),        // 38: strongroom.operator.v1.CheckHsmUnlockRequest
+	(*CheckHsmUnlockResponse)(nil),       // 39: strongroom.operator.v1.CheckHsmUnlockResponse
+	(*HsmUnlockCheck)(nil),               // 40: strongroom.operator.v1.HsmUnlockCheck
+	(*ListHsmOrphansRequest)(nil),        // 41: strongroom.operator.v1.ListHsmOrphansRequest
+	(*ListHsmOrphansResponse)(nil),       // 42: strongroom.operator.v1.ListHsmOrphansResponse
+	(*TokenOrphan)(nil),                  // 43: strongroom.operator.v1.TokenOrphan
+	(*MetadataOrphan)(nil),               // 44: strongroom.operator.v1.MetadataOrphan
+	(*BackupRequest)(nil),                // 45: strongroom.operator.v1.BackupRequest
+	(*BackupResponse)(nil),               // 46: strongroom.operator.v1.BackupResponse
+	(*SimulatePolicyRequest)(nil),        // 47: strongroom.operator.v1.SimulatePolicyRequest
+	(*ConditionValue)(nil),               // 48: strongroom.operator.v1.ConditionValue
+	(*SimulatePolicyResponse)(nil),       // 49: strongroom.operator.v1.SimulatePolicyResponse
+	(*Principal)(nil),                    // 50: strongroom.operator.v1.Principal
+	(*PutPrincipalRequest)(nil),          // 51: strongroom.operator.v1.PutPrincipalRequest
+	(*PutPrincipalResponse)(nil),         // 52: strongroom.operator.v1.PutPrincipalResponse
+	(*DeletePrincipalRequest)(nil),       // 53: strongroom.operator.v1.DeletePrincipalRequest
+	(*DeletePrincipalResponse)(nil),      // 54: strongroom.operator.v1.DeletePrincipalResponse
+	(*ListPrincipalsRequest)(nil),        // 55: strongroom.operator.v1.ListPrincipalsRequest
+	(*ListPrincipalsResponse)(nil),       // 56: strongroom.operator.v1.ListPrincipalsResponse
+	(*IdentityPolicy)(nil),               // 57: strongroom.operator.v1.IdentityPolicy
+	(*PutIdentityPolicyRequest)(nil),     // 58: strongroom.operator.v1.PutIdentityPolicyRequest
+	(*PutIdentityPolicyResponse)(nil),    // 59: strongroom.operator.v1.PutIdentityPolicyResponse
+	(*DeleteIdentityPolicyRequest)(nil),  // 60: strongroom.operator.v1.DeleteIdentityPolicyRequest
+	(*DeleteIdentityPolicyResponse)(nil), // 61: strongroom.operator.v1.DeleteIdentityPolicyResponse
+	(*ListIdentityPoliciesRequest)(nil),  // 62: strongroom.operator.v1.ListIdentityPoliciesRequest
+	(*ListIdentityPoliciesResponse)(nil), // 63: strongroom.operator.v1.ListIdentityPoliciesResponse
+	(*AccessKey)(nil),                    // 64: strongroom.operator.v1.AccessKey
+	(*CreateAccessKeyRequest)(nil),       // 65: strongroom.operator.v1.CreateAccessKeyRequest
+	(*CreateAccessKeyResponse)(nil),      // 66: strongroom.operator.v1.CreateAccessKeyResponse
+	(*DeleteAccessKeyRequest)(nil),       // 67: strongroom.operator.v1.DeleteAccessKeyRequest
+	(*DeleteAccessKeyResponse)(nil),      // 68: strongroom.operator.v1.DeleteAccessKeyResponse
+	(*ListAccessKeysRequest)(nil),        // 69: strongroom.operator.v1.ListAccessKeysRequest
+	(*ListAccessKeysResponse)(nil),       // 70: strongroom.operator.v1.ListAccessKeysResponse
+	nil,                                  // 71: strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	(*timestamppb.Timestamp)(nil),        // 72: google.protobuf.Timestamp
 }
 var file_strongroom_operator_v1_operator_proto_depIdxs = []int32{
-	3,  // 0: strongroom.operator.v1.StreamEventsRequest.selector:type_name -> strongroom.operator.v1.EventSelector
-	57, // 1: strongroom.operator.v1.EventSelector.start_time:type_name -> google.protobuf.Timestamp
-	57, // 2: strongroom.operator.v1.EventSelector.end_time:type_name -> google.protobuf.Timestamp
-	3,  // 3: strongroom.operator.v1.SearchEventsRequest.selector:type_name -> strongroom.operator.v1.EventSelector
-	6,  // 4: strongroom.operator.v1.SearchEventsResponse.events:type_name -> strongroom.operator.v1.StreamEventsResponse
-	8,  // 5: strongroom.operator.v1.StreamHsmLogRequest.selector:type_name -> strongroom.operator.v1.HsmLogSelector
-	57, // 6: strongroom.operator.v1.HsmLogSelector.start_time:type_name -> google.protobuf.Timestamp
-	57, // 7: strongroom.operator.v1.HsmLogSelector.end_time:type_name -> google.protobuf.Timestamp
-	8,  // 8: strongroom.operator.v1.SearchHsmLogRequest.selector:type_name -> strongroom.operator.v1.HsmLogSelector
-	18, // 9: strongroom.operator.v1.SearchHsmLogResponse.entries:type_name -> strongroom.operator.v1.StreamHsmLogResponse
-	15, // 10: strongroom.operator.v1.DescribeAuditResponse.digests:type_name -> strongroom.operator.v1.AuditDigest
-	16, // 11: strongroom.operator.v1.DescribeAuditResponse.sinks:type_name -> strongroom.operator.v1.AuditSink
-	17, // 12: strongroom.operator.v1.DescribeAuditResponse.signing_keys:type_name -> strongroom.operator.v1.AuditSigningKey
-	17, // 13: strongroom.operator.v1.RotateAuditKeyResponse.signing_key:type_name -> strongroom.operator.v1.AuditSigningKey
-	57, // 14: strongroom.operator.v1.AuditDigest.end_time:type_name -> google.protobuf.Timestamp
-	57, // 15: strongroom.operator.v1.AuditSigningKey.created:type_name -> google.protobuf.Timestamp
-	57, // 16: strongroom.operator.v1.AuditSigningKey.retired:type_name -> google.protobuf.Timestamp
-	21, // 17: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
-	0,  // 18: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
-	57, // 19: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
-	22, // 20: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
-	25, // 21: strongroom.operator.v1.CheckHsmUnlockResponse.checks:type_name -> strongroom.operator.v1.HsmUnlockCheck
-	28, // 22: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
-	29, // 23: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
-	33, // 24: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
-	56, // 25: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
-	57, // 26: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
-	57, // 27: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
-	35, // 28: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
-	35, // 29: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
-	1,  // 30: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
-	57, // 31: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
-	57, // 32: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
-	42, // 33: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
-	57, // 34: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
-	49, // 35: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
-	49, // 36: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
-	2,  // 37: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
-	7,  // 38: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
-	4,  // 39: strongroom.operator.v1.OperatorService.SearchEvents:input_type -> strongroom.operator.v1.SearchEventsRequest
-	9,  // 40: strongroom.operator.v1.OperatorService.SearchHsmLog:input_type -> strongroom.operator.v1.SearchHsmLogRequest
-	11, // 41: strongroom.operator.v1.OperatorService.DescribeAudit:input_type -> strongroom.operator.v1.DescribeAuditRequest
-	13, // 42: strongroom.operator.v1.OperatorService.RotateAuditKey:input_type -> strongroom.operator.v1.RotateAuditKeyRequest
-	19, // 43: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
-	23, // 44: strongroom.operator.v1.OperatorService.CheckHsmUnlock:input_type -> strongroom.operator.v1.CheckHsmUnlockRequest
-	26, // 45: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
-	30, // 46: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
-	32, // 47: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
-	36, // 48: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
-	38, // 49: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
-	40, // 50: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
-	43, // 51: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
-	45, // 52: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
-	47, // 53: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
-	50, // 54: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
-	52, // 55: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
-	54, // 56: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
-	6,  // 57: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
-	18, // 58: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
-	5,  // 59: strongroom.operator.v1.OperatorService.SearchEvents:output_type -> strongroom.operator.v1.SearchEventsResponse
-	10, // 60: strongroom.operator.v1.OperatorService.SearchHsmLog:output_type -> strongroom.operator.v1.SearchHsmLogResponse
-	12, // 61: strongroom.operator.v1.OperatorService.DescribeAudit:output_type -> strongroom.operator.v1.DescribeAuditResponse
-	14, // 62: strongroom.operator.v1.OperatorService.RotateAuditKey:output_type -> strongroom.operator.v1.RotateAuditKeyResponse
-	20, // 63: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
-	24, // 64: strongroom.operator.v1.OperatorService.CheckHsmUnlock:output_type -> strongroom.operator.v1.CheckHsmUnlockResponse
-	27, // 65: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
-	31, // 66: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
-	34, // 67: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
-	37, // 68: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
-	39, // 69: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
-	41, // 70: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
-	44, // 71: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
-	46, // 72: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
-	48, // 73: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
-	51, // 74: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
-	53, // 75: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
-	55, // 76: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
-	57, // [57:77] is the sub-list for method output_type
-	37, // [37:57] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	4,  // 0: strongroom.operator.v1.StreamEventsRequest.selector:type_name -> strongroom.operator.v1.EventSelector
+	72, // 1: strongroom.operator.v1.EventSelector.start_time:type_name -> google.protobuf.Timestamp
+	72, // 2: strongroom.operator.v1.EventSelector.end_time:type_name -> google.protobuf.Timestamp
+	4,  // 3: strongroom.operator.v1.SearchEventsRequest.selector:type_name -> strongroom.operator.v1.EventSelector
+	7,  // 4: strongroom.operator.v1.SearchEventsResponse.events:type_name -> strongroom.operator.v1.StreamEventsResponse
+	9,  // 5: strongroom.operator.v1.StreamHsmLogRequest.selector:type_name -> strongroom.operator.v1.HsmLogSelector
+	72, // 6: strongroom.operator.v1.HsmLogSelector.start_time:type_name -> google.protobuf.Timestamp
+	72, // 7: strongroom.operator.v1.HsmLogSelector.end_time:type_name -> google.protobuf.Timestamp
+	9,  // 8: strongroom.operator.v1.SearchHsmLogRequest.selector:type_name -> strongroom.operator.v1.HsmLogSelector
+	19, // 9: strongroom.operator.v1.SearchHsmLogResponse.entries:type_name -> strongroom.operator.v1.StreamHsmLogResponse
+	16, // 10: strongroom.operator.v1.DescribeAuditResponse.digests:type_name -> strongroom.operator.v1.AuditDigest
+	17, // 11: strongroom.operator.v1.DescribeAuditResponse.sinks:type_name -> strongroom.operator.v1.AuditSink
+	18, // 12: strongroom.operator.v1.DescribeAuditResponse.signing_keys:type_name -> strongroom.operator.v1.AuditSigningKey
+	18, // 13: strongroom.operator.v1.RotateAuditKeyResponse.signing_key:type_name -> strongroom.operator.v1.AuditSigningKey
+	72, // 14: strongroom.operator.v1.AuditDigest.end_time:type_name -> google.protobuf.Timestamp
+	72, // 15: strongroom.operator.v1.AuditSigningKey.created:type_name -> google.protobuf.Timestamp
+	72, // 16: strongroom.operator.v1.AuditSigningKey.retired:type_name -> google.protobuf.Timestamp
+	36, // 17: strongroom.operator.v1.DescribeHsmsResponse.hsms:type_name -> strongroom.operator.v1.HsmDescription
+	26, // 18: strongroom.operator.v1.StreamMetricsResponse.history:type_name -> strongroom.operator.v1.MetricHistory
+	28, // 19: strongroom.operator.v1.StreamMetricsResponse.sample:type_name -> strongroom.operator.v1.MetricSample
+	25, // 20: strongroom.operator.v1.MetricSeries.dimensions:type_name -> strongroom.operator.v1.MetricDimension
+	24, // 21: strongroom.operator.v1.MetricHistory.series:type_name -> strongroom.operator.v1.MetricSeries
+	27, // 22: strongroom.operator.v1.MetricHistory.points:type_name -> strongroom.operator.v1.MetricPoint
+	72, // 23: strongroom.operator.v1.MetricPoint.time:type_name -> google.protobuf.Timestamp
+	72, // 24: strongroom.operator.v1.MetricSample.time:type_name -> google.protobuf.Timestamp
+	29, // 25: strongroom.operator.v1.MetricSample.values:type_name -> strongroom.operator.v1.MetricValue
+	24, // 26: strongroom.operator.v1.MetricValue.series:type_name -> strongroom.operator.v1.MetricSeries
+	32, // 27: strongroom.operator.v1.DescribeAlarmsResponse.alarms:type_name -> strongroom.operator.v1.AlarmDescription
+	0,  // 28: strongroom.operator.v1.AlarmDescription.state:type_name -> strongroom.operator.v1.AlarmState
+	72, // 29: strongroom.operator.v1.AlarmDescription.since:type_name -> google.protobuf.Timestamp
+	33, // 30: strongroom.operator.v1.AlarmDescription.subjects:type_name -> strongroom.operator.v1.AlarmSubject
+	25, // 31: strongroom.operator.v1.AlarmSubject.labels:type_name -> strongroom.operator.v1.MetricDimension
+	0,  // 32: strongroom.operator.v1.AlarmSubject.state:type_name -> strongroom.operator.v1.AlarmState
+	72, // 33: strongroom.operator.v1.AlarmSubject.since:type_name -> google.protobuf.Timestamp
+	72, // 34: strongroom.operator.v1.CreateConsoleLinkResponse.expires:type_name -> google.protobuf.Timestamp
+	1,  // 35: strongroom.operator.v1.HsmDescription.state:type_name -> strongroom.operator.v1.HsmState
+	72, // 36: strongroom.operator.v1.HsmDescription.ready_since:type_name -> google.protobuf.Timestamp
+	37, // 37: strongroom.operator.v1.HsmDescription.capabilities:type_name -> strongroom.operator.v1.HsmCapability
+	40, // 38: strongroom.operator.v1.CheckHsmUnlockResponse.checks:type_name -> strongroom.operator.v1.HsmUnlockCheck
+	43, // 39: strongroom.operator.v1.ListHsmOrphansResponse.token_orphans:type_name -> strongroom.operator.v1.TokenOrphan
+	44, // 40: strongroom.operator.v1.ListHsmOrphansResponse.metadata_orphans:type_name -> strongroom.operator.v1.MetadataOrphan
+	48, // 41: strongroom.operator.v1.SimulatePolicyRequest.context:type_name -> strongroom.operator.v1.ConditionValue
+	71, // 42: strongroom.operator.v1.SimulatePolicyRequest.encryption_context:type_name -> strongroom.operator.v1.SimulatePolicyRequest.EncryptionContextEntry
+	72, // 43: strongroom.operator.v1.Principal.created:type_name -> google.protobuf.Timestamp
+	72, // 44: strongroom.operator.v1.Principal.updated:type_name -> google.protobuf.Timestamp
+	50, // 45: strongroom.operator.v1.PutPrincipalResponse.principal:type_name -> strongroom.operator.v1.Principal
+	50, // 46: strongroom.operator.v1.ListPrincipalsResponse.principals:type_name -> strongroom.operator.v1.Principal
+	2,  // 47: strongroom.operator.v1.IdentityPolicy.source:type_name -> strongroom.operator.v1.PolicySource
+	72, // 48: strongroom.operator.v1.IdentityPolicy.created:type_name -> google.protobuf.Timestamp
+	72, // 49: strongroom.operator.v1.IdentityPolicy.updated:type_name -> google.protobuf.Timestamp
+	57, // 50: strongroom.operator.v1.ListIdentityPoliciesResponse.policies:type_name -> strongroom.operator.v1.IdentityPolicy
+	72, // 51: strongroom.operator.v1.AccessKey.created:type_name -> google.protobuf.Timestamp
+	64, // 52: strongroom.operator.v1.CreateAccessKeyResponse.access_key:type_name -> strongroom.operator.v1.AccessKey
+	64, // 53: strongroom.operator.v1.ListAccessKeysResponse.access_keys:type_name -> strongroom.operator.v1.AccessKey
+	3,  // 54: strongroom.operator.v1.OperatorService.StreamEvents:input_type -> strongroom.operator.v1.StreamEventsRequest
+	8,  // 55: strongroom.operator.v1.OperatorService.StreamHsmLog:input_type -> strongroom.operator.v1.StreamHsmLogRequest
+	5,  // 56: strongroom.operator.v1.OperatorService.SearchEvents:input_type -> strongroom.operator.v1.SearchEventsRequest
+	10, // 57: strongroom.operator.v1.OperatorService.SearchHsmLog:input_type -> strongroom.operator.v1.SearchHsmLogRequest
+	12, // 58: strongroom.operator.v1.OperatorService.DescribeAudit:input_type -> strongroom.operator.v1.DescribeAuditRequest
+	14, // 59: strongroom.operator.v1.OperatorService.RotateAuditKey:input_type -> strongroom.operator.v1.RotateAuditKeyRequest
+	20, // 60: strongroom.operator.v1.OperatorService.DescribeHsms:input_type -> strongroom.operator.v1.DescribeHsmsRequest
+	22, // 61: strongroom.operator.v1.OperatorService.StreamMetrics:input_type -> strongroom.operator.v1.StreamMetricsRequest
+	30, // 62: strongroom.operator.v1.OperatorService.DescribeAlarms:input_type -> strongroom.operator.v1.DescribeAlarmsRequest
+	34, // 63: strongroom.operator.v1.OperatorService.CreateConsoleLink:input_type -> strongroom.operator.v1.CreateConsoleLinkRequest
+	38, // 64: strongroom.operator.v1.OperatorService.CheckHsmUnlock:input_type -> strongroom.operator.v1.CheckHsmUnlockRequest
+	41, // 65: strongroom.operator.v1.OperatorService.ListHsmOrphans:input_type -> strongroom.operator.v1.ListHsmOrphansRequest
+	45, // 66: strongroom.operator.v1.OperatorService.Backup:input_type -> strongroom.operator.v1.BackupRequest
+	47, // 67: strongroom.operator.v1.OperatorService.SimulatePolicy:input_type -> strongroom.operator.v1.SimulatePolicyRequest
+	51, // 68: strongroom.operator.v1.OperatorService.PutPrincipal:input_type -> strongroom.operator.v1.PutPrincipalRequest
+	53, // 69: strongroom.operator.v1.OperatorService.DeletePrincipal:input_type -> strongroom.operator.v1.DeletePrincipalRequest
+	55, // 70: strongroom.operator.v1.OperatorService.ListPrincipals:input_type -> strongroom.operator.v1.ListPrincipalsRequest
+	58, // 71: strongroom.operator.v1.OperatorService.PutIdentityPolicy:input_type -> strongroom.operator.v1.PutIdentityPolicyRequest
+	60, // 72: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:input_type -> strongroom.operator.v1.DeleteIdentityPolicyRequest
+	62, // 73: strongroom.operator.v1.OperatorService.ListIdentityPolicies:input_type -> strongroom.operator.v1.ListIdentityPoliciesRequest
+	65, // 74: strongroom.operator.v1.OperatorService.CreateAccessKey:input_type -> strongroom.operator.v1.CreateAccessKeyRequest
+	67, // 75: strongroom.operator.v1.OperatorService.DeleteAccessKey:input_type -> strongroom.operator.v1.DeleteAccessKeyRequest
+	69, // 76: strongroom.operator.v1.OperatorService.ListAccessKeys:input_type -> strongroom.operator.v1.ListAccessKeysRequest
+	7,  // 77: strongroom.operator.v1.OperatorService.StreamEvents:output_type -> strongroom.operator.v1.StreamEventsResponse
+	19, // 78: strongroom.operator.v1.OperatorService.StreamHsmLog:output_type -> strongroom.operator.v1.StreamHsmLogResponse
+	6,  // 79: strongroom.operator.v1.OperatorService.SearchEvents:output_type -> strongroom.operator.v1.SearchEventsResponse
+	11, // 80: strongroom.operator.v1.OperatorService.SearchHsmLog:output_type -> strongroom.operator.v1.SearchHsmLogResponse
+	13, // 81: strongroom.operator.v1.OperatorService.DescribeAudit:output_type -> strongroom.operator.v1.DescribeAuditResponse
+	15, // 82: strongroom.operator.v1.OperatorService.RotateAuditKey:output_type -> strongroom.operator.v1.RotateAuditKeyResponse
+	21, // 83: strongroom.operator.v1.OperatorService.DescribeHsms:output_type -> strongroom.operator.v1.DescribeHsmsResponse
+	23, // 84: strongroom.operator.v1.OperatorService.StreamMetrics:output_type -> strongroom.operator.v1.StreamMetricsResponse
+	31, // 85: strongroom.operator.v1.OperatorService.DescribeAlarms:output_type -> strongroom.operator.v1.DescribeAlarmsResponse
+	35, // 86: strongroom.operator.v1.OperatorService.CreateConsoleLink:output_type -> strongroom.operator.v1.CreateConsoleLinkResponse
+	39, // 87: strongroom.operator.v1.OperatorService.CheckHsmUnlock:output_type -> strongroom.operator.v1.CheckHsmUnlockResponse
+	42, // 88: strongroom.operator.v1.OperatorService.ListHsmOrphans:output_type -> strongroom.operator.v1.ListHsmOrphansResponse
+	46, // 89: strongroom.operator.v1.OperatorService.Backup:output_type -> strongroom.operator.v1.BackupResponse
+	49, // 90: strongroom.operator.v1.OperatorService.SimulatePolicy:output_type -> strongroom.operator.v1.SimulatePolicyResponse
+	52, // 91: strongroom.operator.v1.OperatorService.PutPrincipal:output_type -> strongroom.operator.v1.PutPrincipalResponse
+	54, // 92: strongroom.operator.v1.OperatorService.DeletePrincipal:output_type -> strongroom.operator.v1.DeletePrincipalResponse
+	56, // 93: strongroom.operator.v1.OperatorService.ListPrincipals:output_type -> strongroom.operator.v1.ListPrincipalsResponse
+	59, // 94: strongroom.operator.v1.OperatorService.PutIdentityPolicy:output_type -> strongroom.operator.v1.PutIdentityPolicyResponse
+	61, // 95: strongroom.operator.v1.OperatorService.DeleteIdentityPolicy:output_type -> strongroom.operator.v1.DeleteIdentityPolicyResponse
+	63, // 96: strongroom.operator.v1.OperatorService.ListIdentityPolicies:output_type -> strongroom.operator.v1.ListIdentityPoliciesResponse
+	66, // 97: strongroom.operator.v1.OperatorService.CreateAccessKey:output_type -> strongroom.operator.v1.CreateAccessKeyResponse
+	68, // 98: strongroom.operator.v1.OperatorService.DeleteAccessKey:output_type -> strongroom.operator.v1.DeleteAccessKeyResponse
+	70, // 99: strongroom.operator.v1.OperatorService.ListAccessKeys:output_type -> strongroom.operator.v1.ListAccessKeysResponse
+	77, // [77:100] is the sub-list for method output_type
+	54, // [54:77] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_operator_v1_operator_proto_init() }
@@ -4112,8 +5089,8 @@ func file_strongroom_operator_v1_operator_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_operator_v1_operator_proto_rawDesc), len(file_strongroom_operator_v1_operator_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   55,
+			NumEnums:      3,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

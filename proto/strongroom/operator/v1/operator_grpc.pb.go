@@ -30,6 +30,9 @@ const (
 	OperatorService_DescribeAudit_FullMethodName        = "/strongroom.operator.v1.OperatorService/DescribeAudit"
 	OperatorService_RotateAuditKey_FullMethodName       = "/strongroom.operator.v1.OperatorService/RotateAuditKey"
 	OperatorService_DescribeHsms_FullMethodName         = "/strongroom.operator.v1.OperatorService/DescribeHsms"
+	OperatorService_StreamMetrics_FullMethodName        = "/strongroom.operator.v1.OperatorService/StreamMetrics"
+	OperatorService_DescribeAlarms_FullMethodName       = "/strongroom.operator.v1.OperatorService/DescribeAlarms"
+	OperatorService_CreateConsoleLink_FullMethodName    = "/strongroom.operator.v1.OperatorService/CreateConsoleLink"
 	OperatorService_CheckHsmUnlock_FullMethodName       = "/strongroom.operator.v1.OperatorService/CheckHsmUnlock"
 	OperatorService_ListHsmOrphans_FullMethodName       = "/strongroom.operator.v1.OperatorService/ListHsmOrphans"
 	OperatorService_Backup_FullMethodName               = "/strongroom.operator.v1.OperatorService/Backup"
@@ -72,6 +75,14 @@ type OperatorServiceClient interface {
 	RotateAuditKey(ctx context.Context, in *RotateAuditKeyRequest, opts ...grpc.CallOption) (*RotateAuditKeyResponse, error)
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(ctx context.Context, in *DescribeHsmsRequest, opts ...grpc.CallOption) (*DescribeHsmsResponse, error)
+	// StreamMetrics answers the metrics that are kept, minute by minute, of some time back,
+	// and then each new sample of them, every few seconds, if follow is set.
+	StreamMetrics(ctx context.Context, in *StreamMetricsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamMetricsResponse], error)
+	// DescribeAlarms answers what operators are told of, and whether it is so.
+	DescribeAlarms(ctx context.Context, in *DescribeAlarmsRequest, opts ...grpc.CallOption) (*DescribeAlarmsResponse, error)
+	// CreateConsoleLink makes an address that signs its first visitor in to the web console
+	// as the caller. It is valid once, for a minute.
+	CreateConsoleLink(ctx context.Context, in *CreateConsoleLinkRequest, opts ...grpc.CallOption) (*CreateConsoleLinkResponse, error)
 	// CheckHsmUnlock looks at what the tokens of HSMs that are stopped say of their user
 	// PIN, without a login. Where that allows a login, PINs that were refused are
 	// forgotten and the HSM is started again, so that its PIN is tried once more. An
@@ -215,6 +226,45 @@ func (c *operatorServiceClient) DescribeHsms(ctx context.Context, in *DescribeHs
 	return out, nil
 }
 
+func (c *operatorServiceClient) StreamMetrics(ctx context.Context, in *StreamMetricsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamMetricsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[2], OperatorService_StreamMetrics_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamMetricsRequest, StreamMetricsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_StreamMetricsClient = grpc.ServerStreamingClient[StreamMetricsResponse]
+
+func (c *operatorServiceClient) DescribeAlarms(ctx context.Context, in *DescribeAlarmsRequest, opts ...grpc.CallOption) (*DescribeAlarmsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeAlarmsResponse)
+	err := c.cc.Invoke(ctx, OperatorService_DescribeAlarms_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *operatorServiceClient) CreateConsoleLink(ctx context.Context, in *CreateConsoleLinkRequest, opts ...grpc.CallOption) (*CreateConsoleLinkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateConsoleLinkResponse)
+	err := c.cc.Invoke(ctx, OperatorService_CreateConsoleLink_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *operatorServiceClient) CheckHsmUnlock(ctx context.Context, in *CheckHsmUnlockRequest, opts ...grpc.CallOption) (*CheckHsmUnlockResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CheckHsmUnlockResponse)
@@ -237,7 +287,7 @@ func (c *operatorServiceClient) ListHsmOrphans(ctx context.Context, in *ListHsmO
 
 func (c *operatorServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[2], OperatorService_Backup_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &OperatorService_ServiceDesc.Streams[3], OperatorService_Backup_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -381,6 +431,14 @@ type OperatorServiceServer interface {
 	RotateAuditKey(context.Context, *RotateAuditKeyRequest) (*RotateAuditKeyResponse, error)
 	// DescribeHsms answers the state of every HSM.
 	DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error)
+	// StreamMetrics answers the metrics that are kept, minute by minute, of some time back,
+	// and then each new sample of them, every few seconds, if follow is set.
+	StreamMetrics(*StreamMetricsRequest, grpc.ServerStreamingServer[StreamMetricsResponse]) error
+	// DescribeAlarms answers what operators are told of, and whether it is so.
+	DescribeAlarms(context.Context, *DescribeAlarmsRequest) (*DescribeAlarmsResponse, error)
+	// CreateConsoleLink makes an address that signs its first visitor in to the web console
+	// as the caller. It is valid once, for a minute.
+	CreateConsoleLink(context.Context, *CreateConsoleLinkRequest) (*CreateConsoleLinkResponse, error)
 	// CheckHsmUnlock looks at what the tokens of HSMs that are stopped say of their user
 	// PIN, without a login. Where that allows a login, PINs that were refused are
 	// forgotten and the HSM is started again, so that its PIN is tried once more. An
@@ -456,6 +514,15 @@ func (UnimplementedOperatorServiceServer) RotateAuditKey(context.Context, *Rotat
 }
 func (UnimplementedOperatorServiceServer) DescribeHsms(context.Context, *DescribeHsmsRequest) (*DescribeHsmsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DescribeHsms not implemented")
+}
+func (UnimplementedOperatorServiceServer) StreamMetrics(*StreamMetricsRequest, grpc.ServerStreamingServer[StreamMetricsResponse]) error {
+	return status.Error(codes.Unimplemented, "method StreamMetrics not implemented")
+}
+func (UnimplementedOperatorServiceServer) DescribeAlarms(context.Context, *DescribeAlarmsRequest) (*DescribeAlarmsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DescribeAlarms not implemented")
+}
+func (UnimplementedOperatorServiceServer) CreateConsoleLink(context.Context, *CreateConsoleLinkRequest) (*CreateConsoleLinkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateConsoleLink not implemented")
 }
 func (UnimplementedOperatorServiceServer) CheckHsmUnlock(context.Context, *CheckHsmUnlockRequest) (*CheckHsmUnlockResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckHsmUnlock not implemented")
@@ -625,6 +692,53 @@ func _OperatorService_DescribeHsms_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(OperatorServiceServer).DescribeHsms(ctx, req.(*DescribeHsmsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_StreamMetrics_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamMetricsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OperatorServiceServer).StreamMetrics(m, &grpc.GenericServerStream[StreamMetricsRequest, StreamMetricsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OperatorService_StreamMetricsServer = grpc.ServerStreamingServer[StreamMetricsResponse]
+
+func _OperatorService_DescribeAlarms_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeAlarmsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).DescribeAlarms(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_DescribeAlarms_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).DescribeAlarms(ctx, req.(*DescribeAlarmsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _OperatorService_CreateConsoleLink_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateConsoleLinkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OperatorServiceServer).CreateConsoleLink(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OperatorService_CreateConsoleLink_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OperatorServiceServer).CreateConsoleLink(ctx, req.(*CreateConsoleLinkRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -884,6 +998,14 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _OperatorService_DescribeHsms_Handler,
 		},
 		{
+			MethodName: "DescribeAlarms",
+			Handler:    _OperatorService_DescribeAlarms_Handler,
+		},
+		{
+			MethodName: "CreateConsoleLink",
+			Handler:    _OperatorService_CreateConsoleLink_Handler,
+		},
+		{
 			MethodName: "CheckHsmUnlock",
 			Handler:    _OperatorService_CheckHsmUnlock_Handler,
 		},
@@ -941,6 +1063,11 @@ var OperatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamHsmLog",
 			Handler:       _OperatorService_StreamHsmLog_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamMetrics",
+			Handler:       _OperatorService_StreamMetrics_Handler,
 			ServerStreams: true,
 		},
 		{
