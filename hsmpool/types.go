@@ -124,6 +124,37 @@ type Status struct {
 	InFlight uint32
 	// Waiting counts requests that wait for a place at any of the pool's HSMs.
 	Waiting uint32
+	// Figures are what the worker counts.
+	Figures Figures
+}
+
+// Figures are what the workers of an HSM have counted at the C_ boundary since Open, and
+// what the token says, as of the last report.
+type Figures struct {
+	// At is when the worker reported; zero: none has.
+	At time.Time
+	// SessionKeys are the keys of the worker's sessions; TokenKeys all keys of the token
+	// that it knows, public and secret.
+	SessionKeys, TokenKeys uint32
+	// TokenSessions is how many sessions of all applications the token has open, and
+	// MaxSessions how many it allows (CK_TOKEN_INFO); 0: it does not say.
+	TokenSessions, MaxSessions uint32
+	// OctetsIn and OctetsOut are the bytes of parameters and results of C_ functions, of
+	// all workers since Open.
+	OctetsIn, OctetsOut uint64
+	// Calls are the calls of C_ functions by all workers since Open, in the order of
+	// function, mechanism and code.
+	Calls []CallCount
+}
+
+// CallCount counts calls of a C_ function that ended alike.
+type CallCount struct {
+	// Function is its name, Mechanism PKCS#11's name of its mechanism; empty: it has none.
+	Function, Mechanism string
+	RV                  uint32
+	Count               uint64
+	// Took is the time that all of them took together.
+	Took time.Duration
 }
 
 // TokenInfo is what a token and its library say of themselves (CK_TOKEN_INFO,
