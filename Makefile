@@ -17,6 +17,7 @@ ARGS ?=
 BUF := .tools/buf
 LINT := .tools/golangci-lint
 CLIENTS := integration/clients
+CONSOLE := integration/console
 FUZZTIME ?= 1m
 KILLS ?= 30
 OVERLOAD ?= 10m
@@ -61,6 +62,12 @@ PACKAGES = ./keystore ./hsmpool ./cmd/internal/cli $$($(GO) list ./... | grep -v
 test: unit clients ## run every test
 	$(GO) test -count=1 -timeout 20m ./integration/...
 	cd $(CLIENTS) && $(GO) test -count=1 ./...
+	cd $(CONSOLE) && $(GO) test -count=1 ./...
+
+# Those in docs/images; look at each before it is kept.
+.PHONY: screenshots
+screenshots: test-deps ## take the pictures of the console that the documents show
+	cd $(CONSOLE) && $(GO) test -count=1 . -update-screenshots
 
 .PHONY: unit
 unit: test-deps .tools/versitygw ## run the tests of the packages
@@ -139,6 +146,7 @@ lint: vet format-check lint-go lint-proto breaking ## run every static check
 vet: deps ## go vet, and that the client commands build without cgo
 	$(GO) vet ./...
 	cd $(CLIENTS) && $(GO) vet ./...
+	cd $(CONSOLE) && $(GO) vet ./...
 	CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/...
 
 .PHONY: format-check
@@ -150,12 +158,14 @@ format-check: ## fail on files that gofmt would change
 format: $(LINT) $(BUF) ## format the Go and proto files
 	$(LINT) fmt ./...
 	cd $(CLIENTS) && ../../$(LINT) fmt ./...
+	cd $(CONSOLE) && ../../$(LINT) fmt ./...
 	$(BUF) format -w
 
 .PHONY: lint-go
 lint-go: $(LINT) ## golangci-lint
 	$(LINT) run ./...
 	cd $(CLIENTS) && ../../$(LINT) run ./...
+	cd $(CONSOLE) && ../../$(LINT) run ./...
 
 .PHONY: lint-proto
 lint-proto: $(BUF) ## buf's lint and format

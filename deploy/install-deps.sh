@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what Strongroom needs beside Go on Debian or Ubuntu: a C compiler
 # with the C library's headers, and SoftHSM; with --test also what the tests use
-# (pkcs11-tool, Python and its virtual environments, strace, other vendors' software
+# (pkcs11-tool, Python and its virtual environments, strace, Chromium, other vendors' software
 # tokens). It installs only what is missing, and is silent when nothing is.
 set -eu
 
@@ -21,6 +21,7 @@ if [ "${1-}" = --test ]; then
 	need python3-venv python3 -c 'import ensurepip'
 	need strace command -v strace
 	need libnss3-tools command -v certutil
+	need chromium command -v chromium
 	# The package starts a daemon, but not in a container, which has no systemd.
 	[ -d /run/systemd/system ] || need opencryptoki command -v pkcsslotd
 fi
