@@ -21,17 +21,20 @@ func (d *daemon) listenMetrics(ctx context.Context) (err error) {
 	return nil
 }
 
-// answerMetrics answers Prometheus until ctx ends.
-func (d *daemon) answerMetrics(ctx context.Context) error {
-	handler, err := metrics.NewHandler(metrics.Sources{
+// openRegistry makes the registry of metrics, to which others add theirs. It is not read
+// before all parts are open.
+func (d *daemon) openRegistry(context.Context) (err error) {
+	d.registry, err = metrics.NewRegistry(metrics.Sources{
 		Journal: d.journalMetrics, Digests: d.digestMetrics, Sinks: d.sinkStatuses, IndexLag: d.trail.IndexLag,
 		ExportSequence: func() uint64 { return d.export.Load().Status().Exported },
-	}, d.keystore.Health)
-	if err != nil {
-		return err
-	}
+	})
+	return err
+}
+
+// answerMetrics answers Prometheus until ctx ends.
+func (d *daemon) answerMetrics(ctx context.Context) error {
 	d.logger.Info("metrics are served", "url", "http://"+d.metrics.Addr().String()+"/metrics")
-	return serveMetrics(ctx, d.metrics, handler, d.logger.Named("metrics"))
+	return serveMetrics(ctx, d.metrics, metrics.NewHandler(d.registry, d.keystore.Health), d.logger.Named("metrics"))
 }
 
 func (d *daemon) journalMetrics() metrics.Journal {

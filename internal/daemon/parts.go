@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/export"
@@ -31,7 +32,8 @@ type daemon struct {
 
 	listener net.Listener
 	aws      net.Listener // nil: there is no endpoint for AWS clients
-	metrics  net.Listener // nil: there are no metrics
+	metrics  net.Listener // nil: Prometheus is not answered
+	registry *prometheus.Registry
 	trail    *audit.Trail
 	journal  journal.ID // of trail
 	hsm      *hsmpool.Pool
@@ -53,7 +55,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

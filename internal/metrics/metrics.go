@@ -49,20 +49,32 @@ type Digest struct {
 	LastSequence uint64
 }
 
+// NewRegistry returns a registry with the metrics of the process and of the audit trails.
+// Others are added by their owners.
+func NewRegistry(s Sources) (*prometheus.Registry, error) {
+	registry := prometheus.NewRegistry()
+	err := register(registry, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newAudit(s))
+	if err != nil {
+		return nil, err
+	}
+	return registry, nil
+}
+
+func register(to prometheus.Registerer, all ...prometheus.Collector) error {
+	for _, c := range all {
+		if err := to.Register(c); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
+}
+
 // NewHandler returns a handler that answers /metrics in Prometheus's formats; /healthz
 // with 200 while the process is alive; and /readyz with 200 if ready returns nil, else
 // with 503 and without the reason, which is in the server's log.
-func NewHandler(s Sources, ready func() error) (http.Handler, error) {
-	registry := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newAudit(s),
-	} {
-		if err := registry.Register(c); err != nil {
-			return nil, fmt.Errorf("registering metrics: %w", err)
-		}
-	}
+func NewHandler(g prometheus.Gatherer, ready func() error) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if ready() != nil {
@@ -71,5 +83,5 @@ func NewHandler(s Sources, ready func() error) (http.Handler, error) {
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	return mux, nil
+	return mux
 }

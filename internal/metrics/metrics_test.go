@@ -38,11 +38,11 @@ func sources() metrics.Sources {
 
 func serve(t *testing.T, s metrics.Sources, ready error) string {
 	t.Helper()
-	h, err := metrics.NewHandler(s, func() error { return ready })
+	registry, err := metrics.NewRegistry(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(h)
+	server := httptest.NewServer(metrics.NewHandler(registry, func() error { return ready }))
 	t.Cleanup(server.Close)
 	return server.URL
 }
