@@ -91,9 +91,15 @@ func TestEachChangeIsInForceWhenItIsAnswered(t *testing.T) {
 		if got := r.PrincipalOf([]string{bobsName}, nil); got != step.known {
 			t.Errorf("%s: the certificate is that of %q, want %q", step.name, got, step.known)
 		}
+		if there := step.name != "nobody yet" && step.name != "deleted"; r.HasPrincipal(bob) != there {
+			t.Errorf("%s: bob is there: %t", step.name, !there)
+		}
 	}
 	if got := r.PrincipalOf(nil, []string{"admin.corp"}); got != admin {
 		t.Errorf("the configured certificate is that of %q", got)
+	}
+	if !r.HasPrincipal(admin) {
+		t.Error("the principal of the configuration is not there")
 	}
 }
 

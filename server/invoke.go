@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -11,12 +12,13 @@ import (
 
 	"github.com/strongroom-kms/strongroom/keystore"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
+	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
 
 // Request is a request that has come over another protocol than gRPC, of a caller
 // who has proved who it is.
 type Request struct {
-	// Method is gRPC's full name of a method of a Region's services.
+	// Method is gRPC's full name of a method of a Region's services, or of the operator's.
 	Method string
 	// Decode reads the request's message. It fails with a *keystore.Error.
 	Decode func(proto.Message) error
@@ -33,10 +35,15 @@ func (s *Server) Invoke(ctx context.Context, r Request) *keystore.Error {
 
 // inProcess does requests without gRPC's transport.
 type inProcess struct {
-	methods   map[string]grpc.MethodHandler
-	fallback  Region            // for callers without a Region
-	regions   map[string]Region // nil: there is the fallback only
-	chain     grpc.UnaryServerInterceptor
+	methods  map[string]grpc.MethodHandler
+	streams  map[string]grpc.StreamHandler
+	operator operatorv1.OperatorServiceServer
+	fallback Region            // for callers without a Region
+	regions  map[string]Region // nil: there is the fallback only
+	chain    grpc.UnaryServerInterceptor
+
+	streamChain grpc.StreamServerInterceptor
+
 	wiper     wiper
 	errs      *errorTranslator
 	admission *admission
@@ -48,11 +55,12 @@ type inProcess struct {
 func newInProcess(c Config, errs *errorTranslator, a *admission) *inProcess {
 	log, rec := requestLog{logger: c.Logger, redact: c.Redact}, recovery{reject: c.Reject, logger: c.Logger}
 	p := &inProcess{
-		methods: map[string]grpc.MethodHandler{}, fallback: c.Default, regions: c.Regions,
+		streams: operatorStreams(), streamChain: chainedStreams(log.stream, rec.stream, rejecter{c.Reject}.refusing),
+		methods: map[string]grpc.MethodHandler{}, operator: c.Operator, fallback: c.Default, regions: c.Regions,
 		chain: chained(wiper(c.Wipe).unary, log.unary, rec.unary), wiper: c.Wipe,
 		errs: errs, admission: a, rejecter: rejecter{c.Reject}, deadline: c.DefaultDeadline, logger: c.Logger,
 	}
-	for _, desc := range regionalServices() {
+	for _, desc := range append(regionalServices(), &operatorv1.OperatorService_ServiceDesc) {
 		for _, m := range desc.Methods {
 			p.methods["/"+desc.ServiceName+"/"+m.MethodName] = p.rejecter.decoding(m.Handler)
 		}
@@ -102,7 +110,7 @@ func (p *inProcess) do(ctx context.Context, region string, r Request) (any, erro
 			Kind: annotationsv1.ErrorKind_ERROR_KIND_UNKNOWN_OPERATION, Message: "Unknown operation: " + r.Method,
 		})
 	}
-	service, ok := p.service(region)
+	service, ok := p.service(r.Method, region)
 	if !ok {
 		return nil, p.rejecter.reject(ctx, r.Method, &keystore.Error{
 			Kind: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION, Message: fmt.Sprintf("This server does not have the Region %q.", region),
@@ -123,13 +131,22 @@ func (p *inProcess) do(ctx context.Context, region string, r Request) (any, erro
 	return handler(service, ctx, decode, p.chain)
 }
 
-// service returns what does the requests of a Region.
-func (p *inProcess) service(region string) (Region, bool) {
+// service returns what does the requests to a method in a Region: operators' are of all
+// Regions together.
+func (p *inProcess) service(method, region string) (any, bool) {
+	if isOperators(method) {
+		return p.operator, true
+	}
 	if region == "" || p.regions == nil {
 		return p.fallback, true
 	}
 	service, ok := p.regions[region]
 	return service, ok
+}
+
+// isOperators tells the operator's methods from those of a Region.
+func isOperators(method string) bool {
+	return strings.HasPrefix(method, "/"+operatorv1.OperatorService_ServiceDesc.ServiceName+"/")
 }
 
 // decode reads a request's message, which no interceptor sees yet: what panics is

@@ -93,6 +93,28 @@ func (f TLSFiles) HTTPConfig(logger hclog.Logger) (*tls.Config, error) {
 	}, nil
 }
 
+// WebConfig is HTTPConfig for clients who may prove themselves by a certificate: one that
+// is given must verify, and none is demanded.
+func (f TLSFiles) WebConfig(logger hclog.Logger) (*tls.Config, error) {
+	certs, err := newCertificates(f, logger)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"}, // net/http looks here
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			current, err := certs.forClient(hello)
+			if err != nil {
+				return nil, err
+			}
+			web := current.Clone()
+			web.NextProtos = []string{"h2", "http/1.1"}
+			return web, nil
+		},
+	}, nil
+}
+
 // certificates gives each handshake the configuration of the present files.
 type certificates struct {
 	files  TLSFiles
