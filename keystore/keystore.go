@@ -22,6 +22,7 @@ import (
 	"github.com/strongroom-kms/strongroom/proto/describe"
 	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
 	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
+	cloudwatchv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudwatch/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
@@ -132,6 +133,7 @@ type Keystore struct {
 	cloudtrailv1.UnimplementedCloudTrailServiceServer
 	logsv1.UnimplementedLogsServiceServer
 	cloudhsmv1.UnimplementedCloudHsmServiceServer
+	cloudwatchv1.UnimplementedCloudWatchServiceServer
 
 	scope scope
 	api   *describe.API
@@ -212,7 +214,8 @@ func compileAPI() (*describe.API, error) {
 		operatorv1.File_strongroom_operator_v1_operator_proto.Services().ByName("OperatorService"),
 		cloudtrailv1.File_strongroom_cloudtrail_v1_cloudtrail_proto.Services().ByName("CloudTrailService"),
 		logsv1.File_strongroom_logs_v1_logs_proto.Services().ByName("LogsService"),
-		cloudhsmv1.File_strongroom_cloudhsm_v1_cloudhsm_proto.Services().ByName("CloudHsmService"))
+		cloudhsmv1.File_strongroom_cloudhsm_v1_cloudhsm_proto.Services().ByName("CloudHsmService"),
+		cloudwatchv1.File_strongroom_cloudwatch_v1_cloudwatch_proto.Services().ByName("CloudWatchService"))
 	if err != nil {
 		return nil, fmt.Errorf("compiling the API description: %w", err)
 	}

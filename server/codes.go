@@ -96,5 +96,10 @@ func kindCodes() map[keystore.Kind]codes.Code { //nolint:funlen // A table with 
 		annotationsv1.ErrorKind_ERROR_KIND_CLOUD_HSM_INVALID_REQUEST:                            codes.InvalidArgument,
 		annotationsv1.ErrorKind_ERROR_KIND_CLOUD_HSM_SERVICE:                                    codes.Internal,
 		annotationsv1.ErrorKind_ERROR_KIND_CLOUD_HSM_TAG:                                        codes.InvalidArgument,
+		annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER_VALUE:                              codes.InvalidArgument,
+		annotationsv1.ErrorKind_ERROR_KIND_INVALID_PARAMETER_COMBINATION:                        codes.InvalidArgument,
+		annotationsv1.ErrorKind_ERROR_KIND_MISSING_REQUIRED_PARAMETER:                           codes.InvalidArgument,
+		annotationsv1.ErrorKind_ERROR_KIND_INTERNAL_SERVICE_FAULT:                               codes.Internal,
+		annotationsv1.ErrorKind_ERROR_KIND_CLOUD_WATCH_INVALID_NEXT_TOKEN:                       codes.InvalidArgument,
 	}
 }

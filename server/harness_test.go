@@ -20,6 +20,7 @@ import (
 	"github.com/strongroom-kms/strongroom/keystore"
 	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
 	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
+	cloudwatchv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudwatch/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
@@ -37,6 +38,7 @@ type fakeKMS struct {
 	cloudtrailv1.UnimplementedCloudTrailServiceServer
 	logsv1.UnimplementedLogsServiceServer
 	cloudhsmv1.UnimplementedCloudHsmServiceServer
+	cloudwatchv1.UnimplementedCloudWatchServiceServer
 	kmsv1.UnimplementedKeyManagementServiceServer
 	describeKey func(context.Context, *kmsv1.DescribeKeyRequest) (*kmsv1.DescribeKeyResponse, error)
 }

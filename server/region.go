@@ -14,6 +14,7 @@ import (
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
 	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
+	cloudwatchv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudwatch/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 	"github.com/strongroom-kms/strongroom/server/authn"
@@ -29,6 +30,7 @@ type Region interface {
 	cloudtrailv1.CloudTrailServiceServer
 	logsv1.LogsServiceServer
 	cloudhsmv1.CloudHsmServiceServer
+	cloudwatchv1.CloudWatchServiceServer
 }
 
 // regionalServices are the services of a Region.
@@ -36,6 +38,7 @@ func regionalServices() []*grpc.ServiceDesc {
 	return []*grpc.ServiceDesc{
 		&kmsv1.KeyManagementService_ServiceDesc, &cloudtrailv1.CloudTrailService_ServiceDesc,
 		&logsv1.LogsService_ServiceDesc, &cloudhsmv1.CloudHsmService_ServiceDesc,
+		&cloudwatchv1.CloudWatchService_ServiceDesc,
 	}
 }
 

@@ -137,6 +137,9 @@ func kindOf(f *describe.Field) string {
 	case describe.KindMessage:
 		return f.Message.WireName
 	}
+	if f.Map {
+		return f.Desc.MapValue().Kind().String()
+	}
 	return f.Desc.Kind().String()
 }
 

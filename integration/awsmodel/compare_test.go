@@ -10,6 +10,7 @@ import (
 
 	cloudhsmv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudhsm/v1"
 	cloudtrailv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudtrail/v1"
+	cloudwatchv1 "github.com/strongroom-kms/strongroom/proto/strongroom/cloudwatch/v1"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 	logsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/logs/v1"
 )
@@ -21,8 +22,8 @@ func TestTheAPIIsTheModel(t *testing.T) {
 	compare(t, load(t, "kms/2014-11-01").facts(), apiFacts(t, kms), reasons())
 }
 
-// So are the services by which the trails are read, as far as they are offered.
-func TestReadingTheTrailsIsAsInTheModels(t *testing.T) {
+// So are the services by which trails and metrics are read, as far as they are offered.
+func TestReadingIsAsInTheModels(t *testing.T) {
 	for model, test := range map[string]struct {
 		desc    protoreflect.ServiceDescriptor
 		reasons map[string]string
@@ -30,6 +31,7 @@ func TestReadingTheTrailsIsAsInTheModels(t *testing.T) {
 		"cloudtrail/2013-11-01": {cloudtrailv1.File_strongroom_cloudtrail_v1_cloudtrail_proto.Services().Get(0), cloudTrailReasons()},
 		"logs/2014-03-28":       {logsv1.File_strongroom_logs_v1_logs_proto.Services().Get(0), logsReasons()},
 		"cloudhsmv2/2017-04-28": {cloudhsmv1.File_strongroom_cloudhsm_v1_cloudhsm_proto.Services().Get(0), cloudHSMReasons()},
+		"cloudwatch/2010-08-01": {cloudwatchv1.File_strongroom_cloudwatch_v1_cloudwatch_proto.Services().Get(0), cloudWatchReasons()},
 	} {
 		t.Run(model, func(t *testing.T) {
 			service, offered := compiled(t, test.desc), []string(nil)

@@ -7,7 +7,7 @@ const (
 	nobodyKnows  = "nobody here knows it, so it is absent"
 	ownException = "outside of it the answer is an InvalidMaxResultsException, and not the protocol's"
 	aMapOfKnown  = "a map whose keys are known: a structure has the same form on the wire"
-	withoutCBOR  = "the model prefers RPC v2 CBOR; JSON is the other protocol that it has, and the AWS command line and boto3 choose"
+	besideCBOR   = "the model prefers RPC v2 CBOR; that is served beside JSON, which every service has"
 	noLeast      = "the model says how long it may be, and here that takes a least length too: 0"
 	noSuchState  = "nothing here is ever in it: clusters and HSMs are not made, changed or deleted"
 	onlyReadable = "it is answered and never asked for; PEM has more characters than the model's pattern"
@@ -79,6 +79,15 @@ func logsReasons() map[string]string {
 	return all
 }
 
+func cloudWatchReasons() map[string]string {
+	return everywhere(map[string]string{
+		"service":                                  besideCBOR,
+		"ListMetricsInput Dimensions size":         noLeast,
+		"Metric Dimensions size":                   noLeast,
+		"GetMetricStatisticsInput Dimensions size": noLeast,
+	})
+}
+
 func cloudHSMReasons() map[string]string {
 	return everywhere(map[string]string{
 		"BackupPolicy *":                                 nobodyKnows,
@@ -117,7 +126,7 @@ func cloudHSMReasons() map[string]string {
 		"HsmState *":                                     noSuchState,
 		"NetworkType *":                                  nobodyKnows,
 		"Tag *":                                          nobodyKnows,
-		"service":                                        withoutCBOR,
+		"service":                                        besideCBOR,
 		"Filters *":                                      aMapOfKnown,
 	})
 }

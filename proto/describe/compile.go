@@ -86,6 +86,7 @@ func (c *compiler) service(desc protoreflect.ServiceDescriptor) *Service {
 		APIVersion:   rule.GetApiVersion(),
 
 		ValidationError: annotationsv1.ErrorKind_ERROR_KIND_VALIDATION,
+		QueryCompatible: rule.GetQueryCompatible(),
 	}
 	if kind := rule.GetValidationError(); kind != annotationsv1.ErrorKind_ERROR_KIND_UNSPECIFIED {
 		s.ValidationError = kind

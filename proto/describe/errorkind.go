@@ -21,6 +21,9 @@ type ErrorRule struct {
 	Retryable bool
 	// Common says that every operation may answer it.
 	Common bool
+	// QueryName is the error's name in AWS's Query protocol; that of the others unless
+	// AWS has another.
+	QueryName string
 }
 
 // ErrorOf returns the rule of a kind of error. A kind that the API does not
@@ -61,5 +64,6 @@ func errorRule(value protoreflect.EnumValueDescriptor) (ErrorRule, bool) {
 		ServerFault: rule.GetServerFault(),
 		Retryable:   rule.GetRetryable(),
 		Common:      rule.GetCommon(),
+		QueryName:   orElse(rule.GetQueryName(), rule.GetName()),
 	}, ok
 }

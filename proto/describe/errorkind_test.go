@@ -41,6 +41,7 @@ func TestModelledErrors(t *testing.T) {
 			ServerFault: fault,
 			Retryable:   fault,
 			Common:      name == "KMSInternal",
+			QueryName:   name + "Exception",
 		}
 		if fault {
 			want.HTTPStatus = 500
@@ -82,6 +83,31 @@ func TestCommonErrors(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("common errors (-AWS +proto):\n%s", diff)
+	}
+}
+
+// What was on the Query protocol before has other names there.
+func TestQueryNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"InvalidParameterValueException":       "InvalidParameterValue",
+		"InvalidParameterCombinationException": "InvalidParameterCombination",
+		"MissingRequiredParameterException":    "MissingParameter",
+		"InternalServiceFault":                 "InternalServiceError",
+		"InvalidNextToken":                     "InvalidNextToken",
+		"AccessDeniedException":                "AccessDenied",
+		"ValidationException":                  "ValidationError",
+		"InvalidSignatureException":            "SignatureDoesNotMatch",
+		"InternalFailure":                      "InternalFailure",
+	} {
+		kind, ok := describe.KindByName(name)
+		if got := describe.ErrorOf(kind).QueryName; !ok || got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	for _, s := range compiled(t).Services() {
+		if want := s.IAMPrefix == "cloudwatch"; s.QueryCompatible != want {
+			t.Errorf("%s: compatible with the Query protocol: %t, want %t", s.FullName, s.QueryCompatible, want)
+		}
 	}
 }
 

@@ -11,13 +11,14 @@ import (
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 )
 
-// trailServices are the facts of the services that read the trails: how requests to them
+// trailServices are the facts of the services that read the trails, and metrics: how requests to them
 // are addressed, signed and allowed.
 func trailServices() map[string]string {
 	return map[string]string{
 		"strongroom.cloudtrail.v1.CloudTrailService": "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101 1.1 cloudtrail 2013-11-01 cloudtrail.amazonaws.com cloudtrail: ValidationException",
 		"strongroom.logs.v1.LogsService":             "Logs_20140328 1.1 logs 2014-03-28 logs.amazonaws.com logs: InvalidParameterException",
 		"strongroom.cloudhsm.v1.CloudHsmService":     "BaldrApiService 1.1 cloudhsm 2017-04-28 cloudhsm.amazonaws.com cloudhsm: CloudHsmInvalidRequestException",
+		"strongroom.cloudwatch.v1.CloudWatchService": "GraniteServiceVersion20100801 1.0 monitoring 2010-08-01 monitoring.amazonaws.com cloudwatch: ValidationException",
 	}
 }
 
@@ -39,6 +40,7 @@ func TestTrailOperationsAreAsAWSHasThem(t *testing.T) {
 		"cloudtrail:LookupEvents", "cloudtrail:DescribeTrails", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudtrail:ListTrails", "cloudtrail:ListPublicKeys",
 		"logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:GetLogEvents", "logs:FilterLogEvents",
 		"cloudhsm:DescribeClusters",
+		"cloudwatch:ListMetrics", "cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics",
 	}
 	api, got := compiled(t), []string(nil)
 	for _, s := range api.Services()[2:] {

@@ -29,6 +29,8 @@ type Service struct {
 	APIVersion string
 	// ValidationError is the kind of error for a request outside its limits.
 	ValidationError annotationsv1.ErrorKind
+	// QueryCompatible says that answers name an error as AWS's Query protocol does, too.
+	QueryCompatible bool
 	// Methods are the service's methods in the order of the .proto file.
 	Methods []*Method
 }

@@ -94,8 +94,14 @@ func TestOperatorOperations(t *testing.T) {
 		"DeleteAccessKey":      {in: "AccessKeyId*: string 16..128 /[A-Z0-9]+/"},
 		"ListAccessKeys":       {in: "Principal: string 20..512", out: "AccessKeys: list<struct AccessKey>"},
 		"ListIdentityPolicies": {out: "Policies: list<struct IdentityPolicy>"},
+		"StreamMetrics": {
+			in:  "HistorySeconds: integer 1..86400; Follow: boolean",
+			out: "History: struct MetricHistory; Sample: struct MetricSample",
+		},
+		"DescribeAlarms":    {out: "Alarms: list<struct AlarmDescription>"},
+		"CreateConsoleLink": {out: "Url: string; Expires: timestamp"},
 	}
-	streaming := []string{"StreamEvents", "StreamHsmLog", "Backup"}
+	streaming := []string{"StreamEvents", "StreamHsmLog", "Backup", "StreamMetrics"}
 	got := make(map[string]operation)
 	for _, m := range compiled(t).Services()[1].Methods {
 		got[m.Name] = operation{in: shape(m.Request), out: shape(m.Response)}

@@ -114,6 +114,7 @@ func TestPlantedSecretsShowNowhere(t *testing.T) {
 	slices.Sort(planted)
 	want := []string{
 		"CreateAccessKeyResponse.secret_access_key",
+		"CreateConsoleLinkResponse.url",
 		"CreateCustomKeyStoreRequest.key_store_password",
 		"CreateCustomKeyStoreRequest.xks_proxy_authentication_credential",
 		"DecryptResponse.plaintext",
@@ -214,6 +215,8 @@ func value(f *describe.Field, size int) protoreflect.Value {
 		return protoreflect.ValueOfBytes(bytes.Clone([]byte(text)))
 	case describe.KindBool:
 		return protoreflect.ValueOfBool(true)
+	case describe.KindFloat:
+		return protoreflect.ValueOfFloat64(7)
 	case describe.KindEnum:
 		return protoreflect.ValueOfEnum(1)
 	case describe.KindTimestamp:

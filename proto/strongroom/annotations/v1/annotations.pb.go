@@ -395,6 +395,12 @@ const (
 	ErrorKind_ERROR_KIND_CLOUD_HSM_INVALID_REQUEST  ErrorKind = 80
 	ErrorKind_ERROR_KIND_CLOUD_HSM_SERVICE          ErrorKind = 81
 	ErrorKind_ERROR_KIND_CLOUD_HSM_TAG              ErrorKind = 82
+	// Errors of CloudWatch.
+	ErrorKind_ERROR_KIND_INVALID_PARAMETER_VALUE        ErrorKind = 83
+	ErrorKind_ERROR_KIND_INVALID_PARAMETER_COMBINATION  ErrorKind = 84
+	ErrorKind_ERROR_KIND_MISSING_REQUIRED_PARAMETER     ErrorKind = 85
+	ErrorKind_ERROR_KIND_INTERNAL_SERVICE_FAULT         ErrorKind = 86
+	ErrorKind_ERROR_KIND_CLOUD_WATCH_INVALID_NEXT_TOKEN ErrorKind = 87
 )
 
 // Enum value maps for ErrorKind.
@@ -483,6 +489,11 @@ var (
 		80: "ERROR_KIND_CLOUD_HSM_INVALID_REQUEST",
 		81: "ERROR_KIND_CLOUD_HSM_SERVICE",
 		82: "ERROR_KIND_CLOUD_HSM_TAG",
+		83: "ERROR_KIND_INVALID_PARAMETER_VALUE",
+		84: "ERROR_KIND_INVALID_PARAMETER_COMBINATION",
+		85: "ERROR_KIND_MISSING_REQUIRED_PARAMETER",
+		86: "ERROR_KIND_INTERNAL_SERVICE_FAULT",
+		87: "ERROR_KIND_CLOUD_WATCH_INVALID_NEXT_TOKEN",
 	}
 	ErrorKind_value = map[string]int32{
 		"ERROR_KIND_UNSPECIFIED":                                          0,
@@ -568,6 +579,11 @@ var (
 		"ERROR_KIND_CLOUD_HSM_INVALID_REQUEST":                            80,
 		"ERROR_KIND_CLOUD_HSM_SERVICE":                                    81,
 		"ERROR_KIND_CLOUD_HSM_TAG":                                        82,
+		"ERROR_KIND_INVALID_PARAMETER_VALUE":                              83,
+		"ERROR_KIND_INVALID_PARAMETER_COMBINATION":                        84,
+		"ERROR_KIND_MISSING_REQUIRED_PARAMETER":                           85,
+		"ERROR_KIND_INTERNAL_SERVICE_FAULT":                               86,
+		"ERROR_KIND_CLOUD_WATCH_INVALID_NEXT_TOKEN":                       87,
 	}
 )
 
@@ -664,6 +680,9 @@ type ServiceRule struct {
 	ApiVersion *string `protobuf:"bytes,6,opt,name=api_version,json=apiVersion" json:"api_version,omitempty"`
 	// The kind of error for a request outside its limits. Unset: ValidationException.
 	ValidationError *ErrorKind `protobuf:"varint,7,opt,name=validation_error,json=validationError,enum=strongroom.annotations.v1.ErrorKind" json:"validation_error,omitempty"`
+	// AWS had the service on its Query protocol before: answers of other protocols
+	// name an error as that did, too (ErrorRule.query_name), in a header.
+	QueryCompatible *bool `protobuf:"varint,8,opt,name=query_compatible,json=queryCompatible" json:"query_compatible,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -745,6 +764,13 @@ func (x *ServiceRule) GetValidationError() ErrorKind {
 		return *x.ValidationError
 	}
 	return ErrorKind_ERROR_KIND_UNSPECIFIED
+}
+
+func (x *ServiceRule) GetQueryCompatible() bool {
+	if x != nil && x.QueryCompatible != nil {
+		return *x.QueryCompatible
+	}
+	return false
 }
 
 // MethodRule describes an operation.
@@ -1377,7 +1403,9 @@ type ErrorRule struct {
 	// A client may try the same request again.
 	Retryable *bool `protobuf:"varint,4,opt,name=retryable" json:"retryable,omitempty"`
 	// Any operation may answer it, declared or not.
-	Common        *bool `protobuf:"varint,5,opt,name=common" json:"common,omitempty"`
+	Common *bool `protobuf:"varint,5,opt,name=common" json:"common,omitempty"`
+	// Its name in AWS's Query protocol, where that is another one.
+	QueryName     *string `protobuf:"bytes,6,opt,name=query_name,json=queryName" json:"query_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1445,6 +1473,13 @@ func (x *ErrorRule) GetCommon() bool {
 		return *x.Common
 	}
 	return false
+}
+
+func (x *ErrorRule) GetQueryName() string {
+	if x != nil && x.QueryName != nil {
+		return *x.QueryName
+	}
+	return ""
 }
 
 var file_strongroom_annotations_v1_annotations_proto_extTypes = []protoimpl.ExtensionInfo{
@@ -1551,7 +1586,7 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"+strongroom/annotations/v1/annotations.proto\x12\x19strongroom.annotations.v1\x1a google/protobuf/descriptor.proto\"+\n" +
 	"\bFileRule\x12\x1f\n" +
 	"\vlower_camel\x18\x01 \x01(\bR\n" +
-	"lowerCamel\"\xac\x02\n" +
+	"lowerCamel\"\xd7\x02\n" +
 	"\vServiceRule\x12#\n" +
 	"\rtarget_prefix\x18\x01 \x01(\tR\ftargetPrefix\x12!\n" +
 	"\fjson_version\x18\x02 \x01(\tR\vjsonVersion\x12!\n" +
@@ -1561,7 +1596,8 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\fsigning_name\x18\x05 \x01(\tR\vsigningName\x12\x1f\n" +
 	"\vapi_version\x18\x06 \x01(\tR\n" +
 	"apiVersion\x12O\n" +
-	"\x10validation_error\x18\a \x01(\x0e2$.strongroom.annotations.v1.ErrorKindR\x0fvalidationError\"\xcf\x03\n" +
+	"\x10validation_error\x18\a \x01(\x0e2$.strongroom.annotations.v1.ErrorKindR\x0fvalidationError\x12)\n" +
+	"\x10query_compatible\x18\b \x01(\bR\x0fqueryCompatible\"\xcf\x03\n" +
 	"\n" +
 	"MethodRule\x12\x1b\n" +
 	"\twire_name\x18\x01 \x01(\tR\bwireName\x12I\n" +
@@ -1610,14 +1646,16 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\fdefault_json\x18\x03 \x01(\tR\vdefaultJson\x12!\n" +
 	"\fdefault_from\x18\x04 \x01(\tR\vdefaultFrom\",\n" +
 	"\rEnumValueRule\x12\x1b\n" +
-	"\twire_name\x18\x01 \x01(\tR\bwireName\"\x99\x01\n" +
+	"\twire_name\x18\x01 \x01(\tR\bwireName\"\xb8\x01\n" +
 	"\tErrorRule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\vhttp_status\x18\x02 \x01(\x05R\n" +
 	"httpStatus\x12!\n" +
 	"\fserver_fault\x18\x03 \x01(\bR\vserverFault\x12\x1c\n" +
 	"\tretryable\x18\x04 \x01(\bR\tretryable\x12\x16\n" +
-	"\x06common\x18\x05 \x01(\bR\x06common*d\n" +
+	"\x06common\x18\x05 \x01(\bR\x06common\x12\x1d\n" +
+	"\n" +
+	"query_name\x18\x06 \x01(\tR\tqueryName*d\n" +
 	"\vEmptyOutput\x12\x1c\n" +
 	"\x18EMPTY_OUTPUT_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14EMPTY_OUTPUT_NO_BODY\x10\x01\x12\x1d\n" +
@@ -1652,7 +1690,7 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\x12\x14\n" +
 	"\x10QUOTA_CLASS_1000\x10\v\x12\x14\n" +
 	"\x10QUOTA_CLASS_2000\x10\f\x12\x19\n" +
-	"\x15QUOTA_CLASS_UNLIMITED\x10\r*\xba1\n" +
+	"\x15QUOTA_CLASS_UNLIMITED\x10\r*\xf96\n" +
 	"\tErrorKind\x12\x1a\n" +
 	"\x16ERROR_KIND_UNSPECIFIED\x10\x00\x12>\n" +
 	"\x19ERROR_KIND_ALREADY_EXISTS\x10\x01\x1a\x1f\xf2\xe0\x18\x1b\n" +
@@ -1751,37 +1789,38 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"?ERROR_KIND_XKS_PROXY_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION\x10/\x1a@\xf2\xe0\x18<\n" +
 	"7XksProxyVpcEndpointServiceInvalidConfigurationException\x10\x90\x03\x12m\n" +
 	"3ERROR_KIND_XKS_PROXY_VPC_ENDPOINT_SERVICE_NOT_FOUND\x100\x1a4\xf2\xe0\x180\n" +
-	"+XksProxyVpcEndpointServiceNotFoundException\x10\x90\x03\x12>\n" +
-	"\x18ERROR_KIND_ACCESS_DENIED\x101\x1a \xf2\xe0\x18\x1c\n" +
-	"\x15AccessDeniedException\x10\x90\x03(\x01\x12>\n" +
-	"\x18ERROR_KIND_EXPIRED_TOKEN\x102\x1a \xf2\xe0\x18\x1c\n" +
-	"\x15ExpiredTokenException\x10\x90\x03(\x01\x12L\n" +
-	"\x1fERROR_KIND_INCOMPLETE_SIGNATURE\x103\x1a'\xf2\xe0\x18#\n" +
-	"\x1cIncompleteSignatureException\x10\x90\x03(\x01\x12F\n" +
-	"\x1cERROR_KIND_INVALID_SIGNATURE\x104\x1a$\xf2\xe0\x18 \n" +
-	"\x19InvalidSignatureException\x10\x90\x03(\x01\x12[\n" +
-	"'ERROR_KIND_MISSING_AUTHENTICATION_TOKEN\x105\x1a.\xf2\xe0\x18*\n" +
-	"#MissingAuthenticationTokenException\x10\x90\x03(\x01\x12J\n" +
-	"\x1eERROR_KIND_UNRECOGNIZED_CLIENT\x106\x1a&\xf2\xe0\x18\"\n" +
-	"\x1bUnrecognizedClientException\x10\x90\x03(\x01\x129\n" +
-	"\x15ERROR_KIND_VALIDATION\x107\x1a\x1e\xf2\xe0\x18\x1a\n" +
-	"\x13ValidationException\x10\x90\x03(\x01\x12?\n" +
+	"+XksProxyVpcEndpointServiceNotFoundException\x10\x90\x03\x12L\n" +
+	"\x18ERROR_KIND_ACCESS_DENIED\x101\x1a.\xf2\xe0\x18*\n" +
+	"\x15AccessDeniedException\x10\x90\x03(\x012\fAccessDenied\x12L\n" +
+	"\x18ERROR_KIND_EXPIRED_TOKEN\x102\x1a.\xf2\xe0\x18*\n" +
+	"\x15ExpiredTokenException\x10\x90\x03(\x012\fExpiredToken\x12a\n" +
+	"\x1fERROR_KIND_INCOMPLETE_SIGNATURE\x103\x1a<\xf2\xe0\x188\n" +
+	"\x1cIncompleteSignatureException\x10\x90\x03(\x012\x13IncompleteSignature\x12]\n" +
+	"\x1cERROR_KIND_INVALID_SIGNATURE\x104\x1a;\xf2\xe0\x187\n" +
+	"\x19InvalidSignatureException\x10\x90\x03(\x012\x15SignatureDoesNotMatch\x12w\n" +
+	"'ERROR_KIND_MISSING_AUTHENTICATION_TOKEN\x105\x1aJ\xf2\xe0\x18F\n" +
+	"#MissingAuthenticationTokenException\x10\x90\x03(\x012\x1aMissingAuthenticationToken\x12`\n" +
+	"\x1eERROR_KIND_UNRECOGNIZED_CLIENT\x106\x1a<\xf2\xe0\x188\n" +
+	"\x1bUnrecognizedClientException\x10\x90\x03(\x012\x14InvalidClientTokenId\x12J\n" +
+	"\x15ERROR_KIND_VALIDATION\x107\x1a/\xf2\xe0\x18+\n" +
+	"\x13ValidationException\x10\x90\x03(\x012\x0fValidationError\x12?\n" +
 	"\x18ERROR_KIND_SERIALIZATION\x108\x1a!\xf2\xe0\x18\x1d\n" +
-	"\x16SerializationException\x10\x90\x03(\x01\x12F\n" +
-	"\x1cERROR_KIND_UNKNOWN_OPERATION\x109\x1a$\xf2\xe0\x18 \n" +
-	"\x19UnknownOperationException\x10\x94\x03(\x01\x12O\n" +
+	"\x16SerializationException\x10\x90\x03(\x01\x12U\n" +
+	"\x1cERROR_KIND_UNKNOWN_OPERATION\x109\x1a3\xf2\xe0\x18/\n" +
+	"\x19UnknownOperationException\x10\x94\x03(\x012\rInvalidAction\x12O\n" +
 	"!ERROR_KIND_MALFORMED_HTTP_REQUEST\x10:\x1a(\xf2\xe0\x18$\n" +
 	"\x1dMalformedHttpRequestException\x10\x90\x03(\x01\x12B\n" +
 	"\x1aERROR_KIND_REQUEST_ABORTED\x10;\x1a\"\xf2\xe0\x18\x1e\n" +
 	"\x17RequestAbortedException\x10\x90\x03(\x01\x12R\n" +
 	"#ERROR_KIND_REQUEST_ENTITY_TOO_LARGE\x10<\x1a)\xf2\xe0\x18%\n" +
-	"\x1eRequestEntityTooLargeException\x10\x9d\x03(\x01\x12D\n" +
-	"\x1aERROR_KIND_REQUEST_TIMEOUT\x10=\x1a$\xf2\xe0\x18 \n" +
-	"\x17RequestTimeoutException\x10\x98\x03 \x01(\x01\x12;\n" +
-	"\x15ERROR_KIND_THROTTLING\x10>\x1a \xf2\xe0\x18\x1c\n" +
-	"\x13ThrottlingException\x10\x90\x03 \x01(\x01\x12N\n" +
-	"\x1eERROR_KIND_SERVICE_UNAVAILABLE\x10?\x1a*\xf2\xe0\x18&\n" +
-	"\x1bServiceUnavailableException\x10\xf7\x03\x18\x01 \x01(\x01\x12?\n" +
+	"\x1eRequestEntityTooLargeException\x10\x9d\x03(\x01\x12T\n" +
+	"\x1aERROR_KIND_REQUEST_TIMEOUT\x10=\x1a4\xf2\xe0\x180\n" +
+	"\x17RequestTimeoutException\x10\x98\x03 \x01(\x012\x0eRequestTimeout\x12G\n" +
+	"\x15ERROR_KIND_THROTTLING\x10>\x1a,\xf2\xe0\x18(\n" +
+	"\x13ThrottlingException\x10\x90\x03 \x01(\x012\n" +
+	"Throttling\x12b\n" +
+	"\x1eERROR_KIND_SERVICE_UNAVAILABLE\x10?\x1a>\xf2\xe0\x18:\n" +
+	"\x1bServiceUnavailableException\x10\xf7\x03\x18\x01 \x01(\x012\x12ServiceUnavailable\x12?\n" +
 	"\x1bERROR_KIND_INTERNAL_FAILURE\x10@\x1a\x1e\xf2\xe0\x18\x1a\n" +
 	"\x0fInternalFailure\x10\xf4\x03\x18\x01 \x01(\x01\x12S\n" +
 	"$ERROR_KIND_INVALID_LOOKUP_ATTRIBUTES\x10A\x1a)\xf2\xe0\x18%\n" +
@@ -1819,7 +1858,17 @@ const file_strongroom_annotations_v1_annotations_proto_rawDesc = "" +
 	"\x1cERROR_KIND_CLOUD_HSM_SERVICE\x10Q\x1a!\xf2\xe0\x18\x1d\n" +
 	"\x18CloudHsmServiceException\x10\x90\x03\x12;\n" +
 	"\x18ERROR_KIND_CLOUD_HSM_TAG\x10R\x1a\x1d\xf2\xe0\x18\x19\n" +
-	"\x14CloudHsmTagException\x10\x90\x03:W\n" +
+	"\x14CloudHsmTagException\x10\x90\x03\x12f\n" +
+	"\"ERROR_KIND_INVALID_PARAMETER_VALUE\x10S\x1a>\xf2\xe0\x18:\n" +
+	"\x1eInvalidParameterValueException\x10\x90\x032\x15InvalidParameterValue\x12x\n" +
+	"(ERROR_KIND_INVALID_PARAMETER_COMBINATION\x10T\x1aJ\xf2\xe0\x18F\n" +
+	"$InvalidParameterCombinationException\x10\x90\x032\x1bInvalidParameterCombination\x12g\n" +
+	"%ERROR_KIND_MISSING_REQUIRED_PARAMETER\x10U\x1a<\xf2\xe0\x188\n" +
+	"!MissingRequiredParameterException\x10\x90\x032\x10MissingParameter\x12^\n" +
+	"!ERROR_KIND_INTERNAL_SERVICE_FAULT\x10V\x1a7\xf2\xe0\x183\n" +
+	"\x14InternalServiceFault\x10\xf4\x03\x18\x01 \x012\x14InternalServiceError\x12H\n" +
+	")ERROR_KIND_CLOUD_WATCH_INVALID_NEXT_TOKEN\x10W\x1a\x19\xf2\xe0\x18\x15\n" +
+	"\x10InvalidNextToken\x10\x90\x03:W\n" +
 	"\x04file\x12\x1c.google.protobuf.FileOptions\x18\x8d\x8c\x03 \x01(\v2#.strongroom.annotations.v1.FileRuleR\x04file:c\n" +
 	"\aservice\x12\x1f.google.protobuf.ServiceOptions\x18\x8d\x8c\x03 \x01(\v2&.strongroom.annotations.v1.ServiceRuleR\aservice:_\n" +
 	"\x06method\x12\x1e.google.protobuf.MethodOptions\x18\x8d\x8c\x03 \x01(\v2%.strongroom.annotations.v1.MethodRuleR\x06method:c\n" +
