@@ -73,7 +73,7 @@ func (t *Trail) Records(ctx context.Context, after uint64, follow bool) iter.Seq
 			if err == nil {
 				err = ctx.Err()
 			}
-			if !yield(Record{Seq: r.Seq, Time: r.Time, Hash: r.Hash, Kind: RecordKind(r.Kind), JSON: r.Body}, err) || err != nil {
+			if !yield(recordOf(r), err) || err != nil {
 				return
 			}
 		}

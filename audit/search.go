@@ -224,7 +224,7 @@ func (w *searcher) examine(records *journal.SegmentReader, hit index.Hit) error 
 	if err != nil {
 		return err
 	}
-	record := Record{Seq: r.Seq, Time: r.Time, Hash: r.Hash, Kind: RecordKind(r.Kind), JSON: r.Body}
+	record := recordOf(r)
 	matches, err := w.matcher.match(record)
 	if err != nil {
 		return err

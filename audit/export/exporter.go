@@ -28,7 +28,6 @@ type Exporter struct {
 	requests chan *request
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when nothing runs any more
-	readers  sync.WaitGroup
 	pause    time.Duration // after the next fault
 	lock     *os.File      // of the directory; nil until it could be taken
 

@@ -11,7 +11,7 @@ import (
 // flush ends the log files and moves the cursor behind what they hold.
 func (s *session) flush() error {
 	s.logDue.Stop()
-	if s.read == s.state.Cursor {
+	if s.read.seq == s.state.Cursor.Sequence {
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.streams)) {
@@ -23,7 +23,7 @@ func (s *session) flush() error {
 	if err := s.disk.syncDir(s.disk.path(tempDir)); err != nil {
 		return fmt.Errorf("ending log files: %w", err)
 	}
-	s.state.Cursor = s.read
+	s.state.Cursor = s.read.cursor()
 	s.state.Bytes += s.open
 	s.open = 0
 	return s.decide()

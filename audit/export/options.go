@@ -24,8 +24,10 @@ const (
 
 // Trail is what is exported: an audit.Trail.
 type Trail interface {
-	// Records yields the durable records after a number and follows new ones.
+	// Records yields the durable records after a number.
 	Records(ctx context.Context, after uint64, follow bool) iter.Seq2[audit.Record, error]
+	// Reader returns a reader of the durable records after a number.
+	Reader(after uint64) *audit.Reader
 	// Head is the newest durable point.
 	Head() journal.Head
 }

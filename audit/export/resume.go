@@ -27,8 +27,9 @@ func (e *Exporter) resume(ctx context.Context) (*session, error) {
 	}
 	e.known(st)
 	s := &session{
-		Exporter: e, disk: d, state: st, read: st.Cursor, streams: make(map[string]*stream),
-		logDue: time.NewTimer(0), digestDue: time.NewTimer(0),
+		Exporter: e, disk: d, state: st, begun: time.Now(),
+		reader: e.opts.Trail.Reader(st.Cursor.Sequence), read: position{seq: st.Cursor.Sequence}, streams: make(map[string]*stream),
+		readDue: time.NewTimer(0), logDue: time.NewTimer(0), digestDue: time.NewTimer(0),
 	}
 	s.logDue.Stop()
 	s.scheduleDigest()

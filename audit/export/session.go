@@ -19,60 +19,48 @@ type session struct {
 	disk  disk
 	state *state
 
+	begun  time.Time
+	reader *audit.Reader
 	// read is the newest record that was read.
-	read    cursor
+	read    position
 	streams map[string]*stream
 	made    int // streams, ever
 	open    int64
 
+	readDue   *time.Timer // stopped when the trail was closed
 	logDue    *time.Timer // stopped while nothing was read since the cursor
 	digestDue *time.Timer
 	retry     time.Duration // until the next attempt to sign; 0 if the last one worked
 	ended     bool          // the trail was closed
 }
 
-// item is a record on its way from the trail, or why there are no more.
-type item struct {
-	record audit.Record
-	err    error
+// position is a record that was read.
+type position struct {
+	seq     uint64
+	hash    journal.Hash
+	written time.Time
 }
 
-// ahead is how many records are read ahead.
-const ahead = 64
+func (p position) cursor() cursor { return cursor{p.seq, p.hash.String(), p.written} }
 
-// follow reads the trail until ctx ends.
-func (s *session) follow(ctx context.Context) <-chan item {
-	items := make(chan item, ahead)
-	after := s.read.Sequence
-	s.readers.Go(func() {
-		for r, err := range s.opts.Trail.Records(ctx, after, true) {
-			select {
-			case items <- item{r, err}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	return items
-}
+// What the trail has more is read each readInterval, and not when it comes: that would wake the exporter
+// for each write of the journal. At most about readAtOnce records are read between other things to do.
+const (
+	readInterval = time.Second
+	readAtOnce   = 256
+)
 
 // run exports until a final request is answered, ctx ends or something fails. It
 // begins with the request that is given.
 func (s *session) run(ctx context.Context, first *request) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer func() {
-		cancel()
-		s.abandon()
-		s.readers.Wait()
-	}()
-	items := s.follow(ctx)
+	defer s.abandon()
 	var final bool
 	var err error
 	if first != nil {
-		final, err = s.serve(first, items)
+		final, err = s.serve(first)
 	}
 	for !final && err == nil && ctx.Err() == nil {
-		final, err = s.step(ctx, items)
+		final, err = s.step(ctx)
 	}
 	if ctx.Err() != nil {
 		return nil // whatever failed may have failed for this
@@ -81,24 +69,24 @@ func (s *session) run(ctx context.Context, first *request) error {
 }
 
 // step does what comes first.
-func (s *session) step(ctx context.Context, items <-chan item) (final bool, err error) {
+func (s *session) step(ctx context.Context) (final bool, err error) {
 	select {
-	case it := <-items:
-		return false, s.take(ctx, it)
+	case <-s.readDue.C:
+		return false, s.readMore(ctx)
 	case <-s.logDue.C:
 		return false, s.flush()
 	case <-s.digestDue.C:
 		return false, s.digest(ctx)
 	case r := <-s.requests:
-		return s.serve(r, items)
+		return s.serve(r)
 	case <-ctx.Done():
 		return false, nil
 	}
 }
 
 // serve exports what the trail holds now and makes a digest of it.
-func (s *session) serve(r *request, items <-chan item) (final bool, err error) {
-	answer := s.drain(r.ctx, items)
+func (s *session) serve(r *request) (final bool, err error) {
+	answer := s.drain(r.ctx)
 	if answer == nil {
 		answer = s.flush()
 	}
@@ -113,40 +101,56 @@ func (s *session) serve(r *request, items <-chan item) (final bool, err error) {
 }
 
 // drain takes what the trail holds at its beginning.
-func (s *session) drain(ctx context.Context, items <-chan item) error {
-	for head := s.opts.Trail.Head().Seq; s.read.Sequence < head && !s.ended; {
-		select {
-		case it := <-items:
-			if err := s.take(ctx, it); err != nil {
-				return err
-			}
-		case <-ctx.Done():
+func (s *session) drain(ctx context.Context) error {
+	for head := s.opts.Trail.Head().Seq; s.read.seq < head && !s.ended; {
+		if ctx.Err() != nil {
 			return fmt.Errorf("exporting up to record %d, with %d exported: %w", head, s.state.Cursor.Sequence, ctx.Err())
+		}
+		if err := s.readMore(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// take takes in what came from the trail.
-func (s *session) take(ctx context.Context, it item) error {
-	switch {
-	case errors.Is(it.err, journal.ErrClosed):
-		s.ended = true
-		return nil
-	case it.err != nil:
-		return fmt.Errorf("reading the trail behind record %d: %w", s.read.Sequence, it.err)
+// readMore takes in what the trail has more, or some of it, and says when it is to be called again.
+func (s *session) readMore(ctx context.Context) error {
+	s.readDue.Stop()
+	for n := 0; n < readAtOnce; {
+		records, err := s.reader.Next()
+		switch {
+		case errors.Is(err, journal.ErrClosed):
+			s.ended = true
+			return nil
+		case err != nil:
+			return fmt.Errorf("behind record %d: %w", s.read.seq, err)
+		case len(records) == 0:
+			s.readDue.Reset(readInterval)
+			return nil
+		}
+		for _, r := range records {
+			if err := s.take(ctx, r); err != nil {
+				return err
+			}
+		}
+		n += len(records)
 	}
-	if err := s.follows(it.record); err != nil {
+	s.readDue.Reset(0)
+	return nil
+}
+
+// take takes in a record.
+func (s *session) take(ctx context.Context, r audit.Record) error {
+	if err := s.follows(r); err != nil {
 		return err
 	}
-	if err := s.export(it.record); err != nil {
-		return fmt.Errorf("exporting record %d: %w", it.record.Seq, err)
+	if err := s.export(r); err != nil {
+		return fmt.Errorf("exporting record %d: %w", r.Seq, err)
 	}
-	if s.read == s.state.Cursor {
-		s.logDue.Reset(s.opts.LogFilePeriod)
+	if s.read.seq == s.state.Cursor.Sequence {
+		s.waits(r)
 	}
-	s.read = cursor{it.record.Seq, it.record.Hash.String(), it.record.Time}
-	s.progress(it.record.Time)
+	s.read = position{r.Seq, r.Hash, r.Time}
 	switch {
 	case s.retry == 0 && s.state.Bytes+s.open >= s.opts.DigestSize:
 		return s.digest(ctx)
@@ -156,14 +160,22 @@ func (s *session) take(ctx context.Context, it item) error {
 	return nil
 }
 
+// waits has the log files ended when the first record in them has waited long enough: since it was
+// written or, if that was before the session, since that began.
+func (s *session) waits(first audit.Record) {
+	s.waitsSince(first.Time)
+	waited := min(time.Since(first.Time), time.Since(s.begun))
+	s.logDue.Reset(s.opts.LogFilePeriod - max(0, waited))
+}
+
 // follows wants no record to be left out. A trail that was never exported may
 // begin later than with record 1.
 func (s *session) follows(r audit.Record) error {
-	next := s.read.Sequence + 1
+	next := s.read.seq + 1
 	switch {
 	case r.Seq == next:
 		return nil
-	case s.read.Sequence == 0 && r.Seq > next:
+	case s.read.seq == 0 && r.Seq > next:
 		for _, c := range s.state.Regions {
 			c.Next = r.Seq
 		}
@@ -230,6 +242,8 @@ func (s *session) abandon() {
 	for _, st := range s.streams {
 		st.abandon()
 	}
+	s.reader.Close()
+	s.readDue.Stop()
 	s.logDue.Stop()
 	s.digestDue.Stop()
 }

@@ -61,8 +61,8 @@ func (e *Exporter) Taken() (uint64, error) {
 	return e.status.Covered, nil
 }
 
-// progress notes when the oldest record was written that is not exported.
-func (e *Exporter) progress(written time.Time) {
+// waitsSince notes when the oldest record was written that is not exported.
+func (e *Exporter) waitsSince(written time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.since.IsZero() {

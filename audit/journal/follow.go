@@ -146,15 +146,8 @@ func (c *cursor) extent() (e extent, newest bool, err error) {
 
 // segment yields what is durable of one segment.
 func (c *cursor) segment(e extent) error {
-	if c.w == nil {
-		s, err := openSegment(c.j.dir, e.number)
-		if errors.Is(err, fs.ErrNotExist) && e.first < c.j.First() {
-			return trimmedTo(c.j.First())
-		}
-		if err != nil {
-			return err
-		}
-		c.w = newWalker(s)
+	if err := c.open(e); err != nil {
+		return err
 	}
 	err := c.w.walkTo(e.end, c.take)
 	c.next = max(c.next, c.w.at.next)
@@ -162,6 +155,22 @@ func (c *cursor) segment(e extent) error {
 		return errStopped
 	}
 	return err
+}
+
+// open opens the segment, if it is not open.
+func (c *cursor) open(e extent) error {
+	if c.w != nil {
+		return nil
+	}
+	s, err := openSegment(c.j.dir, e.number)
+	if errors.Is(err, fs.ErrNotExist) && e.first < c.j.First() {
+		return trimmedTo(c.j.First())
+	}
+	if err != nil {
+		return err
+	}
+	c.w = newWalker(s)
+	return nil
 }
 
 func (c *cursor) take(r Record) error {

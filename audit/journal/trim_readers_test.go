@@ -21,6 +21,28 @@ func collect(records func(func(Record, error) bool)) (list []string, err error) 
 	return list, nil
 }
 
+// drained yields what a Reader reads until there is no more.
+func drained(j *Journal, from uint64) func(func(Record, error) bool) {
+	return func(yield func(Record, error) bool) {
+		r := j.Reader(from)
+		defer r.Close()
+		for {
+			records, err := r.Next()
+			if err != nil {
+				yield(Record{}, err)
+			}
+			if len(records) == 0 {
+				return
+			}
+			for _, record := range records {
+				if !yield(record, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // From the beginning is from the oldest record left; a record that was removed is an
 // error that names it.
 func TestReadersOfATrimmedJournal(t *testing.T) {
@@ -38,7 +60,9 @@ func TestReadersOfATrimmedJournal(t *testing.T) {
 		{0, left, nil}, {1, left, nil}, {2, nil, ErrTrimmed}, {4, nil, ErrTrimmed}, {5, left, nil}, {6, left[1:], nil}, {8, left[3:], nil}, {9, nil, nil}, {99, nil, nil},
 	}
 	for _, test := range tests {
-		readers := map[string]func(func(Record, error) bool){"Scan": j.Scan(test.from), "Read": Read(o.Dir, test.from), "Follow": j.Follow(ended, test.from)}
+		readers := map[string]func(func(Record, error) bool){
+			"Scan": j.Scan(test.from), "Read": Read(o.Dir, test.from), "Follow": j.Follow(ended, test.from), "Reader": drained(j, test.from),
+		}
 		for name, records := range readers {
 			want := test.err
 			if name == "Follow" && want == nil {
@@ -158,6 +182,7 @@ func TestReadersRaceWithTrim(t *testing.T) {
 		})
 	}
 	follow(func() func(func(Record, error) bool) { return j.Scan(0) })
+	follow(func() func(func(Record, error) bool) { return drained(j, 0) })
 	follow(func() func(func(Record, error) bool) { return j.Follow(ctx, 1) })
 	follow(func() func(func(Record, error) bool) { return Read(o.Dir, 0) })
 	follow(func() func(func(Record, error) bool) { return Read(o.Dir, j.First()) })

@@ -116,18 +116,23 @@ func (w *walker) misplaced(h batchHeader) string {
 // walkTo reads the batches up to the offset limit, where they must end.
 func (w *walker) walkTo(limit int64, visit func(Record) error) error {
 	for w.at.end < limit {
-		sealed, err := w.step(limit, visit)
-		if gap := (*errIncomplete)(nil); errors.As(err, &gap) {
-			return w.corrupt(0, w.at.next, gap.reason)
-		}
-		if err != nil {
+		if err := w.walkOne(limit, visit); err != nil {
 			return err
-		}
-		if sealed {
-			return w.corrupt(0, w.at.next, "sealed before its end")
 		}
 	}
 	return nil
+}
+
+// walkOne reads the next batch, which must end before the offset limit or there.
+func (w *walker) walkOne(limit int64, visit func(Record) error) error {
+	sealed, err := w.step(limit, visit)
+	if gap := (*errIncomplete)(nil); errors.As(err, &gap) {
+		return w.corrupt(0, w.at.next, gap.reason)
+	}
+	if err == nil && sealed {
+		err = w.corrupt(0, w.at.next, "sealed before its end")
+	}
+	return err
 }
 
 func ignore(Record) error { return nil }
