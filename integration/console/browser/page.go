@@ -60,6 +60,16 @@ func (p *Page) Follow(selector string) {
 	p.awaitOther()
 }
 
+// FollowLink follows the link that shows a text, within what a CSS selector finds.
+func (p *Page) FollowLink(within, text string) {
+	p.tb.Helper()
+	p.mark()
+	link := fmt.Sprintf("Array.from(document.querySelectorAll(%s)).find(a => a.innerText.trim() === %s)", quote(within+" a"), quote(text))
+	p.Await(link)
+	p.do("following "+text, chromedp.Click(chromedp.JSPath(link), chromedp.NodeVisible))
+	p.awaitOther()
+}
+
 // Submit types a text into an input, presses Enter and waits for another document.
 func (p *Page) Submit(selector, text string) {
 	p.tb.Helper()
