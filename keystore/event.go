@@ -193,7 +193,14 @@ func (k *Keystore) Reject(ctx context.Context, fullMethod string, e *Error) erro
 	if m == nil {
 		m = unknownMethod(fullMethod)
 	}
-	r := &request{k: k, method: m, caller: caller, proof: newProof(k, caller.RequestID)}
+	r := newRequest(k, m, caller)
+	err := r.reject(r.startSpans(ctx), e)
+	r.answered(err)
+	return err
+}
+
+// reject records an error and returns what is to be answered.
+func (r *request) reject(ctx context.Context, e *Error) error {
 	if failed := r.record(ctx, nil, e); failed != nil {
 		return failed
 	}

@@ -23,7 +23,8 @@ type Observer interface {
 
 // Answered is what became of a request, and the time that it took.
 type Answered struct {
-	// Operation is the method's name, FrontEnd that of the Caller.
+	// Operation is the method's name, empty if there is no such method; FrontEnd is that of
+	// the Caller.
 	Operation, FrontEnd string
 	// Region is whose Keystore answered; Store the custom key store whose HSM was asked, or
 	// would have been: empty for the default one.

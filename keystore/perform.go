@@ -51,6 +51,19 @@ type request struct {
 	// valid says that the caller is known and the request within its limits,
 	// so that it may be shown in the event.
 	valid bool
+	// began is when it came to the Keystore; journaled is how long it has waited for its
+	// records to be durable.
+	began     time.Time
+	journaled time.Duration
+	// recorded says that its event is durable, with errorCode as the error's name.
+	recorded  bool
+	errorCode string
+	spans     *spans // nil: it is not traced
+}
+
+// newRequest is a request that has just come.
+func newRequest(k *Keystore, m *describe.Method, caller Caller) *request {
+	return &request{k: k, method: m, caller: caller, proof: newProof(k, caller.RequestID), began: time.Now()}
 }
 
 // perform is the only way an operation is done. See the package comment for
@@ -61,7 +74,17 @@ func perform[Res proto.Message](ctx context.Context, k *Keystore, fullMethod str
 	if !ok {
 		return none, errorf(annotationsv1.ErrorKind_ERROR_KIND_UNRECOGNIZED_CLIENT, "The request has no caller.")
 	}
-	r := &request{k: k, method: k.api.Method(fullMethod), caller: caller, input: input, judge: p.judge, proof: newProof(k, caller.RequestID)}
+	r := newRequest(k, k.api.Method(fullMethod), caller)
+	r.input, r.judge = input, p.judge
+	res, err := conclude(r.startSpans(ctx), r, p)
+	r.answered(err)
+	return res, err
+}
+
+// conclude does a request and records it.
+func conclude[Res proto.Message](ctx context.Context, r *request, p plan[Res]) (Res, error) {
+	var none Res
+	k := r.k
 	res, err := admitAndRun(ctx, r, p)
 	if err != nil {
 		err = r.answerable(err)
@@ -118,6 +141,7 @@ func (r *request) announce(ctx context.Context, i audit.Intent) error {
 	i.RequestID, i.RequestedBy, i.SourceIPAddress = r.caller.RequestID, r.caller.Principal, r.caller.SourceIP
 	r.held.makes(i.BackingKeyID)
 	r.intent = &i
+	defer r.timed("intent", time.Now())
 	return r.k.writeIntent(ctx, &i)
 }
 
@@ -191,7 +215,10 @@ func (r *request) record(ctx context.Context, res proto.Message, err error) erro
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	e := r.event(res, err)
-	if failed := r.k.trail.RecordEvent(ctx, e); failed != nil {
+	began := time.Now()
+	failed := r.k.trail.RecordEvent(ctx, e)
+	r.timed("event", began)
+	if failed != nil {
 		// A line for each would be a flood: health says once why. Of a change
 		// that may have taken effect the operator must know.
 		level := hclog.Debug
@@ -202,6 +229,7 @@ func (r *request) record(ctx context.Context, res proto.Message, err error) erro
 			"operation", r.method.Name, "request_id", r.caller.RequestID, "error", failed)
 		return journalFailed(failed)
 	}
+	r.recorded, r.errorCode = true, e.ErrorCode
 	if err == nil {
 		r.used(e)
 	}

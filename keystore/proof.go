@@ -3,6 +3,7 @@ package keystore
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/blob"
@@ -28,7 +29,11 @@ type proof struct {
 	// "" is the default one.
 	store string
 
-	trace    hsmpool.Trace
+	trace hsmpool.Trace
+	// waited and took are the sums of all calls' times, as in a Trace.
+	waited, took time.Duration
+	spans        *spans // nil: the request is not traced
+
 	material hsmpool.ObjectID // zero when no backing key was used
 	// source is the backing key that decrypted, when another one, material,
 	// has encrypted.
@@ -99,9 +104,10 @@ func (p *proof) drawing(ctx context.Context) (context.Context, HSM, error) {
 func (p *proof) note(t hsmpool.Trace, err error) {
 	var e *hsmpool.Error
 	if errors.As(err, &e) {
-		t = hsmpool.Trace{HSM: e.HSM, Function: e.Function, RV: e.RV}
+		t = hsmpool.Trace{HSM: e.HSM, Function: e.Function, RV: e.RV, Waited: t.Waited, Took: t.Took}
 	}
 	p.trace = t
+	p.timed(t, err)
 }
 
 // seal encrypts under the current backing key of the last target's key and
