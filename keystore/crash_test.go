@@ -117,7 +117,7 @@ func (p *startingPoint) expectAll(t *testing.T, some []operation) {
 // changingNoKeys are operations that are refused whatever they are asked for, and one
 // that changes what is known of the PINs of HSMs.
 func changingNoKeys() []string {
-	return []string{"ReplicateKey", "UpdatePrimaryRegion", "CheckHsmUnlock"}
+	return []string{"ReplicateKey", "UpdatePrimaryRegion", "CheckHsmUnlock", "CreateConsoleLink"}
 }
 
 // copyService copies the directory of a service that does not run.
