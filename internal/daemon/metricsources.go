@@ -28,7 +28,11 @@ func (d *daemon) openRegistry(context.Context) (err error) {
 		Journal: d.journalMetrics, Digests: d.digestMetrics, Sinks: d.sinkStatuses, IndexLag: d.trail.IndexLag,
 		ExportSequence: func() uint64 { return d.export.Load().Status().Exported },
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	d.requests = metrics.NewRequests()
+	return d.registry.Register(d.requests)
 }
 
 // answerMetrics answers Prometheus until ctx ends.

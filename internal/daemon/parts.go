@@ -16,6 +16,7 @@ import (
 	"github.com/strongroom-kms/strongroom/audit/ship"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/metrics"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/server"
@@ -34,6 +35,7 @@ type daemon struct {
 	aws      net.Listener // nil: there is no endpoint for AWS clients
 	metrics  net.Listener // nil: Prometheus is not answered
 	registry *prometheus.Registry
+	requests *metrics.Requests
 	trail    *audit.Trail
 	journal  journal.ID // of trail
 	hsm      *hsmpool.Pool
@@ -168,6 +170,7 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		Clusters: d.clusters(),
 
 		TrailFiles: d.trailFiles(), ClusterOf: d.clusterOf,
+		Observer: d.requests,
 
 		AccessKeys: d.options.AccessKeys,
 		Logger:     d.logger.Named("keystore"),
