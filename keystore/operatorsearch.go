@@ -9,7 +9,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/filter"
-	terms "github.com/strongroom-kms/strongroom/audit/index"
+	auditindex "github.com/strongroom-kms/strongroom/audit/index"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 )
@@ -94,41 +94,41 @@ func (o *operator) page(ctx context.Context, s audit.Search, req paged) ([]audit
 func searchForEvents(sel *operatorv1.EventSelector) (audit.Search, error) {
 	s := audit.Search{Kind: audit.RecordEvent}
 	s.Terms = whereGiven(
-		terms.Term{Field: terms.EventName, Value: sel.GetEventName()},
-		terms.Term{Field: terms.Resource, Value: sel.GetResource()},
-		terms.Term{Field: terms.Principal, Value: sel.GetPrincipal()},
-		terms.Term{Field: terms.RequestID, Value: sel.GetRequestId()},
-		terms.Term{Field: terms.EventID, Value: sel.GetEventId()},
-		terms.Term{Field: terms.ErrorCode, Value: sel.GetErrorCode()},
-		terms.Term{Field: terms.EventSource, Value: sel.GetEventSource()},
-		terms.Term{Field: terms.AccessKeyID, Value: sel.GetAccessKeyId()},
+		auditindex.Term{Field: auditindex.EventName, Value: sel.GetEventName()},
+		auditindex.Term{Field: auditindex.Resource, Value: sel.GetResource()},
+		auditindex.Term{Field: auditindex.Principal, Value: sel.GetPrincipal()},
+		auditindex.Term{Field: auditindex.RequestID, Value: sel.GetRequestId()},
+		auditindex.Term{Field: auditindex.EventID, Value: sel.GetEventId()},
+		auditindex.Term{Field: auditindex.ErrorCode, Value: sel.GetErrorCode()},
+		auditindex.Term{Field: auditindex.EventSource, Value: sel.GetEventSource()},
+		auditindex.Term{Field: auditindex.AccessKeyID, Value: sel.GetAccessKeyId()},
 	)
 	if sel != nil && sel.Failed != nil {
-		s.Terms = append(s.Terms, terms.Flag(terms.Failed, sel.GetFailed()))
+		s.Terms = append(s.Terms, auditindex.Flag(auditindex.Failed, sel.GetFailed()))
 	}
 	if sel != nil && sel.ReadOnly != nil {
-		s.Terms = append(s.Terms, terms.Flag(terms.ReadOnly, sel.GetReadOnly()))
+		s.Terms = append(s.Terms, auditindex.Flag(auditindex.ReadOnly, sel.GetReadOnly()))
 	}
-	return s, completeSearch(&s, terms.Event, sel.GetStartTime(), sel.GetEndTime(), sel.GetFilter())
+	return s, completeSearch(&s, auditindex.Event, sel.GetStartTime(), sel.GetEndTime(), sel.GetFilter())
 }
 
 // searchForEntries returns the search for what a selector, which may be nil, selects.
 func searchForEntries(sel *operatorv1.HsmLogSelector) (audit.Search, error) {
 	s := audit.Search{Kind: audit.RecordHSMEntry}
 	s.Terms = whereGiven(
-		terms.Term{Field: terms.HSM, Value: sel.GetHsmId()},
-		terms.Term{Field: terms.Opcode, Value: sel.GetOpcode()},
-		terms.Term{Field: terms.Key, Value: sel.GetKey()},
-		terms.Term{Field: terms.RequestID, Value: sel.GetRequestId()},
+		auditindex.Term{Field: auditindex.HSM, Value: sel.GetHsmId()},
+		auditindex.Term{Field: auditindex.Opcode, Value: sel.GetOpcode()},
+		auditindex.Term{Field: auditindex.Key, Value: sel.GetKey()},
+		auditindex.Term{Field: auditindex.RequestID, Value: sel.GetRequestId()},
 	)
 	if sel != nil && sel.Failed != nil {
-		s.Terms = append(s.Terms, terms.Flag(terms.Failed, sel.GetFailed()))
+		s.Terms = append(s.Terms, auditindex.Flag(auditindex.Failed, sel.GetFailed()))
 	}
-	return s, completeSearch(&s, terms.Entry, sel.GetStartTime(), sel.GetEndTime(), sel.GetFilter())
+	return s, completeSearch(&s, auditindex.Entry, sel.GetStartTime(), sel.GetEndTime(), sel.GetFilter())
 }
 
 // whereGiven returns those terms that have a value.
-func whereGiven(some ...terms.Term) (all []terms.Term) {
+func whereGiven(some ...auditindex.Term) (all []auditindex.Term) {
 	for _, t := range some {
 		if t.Value != "" {
 			all = append(all, t)
@@ -138,7 +138,7 @@ func whereGiven(some ...terms.Term) (all []terms.Term) {
 }
 
 // completeSearch sets what both selectors have.
-func completeSearch(s *audit.Search, kind terms.Kind, from, to *timestamppb.Timestamp, condition string) (err error) {
+func completeSearch(s *audit.Search, kind auditindex.Kind, from, to *timestamppb.Timestamp, condition string) (err error) {
 	if from != nil {
 		s.From = from.AsTime()
 	}
