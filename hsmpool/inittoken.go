@@ -37,7 +37,7 @@ func InitToken(ctx context.Context, cfg InitConfig) error {
 		return fmt.Errorf("initialising a token: %w", err)
 	}
 	whole := cfg.config()
-	p, err := spawn(whole, whole.Logger, &callLog{auditor: cfg.Auditor, log: whole.Logger, fallback: whole.anonymous()})
+	p, err := spawn(whole, whole.Logger, &callLog{auditor: cfg.Auditor, log: whole.Logger, fallback: whole.anonymous()}, &tally{})
 	if err != nil {
 		return &Error{Class: Unavailable, Err: err}
 	}

@@ -68,7 +68,7 @@ func (m *member) risk(token *workerv1.TokenInfo, known LoginHistory) string {
 	switch {
 	case known.Open == 0 || m.served() != (TokenInfo{}):
 		return ""
-	case token.GetPinCountLow():
+	case token.GetState().GetPinCountLow():
 		return fmt.Sprintf(lost+"the token says that a wrong PIN was given since the last that succeeded", known.Open)
 	case known.Open >= maxOpenLogins:
 		return fmt.Sprintf(lost+"the token may have counted each as a wrong PIN", known.Open)
@@ -122,7 +122,7 @@ func (m *member) decline(ctx context.Context, p *process) {
 // warn notes what the token said of its PIN before the login.
 func (m *member) warn(p *process) {
 	warning, who := "", p.calls.who.Load()
-	if p.token.Load().GetPinCountLow() {
+	if p.token.Load().GetState().GetPinCountLow() {
 		warning = warnPIN
 		m.log.Warn(warning, "hsm", who.hsmID, "token", who.token.Label, "serial", who.token.Serial)
 	}

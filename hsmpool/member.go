@@ -28,6 +28,7 @@ type member struct {
 	log     hclog.Logger
 	pace    *pace // only the supervisor's
 	breaker *breaker
+	tally   tally
 	told    ration.Ration // lines of the log that say that it is busy
 
 	current atomic.Pointer[process] // set while a worker is ready
@@ -151,6 +152,9 @@ func (m *member) describe() Status {
 	s := m.status
 	s.HSMID, s.ClusterID, s.Token = m.who.hsmID, m.who.clusterID, m.who.token
 	s.Library, s.Profile = m.cfg.Library, m.cfg.Profile
+	if sessions, _ := m.tally.now(); sessions > 0 {
+		s.Sessions = sessions
+	}
 	s.State, s.InFlight = m.state, uint32(inFlight)
 	reason := m.reason
 	if s.State == Ready && m.breaker.open() {

@@ -23,7 +23,7 @@ func TestWorkerDoesNotOutliveItsServer(t *testing.T) {
 		}}},
 	} {
 		config := Config{WorkerCommand: orDefaultCommand(nil), Logger: orNullLogger(nil), MaxInFlight: 1}
-		p, err := spawn(config, config.Logger, &callLog{auditor: full{}, log: config.Logger})
+		p, err := spawn(config, config.Logger, &callLog{auditor: full{}, log: config.Logger}, &tally{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -176,6 +176,7 @@ func (p *Pool) Describe() []Status {
 	for i, m := range p.members {
 		all[i] = m.describe()
 		all[i].Waiting = waiting
+		all[i].Figures = m.tally.report()
 	}
 	return all
 }

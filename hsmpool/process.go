@@ -37,6 +37,7 @@ type process struct {
 	socket *net.UnixConn
 	conn   *wire.Conn
 	calls  *callLog
+	tally  *tally
 
 	hello    chan struct{} // closed when the handshake is done
 	flush    chan struct{} // wakes the writer
@@ -218,9 +219,11 @@ func (p *process) handle(m *workerv1.FromWorker) error {
 		p.calls.follow(m.Call)
 	case *workerv1.FromWorker_Token:
 		p.token.Store(m.Token)
+		p.tally.learnToken(m.Token.GetState())
 		p.calls.identify(p.cfg.identify(tokenInfo(m.Token)))
 	case *workerv1.FromWorker_Progress:
 		p.progress.Store(m.Progress)
+		p.tally.learn(m.Progress.GetFigures(), time.Now())
 	}
 	return nil
 }

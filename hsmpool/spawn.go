@@ -22,7 +22,7 @@ const stderrGrace = time.Second
 // spawn starts a worker process, connected by a socket pair that is its file
 // descriptor 3, in a process group of its own: a signal from the terminal reaches
 // only the server, which then stops the worker in order.
-func spawn(cfg Config, log hclog.Logger, calls *callLog) (*process, error) {
+func spawn(cfg Config, log hclog.Logger, calls *callLog, tally *tally) (*process, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func spawn(cfg Config, log hclog.Logger, calls *callLog) (*process, error) {
 		return nil, fmt.Errorf("starting the worker %q: %w", strings.Join(cfg.WorkerCommand, " "), err)
 	}
 	p := &process{
-		cfg: cfg, log: log, cmd: cmd, socket: ours, conn: wire.New(ours), calls: calls,
+		cfg: cfg, log: log, cmd: cmd, socket: ours, conn: wire.New(ours), calls: calls, tally: tally,
 		began:   time.Now(),
 		hello:   make(chan struct{}),
 		flush:   make(chan struct{}, 1),

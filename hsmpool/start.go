@@ -53,7 +53,7 @@ func (m *member) bringUp(ctx context.Context) (*process, error) {
 	defer cancel()
 	m.pace.start(time.Now())
 	calls := &callLog{auditor: m.cfg.Auditor, log: m.log, fallback: m.identity()}
-	p, err := spawn(m.cfg, m.log, calls)
+	p, err := spawn(m.cfg, m.log, calls, &m.tally)
 	if err != nil {
 		return nil, &Error{Class: Unavailable, Err: err}
 	}

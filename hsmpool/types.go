@@ -129,21 +129,27 @@ type Status struct {
 }
 
 // Figures are what the workers of an HSM have counted at the C_ boundary since Open, and
-// what the token says, as of the last report.
+// what the token says, as of the last report: a worker reports once a second or more often,
+// when it is ready, and when it could not start. To ask for them asks no HSM.
 type Figures struct {
-	// At is when the worker reported; zero: none has.
+	// At is when a worker reported last; zero: none has.
 	At time.Time
-	// SessionKeys are the keys of the worker's sessions; TokenKeys all keys of the token
-	// that it knows, public and secret.
+	// SessionKeys are the keys of the worker's sessions; TokenKeys the secret and private keys
+	// of the token that it knows. The public keys of pairs are not kept in the token.
 	SessionKeys, TokenKeys uint32
 	// TokenSessions is how many sessions of all applications the token has open, and
-	// MaxSessions how many it allows (CK_TOKEN_INFO); 0: it does not say.
+	// MaxSessions how many it allows (CK_TOKEN_INFO); 0: it does not say. A token that serves
+	// is asked once a second at most.
 	TokenSessions, MaxSessions uint32
-	// OctetsIn and OctetsOut are the bytes of parameters and results of C_ functions, of
-	// all workers since Open.
+	// OctetsIn and OctetsOut are the bytes that went into C_ functions and came out of them:
+	// in, whatever the call returned, IV, AAD, points of other sides, plaintext, ciphertext, messages, digests, wrapped
+	// material and the values of templates; out, of calls that succeeded, random bytes,
+	// plaintext, ciphertext, signatures, digests, wrapped material and the values of
+	// attributes. Handles, lengths and the PIN are not counted.
 	OctetsIn, OctetsOut uint64
 	// Calls are the calls of C_ functions by all workers since Open, in the order of
-	// function, mechanism and code.
+	// function, mechanism and code. What they did between its last report and its loss a worker
+	// takes along.
 	Calls []CallCount
 }
 

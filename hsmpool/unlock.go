@@ -39,7 +39,7 @@ func (s PINState) String() string {
 	return "unknown"
 }
 
-func pinState(t *workerv1.TokenInfo) PINState {
+func pinState(t *workerv1.TokenState) PINState {
 	switch {
 	case t.GetPinLocked():
 		return PINLocked
@@ -149,7 +149,7 @@ func (m *member) startsEnded() int {
 func (m *member) needless(s Status) UnlockCheck {
 	c := UnlockCheck{HSMID: s.HSMID, Token: s.Token, Reason: "the HSM is not stopped: it is " + s.State.String()}
 	if p := m.current.Load(); p != nil {
-		c.PIN = pinState(p.token.Load())
+		c.PIN = pinState(p.token.Load().GetState())
 	}
 	return c
 }
@@ -177,7 +177,7 @@ func (m *member) checkUnlock(ctx context.Context) UnlockCheck {
 		who = m.identity()
 		return UnlockCheck{HSMID: who.hsmID, Token: who.token, Reason: err.Error()}
 	}
-	c := UnlockCheck{HSMID: who.hsmID, Token: who.token, PIN: pinState(token)}
+	c := UnlockCheck{HSMID: who.hsmID, Token: who.token, PIN: pinState(token.GetState())}
 	if c.PIN == PINFinalTry || c.PIN == PINLocked {
 		c.Reason = "log in with the right PIN by the HSM's own tool, or have its officer unlock the user; then ask again"
 		return c
@@ -196,7 +196,7 @@ func (m *member) inspect(ctx context.Context) (identity, *workerv1.TokenInfo, er
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.StartTimeout)
 	defer cancel()
 	calls := &callLog{auditor: m.cfg.Auditor, log: m.log, fallback: m.identity()}
-	p, err := spawn(m.cfg, m.log, calls)
+	p, err := spawn(m.cfg, m.log, calls, &m.tally)
 	if err != nil {
 		return identity{}, nil, &Error{Class: Unavailable, Err: err}
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // Version is the version of the protocol, which both ends must share.
-const Version = 6
+const Version = 7
 
 // MaxFrame bounds the bytes of one message: far above the largest request (4 KiB
 // of plaintext and its AAD), far below what a damaged length could claim.

@@ -66,7 +66,6 @@ func (e *executor) agreeOnce(d derivation, peer []byte) result {
 
 // derive makes the shared secret an object of the session.
 func (e *executor) derive(d derivation, point []byte) (pkcs11.ObjectHandle, result) {
-	by := pkcs11.NewMechanism(pkcs11.CKM_ECDH1_DERIVE, pkcs11.NewECDH1DeriveParams(pkcs11.CKD_NULL, nil, point))
 	template := []*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
 		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_GENERIC_SECRET),
@@ -79,7 +78,7 @@ func (e *executor) derive(d derivation, point []byte) (pkcs11.ObjectHandle, resu
 	var secret pkcs11.ObjectHandle
 	err := e.token.calls.call(call, func() error {
 		var err error
-		secret, err = e.token.ctx.DeriveKey(e.session, []*pkcs11.Mechanism{by}, d.obj.handle, template)
+		secret, err = e.token.ctx.DeriveECDH(e.session, d.obj.handle, point, template)
 		call.KeyHandle = uint64(secret)
 		return err
 	})

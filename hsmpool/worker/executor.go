@@ -77,7 +77,7 @@ func (e *executor) randomBytes(r *workerv1.RandomRequest) *workerv1.Reply {
 // executor draws on its own from now on.
 func (e *executor) draw(out []byte) error {
 	if e.random != nil {
-		_, err := io.ReadFull(e.random, out)
+		err := e.token.drawFrom(e.random, out)
 		if err == nil {
 			return nil
 		}

@@ -36,7 +36,7 @@ func (l *library) seal(s sealing, out []byte) result {
 		(*C.uchar)(&s.iv[0]), flag(s.ivRandom), C.ulong(s.ivBits),
 		pointer(s.plain), C.ulong(len(s.plain)), flag(s.plainRandom),
 		pointer(s.aad), C.ulong(len(s.aad)), pointer(out), C.ulong(len(out)))
-	return resultOf(r, len(out)).by(aesGCM)
+	return resultOf(l.count(r, aesGCM), len(out)).by(aesGCM)
 }
 
 // opening says what goes into a decryption.
@@ -53,5 +53,5 @@ func (l *library) open(o opening, out []byte) result {
 	r := C.strongroom_open(l.table, C.ulong(o.session), C.ulong(o.key),
 		pointer(o.iv), C.ulong(o.ivBits), pointer(o.sealed), C.ulong(len(o.sealed)),
 		pointer(o.aad), C.ulong(len(o.aad)), pointer(out), C.ulong(len(out)))
-	return resultOf(r, len(out)-tagSize).by(aesGCM)
+	return resultOf(l.count(r, aesGCM), len(out)-tagSize).by(aesGCM)
 }

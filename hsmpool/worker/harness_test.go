@@ -45,7 +45,7 @@ func newTestToken(tb testing.TB) *testToken {
 	if err := initToken(calls, &workerv1.InitTokenRequest{Library: softHSM, Label: "test", SoPin: source, Pin: source}); err != nil {
 		tb.Fatalf("initToken: %v", err)
 	}
-	t := &testToken{server: &server{conn: calls.conn, log: hclog.NewNullLogger()}, dir: dir}
+	t := &testToken{server: &server{conn: calls.conn, log: hclog.NewNullLogger(), counts: newCounts()}, dir: dir}
 	request := &workerv1.StartRequest{Library: softHSM, Token: &workerv1.TokenSelector{Label: "test"}, Pin: source, Profile: "softhsm"}
 	if err := t.start(calls, request); err != nil {
 		tb.Fatalf("start: %v", err)

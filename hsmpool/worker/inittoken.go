@@ -36,7 +36,7 @@ func initToken(calls *announcer, r *workerv1.InitTokenRequest) error {
 		return unavailable(err, "check the PIN's source")
 	}
 	defer lockTokens(hclog.NewNullLogger()).release() // others may be starting
-	if _, err := loadLibrary(r.GetLibrary()); err != nil {
+	if _, err := loadLibrary(r.GetLibrary(), newCounts()); err != nil {
 		return unavailable(err, "check the library's path")
 	}
 	m := &tokenMaker{calls: calls, ctx: pkcs11.New(r.GetLibrary()), label: r.GetLabel(), soPIN: string(soPIN), pin: string(pin)}

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 typedef unsigned long ck_ulong;
 typedef unsigned char ck_byte;
@@ -81,18 +82,66 @@ strongroom_library *strongroom_load(const char *path, const char **why)
 	return library;
 }
 
-static ck_ulong draw(strongroom_library *library, ck_ulong session, ck_byte *out, ck_ulong length)
+static unsigned long long nanoseconds(void)
 {
-	return ((random_function)library->functions[C_GENERATE_RANDOM])(session, out, length);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+// none is the result before the first call.
+static strongroom_result none(unsigned long out_size)
+{
+	return (strongroom_result){ .length = out_size, .now = nanoseconds() };
+}
+
+// called takes a call into a result, and tells whether it has failed. It took the time since
+// the call before it.
+static int called(strongroom_result *result, enum strongroom_function function, ck_ulong rv)
+{
+	unsigned long long now = nanoseconds();
+
+	result->calls[result->count++] = (strongroom_call){ function, now - result->now };
+	result->now = now;
+	result->function = function;
+	result->rv = rv;
+	return rv != 0;
+}
+
+static int draw(strongroom_result *result, strongroom_library *library, ck_ulong session, ck_byte *out, ck_ulong length)
+{
+	int failed = called(result, STRONGROOM_GENERATE_RANDOM,
+		((random_function)library->functions[C_GENERATE_RANDOM])(session, out, length));
+
+	result->octets_out += failed ? 0 : length;
+	return failed;
 }
 
 // begin calls C_EncryptInit or C_DecryptInit. The parameters must last until the
 // operation has ended: the token may write the IV late.
-static ck_ulong begin(strongroom_library *library, enum function_index init,
+static int begin(strongroom_result *result, strongroom_library *library,
+	enum function_index init, enum strongroom_function name,
 	ck_ulong session, ck_ulong key, struct ck_gcm_params *params)
 {
 	struct ck_mechanism mechanism = { CKM_AES_GCM, params, sizeof *params };
-	return ((init_function)library->functions[init])(session, &mechanism, key);
+
+	result->octets_in += params->iv_length + params->aad_length;
+	return called(result, name, ((init_function)library->functions[init])(session, &mechanism, key));
+}
+
+// process calls the function that ends an operation.
+static int process(strongroom_result *result, strongroom_library *library,
+	enum function_index function, enum strongroom_function name,
+	ck_ulong session, ck_byte *in, ck_ulong in_length, ck_byte *out)
+{
+	int failed;
+
+	result->octets_in += in_length;
+	failed = called(result, name,
+		((data_function)library->functions[function])(session, in, in_length, out, &result->length));
+	result->octets_out += failed ? 0 : result->length;
+	return failed;
 }
 
 strongroom_result strongroom_seal(strongroom_library *library,
@@ -103,20 +152,18 @@ strongroom_result strongroom_seal(strongroom_library *library,
 	unsigned char *out, unsigned long out_size)
 {
 	struct ck_gcm_params params = { iv, IV_SIZE, iv_bits, aad, aad_length, TAG_BITS };
-	strongroom_result result = { STRONGROOM_GENERATE_RANDOM, 0, out_size };
+	strongroom_result result = none(out_size);
 	ck_byte nothing = 0;
 
 	if (plain_length == 0)
 		plain = &nothing; // libraries refuse NULL even for no bytes
-	if (iv_random && (result.rv = draw(library, session, iv, IV_SIZE)) != 0)
+	if (iv_random && draw(&result, library, session, iv, IV_SIZE))
 		return result;
-	if (plain_random && (result.rv = draw(library, session, plain, plain_length)) != 0)
+	if (plain_random && draw(&result, library, session, plain, plain_length))
 		return result;
-	result.function = STRONGROOM_ENCRYPT_INIT;
-	if ((result.rv = begin(library, C_ENCRYPT_INIT, session, key, &params)) != 0)
+	if (begin(&result, library, C_ENCRYPT_INIT, STRONGROOM_ENCRYPT_INIT, session, key, &params))
 		return result;
-	result.function = STRONGROOM_ENCRYPT;
-	result.rv = ((data_function)library->functions[C_ENCRYPT])(session, plain, plain_length, out, &result.length);
+	process(&result, library, C_ENCRYPT, STRONGROOM_ENCRYPT, session, plain, plain_length, out);
 	return result;
 }
 
@@ -128,13 +175,11 @@ strongroom_result strongroom_open(strongroom_library *library,
 	unsigned char *out, unsigned long out_size)
 {
 	struct ck_gcm_params params = { iv, IV_SIZE, iv_bits, aad, aad_length, TAG_BITS };
-	strongroom_result result = { STRONGROOM_DECRYPT_INIT, 0, out_size };
+	strongroom_result result = none(out_size);
 
-	if ((result.rv = begin(library, C_DECRYPT_INIT, session, key, &params)) != 0)
+	if (begin(&result, library, C_DECRYPT_INIT, STRONGROOM_DECRYPT_INIT, session, key, &params))
 		return result;
-	result.function = STRONGROOM_DECRYPT;
-	result.rv = ((data_function)library->functions[C_DECRYPT])(session, sealed, sealed_length, out, &result.length);
-	if (result.rv != 0)
+	if (process(&result, library, C_DECRYPT, STRONGROOM_DECRYPT, session, sealed, sealed_length, out))
 		explicit_bzero(out, out_size);
 	return result;
 }
@@ -149,16 +194,14 @@ static strongroom_result apply(strongroom_library *library,
 	unsigned char *out, unsigned long out_size)
 {
 	struct ck_mechanism mechanism = { type, params, params_size };
-	strongroom_result result = { init_name, 0, out_size };
+	strongroom_result result = none(out_size);
 	ck_byte nothing = 0;
 
 	if (in_length == 0)
 		in = &nothing; // libraries refuse NULL even for no bytes
-	if ((result.rv = ((init_function)library->functions[init])(session, &mechanism, key)) != 0)
+	if (called(&result, init_name, ((init_function)library->functions[init])(session, &mechanism, key)))
 		return result;
-	result.function = name;
-	result.rv = ((data_function)library->functions[function])(session, in, in_length, out, &result.length);
-	if (result.rv != 0)
+	if (process(&result, library, function, name, session, in, in_length, out))
 		explicit_bzero(out, out_size);
 	return result;
 }
@@ -188,12 +231,14 @@ strongroom_result strongroom_value(strongroom_library *library,
 	unsigned char *out, unsigned long out_size)
 {
 	strongroom_attribute attribute = { CKA_VALUE, out, out_size };
-	strongroom_result result = { STRONGROOM_GET_ATTRIBUTE_VALUE, 0, 0 };
+	strongroom_result result = none(0);
 
-	result.rv = ((attribute_function)library->functions[C_GET_ATTRIBUTE_VALUE])(session, object, &attribute, 1);
-	result.length = attribute.value_length;
-	if (result.rv != 0)
+	if (called(&result, STRONGROOM_GET_ATTRIBUTE_VALUE,
+			((attribute_function)library->functions[C_GET_ATTRIBUTE_VALUE])(session, object, &attribute, 1)))
 		explicit_bzero(out, out_size);
+	else
+		result.octets_out = attribute.value_length;
+	result.length = attribute.value_length;
 	return result;
 }
 
@@ -202,8 +247,11 @@ strongroom_result strongroom_create(strongroom_library *library,
 	strongroom_attribute *attributes, unsigned long count,
 	unsigned long *object)
 {
-	strongroom_result result = { STRONGROOM_CREATE_OBJECT, 0, 0 };
+	strongroom_result result = none(0);
 
-	result.rv = ((create_function)library->functions[C_CREATE_OBJECT])(session, attributes, count, object);
+	for (unsigned long i = 0; i < count; i++)
+		result.octets_in += attributes[i].value_length;
+	called(&result, STRONGROOM_CREATE_OBJECT,
+		((create_function)library->functions[C_CREATE_OBJECT])(session, attributes, count, object));
 	return result;
 }

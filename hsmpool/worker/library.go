@@ -20,6 +20,7 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"time"
 	"unsafe"
 
 	"github.com/miekg/pkcs11"
@@ -31,7 +32,8 @@ import (
 // no memory lost, or left with a secret, when it fails. Its functions may be called by many
 // goroutines, each with a session of its own.
 type library struct {
-	table *C.strongroom_library
+	table  *C.strongroom_library
+	counts *counts
 }
 
 // result is the last C_ function called and what it returned.
@@ -42,6 +44,22 @@ type result struct {
 	rv        ckr.RV
 	// wrong says what is wrong although the function returned CKR_OK.
 	wrong error
+}
+
+// count counts the calls that the C code has made. All but the last have succeeded.
+func (l *library) count(r C.strongroom_result, mechanism string) C.strongroom_result {
+	for i, call := range r.calls[:r.count] {
+		s := callSort{function: functionName(call.function), mechanism: mechanism}
+		if i == int(r.count)-1 {
+			s.rv = ckr.Of(uint64(r.rv))
+		}
+		if call.function == C.STRONGROOM_GENERATE_RANDOM {
+			s.mechanism = ""
+		}
+		l.counts.call(s, time.Duration(call.nanoseconds))
+	}
+	l.counts.octets(int(r.octets_in), int(r.octets_out))
+	return r
 }
 
 // resultOf checks what the C code says of an operation that must write want bytes.
@@ -60,7 +78,7 @@ func (r result) by(mechanism string) result {
 }
 
 // loadLibrary loads a PKCS#11 library for the life of the process.
-func loadLibrary(path string) (*library, error) {
+func loadLibrary(path string, counts *counts) (*library, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var why *C.char
@@ -68,7 +86,7 @@ func loadLibrary(path string) (*library, error) {
 	if table == nil {
 		return nil, fmt.Errorf("loading the PKCS#11 library %s: %s", path, C.GoString(why))
 	}
-	return &library{table}, nil
+	return &library{table, counts}, nil
 }
 
 // mechanism is a CK_MECHANISM: its number, its name for messages, and its parameters as
@@ -91,21 +109,21 @@ type operation struct {
 
 // sign signs, or makes a MAC, into out, and returns how long it is.
 func (l *library) sign(o operation, out []byte) (int, result) {
-	return written(o.by, C.strongroom_sign(l.table, C.ulong(o.session), C.ulong(o.key),
+	return written(o.by, l.count(C.strongroom_sign(l.table, C.ulong(o.session), C.ulong(o.key),
 		C.ulong(o.by.kind), unsafe.Pointer(unsafe.SliceData(o.by.params)), paramsSize(o.by),
-		pointer(o.in), C.ulong(len(o.in)), pointer(out), C.ulong(len(out))), out)
+		pointer(o.in), C.ulong(len(o.in)), pointer(out), C.ulong(len(out))), o.by.name), out)
 }
 
 // decrypt decrypts into out, and returns how long the plaintext is.
 func (l *library) decrypt(o operation, out []byte) (int, result) {
-	return written(o.by, C.strongroom_decrypt(l.table, C.ulong(o.session), C.ulong(o.key),
+	return written(o.by, l.count(C.strongroom_decrypt(l.table, C.ulong(o.session), C.ulong(o.key),
 		C.ulong(o.by.kind), unsafe.Pointer(unsafe.SliceData(o.by.params)), paramsSize(o.by),
-		pointer(o.in), C.ulong(len(o.in)), pointer(out), C.ulong(len(out))), out)
+		pointer(o.in), C.ulong(len(o.in)), pointer(out), C.ulong(len(out))), o.by.name), out)
 }
 
 // value reads an object's CKA_VALUE, which must fill out.
 func (l *library) value(session, object uint, out []byte) result {
-	return resultOf(C.strongroom_value(l.table, C.ulong(session), C.ulong(object), pointer(out), C.ulong(len(out))), len(out))
+	return resultOf(l.count(C.strongroom_value(l.table, C.ulong(session), C.ulong(object), pointer(out), C.ulong(len(out))), ""), len(out))
 }
 
 // create makes an object of a template in which there is a secret.
@@ -121,7 +139,10 @@ func (l *library) create(session uint, template []*pkcs11.Attribute) (pkcs11.Obj
 		}
 	}
 	var object C.ulong
-	r := C.strongroom_create(l.table, C.ulong(session), unsafe.SliceData(attributes), C.ulong(len(attributes)), &object)
+	r := l.count(C.strongroom_create(l.table, C.ulong(session), unsafe.SliceData(attributes), C.ulong(len(attributes)), &object), "")
+	if r.rv == 0 && ofSession(template) {
+		l.counts.keys.made(pkcs11.SessionHandle(session), pkcs11.ObjectHandle(object))
+	}
 	return pkcs11.ObjectHandle(object), resultOf(r, 0)
 }
 

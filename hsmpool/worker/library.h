@@ -22,11 +22,26 @@ enum strongroom_function {
 	STRONGROOM_CREATE_OBJECT,
 };
 
-// strongroom_result is the last call made, its return code, and the bytes written.
+// The most calls that one of the functions below makes.
+enum { STRONGROOM_MOST_CALLS = 4 };
+
+// strongroom_call is a call that was made, and how long it took.
+typedef struct {
+	enum strongroom_function function;
+	unsigned long long nanoseconds;
+} strongroom_call;
+
+// strongroom_result is the last call made, its return code, and the bytes written. All
+// calls made are in calls, the last of them being that one; octets_in and octets_out are the bytes that
+// went into them and came out, which package worker's counts defines.
 typedef struct {
 	enum strongroom_function function;
 	unsigned long rv;
 	unsigned long length;
+	unsigned long octets_in, octets_out;
+	unsigned count;
+	strongroom_call calls[STRONGROOM_MOST_CALLS];
+	unsigned long long now;
 } strongroom_result;
 
 // strongroom_attribute is a CK_ATTRIBUTE.

@@ -36,7 +36,7 @@ const findBatch = 512
 // objects knows the handle of every secret and private key in the token. Handles are good for the
 // life of the worker, and only for that.
 type objects struct {
-	ctx     *pkcs11.Ctx
+	ctx     *cryptoki
 	storing *storing
 	log     hclog.Logger
 	// refresh, if not nil, has the library look at its token again.

@@ -51,14 +51,13 @@ func oldest(lanes []*lane) uint64 {
 	return uint64(age.Microseconds())
 }
 
-// report tells the server of the progress until the socket ends. That it hears anything
+// report tells the server how the worker is until the socket ends. That it hears anything
 // at all tells it that the worker is running.
 func (s *server) report(every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for range ticker.C {
-		m := &workerv1.FromWorker{Message: &workerv1.FromWorker_Progress{Progress: s.progress.message()}}
-		if err := send(s.conn, m); err != nil {
+		if err := s.tell(); err != nil {
 			s.log.Debug("reporting to a server that is gone", "error", err)
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -29,23 +30,28 @@ const (
 // and its lister. It ends with the process: a goroutine that hangs in the library cannot be
 // stopped.
 type server struct {
-	conn     *wire.Conn
-	log      hclog.Logger
-	token    *token
-	pin      []byte // from the start to the login
-	objects  *objects
-	manager  *manager
-	lister   *lister
-	makers   []*maker
-	managed  *lane // the manager's
-	progress progress
-	data     chan *workerv1.ToWorker
-	making   chan *workerv1.ToWorker
-	managing chan *workerv1.ToWorker
-	listing  chan *workerv1.ToWorker
-	serving  sync.WaitGroup // the goroutines of executors, makers and lister
-	stopped  chan struct{}  // closed when the library has been finalised
-	batch    int            // replies in one write
+	conn    *wire.Conn
+	log     hclog.Logger
+	token   *token
+	pin     []byte // from the start to the login
+	objects *objects
+	manager *manager
+	lister  *lister
+	makers  []*maker
+	managed *lane // the manager's
+	// executors are those that the worker has started with; some may have ended.
+	executors []*executor
+	progress  progress
+	counts    *counts
+	state     atomic.Pointer[workerv1.TokenState] // what is not yet reported
+	data      chan *workerv1.ToWorker
+	making    chan *workerv1.ToWorker
+	managing  chan *workerv1.ToWorker
+	listing   chan *workerv1.ToWorker
+	serving   sync.WaitGroup // the goroutines of executors, makers and lister
+	stopping  chan struct{}  // closed when no request is taken any more
+	stopped   chan struct{}  // closed when the library has been finalised
+	batch     int            // replies in one write
 }
 
 // serveToken has the token selected and waits to be told whether to log in or to stop;
@@ -56,6 +62,9 @@ func serveToken(conn *wire.Conn, calls *announcer, log hclog.Logger, requests <-
 	s := newServer(conn, log, r)
 	defer s.forgetPIN()
 	failure := s.start(calls, r)
+	if failure != nil {
+		s.tellEnd()
+	}
 	if err := reply(conn, first.GetId(), failure); err != nil || failure != nil {
 		return err
 	}
@@ -72,10 +81,12 @@ func newServer(conn *wire.Conn, log hclog.Logger, r *workerv1.StartRequest) *ser
 	return &server{
 		conn: conn, log: log,
 		managed:  newLane(),
+		counts:   newCounts(),
 		data:     make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		making:   make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		managing: make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
 		listing:  make(chan *workerv1.ToWorker, r.GetMaxInFlight()),
+		stopping: make(chan struct{}),
 		stopped:  make(chan struct{}),
 		batch:    1,
 	}
@@ -87,15 +98,21 @@ func (s *server) serve(requests <-chan *workerv1.ToWorker, id uint64, q *workerv
 	executors, refused, err := s.enter(q.GetRefused(), int(r.GetSessions()))
 	if err != nil {
 		s.token.giveUp()
+		s.tellEnd()
 		answer := failed(err)
 		answer.Id, answer.RefusedPin = id, refused
 		return s.send(answer)
 	}
-	s.run(executors, requests)
-	if err := s.send(&workerv1.Reply{Id: id, Keys: s.objects.count(), Sessions: s.sessions(executors)}); err != nil {
+	s.executors = executors
+	every := max(time.Duration(r.GetReportEveryMicros())*time.Microsecond, minReport)
+	s.run(every, requests)
+	if err := s.tell(); err != nil {
 		return err
 	}
-	go s.report(max(time.Duration(r.GetReportEveryMicros())*time.Microsecond, minReport))
+	if err := s.send(&workerv1.Reply{Id: id, Keys: s.objects.count(), Sessions: s.sessions()}); err != nil {
+		return err
+	}
+	go s.report(every)
 	<-s.stopped
 	return nil
 }
@@ -104,8 +121,8 @@ func (s *server) serve(requests <-chan *workerv1.ToWorker, id uint64, q *workerv
 const minReport = time.Millisecond
 
 // run starts the goroutines that serve requests.
-func (s *server) run(executors []*executor, requests <-chan *workerv1.ToWorker) {
-	for _, e := range executors {
+func (s *server) run(every time.Duration, requests <-chan *workerv1.ToWorker) {
+	for _, e := range s.executors {
 		l := newLane()
 		s.progress.data = append(s.progress.data, l)
 		s.serving.Go(func() { s.execute(e, l) })
@@ -116,6 +133,7 @@ func (s *server) run(executors []*executor, requests <-chan *workerv1.ToWorker) 
 	}
 	s.progress.slow = append(s.progress.slow, s.managed, s.lister.lane)
 	s.serving.Go(s.list)
+	s.serving.Go(func() { s.askToken(every) })
 	go s.manage()
 	go s.dispatch(requests)
 }
@@ -130,7 +148,7 @@ func (s *server) start(calls *announcer, r *workerv1.StartRequest) error {
 		return nil
 	}
 	open := func() (err error) {
-		s.token, err = openToken(calls, s.log, r)
+		s.token, err = openToken(calls, s.counts, s.log, r)
 		return err
 	}
 	steps := []func() error{read, open}
@@ -229,6 +247,7 @@ func (s *server) dispatch(requests <-chan *workerv1.ToWorker) {
 			s.listing <- m
 		case *workerv1.ToWorker_Stop:
 			stopping = true
+			close(s.stopping)
 			close(s.data)
 			close(s.making)
 			close(s.listing)

@@ -99,8 +99,8 @@ func noMoreSessions(err error) bool {
 }
 
 // sessions is how many the worker has.
-func (s *server) sessions(executors []*executor) uint32 {
-	return uint32(len(executors) + len(s.makers) + fixedSessions)
+func (s *server) sessions() uint32 {
+	return uint32(int(s.executors[0].serving.Load()) + len(s.makers) + fixedSessions)
 }
 
 // renew replaces the executor's session after an error. If the token grants no other one,

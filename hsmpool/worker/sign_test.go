@@ -20,7 +20,7 @@ func (t *testToken) bring(tb testing.TB, secret []byte) objectID {
 	tb.Helper()
 	var id objectID
 	_, _ = rand.Read(id[:]) // never fails
-	_, err := t.token.ctx.CreateObject(t.manager.session, []*pkcs11.Attribute{
+	_, err := t.token.ctx.ctx.CreateObject(t.manager.session, []*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY),
 		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_GENERIC_SECRET),
 		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true),

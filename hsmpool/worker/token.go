@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/eclipse-keypont/crypto11"
 	"github.com/hashicorp/go-hclog"
@@ -29,7 +30,7 @@ type token struct {
 	log     hclog.Logger
 	hot     *library
 	module  *crypto11.Context
-	ctx     *pkcs11.Ctx
+	ctx     *cryptoki
 	slot    uint
 	info    pkcs11.TokenInfo
 	// told rations lines of the log about faults that are got over.
@@ -50,7 +51,7 @@ type token struct {
 
 // openToken has crypto11 initialise the module, and selects the token. When it fails
 // the library has been finalised again.
-func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*token, error) {
+func openToken(calls *announcer, counts *counts, log hclog.Logger, r *workerv1.StartRequest) (*token, error) {
 	profile, err := profileOf(r.GetProfile())
 	if err != nil {
 		return nil, internal(err)
@@ -59,13 +60,13 @@ func openToken(calls *announcer, log hclog.Logger, r *workerv1.StartRequest) (*t
 	if err := profile.safeguard(log); err != nil {
 		return nil, unavailable(err, "check its disk")
 	}
-	hot, err := loadLibrary(r.GetLibrary())
+	hot, err := loadLibrary(r.GetLibrary(), counts)
 	if err != nil {
 		return nil, unavailable(err, "check the library's path")
 	}
-	t := &token{profile: profile, calls: calls, log: log, hot: hot, ctx: pkcs11.New(r.GetLibrary()), starting: starting}
+	t := &token{profile: profile, calls: calls, log: log, hot: hot, ctx: &cryptoki{pkcs11.New(r.GetLibrary()), counts}, starting: starting}
 	t.storing.needed = profile.changesAlone
-	if t.ctx == nil {
+	if t.ctx.ctx == nil {
 		return nil, unavailable(fmt.Errorf("loading the PKCS#11 library %s", r.GetLibrary()), "check the library's path")
 	}
 	if err := t.initialize(r); err != nil {
@@ -91,8 +92,10 @@ func (t *token) initialize(r *workerv1.StartRequest) error {
 	}
 	var opened error
 	err := t.calls.call(&workerv1.Call{Function: "C_Initialize"}, func() error {
-		t.module, opened = crypto11.Configure(config)
-		return initializeError(opened)
+		return t.ctx.call("C_Initialize", nil, func() error {
+			t.module, opened = crypto11.Configure(config)
+			return initializeError(opened)
+		})
 	})
 	if err != nil {
 		return judge(t.profile.name, "C_Initialize", err, "initialising the library")
@@ -133,10 +136,19 @@ func (t *token) random() (io.Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the token's random source: %w", err)
 	}
-	if _, err := random.Read(make([]byte, 1)); err != nil {
+	if err := t.drawFrom(random, make([]byte, 1)); err != nil {
 		return nil, judge(t.profile.name, "C_GenerateRandom", err, "opening the token's random source")
 	}
 	return random, nil
+}
+
+// drawFrom fills out with random bytes of crypto11's.
+func (t *token) drawFrom(random io.Reader, out []byte) error {
+	began := time.Now()
+	n, err := io.ReadFull(random, out)
+	t.ctx.counts.call(callSort{function: "C_GenerateRandom", rv: rvOf(err)}, time.Since(began))
+	t.ctx.counts.octets(0, n)
+	return err
 }
 
 // initializeError returns what C_Initialize returned within a failed Configure; nil if
@@ -203,23 +215,34 @@ func selects(s *workerv1.TokenSelector, info pkcs11.TokenInfo) bool {
 		(s.GetSerial() == "" || s.GetSerial() == info.SerialNumber)
 }
 
-// describeToken says what the token is, and what it says of its user PIN and of sessions.
-func describeToken(ctx *pkcs11.Ctx, info pkcs11.TokenInfo) *workerv1.TokenInfo {
-	t := &workerv1.TokenInfo{
+// describeToken says what a token of a library is.
+func describeToken(library interface{ GetInfo() (pkcs11.Info, error) }, info pkcs11.TokenInfo) *workerv1.TokenInfo {
+	d := &workerv1.TokenInfo{
 		Label:           text(info.Label),
 		Serial:          text(info.SerialNumber),
 		Manufacturer:    text(info.ManufacturerID),
 		Model:           text(info.Model),
 		FirmwareVersion: version(info.FirmwareVersion),
-		PinCountLow:     info.Flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0,
-		PinFinalTry:     info.Flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0,
-		PinLocked:       info.Flags&pkcs11.CKF_USER_PIN_LOCKED != 0,
-		MaxSessions:     maxSessions(info),
+		State:           stateOf(info),
 	}
-	if lib, err := ctx.GetInfo(); err == nil {
-		t.LibraryDescription, t.LibraryVersion = text(lib.LibraryDescription), version(lib.LibraryVersion)
+	if lib, err := library.GetInfo(); err == nil {
+		d.LibraryDescription, d.LibraryVersion = text(lib.LibraryDescription), version(lib.LibraryVersion)
 	}
-	return t
+	return d
+}
+
+// stateOf returns what a token says of its user PIN and of sessions.
+func stateOf(info pkcs11.TokenInfo) *workerv1.TokenState {
+	s := &workerv1.TokenState{
+		PinCountLow: info.Flags&pkcs11.CKF_USER_PIN_COUNT_LOW != 0,
+		PinFinalTry: info.Flags&pkcs11.CKF_USER_PIN_FINAL_TRY != 0,
+		PinLocked:   info.Flags&pkcs11.CKF_USER_PIN_LOCKED != 0,
+		MaxSessions: maxSessions(info),
+	}
+	if n := info.SessionCount; n != pkcs11.CK_UNAVAILABLE_INFORMATION {
+		s.Sessions = uint32(min(n, math.MaxUint32))
+	}
+	return s
 }
 
 // maxSessions is the most read-write sessions that the token allows; 0 if it sets no limit

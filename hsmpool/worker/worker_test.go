@@ -37,7 +37,7 @@ func TestExecutorRecovers(t *testing.T) {
 		{"the session is closed", func() error { return token.token.ctx.CloseSession(e.session) }},
 		{"an operation is active on the session", func() error {
 			mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_ECB, nil)}
-			return token.token.ctx.EncryptInit(e.session, mechanism, token.objects.known(id).handle)
+			return token.token.ctx.ctx.EncryptInit(e.session, mechanism, token.objects.known(id).handle)
 		}},
 		{"the handle is stale", func() error {
 			token.objects.put(id, &object{handle: 99_999})

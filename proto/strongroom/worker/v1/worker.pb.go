@@ -2435,15 +2435,9 @@ type TokenInfo struct {
 	FirmwareVersion    string                 `protobuf:"bytes,5,opt,name=firmware_version,json=firmwareVersion" json:"firmware_version,omitempty"`
 	LibraryDescription string                 `protobuf:"bytes,6,opt,name=library_description,json=libraryDescription" json:"library_description,omitempty"`
 	LibraryVersion     string                 `protobuf:"bytes,7,opt,name=library_version,json=libraryVersion" json:"library_version,omitempty"`
-	// What the token says of its user PIN: it was given wrongly since the last login;
-	// one more wrong one locks it; it is locked.
-	PinCountLow bool `protobuf:"varint,8,opt,name=pin_count_low,json=pinCountLow" json:"pin_count_low,omitempty"`
-	PinFinalTry bool `protobuf:"varint,9,opt,name=pin_final_try,json=pinFinalTry" json:"pin_final_try,omitempty"`
-	PinLocked   bool `protobuf:"varint,10,opt,name=pin_locked,json=pinLocked" json:"pin_locked,omitempty"`
-	// The most sessions that the token allows; 0: it does not say, or sets no limit.
-	MaxSessions   uint32 `protobuf:"varint,11,opt,name=max_sessions,json=maxSessions" json:"max_sessions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	State              *TokenState            `protobuf:"bytes,8,opt,name=state" json:"state,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *TokenInfo) Reset() {
@@ -2525,50 +2519,112 @@ func (x *TokenInfo) GetLibraryVersion() string {
 	return ""
 }
 
-func (x *TokenInfo) GetPinCountLow() bool {
+func (x *TokenInfo) GetState() *TokenState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+// TokenState is what a token says that may change while it is used.
+type TokenState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of its user PIN: it was given wrongly since the last login; one more wrong one locks
+	// it; it is locked.
+	PinCountLow bool `protobuf:"varint,1,opt,name=pin_count_low,json=pinCountLow" json:"pin_count_low,omitempty"`
+	PinFinalTry bool `protobuf:"varint,2,opt,name=pin_final_try,json=pinFinalTry" json:"pin_final_try,omitempty"`
+	PinLocked   bool `protobuf:"varint,3,opt,name=pin_locked,json=pinLocked" json:"pin_locked,omitempty"`
+	// The most sessions that the token allows; 0: it does not say, or sets no limit.
+	MaxSessions uint32 `protobuf:"varint,4,opt,name=max_sessions,json=maxSessions" json:"max_sessions,omitempty"`
+	// The sessions of all applications that it has open; 0: it does not say.
+	Sessions      uint32 `protobuf:"varint,5,opt,name=sessions" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenState) Reset() {
+	*x = TokenState{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenState) ProtoMessage() {}
+
+func (x *TokenState) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenState.ProtoReflect.Descriptor instead.
+func (*TokenState) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *TokenState) GetPinCountLow() bool {
 	if x != nil {
 		return x.PinCountLow
 	}
 	return false
 }
 
-func (x *TokenInfo) GetPinFinalTry() bool {
+func (x *TokenState) GetPinFinalTry() bool {
 	if x != nil {
 		return x.PinFinalTry
 	}
 	return false
 }
 
-func (x *TokenInfo) GetPinLocked() bool {
+func (x *TokenState) GetPinLocked() bool {
 	if x != nil {
 		return x.PinLocked
 	}
 	return false
 }
 
-func (x *TokenInfo) GetMaxSessions() uint32 {
+func (x *TokenState) GetMaxSessions() uint32 {
 	if x != nil {
 		return x.MaxSessions
 	}
 	return 0
 }
 
-// Progress is what a worker that serves reports regularly: for how many microseconds
-// its oldest requests have been with the library. Requests that wait for their turn
-// do not count; zero means that none is being carried out.
+func (x *TokenState) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+// Progress is what a worker reports when it has started, or failed to, and then
+// regularly while it serves: for how many microseconds its oldest requests have been with
+// the library. Requests that wait for their turn do not count; zero means that none is
+// being carried out.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of seal, open, random, sign, decrypt and agree.
 	DataMicros uint64 `protobuf:"varint,1,opt,name=data_micros,json=dataMicros" json:"data_micros,omitempty"`
 	// Of all others.
-	ManagementMicros uint64 `protobuf:"varint,2,opt,name=management_micros,json=managementMicros" json:"management_micros,omitempty"`
+	ManagementMicros uint64   `protobuf:"varint,2,opt,name=management_micros,json=managementMicros" json:"management_micros,omitempty"`
+	Figures          *Figures `protobuf:"bytes,3,opt,name=figures" json:"figures,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[30]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2580,7 +2636,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[30]
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2593,7 +2649,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{30}
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Progress) GetDataMicros() uint64 {
@@ -2606,6 +2662,191 @@ func (x *Progress) GetDataMicros() uint64 {
 func (x *Progress) GetManagementMicros() uint64 {
 	if x != nil {
 		return x.ManagementMicros
+	}
+	return 0
+}
+
+func (x *Progress) GetFigures() *Figures {
+	if x != nil {
+		return x.Figures
+	}
+	return nil
+}
+
+// Figures are what a worker has counted. None of it tells of keys or of what they protect
+// anything but numbers.
+type Figures struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sessions that it holds.
+	Sessions uint32 `protobuf:"varint,1,opt,name=sessions" json:"sessions,omitempty"`
+	// Keys of these sessions, and the secret and private keys of the token that it knows.
+	SessionKeys uint32 `protobuf:"varint,2,opt,name=session_keys,json=sessionKeys" json:"session_keys,omitempty"`
+	TokenKeys   uint32 `protobuf:"varint,3,opt,name=token_keys,json=tokenKeys" json:"token_keys,omitempty"`
+	// Bytes that went into C_ functions, and came out of them, since the last report.
+	OctetsIn  uint64 `protobuf:"varint,4,opt,name=octets_in,json=octetsIn" json:"octets_in,omitempty"`
+	OctetsOut uint64 `protobuf:"varint,5,opt,name=octets_out,json=octetsOut" json:"octets_out,omitempty"`
+	// Calls since the last report, of each sort that occurred.
+	Calls []*CallCount `protobuf:"bytes,6,rep,name=calls" json:"calls,omitempty"`
+	// Set: the token was asked since the last report.
+	Token         *TokenState `protobuf:"bytes,7,opt,name=token" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Figures) Reset() {
+	*x = Figures{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Figures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Figures) ProtoMessage() {}
+
+func (x *Figures) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Figures.ProtoReflect.Descriptor instead.
+func (*Figures) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Figures) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *Figures) GetSessionKeys() uint32 {
+	if x != nil {
+		return x.SessionKeys
+	}
+	return 0
+}
+
+func (x *Figures) GetTokenKeys() uint32 {
+	if x != nil {
+		return x.TokenKeys
+	}
+	return 0
+}
+
+func (x *Figures) GetOctetsIn() uint64 {
+	if x != nil {
+		return x.OctetsIn
+	}
+	return 0
+}
+
+func (x *Figures) GetOctetsOut() uint64 {
+	if x != nil {
+		return x.OctetsOut
+	}
+	return 0
+}
+
+func (x *Figures) GetCalls() []*CallCount {
+	if x != nil {
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *Figures) GetToken() *TokenState {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+// CallCount counts calls of a C_ function that ended alike.
+type CallCount struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Function string                 `protobuf:"bytes,1,opt,name=function" json:"function,omitempty"`
+	// PKCS#11's name of the mechanism; empty if it has none.
+	Mechanism string `protobuf:"bytes,2,opt,name=mechanism" json:"mechanism,omitempty"`
+	Rv        uint32 `protobuf:"varint,3,opt,name=rv" json:"rv,omitempty"`
+	Count     uint64 `protobuf:"varint,4,opt,name=count" json:"count,omitempty"`
+	// The time that all of them took together.
+	Nanos         uint64 `protobuf:"varint,5,opt,name=nanos" json:"nanos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallCount) Reset() {
+	*x = CallCount{}
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallCount) ProtoMessage() {}
+
+func (x *CallCount) ProtoReflect() protoreflect.Message {
+	mi := &file_strongroom_worker_v1_worker_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallCount.ProtoReflect.Descriptor instead.
+func (*CallCount) Descriptor() ([]byte, []int) {
+	return file_strongroom_worker_v1_worker_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *CallCount) GetFunction() string {
+	if x != nil {
+		return x.Function
+	}
+	return ""
+}
+
+func (x *CallCount) GetMechanism() string {
+	if x != nil {
+		return x.Mechanism
+	}
+	return ""
+}
+
+func (x *CallCount) GetRv() uint32 {
+	if x != nil {
+		return x.Rv
+	}
+	return 0
+}
+
+func (x *CallCount) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *CallCount) GetNanos() uint64 {
+	if x != nil {
+		return x.Nanos
 	}
 	return 0
 }
@@ -2786,7 +3027,7 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x06key_id\x18\v \x01(\tR\x05keyId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12#\n" +
-	"\rpublic_handle\x18\r \x01(\x04R\fpublicHandle\"\x82\x03\n" +
+	"\rpublic_handle\x18\r \x01(\x04R\fpublicHandle\"\xb0\x02\n" +
 	"\tTokenInfo\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x16\n" +
 	"\x06serial\x18\x02 \x01(\tR\x06serial\x12\"\n" +
@@ -2794,17 +3035,37 @@ const file_strongroom_worker_v1_worker_proto_rawDesc = "" +
 	"\x05model\x18\x04 \x01(\tR\x05model\x12)\n" +
 	"\x10firmware_version\x18\x05 \x01(\tR\x0ffirmwareVersion\x12/\n" +
 	"\x13library_description\x18\x06 \x01(\tR\x12libraryDescription\x12'\n" +
-	"\x0flibrary_version\x18\a \x01(\tR\x0elibraryVersion\x12\"\n" +
-	"\rpin_count_low\x18\b \x01(\bR\vpinCountLow\x12\"\n" +
-	"\rpin_final_try\x18\t \x01(\bR\vpinFinalTry\x12\x1d\n" +
+	"\x0flibrary_version\x18\a \x01(\tR\x0elibraryVersion\x126\n" +
+	"\x05state\x18\b \x01(\v2 .strongroom.worker.v1.TokenStateR\x05state\"\xb2\x01\n" +
 	"\n" +
-	"pin_locked\x18\n" +
-	" \x01(\bR\tpinLocked\x12!\n" +
-	"\fmax_sessions\x18\v \x01(\rR\vmaxSessions\"X\n" +
+	"TokenState\x12\"\n" +
+	"\rpin_count_low\x18\x01 \x01(\bR\vpinCountLow\x12\"\n" +
+	"\rpin_final_try\x18\x02 \x01(\bR\vpinFinalTry\x12\x1d\n" +
+	"\n" +
+	"pin_locked\x18\x03 \x01(\bR\tpinLocked\x12!\n" +
+	"\fmax_sessions\x18\x04 \x01(\rR\vmaxSessions\x12\x1a\n" +
+	"\bsessions\x18\x05 \x01(\rR\bsessions\"\x91\x01\n" +
 	"\bProgress\x12\x1f\n" +
 	"\vdata_micros\x18\x01 \x01(\x04R\n" +
 	"dataMicros\x12+\n" +
-	"\x11management_micros\x18\x02 \x01(\x04R\x10managementMicros*\x93\x02\n" +
+	"\x11management_micros\x18\x02 \x01(\x04R\x10managementMicros\x127\n" +
+	"\afigures\x18\x03 \x01(\v2\x1d.strongroom.worker.v1.FiguresR\afigures\"\x92\x02\n" +
+	"\aFigures\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\rR\bsessions\x12!\n" +
+	"\fsession_keys\x18\x02 \x01(\rR\vsessionKeys\x12\x1d\n" +
+	"\n" +
+	"token_keys\x18\x03 \x01(\rR\ttokenKeys\x12\x1b\n" +
+	"\toctets_in\x18\x04 \x01(\x04R\boctetsIn\x12\x1d\n" +
+	"\n" +
+	"octets_out\x18\x05 \x01(\x04R\toctetsOut\x125\n" +
+	"\x05calls\x18\x06 \x03(\v2\x1f.strongroom.worker.v1.CallCountR\x05calls\x126\n" +
+	"\x05token\x18\a \x01(\v2 .strongroom.worker.v1.TokenStateR\x05token\"\x81\x01\n" +
+	"\tCallCount\x12\x1a\n" +
+	"\bfunction\x18\x01 \x01(\tR\bfunction\x12\x1c\n" +
+	"\tmechanism\x18\x02 \x01(\tR\tmechanism\x12\x0e\n" +
+	"\x02rv\x18\x03 \x01(\rR\x02rv\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\x04R\x05count\x12\x14\n" +
+	"\x05nanos\x18\x05 \x01(\x04R\x05nanos*\x93\x02\n" +
 	"\fFailureClass\x12\x1d\n" +
 	"\x19FAILURE_CLASS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FAILURE_CLASS_CALLER\x10\x01\x12 \n" +
@@ -2829,7 +3090,7 @@ func file_strongroom_worker_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_strongroom_worker_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_strongroom_worker_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(FailureClass)(0),           // 0: strongroom.worker.v1.FailureClass
 	(*ToWorker)(nil),            // 1: strongroom.worker.v1.ToWorker
@@ -2862,7 +3123,10 @@ var file_strongroom_worker_v1_worker_proto_goTypes = []any{
 	(*Failure)(nil),             // 28: strongroom.worker.v1.Failure
 	(*Call)(nil),                // 29: strongroom.worker.v1.Call
 	(*TokenInfo)(nil),           // 30: strongroom.worker.v1.TokenInfo
-	(*Progress)(nil),            // 31: strongroom.worker.v1.Progress
+	(*TokenState)(nil),          // 31: strongroom.worker.v1.TokenState
+	(*Progress)(nil),            // 32: strongroom.worker.v1.Progress
+	(*Figures)(nil),             // 33: strongroom.worker.v1.Figures
+	(*CallCount)(nil),           // 34: strongroom.worker.v1.CallCount
 }
 var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	4,  // 0: strongroom.worker.v1.ToWorker.start:type_name -> strongroom.worker.v1.StartRequest
@@ -2887,7 +3151,7 @@ var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	3,  // 19: strongroom.worker.v1.FromWorker.hello:type_name -> strongroom.worker.v1.Hello
 	29, // 20: strongroom.worker.v1.FromWorker.call:type_name -> strongroom.worker.v1.Call
 	30, // 21: strongroom.worker.v1.FromWorker.token:type_name -> strongroom.worker.v1.TokenInfo
-	31, // 22: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
+	32, // 22: strongroom.worker.v1.FromWorker.progress:type_name -> strongroom.worker.v1.Progress
 	7,  // 23: strongroom.worker.v1.StartRequest.token:type_name -> strongroom.worker.v1.TokenSelector
 	8,  // 24: strongroom.worker.v1.StartRequest.pin:type_name -> strongroom.worker.v1.PinSource
 	6,  // 25: strongroom.worker.v1.LoginRequest.refused:type_name -> strongroom.worker.v1.RefusedPin
@@ -2898,11 +3162,15 @@ var file_strongroom_worker_v1_worker_proto_depIdxs = []int32{
 	26, // 30: strongroom.worker.v1.Reply.capabilities:type_name -> strongroom.worker.v1.Capability
 	6,  // 31: strongroom.worker.v1.Reply.refused_pin:type_name -> strongroom.worker.v1.RefusedPin
 	0,  // 32: strongroom.worker.v1.Failure.class:type_name -> strongroom.worker.v1.FailureClass
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	31, // 33: strongroom.worker.v1.TokenInfo.state:type_name -> strongroom.worker.v1.TokenState
+	33, // 34: strongroom.worker.v1.Progress.figures:type_name -> strongroom.worker.v1.Figures
+	34, // 35: strongroom.worker.v1.Figures.calls:type_name -> strongroom.worker.v1.CallCount
+	31, // 36: strongroom.worker.v1.Figures.token:type_name -> strongroom.worker.v1.TokenState
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_strongroom_worker_v1_worker_proto_init() }
@@ -2943,7 +3211,7 @@ func file_strongroom_worker_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strongroom_worker_v1_worker_proto_rawDesc), len(file_strongroom_worker_v1_worker_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   31,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
