@@ -22,7 +22,9 @@ const (
 // manage carries out a management order: one at a time, and only while HSM entries
 // can be written.
 func (p *Pool) manage(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
+	began := time.Now()
 	end, err := p.takeTurn(ctx)
+	o.waited += time.Since(began)
 	if err != nil {
 		return nil, Trace{}, p.refusal(o, err)
 	}
@@ -195,13 +197,18 @@ var errOrphan = errors.New("an earlier generation or import of this id failed an
 // makeKey has a key made, waits until enough members know it, and has what may be left of
 // a failure destroyed.
 func (p *Pool) makeKey(ctx context.Context, id ObjectID, message *workerv1.ToWorker) (*workerv1.Reply, Trace, error) {
-	if err := p.canSpread(ctx, id); err != nil {
-		return nil, Trace{}, err
-	}
 	o := &order{object: id, management: true, message: message}
+	began := time.Now()
+	err := p.canSpread(ctx, id)
+	o.waited = time.Since(began)
+	if err != nil {
+		return nil, Trace{Waited: o.waited}, err
+	}
 	reply, trace, err := p.run(ctx, o)
 	if err == nil {
+		asked := time.Now()
 		err = p.spread(ctx, o)
+		trace.Took += time.Since(asked)
 	}
 	if err != nil && len(o.tried) > 0 && unknownOutcome(err) && defence.On(defence.OrphanHunt) {
 		p.orphans.add(id, requestID(ctx))

@@ -229,8 +229,15 @@ func (p *Pool) drain(ctx context.Context) error {
 	return nil
 }
 
-// run carries out an order within the limits of the pool.
+// run carries out an order, and says how long that took.
 func (p *Pool) run(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
+	reply, trace, err := p.carryOut(ctx, o)
+	trace.Waited, trace.Took = o.waited, o.took
+	return reply, trace, err
+}
+
+// carryOut carries out an order within the limits of the pool.
+func (p *Pool) carryOut(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
 	p.inFlight.Add(1)
 	defer p.leave()
 	if p.closed.Load() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/defence"
 	"github.com/strongroom-kms/strongroom/hsmpool/wire"
@@ -30,6 +31,8 @@ type order struct {
 	tried, missed []*member
 	// repeated: a fault was met, and the request made once more.
 	repeated bool
+	// waited is how long it has waited for a place, took how long workers were asked.
+	waited, took time.Duration
 	// late is called when a management request that was abandoned has ended;
 	// abandoned says that it was, and that late is left to the worker's reader.
 	late      func()
@@ -51,13 +54,17 @@ func (o *order) avoids(m *member) bool {
 func (p *Pool) do(ctx context.Context, o *order) (*workerv1.Reply, Trace, error) {
 	router := p.routerOf(o)
 	for {
+		began := time.Now()
 		at, err := router.place(ctx, o)
+		placed := time.Now()
+		o.waited += placed.Sub(began)
 		if err != nil {
 			return nil, Trace{}, p.refusal(o, err)
 		}
 		m := p.members[at.member]
 		o.tried = append(o.tried, m) // before, because a call that is abandoned may end at once
 		reply, err := at.worker.ask(ctx, o, func(v verdict) { router.ended(at.member, v) })
+		o.took += time.Since(placed)
 		if errors.Is(err, errNotSent) {
 			o.tried = o.tried[:len(o.tried)-1]
 			continue

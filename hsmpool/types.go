@@ -20,7 +20,8 @@ type Trace struct {
 	Function string
 	RV       uint32
 	// Waited is how long the request waited for a place at an HSM, Took how long it was
-	// from then until its answer; of all HSMs that were asked.
+	// from then until its answer, with the HSM entries of its calls on record; the sum over
+	// all HSMs that were asked, and for a new key over those that had to learn of it.
 	Waited, Took time.Duration
 }
 
