@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"github.com/strongroom-kms/strongroom/audit/cloudtrail"
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
@@ -97,22 +95,19 @@ func (c directoryContents) auditKeysInOrder() []*storedAuditKey {
 	return all
 }
 
-// auditKey returns the audit key that signs, or nil: the newest that is not retired.
-func (c directoryContents) auditKey() (current *storedAuditKey) {
-	for _, s := range c.auditKeysInOrder() {
-		if s.Retired.IsZero() {
-			current = s
-		}
+// auditKey returns the audit key that signs, or nil.
+func (c directoryContents) auditKey() *storedAuditKey {
+	all := c.auditKeysInOrder()
+	if n := len(all); n > 0 && all[n-1].Retired.IsZero() {
+		return all[n-1]
 	}
-	return current
+	return nil
 }
 
 func describeAuditKey(a AuditKey) *operatorv1.AuditSigningKey {
-	k := &operatorv1.AuditSigningKey{Fingerprint: &a.Fingerprint, PublicKey: a.PublicKey, Created: timestamppb.New(a.Created)}
-	if !a.Retired.IsZero() {
-		k.Retired = timestamppb.New(a.Retired)
+	return &operatorv1.AuditSigningKey{
+		Fingerprint: &a.Fingerprint, PublicKey: a.PublicKey, Created: moment(a.Created), Retired: moment(a.Retired),
 	}
-	return k
 }
 
 // auditMaterials adds the audit keys to what a token should have. A retired one may be
