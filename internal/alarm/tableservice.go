@@ -1,0 +1,99 @@
+package alarm
+
+import "time"
+
+// day is what is left before something expires is counted in, in seconds.
+const day = 24 * 3600
+
+// recent is the time over which rates are taken, and least how many requests make one.
+const (
+	recent = 5 * time.Minute
+	least  = 20
+)
+
+// faults are the names of errors that are not the caller's doing.
+const faults = "Internal.*|KMSInternal.*|ServiceUnavailable.*|KeyUnavailable.*|DependencyTimeout.*|CloudHsmInternalFailure.*"
+
+// requestAlarms are about requests and their answers.
+func requestAlarms() []Alarm {
+	requests := Series("strongroom_requests_total")
+	answered := Sum(Increase(requests, recent))
+	enough := Above(answered, least)
+	took := Sum(Increase(Series("strongroom_request_duration_seconds_bucket"), recent), bucketLabel)
+	return []Alarm{
+		{
+			Name: "ErrorRateHigh", Severity: Critical, For: time.Minute,
+			Summary: "More than 5 % of the requests of the last five minutes failed by a fault of the service.",
+			Action:  "See the log and `strongroom hsm info`: mostly an HSM is away, or the journal's disk is full. `strongroom events show --failed` has the requests.",
+			Runbook: "operations.md#watching",
+			When:    Above(Ratio(Sum(Increase(requests.Like("outcome", faults), recent)), answered), 0.05).And(enough),
+		},
+		{
+			Name: "LatencyHigh", Severity: Warning, For: 5 * time.Minute,
+			Summary: "One in a hundred requests of the last five minutes took longer than a second.",
+			Action:  "Compare the time in the queue, at the HSM and for the journal (strongroom_request_queue_seconds, _hsm_seconds, _journal_seconds).",
+			Runbook: "monitoring.md#alarms",
+			When:    Above(Quantile(0.99, took), 1).And(enough),
+		},
+		{
+			Name: "RequestsThrottled", Severity: Warning, For: 5 * time.Minute,
+			Summary: "Requests to a custom key store are refused because there are too many in a second.",
+			Action:  "Have the callers cache data keys or slow down, or raise `clusters[].requests_per_second` if the HSMs can carry more.",
+			Runbook: "limits.md#overload",
+			When:    Above(Increase(Series("strongroom_throttled_total"), recent), 0),
+		},
+	}
+}
+
+// keyAlarms are about what runs out.
+func keyAlarms() []Alarm {
+	certificate := Latest(Series("strongroom_certificate_expiry_seconds"))
+	return []Alarm{
+		{
+			Name: "KeyNearInvocationLimit", Severity: Warning,
+			Summary: "A key has used more than 85 % of the 2^32 encryptions that one backing key may make.",
+			Action:  "It should have had a new backing key at 75 %: see the log for why its rotation fails, and rotate it (`strongroom key rotate`).",
+			Runbook: "operations.md#keys-and-their-life",
+			When:    Above(Latest(Series("strongroom_key_gcm_invocations_ratio_max")), 0.85),
+		},
+		{
+			Name: "KeyMaterialExpiresSoon", Severity: Warning,
+			Summary: "Imported key material expires within a week. Its key is of no use then.",
+			Action:  "Import the material again with a later date, or without one.",
+			Runbook: "operations.md#keys-and-their-life",
+			When:    Below(Latest(Series("strongroom_key_material_expiry_seconds_min")), 7*day),
+		},
+		{
+			Name: "KeyDeletedSoon", Severity: Warning,
+			Summary: "A key is destroyed within a day. What is encrypted under it is lost then.",
+			Action:  "See that nobody has used it since (`strongroom key last-usage`). `strongroom key cancel-deletion` keeps it.",
+			Runbook: "operations.md#keys-and-their-life",
+			When:    Below(Latest(Series("strongroom_keys_pending_deletion_seconds_min")), day),
+		},
+		{
+			Name: "CertificateExpiresSoon", Severity: Warning,
+			Summary: "A certificate of the server, or of an authority of its clients, expires within two weeks.",
+			Action:  "Put the new one in the place of the old one.",
+			Runbook: "operations.md#certificates",
+			When:    Below(certificate, 14*day),
+		},
+		{
+			Name: "CertificateExpiresNow", Severity: Critical,
+			Summary: "A certificate expires within two days, or has expired: connections are refused then.",
+			Action:  "Put the new one in the place of the old one today.",
+			Runbook: "operations.md#certificates",
+			When:    Below(certificate, 2*day),
+		},
+	}
+}
+
+// outsideAlarms are about what a server cannot say of itself.
+func outsideAlarms() []Alarm {
+	return []Alarm{{
+		Name: "StrongroomDown", Severity: Critical, For: time.Minute, Outside: true,
+		Summary: "Prometheus cannot reach a server.",
+		Action:  "See whether it runs, and what its log says last.",
+		Runbook: "operations.md#watching",
+		When:    Equals(Latest(Series("up").With("job", "strongroom")), 0),
+	}}
+}
