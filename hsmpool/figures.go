@@ -81,9 +81,16 @@ func (t *tally) report() Figures {
 	return f
 }
 
-// now returns how many sessions the worker has, if it has said so; and what the token says.
-func (t *tally) now() (sessions uint32, token *workerv1.TokenState) {
+// sessionsOpen returns how many sessions the worker has; 0 if it has not said so.
+func (t *tally) sessionsOpen() uint32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.sessions, t.token
+	return t.sessions
+}
+
+// tokenState returns what the token has said last; nil if nothing.
+func (t *tally) tokenState() *workerv1.TokenState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.token
 }

@@ -40,7 +40,7 @@ func (m *member) watch(ctx context.Context, p *process) bool {
 		case now := <-ticker.C:
 			before = m.look(p, before)
 			idle := p.unanswered() == 0 && now.Sub(probed) >= m.cfg.HangTimeout && defence.On(defence.KeepAlive)
-			if suspended := m.breaker.open() && m.breaker.ready(now); idle || suspended {
+			if suspended := m.breaker.open() && m.breaker.ready(now) && m.withdrawn.Load() == nil; idle || suspended {
 				probed = now
 				m.probe(p)
 			}

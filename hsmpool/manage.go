@@ -141,7 +141,7 @@ func (m *member) await(ctx context.Context, id ObjectID, knows chan<- bool) {
 // locates tells whether a member has a key.
 func (m *member) locates(ctx context.Context, id ObjectID) bool {
 	worker := m.current.Load()
-	if worker == nil {
+	if worker == nil || m.withdrawn.Load() != nil {
 		return false
 	}
 	locate := &workerv1.ToWorker{Request: &workerv1.ToWorker_Locate{Locate: &workerv1.LocateRequest{ObjectId: id[:]}}}
@@ -174,7 +174,7 @@ func (p *Pool) await(ctx context.Context, wanted int) (serving int) {
 		serving = 0
 		for _, m := range p.members {
 			switch {
-			case m.current.Load() != nil:
+			case m.current.Load() != nil && m.withdrawn.Load() == nil:
 				serving++
 			case m.prospect() == nil:
 				coming++

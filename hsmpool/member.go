@@ -33,8 +33,10 @@ type member struct {
 
 	current atomic.Pointer[process] // set while a worker is ready
 	stuck   atomic.Bool             // it seems to hang
-	wanted  chan struct{}           // told when somebody asks for a member that does not serve
-	acted   chan struct{}           // told when an operator has acted
+	// withdrawn is why it was taken out of service; nil if it was not.
+	withdrawn atomic.Pointer[string]
+	wanted    chan struct{} // told when somebody asks for a member that does not serve
+	acted     chan struct{} // told when an operator has acted
 
 	mu       sync.Mutex
 	state    State
@@ -90,13 +92,13 @@ func (m *member) tellBusy(now time.Time, places int) {
 // serving tells whether the member takes requests.
 func (m *member) serving() bool {
 	p := m.current.Load()
-	return p != nil && p.reason() == nil && !m.breaker.open()
+	return p != nil && p.reason() == nil && !m.breaker.open() && m.withdrawn.Load() == nil
 }
 
 // taking returns the worker if the member takes a request now, if only as a probe.
 func (m *member) taking(now time.Time) *process {
 	p := m.current.Load()
-	if p == nil || p.reason() != nil || !m.breaker.ready(now) {
+	if p == nil || p.reason() != nil || !m.breaker.ready(now) || m.withdrawn.Load() != nil {
 		return nil
 	}
 	return p
@@ -107,21 +109,17 @@ func (m *member) taking(now time.Time) *process {
 func (m *member) prospect() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch p := m.current.Load(); {
-	case m.state == Stopped, m.state == Starting && m.failures >= failFast:
+	switch p, withdrawn := m.current.Load(), m.withdrawn.Load(); {
+	case m.state == Stopped:
+		return m.reason
+	case withdrawn != nil:
+		return m.withdrawal(*withdrawn)
+	case m.state == Starting && m.failures >= failFast:
 		return m.reason
 	case p != nil && m.breaker.open():
 		return m.suspension()
 	}
 	return nil
-}
-
-// suspension says why the member is suspended. Its caller holds mu.
-func (m *member) suspension() error {
-	return &Error{
-		Class: Unavailable, HSM: m.who.hsmID, Token: m.who.token.Label,
-		Err: errSuspended, Hint: "it is probed every second or so; if that goes on, see to the HSM",
-	}
 }
 
 func (m *member) identity() identity {
@@ -139,31 +137,6 @@ func (m *member) served() TokenInfo {
 		return TokenInfo{}
 	}
 	return m.who.token
-}
-
-// describe returns the member's state.
-func (m *member) describe() Status {
-	var inFlight int
-	if p := m.current.Load(); p != nil {
-		inFlight = p.unanswered()
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s := m.status
-	s.HSMID, s.ClusterID, s.Token = m.who.hsmID, m.who.clusterID, m.who.token
-	s.Library, s.Profile = m.cfg.Library, m.cfg.Profile
-	if sessions, _ := m.tally.now(); sessions > 0 {
-		s.Sessions = sessions
-	}
-	s.State, s.InFlight = m.state, uint32(inFlight)
-	reason := m.reason
-	if s.State == Ready && m.breaker.open() {
-		s.State, reason = Suspended, m.suspension()
-	}
-	if reason != nil {
-		s.Reason = reason.Error()
-	}
-	return s
 }
 
 // setKeys notes how many keys the worker knows.

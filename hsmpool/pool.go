@@ -169,19 +169,8 @@ func isOperator(err error) bool {
 	return errors.As(err, &e) && e.Class == Operator
 }
 
-// Describe returns the state of every HSM.
-func (p *Pool) Describe() []Status {
-	waiting := uint32(p.using.waiting() + p.making.waiting())
-	all := make([]Status, len(p.members))
-	for i, m := range p.members {
-		all[i] = m.describe()
-		all[i].Waiting = waiting
-		all[i].Figures = m.tally.report()
-	}
-	return all
-}
-
-// Health returns nil if an HSM takes requests, or why none does.
+// Health returns nil if an HSM takes requests, or why none does, as far as it is known: none
+// is asked.
 func (p *Pool) Health() error {
 	var why []error
 	for _, m := range p.members {

@@ -74,6 +74,13 @@ func (r *router) entered() int {
 	return r.inside
 }
 
+// places is how many requests a member is given at a time.
+func (r *router) places(member int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int(r.gates[member].places)
+}
+
 // waiting is the number of requests without a place.
 func (r *router) waiting() int {
 	r.mu.Lock()

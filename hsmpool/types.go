@@ -78,7 +78,8 @@ const (
 	Ready
 	// Stopped: an operator has to act; it is not tried again.
 	Stopped
-	// Suspended: it keeps failing and is only probed until it answers again.
+	// Suspended: it keeps failing and is only probed until it answers again, or it was
+	// withdrawn.
 	Suspended
 )
 
@@ -125,6 +126,16 @@ type Status struct {
 	InFlight uint32
 	// Waiting counts requests that wait for a place at any of the pool's HSMs.
 	Waiting uint32
+	// Places is how many requests that use keys it is given at the same time: fewer while it
+	// says that it is busy.
+	Places uint32
+	// BreakerOpen: it keeps failing, and is only probed.
+	BreakerOpen bool
+	// Withdrawn is why it was withdrawn; empty if it was not.
+	Withdrawn string
+	// PIN is what the token said last of its user PIN, or how the login has ended for which
+	// the HSM is stopped.
+	PIN PINState
 	// Figures are what the worker counts.
 	Figures Figures
 }

@@ -22,6 +22,8 @@ const (
 	PINFinalTry
 	// PINLocked: it is locked.
 	PINLocked
+	// PINRefused: the token has refused the one that is configured, and is not asked again.
+	PINRefused
 )
 
 // String returns the state in words.
@@ -35,6 +37,8 @@ func (s PINState) String() string {
 		return "final try"
 	case PINLocked:
 		return "locked"
+	case PINRefused:
+		return "refused"
 	}
 	return "unknown"
 }
