@@ -46,6 +46,8 @@ type Options struct {
 	Serving func(ctx context.Context, at Addresses) error
 	// AccessKeys are access keys beside those that principals are given.
 	AccessKeys map[string]keystore.AccessKey
+	// SampleEvery is how often metrics are sampled for their history. Default 5 s.
+	SampleEvery time.Duration
 }
 
 // Addresses are where a server answers requests.

@@ -17,6 +17,7 @@ import (
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/internal/config"
 	"github.com/strongroom-kms/strongroom/internal/metrics"
+	"github.com/strongroom-kms/strongroom/internal/metrics/history"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/server"
@@ -35,6 +36,8 @@ type daemon struct {
 	aws      net.Listener // nil: there is no endpoint for AWS clients
 	metrics  net.Listener // nil: Prometheus is not answered
 	registry *prometheus.Registry
+	history  *history.History
+	channels channels // TLS connections
 	requests *metrics.Requests
 	trail    *audit.Trail
 	journal  journal.ID // of trail
@@ -57,7 +60,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openKeystore, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openHistory, d.openKeystore, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer, d.startHistory,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -72,13 +75,16 @@ func (d *daemon) listen(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	d.listener = listener
-	d.parts.add("listener", closing(listener))
+	d.listener = d.channels.at(listener)
+	d.parts.add("listener", closing(d.listener))
 	if d.config.AWS.Listen == "" {
 		return nil
 	}
 	if d.aws, err = new(net.ListenConfig).Listen(ctx, "tcp", d.config.AWS.Listen); err != nil {
 		return fmt.Errorf("listening for AWS clients: %w", err)
+	}
+	if !d.config.AWS.Plaintext {
+		d.aws = d.channels.at(d.aws)
 	}
 	d.parts.add("listener for AWS clients", closing(d.aws))
 	return nil
@@ -170,6 +176,7 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		Clusters: d.clusters(),
 
 		TrailFiles: d.trailFiles(), ClusterOf: d.clusterOf,
+		Figures:  d.history,
 		Observer: d.requests,
 
 		AccessKeys: d.options.AccessKeys,

@@ -2,6 +2,7 @@ package devserver
 
 import (
 	"context"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -67,6 +68,7 @@ func Run(ctx context.Context, o Options) error {
 		AcceptNewJournal: o.AcceptNewJournal,
 		AccessKeys:       s.accessKeys(o.AccessKey),
 		RequireHSM:       true, // its token is of its own making
+		SampleEvery:      time.Second,
 		BeforeHSM: func(ctx context.Context, trail *audit.Trail) error {
 			if o.TrailOpen != nil {
 				o.TrailOpen(trail)

@@ -24,6 +24,8 @@ const (
 	// 0 if the journal cannot be written.
 	JournalLag     = "JournalLag"
 	JournalHealthy = "JournalHealthy"
+	// AlarmsFiring is how many alarms are, for each of their subjects.
+	AlarmsFiring = "AlarmsFiring"
 )
 
 // What Prometheus knows these by.
@@ -34,6 +36,7 @@ const (
 	inFlightMetric = "strongroom_requests_in_flight"
 	lagMetric      = "strongroom_audit_export_lag_records"
 	healthyMetric  = "strongroom_audit_journal_healthy"
+	firingMetric   = "strongroom_alarm_firing"
 	outcomeLabel   = "outcome"
 	outcomeOK      = "ok"
 )
@@ -62,7 +65,7 @@ func (s *service) values() []metric.Value {
 	values = append(values, since(families[requestsMetric], failed, Errors, &s.errors)...)
 	values = append(values, since(families[throttleMetric], each, Throttles, &s.throttles)...)
 	values = append(values, s.latencies(families[durationMetric])...)
-	for name, known := range map[string]string{RequestsInFlight: inFlightMetric, JournalLag: lagMetric, JournalHealthy: healthyMetric} {
+	for name, known := range map[string]string{RequestsInFlight: inFlightMetric, JournalLag: lagMetric, JournalHealthy: healthyMetric, AlarmsFiring: firingMetric} {
 		if f := families[known]; f != nil {
 			values = append(values, value(name, "Count", total(f, each)))
 		}
