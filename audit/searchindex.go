@@ -90,14 +90,9 @@ func (x *indexes) complete(segments []journal.Segment) error {
 	if err := g.take(segments[g.number-oldest]); err != nil {
 		return err
 	}
-	g.builder.Finish(headOf(g.reader))
+	g.builder.Finish(g.reader.Head())
 	x.keep(g.builder)
 	return nil
-}
-
-func headOf(r *journal.SegmentReader) (int64, [32]byte) {
-	end, chain := r.Head()
-	return end, chain
 }
 
 func (x *indexes) begin(s journal.Segment) error {
@@ -241,18 +236,13 @@ func (x *indexes) whole(number uint64) (index.Info, error) {
 	}
 	defer next.Close()
 	known := index.Info{Journal: x.journal.ID()}
-	known.End, known.Chain = headBefore(next)
+	known.End, known.Chain = next.Before()
 	return known, nil
 }
 
 // sameSegment says whether two indexes are of the same records.
 func sameSegment(a, b index.Info) bool {
 	return a.Journal == b.Journal && a.End == b.End && a.Chain == b.Chain
-}
-
-func headBefore(r *journal.SegmentReader) (int64, [32]byte) {
-	end, chain := r.Before()
-	return end, chain
 }
 
 // drop forgets the file of an index, which is to be made again.
@@ -303,7 +293,7 @@ func (x *indexes) build(ctx context.Context, s journal.Segment) (*index.Builder,
 	if err != nil {
 		return nil, err
 	}
-	b.Finish(headOf(reader))
+	b.Finish(reader.Head())
 	return b, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -125,14 +126,7 @@ func (s *state) addRegions(regions []string) {
 }
 
 // regions returns the names of those with a chain, in order.
-func (s *state) regions() []string {
-	names := make([]string, 0, len(s.Regions))
-	for name := range s.Regions {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func (s *state) regions() []string { return slices.Sorted(maps.Keys(s.Regions)) }
 
 // switchJournal lets the chains go on with another journal, from its beginning.
 func (s *state) switchJournal(id journal.ID) {
