@@ -59,7 +59,6 @@ type Options struct {
 // Runner applies a policy. Its methods may be called from many goroutines.
 type Runner struct {
 	opts Options
-	wake chan struct{}
 
 	mu     sync.Mutex
 	status Status
@@ -92,7 +91,7 @@ func New(o Options) (*Runner, error) {
 	if o.now == nil {
 		o.now = time.Now
 	}
-	return &Runner{opts: o, wake: make(chan struct{}, 1)}, nil
+	return &Runner{opts: o}, nil
 }
 
 // Run applies the policy until ctx ends. It is called once.
@@ -104,16 +103,7 @@ func (r *Runner) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-ticks.C:
-		case <-r.wake:
 		}
-	}
-}
-
-// Poke has Run look at once, for when more was taken. It does not wait.
-func (r *Runner) Poke() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// lookInterval is how often the directory is looked at when nobody calls Poke.
+	// lookInterval is how often the directory is looked at.
 	lookInterval = 5 * time.Second
 	// lastRound bounds what Close sends.
 	lastRound = 10 * time.Second
@@ -69,8 +69,7 @@ type Sink struct {
 	began    time.Time
 	sent     map[string]bool // log files in the bucket that no digest there names
 	keys     []byte          // the list of keys in the bucket
-	poke     chan struct{}
-	ending   chan struct{} // closed when the last round is to be made
+	ending   chan struct{}   // closed when the last round is to be made
 	cancel   context.CancelFunc
 	done     chan struct{}
 }
@@ -96,7 +95,7 @@ func Open(o Options) (*Sink, error) {
 	o.Logger = o.Logger.With("sink", "s3")
 	s := &Sink{
 		o: o, bucket: b, tree: os.DirFS(o.Directory), cursor: openCursor(o), sent: map[string]bool{},
-		poke: make(chan struct{}, 1), ending: make(chan struct{}), done: make(chan struct{}),
+		ending: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.began = time.Now()
 	s.progress.Saved(s.taken())
@@ -149,14 +148,6 @@ func (s *Sink) covered() time.Time {
 	return covered
 }
 
-// Poke says that there may be new files.
-func (s *Sink) Poke() {
-	select {
-	case s.poke <- struct{}{}:
-	default:
-	}
-}
-
 // Status implements ship.Sink.
 func (s *Sink) Status() ship.Status {
 	status := s.progress.At(s.o.Trail.Head().Seq, time.Now())
@@ -199,7 +190,7 @@ func (s *Sink) run(ctx context.Context) {
 			pauses.Reset()
 			s.progress.Took(0)
 		}
-		if last := s.wait(ctx, pause, err != nil); last {
+		if last := s.wait(ctx, pause); last {
 			if err := s.round(ctx); err != nil {
 				s.o.Logger.Warn("not everything was sent to the bucket before the end: it is sent after the next start", "error", err)
 			}
@@ -219,13 +210,8 @@ func (s *Sink) note(err error) {
 	s.o.Logger.Warn("sending files to the bucket", "error", err)
 }
 
-// wait returns when the next round is due, and whether it is the last one. After a failure
-// new files are no reason to hurry.
-func (s *Sink) wait(ctx context.Context, pause time.Duration, failed bool) (last bool) {
-	poke := s.poke
-	if failed {
-		poke = nil
-	}
+// wait returns when the next round is due, and whether it is the last one.
+func (s *Sink) wait(ctx context.Context, pause time.Duration) (last bool) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
@@ -233,7 +219,6 @@ func (s *Sink) wait(ctx context.Context, pause time.Duration, failed bool) (last
 		return true
 	case <-ctx.Done():
 		return true
-	case <-poke:
 	case <-timer.C:
 	}
 	return false
