@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // The group may read, so that a collector can; nobody else.
@@ -113,11 +115,7 @@ func (d disk) syncDir(dir string) error {
 	if err := d.before("sync directory", dir); err != nil {
 		return err
 	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return durable.SyncDir(dir)
 }
 
 // clean removes the files that never got a name.

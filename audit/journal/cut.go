@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // Cut is what a journal held at one moment. It stays readable while the journal
@@ -110,7 +112,7 @@ func CompleteRestore(dir string) error {
 		err = stretch(dir, numbers[len(numbers)-1])
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = durable.SyncDir(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("completing the restored journal in %s: %w", dir, err)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // Open opens the journal in opts.Dir, makes it if there is none, and says what
@@ -18,7 +20,7 @@ func Open(opts Options) (*Journal, Recovery, error) {
 	if err != nil {
 		return nil, Recovery{}, err
 	}
-	if err := makeDir(opts.Dir, opts.syncDir); err != nil {
+	if err := durable.MakeDir(opts.Dir, 0o700, opts.syncDir); err != nil {
 		return nil, Recovery{}, fmt.Errorf("making the journal directory: %w", err)
 	}
 	lock, err := acquireLock(opts.Dir)

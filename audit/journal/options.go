@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // Options says where a journal is and how it is written.
@@ -106,7 +108,7 @@ func (o Options) withSeams() Options {
 		o.open = openFile
 	}
 	if o.syncDir == nil {
-		o.syncDir = syncDir
+		o.syncDir = durable.SyncDir
 	}
 	if o.remove == nil {
 		o.remove = os.Remove

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // lossyDisk is a disk whose failed writes stay in the page cache, as clean pages,
@@ -135,7 +137,7 @@ func TestFailedSegmentsStay(t *testing.T) {
 				if failing {
 					return syscall.EIO
 				}
-				return syncDir(dir)
+				return durable.SyncDir(dir)
 			}
 			return func(on bool) {
 				mu.Lock()
@@ -305,7 +307,7 @@ func TestNewDirectoriesAreSynced(t *testing.T) {
 	var synced []string
 	o.syncDir = func(dir string) error {
 		synced = append(synced, dir)
-		return syncDir(dir)
+		return durable.SyncDir(dir)
 	}
 	j, _ := mustOpen(t, o)
 	mustClose(t, j)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,36 +80,6 @@ func removePrepared(dir string) error {
 		}
 	}
 	return nil
-}
-
-// makeDir makes dir and what is missing above it, each level with a durable
-// name: a journal that a power cut takes away with its directory is lost.
-func makeDir(dir string, sync func(string) error) error {
-	switch info, err := os.Stat(dir); {
-	case err == nil && info.IsDir():
-		return nil
-	case err == nil:
-		return fmt.Errorf("%s is no directory", dir)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	parent := filepath.Dir(dir)
-	if err := makeDir(parent, sync); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return sync(parent)
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // opened is a segment file open for reading, with its header.

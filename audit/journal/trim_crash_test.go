@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // steps are the calls of the file system that Trim makes. A name that was removed may
@@ -52,7 +54,7 @@ func (s *steps) remove(path string) error {
 func (s *steps) sync(dir string) error {
 	return s.do(func() error {
 		s.pending = nil
-		return syncDir(dir)
+		return durable.SyncDir(dir)
 	})
 }
 
@@ -86,7 +88,7 @@ func stepping(t *testing.T) (*steps, *Journal) {
 	o.remove = s.remove
 	o.syncDir = func(dir string) error {
 		if !counting {
-			return syncDir(dir)
+			return durable.SyncDir(dir)
 		}
 		return s.sync(dir)
 	}

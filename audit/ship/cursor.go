@@ -2,12 +2,10 @@ package ship
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 
+	"github.com/strongroom-kms/strongroom/audit/durable"
 	"github.com/strongroom-kms/strongroom/audit/journal"
 )
 
@@ -61,47 +59,10 @@ func ReadCursor(path string) (Cursor, error) {
 func (c Cursor) Write(path string) error {
 	content, err := json.Marshal(c)
 	if err == nil {
-		err = replaceFile(path, append(content, '\n'))
+		err = durable.Replace(path, 0o600, append(content, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("writing cursor %s: %w", path, err)
 	}
 	return nil
-}
-
-// replaceFile writes beside the file and renames. There is one writer, so that the
-// temporary name is always the same and nothing piles up.
-func replaceFile(path string, content []byte) error {
-	tmp := path + ".tmp"
-	err := writeSynced(tmp, content)
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	if err != nil {
-		if gone := os.Remove(tmp); !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func writeSynced(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

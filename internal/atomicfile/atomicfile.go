@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // Mode says what to do with a file that has the name already.
@@ -64,7 +66,7 @@ func Write(path string, mode Mode, perm fs.FileMode, fill func(io.Writer) error)
 	if err := publish(tmp.Name(), path, mode); err != nil {
 		return err
 	}
-	return SyncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // WriteBytes is Write for content that is at hand.
@@ -110,13 +112,4 @@ func discard(tmp *os.File) error {
 		return err
 	}
 	return nil
-}
-
-// SyncDir makes the names in a directory durable.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

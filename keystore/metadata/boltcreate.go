@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // CreateBolt makes the metadata file at path, with these entries and at this
@@ -23,7 +25,7 @@ func CreateBolt(path string, revision uint64, entries iter.Seq2[Entry, error]) e
 	}
 	err := create(path, revision, checked(revision, entries))
 	if err == nil {
-		if err = syncDir(filepath.Dir(path)); err != nil {
+		if err = durable.SyncDir(filepath.Dir(path)); err != nil {
 			err = errors.Join(err, os.Remove(path))
 		}
 	}
@@ -62,7 +64,7 @@ func (e Entry) check(newest uint64) error {
 // do this at once one may have its draft removed by the other, in [Bolt.renew]; they
 // end up with the same file. In any case its name is durable when nil is returned.
 func createIfMissing(path string) error {
-	if err := makeDir(filepath.Dir(path)); err != nil {
+	if err := durable.MakeDir(filepath.Dir(path), 0o700, durable.SyncDir); err != nil {
 		return err
 	}
 	if missing(path) {
@@ -70,7 +72,7 @@ func createIfMissing(path string) error {
 			return err
 		}
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 func missing(path string) bool {
@@ -195,27 +197,3 @@ func putSome(bucket *bbolt.Bucket, next func() (Entry, error, bool)) (more bool,
 }
 
 func noEntries(func(Entry, error) bool) {}
-
-// makeDir makes a directory that is missing, and those above it, with durable names.
-func makeDir(dir string) error {
-	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	parent := filepath.Dir(dir)
-	if err := makeDir(parent); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncDir(parent)
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}

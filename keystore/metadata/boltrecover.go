@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/strongroom-kms/strongroom/audit/durable"
 )
 
 // fault is why a Bolt cannot write at present.
@@ -203,7 +205,7 @@ func (b *Bolt) replaceFile() (position, error) {
 		return position{}, fmt.Errorf("%w: the copy: %s", ErrUnavailable, err.Error()) // a bad copy is no damage of the file
 	}
 	b.use(file, at)
-	return at, unlessCorrupt(syncDir(filepath.Dir(b.path)))
+	return at, unlessCorrupt(durable.SyncDir(filepath.Dir(b.path)))
 }
 
 // unlessCorrupt is ErrUnavailable for every error that is not ErrCorrupt.

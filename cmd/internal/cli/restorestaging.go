@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/strongroom-kms/strongroom/internal/atomicfile"
+	"github.com/strongroom-kms/strongroom/audit/durable"
 	"github.com/strongroom-kms/strongroom/internal/daemon"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/archive"
@@ -70,7 +70,7 @@ func (s staging) publishMetadata() error {
 	if err := os.Link(daemon.MetadataFile(s.dir), file); err != nil {
 		return err
 	}
-	if err := atomicfile.SyncDir(s.dataDir); err != nil {
+	if err := durable.SyncDir(s.dataDir); err != nil {
 		return errors.Join(err, os.Remove(file))
 	}
 	return nil
@@ -92,7 +92,7 @@ func (s staging) exchangeMetadata() (aside string, err error) {
 	if err := os.Rename(daemon.MetadataFile(s.dir), file); err != nil {
 		return "", errors.Join(err, os.Remove(aside))
 	}
-	if err := atomicfile.SyncDir(s.dataDir); err != nil {
+	if err := durable.SyncDir(s.dataDir); err != nil {
 		return "", errors.Join(err, os.Rename(aside, file))
 	}
 	return aside, nil
@@ -104,7 +104,7 @@ func renameDurably(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	if err := atomicfile.SyncDir(filepath.Dir(to)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(to)); err != nil {
 		return errors.Join(err, os.Rename(to, from))
 	}
 	return nil
