@@ -95,13 +95,6 @@ type AuditOTLP struct {
 	Required bool `yaml:"required"`
 }
 
-// Metrics is an endpoint for Prometheus.
-type Metrics struct {
-	// Listen is its address, "host:port"; anybody who reaches it can read the metrics,
-	// which hold no secrets, over plain HTTP at /metrics. Default: none.
-	Listen string `yaml:"listen"`
-}
-
 // AuditDirectory is where log files and digests are written.
 func (c *Config) AuditDirectory() string {
 	return cmp.Or(c.Audit.Directory, filepath.Join(c.DataDir, "trail"))

@@ -50,6 +50,8 @@ type Config struct {
 	Audit Audit `yaml:"audit"`
 	// Metrics is an endpoint for Prometheus. Default: there is none.
 	Metrics Metrics `yaml:"metrics"`
+	// Console is a web console at the endpoint of Metrics. Default: there is none.
+	Console Console `yaml:"console"`
 	// Log says what the server's own log holds. The audit trails are not part
 	// of it, and what they record cannot be configured.
 	Log Log `yaml:"log"`

@@ -86,7 +86,7 @@ func TestTheExampleIsGoodAndShowsEverySection(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(c.Principals) != 3 || len(c.Clusters) != 1 || c.HSM.HangTimeout != 10*time.Second || !c.Log.JSON ||
-		c.Audit.S3.Endpoint == "" || c.Audit.OTLP.Endpoint == "" || c.Audit.Retention.Age == 0 || c.Metrics.Listen == "" {
+		c.Audit.S3.Endpoint == "" || c.Audit.OTLP.Endpoint == "" || c.Audit.Retention.Age == 0 || c.Metrics.Listen == "" || !c.Console.Enabled {
 		t.Errorf("loaded %+v", c)
 	}
 }

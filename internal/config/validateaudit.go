@@ -118,9 +118,3 @@ func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
-
-func (v *validation) metrics(m Metrics) {
-	if m.Listen != "" || v.config.lines.given("metrics") {
-		v.listen("metrics.listen", m.Listen)
-	}
-}

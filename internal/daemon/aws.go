@@ -5,6 +5,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/server/awsapi"
 	"github.com/strongroom-kms/strongroom/server/awsapi/sigv4"
+	"github.com/strongroom-kms/strongroom/server/httpserve"
 )
 
 // serveAWS answers AWS clients until ctx ends.
@@ -20,12 +21,12 @@ func (d *daemon) serveAWS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := awsapi.ServeConfig{Handler: handler, MaxConnections: d.config.Limits.MaxConnections, DrainTimeout: d.config.Limits.DrainTimeout, Logger: logger}
+	c := httpserve.Config{For: "AWS clients", Handler: handler, MaxConnections: d.config.Limits.MaxConnections, DrainTimeout: d.config.Limits.DrainTimeout, Logger: logger}
 	if !d.config.AWS.Plaintext {
 		if c.TLS, err = d.tlsFiles().HTTPConfig(logger); err != nil {
 			return err
 		}
 	}
 	logger.Info("serving AWS clients", "address", d.aws.Addr().String(), "tls", c.TLS != nil)
-	return awsapi.Serve(ctx, d.aws, c)
+	return httpserve.Serve(ctx, d.aws, c)
 }

@@ -55,6 +55,8 @@ type Addresses struct {
 	GRPC    net.Addr
 	AWS     net.Addr // nil: AWS clients are not answered
 	Metrics net.Addr // nil: there are no metrics
+	// Console is the console's URL; empty: there is none.
+	Console string
 }
 
 // Run serves as the configuration says until ctx ends. Then the requests in
@@ -119,6 +121,9 @@ func (d *daemon) addresses() Addresses {
 	}
 	if d.metrics != nil {
 		a.Metrics = d.metrics.Addr()
+	}
+	if d.access != nil {
+		a.Console = d.consoleURL()
 	}
 	return a
 }

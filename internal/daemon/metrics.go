@@ -2,38 +2,49 @@ package daemon
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net"
-	"net/http"
-	"sync"
-	"time"
 
-	"github.com/hashicorp/go-hclog"
+	"github.com/strongroom-kms/strongroom/internal/metrics"
+	"github.com/strongroom-kms/strongroom/server/httpserve"
 )
 
-// Limits of scrapes: they are small, and from nearby.
-const (
-	scrapeTimeout    = 10 * time.Second
-	maxScrapeHeaders = 16 << 10 // bytes
-)
-
-// serveMetrics answers Prometheus until ctx ends, and closes the listener.
-func serveMetrics(ctx context.Context, l net.Listener, handler http.Handler, logger hclog.Logger) error {
-	s := &http.Server{
-		Handler: handler, ErrorLog: logger.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-		ReadTimeout: scrapeTimeout, WriteTimeout: scrapeTimeout, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxScrapeHeaders,
-	}
-	var closing sync.WaitGroup
-	served, stop := context.WithCancel(ctx)
-	closing.Go(func() {
-		<-served.Done()
-		_ = s.Close() // a scrape that is cut off is made again
-	})
-	err := s.Serve(l)
-	stop()
-	closing.Wait()
-	if errors.Is(err, http.ErrServerClosed) {
+// listenMetrics takes the address for Prometheus and the console, if there is to be one.
+func (d *daemon) listenMetrics(ctx context.Context) (err error) {
+	if d.config.Metrics.Listen == "" {
 		return nil
 	}
-	return err
+	if d.metrics, err = new(net.ListenConfig).Listen(ctx, "tcp", d.config.Metrics.Listen); err != nil {
+		return fmt.Errorf("listening for metrics: %w", err)
+	}
+	d.parts.add("listener for metrics", closing(d.metrics))
+	return d.openConsole()
+}
+
+// answerMetrics answers Prometheus, and browsers, until ctx ends.
+func (d *daemon) answerMetrics(ctx context.Context) error {
+	logger := d.logger.Named("metrics")
+	handler, err := d.withConsole(metrics.NewHandler(d.registry, d.keystore.Health))
+	if err != nil {
+		return err
+	}
+	c := httpserve.Config{
+		For: "Prometheus and the console", Handler: handler,
+		MaxConnections: d.config.Limits.MaxConnections, DrainTimeout: d.config.Limits.DrainTimeout, Logger: logger,
+	}
+	if d.config.Metrics.TLS {
+		if c.TLS, err = d.tlsFiles().WebConfig(logger); err != nil {
+			return err
+		}
+	}
+	d.logger.Info("metrics are served", "url", d.metricsURL()+"/metrics")
+	return httpserve.Serve(ctx, d.metrics, c)
+}
+
+// metricsURL is the address of the listener for metrics.
+func (d *daemon) metricsURL() string {
+	if d.config.Metrics.TLS {
+		return "https://" + d.metrics.Addr().String()
+	}
+	return "http://" + d.metrics.Addr().String()
 }

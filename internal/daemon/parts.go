@@ -21,6 +21,7 @@ import (
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/server"
+	"github.com/strongroom-kms/strongroom/server/console"
 )
 
 // daemon is the parts of a server, as far as they are open.
@@ -33,8 +34,9 @@ type daemon struct {
 	trustAnchors []string // of the clusters, in their order
 
 	listener net.Listener
-	aws      net.Listener // nil: there is no endpoint for AWS clients
-	metrics  net.Listener // nil: Prometheus is not answered
+	aws      net.Listener    // nil: there is no endpoint for AWS clients
+	metrics  net.Listener    // nil: Prometheus is not answered
+	access   *console.Access // nil: there is no console
 	registry *prometheus.Registry
 	history  *history.History
 	channels channels // TLS connections
@@ -178,6 +180,7 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		TrailFiles: d.trailFiles(), ClusterOf: d.clusterOf,
 		Figures:  d.history,
 		Observer: d.requests,
+		Links:    d.consoleLinks(),
 
 		AccessKeys: d.options.AccessKeys,
 		Logger:     d.logger.Named("keystore"),

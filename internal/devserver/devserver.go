@@ -26,7 +26,7 @@ type Options struct {
 	Listen string
 	// AWSListen is the same for AWS clients; empty: they are not answered.
 	AWSListen string
-	// MetricsListen is an address for Prometheus; empty: there is none.
+	// MetricsListen is an address for Prometheus and the console; empty: there is none.
 	MetricsListen string
 	// Account is the account number of everything; empty: Account.
 	Account string
@@ -84,6 +84,7 @@ func Run(ctx context.Context, o Options) error {
 			if at.Metrics != nil {
 				s.MetricsAddress = at.Metrics.String()
 			}
+			s.ConsoleURL = at.Console
 			return o.Serving(ctx, s)
 		},
 	})

@@ -20,6 +20,8 @@ type Site struct {
 	// Address is where the server listens, "host:port", and AWSAddress the same for
 	// AWS clients, and for Prometheus; empty: nowhere.
 	Address, AWSAddress, MetricsAddress string
+	// ConsoleURL is the console's; empty: there is none.
+	ConsoleURL string
 	// Account is the account number of everything, and Region the default Region.
 	Account, Region string
 	// CACert is the PEM file of the authority that issued all certificates.
@@ -143,6 +145,7 @@ func (s *Site) config(o Options) (*config.Config, error) {
 	}
 	c.Audit.LogFilePeriod = logFilePeriod
 	c.Metrics.Listen = o.MetricsListen
+	c.Console.Enabled = o.MetricsListen != ""
 	c.HSM = config.HSM{Device: s.token.device(s.library), PIN: config.PIN{File: s.token.pin()}}
 	for _, cluster := range s.Clusters {
 		c.Clusters = append(c.Clusters, cluster.config(s.library))

@@ -68,9 +68,10 @@ type grammar struct {
 	Derive      deriveCmd      `cmd:"" group:"use" help:"Derive a secret that is shared with the holder of another key."`
 	File        fileCmd        `cmd:"" group:"use" help:"Seal and open files of any size."`
 
-	Events eventsCmd `cmd:"" group:"watch" help:"Read the API events."`
-	HSMLog hsmLogCmd `cmd:"" name:"hsm-log" group:"watch" help:"Read the audit log of the HSMs."`
-	HSM    hsmCmd    `cmd:"" name:"hsm" group:"watch" help:"See the state of the HSMs, and keys that lost their metadata."`
+	Events  eventsCmd  `cmd:"" group:"watch" help:"Read the API events."`
+	HSMLog  hsmLogCmd  `cmd:"" name:"hsm-log" group:"watch" help:"Read the audit log of the HSMs."`
+	HSM     hsmCmd     `cmd:"" name:"hsm" group:"watch" help:"See the state of the HSMs, and keys that lost their metadata."`
+	Console consoleCmd `cmd:"" group:"watch" help:"Print a link that signs you in to the web console."`
 
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	HSMWorker hsmWorkerCmd `cmd:"" name:"hsm-worker" hidden:"" help:"Serve one HSM to the server that started this process."`

@@ -67,7 +67,7 @@ func otherClient(t *testing.T) devpki.Pair {
 func scripts(t *testing.T) []string {
 	pattern := "testdata/*.txtar"
 	if testing.Short() {
-		pattern = "testdata/[bcft]*.txtar" // backup, checkconfig, connection, crypt, file, trails
+		pattern = "testdata/[bcft]*.txtar" // backup, checkconfig, connection, console, crypt, file, trails
 	}
 	found, err := filepath.Glob(pattern)
 	if err != nil || len(found) == 0 {

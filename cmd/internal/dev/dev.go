@@ -24,7 +24,7 @@ type Options struct {
 	Listen string
 	// AWSListen is the same for AWS clients.
 	AWSListen string
-	// MetricsListen is the same for Prometheus; empty: there are no metrics.
+	// MetricsListen is the same for Prometheus and the console; empty: there is neither.
 	MetricsListen string
 	// AccessKey is what AWS clients sign with, as the principal admin.
 	AccessKey devserver.AccessKey
@@ -90,7 +90,7 @@ func (o Options) welcome(ctx context.Context, site *devserver.Site) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(o.Output, banner, site.Dir, site.Address, shellQuote(env), pathLine(self), site.AWSAddress, filepath.Join(site.Dir, "trail"), site.MetricsAddress)
+	_, err = fmt.Fprintf(o.Output, banner, site.Dir, site.Address, shellQuote(env), pathLine(self), site.AWSAddress, filepath.Join(site.Dir, "trail"), site.MetricsAddress, site.ConsoleURL)
 	return err
 }
 
@@ -127,7 +127,10 @@ A custom key store on a token of its own:
         --trust-anchor "$` + clusterVariable + `/ca.pem" --password-file "$` + clusterVariable + `/pin"
 
 CloudTrail log files appear in %s, with signed digests when
-it stops; metrics are on http://%s/metrics.
+it stops; metrics are on http://%s/metrics. The console is at %s;
+this prints a link that signs you in:
+
+    strongroom console
 
 Ctrl-C stops it; the next start has the same keys.
 `

@@ -1,4 +1,4 @@
-package awsapi
+package httpserve
 
 import (
 	"context"
@@ -18,7 +18,8 @@ import (
 )
 
 // Bounds of a connection that are not configurable. A request's own time is that of
-// package server.
+// package server. A handler whose answer takes longer sets its own deadlines, by
+// http.ResponseController.
 const (
 	headerTimeout = 10 * time.Second
 	readTimeout   = 15 * time.Second // from the headers' first byte to the body's last
@@ -26,8 +27,8 @@ const (
 	idleTimeout   = 5 * time.Minute
 )
 
-// ServeConfig says how an endpoint listens.
-type ServeConfig struct {
+// Config says how a listener is served.
+type Config struct {
 	Handler http.Handler
 	// TLS is the server's identity; nil: plain HTTP.
 	TLS *tls.Config
@@ -35,13 +36,15 @@ type ServeConfig struct {
 	MaxConnections int
 	// DrainTimeout is how long requests in flight may take to finish at the end.
 	DrainTimeout time.Duration
-	Logger       hclog.Logger
+	// For says who the clients are, in errors: "AWS clients".
+	For    string
+	Logger hclog.Logger
 }
 
 // Serve answers requests on the listener, which it closes, until ctx ends; then
 // requests in flight finish, for at most DrainTimeout. It returns when none is
 // being answered any more, with an error only if the listener failed.
-func Serve(ctx context.Context, lis net.Listener, c ServeConfig) error {
+func Serve(ctx context.Context, lis net.Listener, c Config) error {
 	outlived := &outlived{Handler: c.Handler}
 	s := newServer(c, outlived)
 	served := make(chan error, 1)
@@ -54,12 +57,12 @@ func Serve(ctx context.Context, lis net.Listener, c ServeConfig) error {
 	drain(ctx, s, c)
 	outlived.end()
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving AWS clients on %v: %w", lis.Addr(), err)
+		return fmt.Errorf("serving %s on %v: %w", c.For, lis.Addr(), err)
 	}
 	return nil
 }
 
-func newServer(c ServeConfig, h http.Handler) *http.Server {
+func newServer(c Config, h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		TLSConfig:         c.TLS,
@@ -76,7 +79,7 @@ func newServer(c ServeConfig, h http.Handler) *http.Server {
 }
 
 // drain lets requests in flight finish, and cuts off those that do not in time.
-func drain(ctx context.Context, s *http.Server, c ServeConfig) {
+func drain(ctx context.Context, s *http.Server, c Config) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.DrainTimeout)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {

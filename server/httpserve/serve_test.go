@@ -1,4 +1,4 @@
-package awsapi
+package httpserve
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ func served(t *testing.T, drain time.Duration, fn http.HandlerFunc) (lis net.Lis
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- Serve(ctx, lis, ServeConfig{Handler: fn, MaxConnections: 4, DrainTimeout: drain, Logger: hclog.NewNullLogger()})
+		done <- Serve(ctx, lis, Config{Handler: fn, MaxConnections: 4, DrainTimeout: drain, Logger: hclog.NewNullLogger()})
 	}()
 	return lis, stop, done
 }

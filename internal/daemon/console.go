@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"cmp"
+	"net/http"
+
+	"github.com/strongroom-kms/strongroom/keystore"
+	"github.com/strongroom-kms/strongroom/server/console"
+)
+
+// openConsole makes what signs people in to the console, if there is to be one: the key
+// store makes links to it.
+func (d *daemon) openConsole() (err error) {
+	if d.config.Console.Enabled {
+		d.access, err = console.NewAccess(d.consoleURL())
+	}
+	return err
+}
+
+// consoleURL is the console's address as browsers have it.
+func (d *daemon) consoleURL() string { return cmp.Or(d.config.Console.URL, d.metricsURL()) }
+
+// consoleLinks makes links to the console; nil: there is none.
+func (d *daemon) consoleLinks() keystore.ConsoleLinks {
+	if d.access == nil {
+		return nil
+	}
+	return d.access
+}
+
+// withConsole adds the console to a handler, which keeps its paths.
+func (d *daemon) withConsole(metrics http.Handler) (http.Handler, error) {
+	if d.access == nil {
+		return metrics, nil
+	}
+	pages, err := console.New(console.Config{
+		Access: d.access, Operations: d.server, API: d.keystore.Describe(), Regions: d.keystore.Names(),
+		Principals: d.keystore.PrincipalOf, Exists: d.keystore.HasPrincipal, Health: d.keystore.Health,
+		Logger: d.logger.Named("console"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
+		mux.Handle(path, metrics)
+	}
+	mux.Handle("/", pages)
+	d.logger.Info("the console is served", "url", d.consoleURL())
+	return mux, nil
+}

@@ -1,0 +1,143 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/strongroom-kms/strongroom/proto/describe"
+)
+
+// functions are those that templates have beside the built-in ones.
+func functions() template.FuncMap {
+	return template.FuncMap{
+		"time": utc, "stamp": stamp, "wire": wire, "user": shortPrincipal, "json": indented, "bytes": byteSize,
+		"count": grouped[uint64], "whole": grouped[int64], "value": figure, "lower": strings.ToLower, "link": address, "keyid": keyID,
+		"words": words,
+	}
+}
+
+// utc is a time as people read it, in UTC; "never" if there is none.
+func utc(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "never"
+	}
+	return formatTime(t.AsTime())
+}
+
+// stamp is a time as machines read it.
+func stamp(t *timestamppb.Timestamp) string { return t.AsTime().UTC().Format(time.RFC3339Nano) }
+
+func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// wire is the value of an enum as AWS spells it.
+func wire(e protoreflect.Enum) string { return describe.WireName(e) }
+
+// words are those of a value such as PENDING_DELETION, for people.
+func words(value string) string { return strings.ToLower(strings.ReplaceAll(value, "_", " ")) }
+
+// shortPrincipal is what an ARN of IAM names.
+func shortPrincipal(arn string) string {
+	if i := strings.LastIndexByte(arn, ':'); i >= 0 && strings.HasPrefix(arn, "arn:") {
+		return arn[i+1:]
+	}
+	return arn
+}
+
+// keyID is the id in the ARN of a key; empty if it is not one.
+func keyID(arn string) string {
+	_, id, _ := strings.Cut(arn, ":key/")
+	return id
+}
+
+// indented is JSON with a line for each member; what is not JSON stays as it is.
+func indented(text string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(text), "", "  ") != nil {
+		return text
+	}
+	return b.String()
+}
+
+// byteSize is a number of bytes in the largest unit that leaves more than one.
+func byteSize(n uint64) string {
+	units, size := []string{"bytes", "KiB", "MiB", "GiB", "TiB"}, float64(n)
+	i := 0
+	for ; size >= 1024 && i < len(units)-1; i++ {
+		size /= 1024
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", size, units[i])
+}
+
+// grouped is a whole number with its thousands apart.
+func grouped[N uint64 | int64](n N) string {
+	digits, sign := strings.CutPrefix(fmt.Sprint(n), "-")
+	var groups []string
+	for len(digits) > 3 {
+		groups = append(groups, digits[len(digits)-3:])
+		digits = digits[:len(digits)-3]
+	}
+	groups = append(groups, digits)
+	slices.Reverse(groups)
+	text := strings.Join(groups, ",")
+	if sign {
+		return "-" + text
+	}
+	return text
+}
+
+// figure is the value of a metric in its unit, as static/metrics.js writes it too.
+func figure(value float64, unit string) string {
+	switch unit {
+	case "Bytes":
+		return byteSize(uint64(max(value, 0)))
+	case "Seconds":
+		return seconds(value)
+	case "Percent":
+		return strconv.FormatFloat(value, 'g', 3, 64) + " %"
+	}
+	if value == math.Trunc(value) && math.Abs(value) < 1<<53 {
+		return grouped(int64(value))
+	}
+	return strconv.FormatFloat(value, 'g', 3, 64)
+}
+
+func seconds(value float64) string {
+	switch {
+	case value == 0:
+		return "0 s"
+	case value < 1e-3:
+		return strconv.FormatFloat(value*1e6, 'f', 0, 64) + " µs"
+	case value < 1:
+		return strconv.FormatFloat(value*1e3, 'g', 3, 64) + " ms"
+	}
+	return strconv.FormatFloat(value, 'g', 3, 64) + " s"
+}
+
+// address is a path with parameters, given as names and values; those without a value are
+// left out.
+func address(path string, parameters ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(parameters); i += 2 {
+		if parameters[i+1] != "" {
+			q.Set(parameters[i], parameters[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
