@@ -22,17 +22,22 @@ type contents struct {
 	// doomed are the keys that are to be deleted.
 	doomed    map[uuid.UUID]*key
 	rotations rotations
+	tally     tally
 }
 
 func newContents() contents {
 	return contents{
 		keys: newIndex[uuid.UUID, *key](compareIDs), aliases: newIndex[string, *alias](strings.Compare), stores: newIndex[string, *customStore](strings.Compare),
 		named: map[uuid.UUID][]string{}, grants: map[uuid.UUID]*keyGrants{}, doomed: map[uuid.UUID]*key{}, expiring: map[uuid.UUID]*key{},
-		rotations: newRotations(),
+		rotations: newRotations(), tally: newTally(),
 	}
 }
 
 func (c *contents) putKey(k *key) {
+	if old := c.keys.values[k.id]; old != nil {
+		c.tally.add(old, -1)
+	}
+	c.tally.add(k, 1)
 	c.keys.put(k.id, k)
 	c.rotations.put(k)
 	delete(c.doomed, k.id)
@@ -46,6 +51,9 @@ func (c *contents) putKey(k *key) {
 }
 
 func (c *contents) removeKey(id uuid.UUID) {
+	if old := c.keys.values[id]; old != nil {
+		c.tally.add(old, -1)
+	}
 	c.keys.remove(id)
 	delete(c.doomed, id)
 	delete(c.expiring, id)

@@ -25,7 +25,7 @@ func newView(s scope) *view {
 }
 
 // decode says what an event does to the contents. What is neither a key nor an
-// alias nor a grant nor a custom key store does nothing.
+// alias nor a grant nor a custom key store nor a count of invocations does nothing.
 func (v *view) decode(e metadata.Event) (func(*contents), error) {
 	if id, isKey := strings.CutPrefix(e.Entry.Key, v.scope.keyPrefix()); isKey {
 		return v.decodeKey(e, id)
@@ -38,6 +38,9 @@ func (v *view) decode(e metadata.Event) (func(*contents), error) {
 	}
 	if strings.HasPrefix(e.Entry.Key, v.scope.storePrefix()) {
 		return v.decodeStore(e)
+	}
+	if id, counts := v.scope.invocationsOf(e.Entry.Key); counts {
+		return v.decodeInvocations(e, id), nil
 	}
 	return func(*contents) {}, nil
 }
