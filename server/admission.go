@@ -32,6 +32,7 @@ type admission struct {
 	streaming map[string]bool // the full names of streaming methods
 	errs      *errorTranslator
 	overload  *overload
+	observer  keystore.Observer // nil: nobody watches
 	drain     *drain
 	message   time.Duration // how long a stream's may take to come
 	patience  time.Duration
@@ -43,7 +44,7 @@ func newAdmission(c Config, errs *errorTranslator, o *overload, d *drain) *admis
 		following:      newPool(maxFollowing, "streams of the operator service", "not configurable"),
 		infrastructure: newPool(c.MaxConnections, "requests for health and reflection", "limits.max_connections"),
 		refusals:       newPool(maxRefusing, "refusals being recorded", "not configurable"),
-		streaming:      map[string]bool{}, errs: errs, overload: o, drain: d,
+		streaming:      map[string]bool{}, errs: errs, overload: o, observer: c.Observer, drain: d,
 		message: c.DefaultDeadline, patience: c.patience,
 	}
 }
@@ -83,11 +84,13 @@ func (p place) leave() { p.pool.leave(p.principal) }
 func (a *admission) enter(ctx context.Context, method string) (place, error) {
 	principal, certified := authn.Principal(ctx)
 	if !certified {
+		a.observe(method, keystore.FrontEndGRPC, annotationsv1.ErrorKind_ERROR_KIND_MISSING_AUTHENTICATION_TOKEN)
 		return place{}, a.refuse(annotationsv1.ErrorKind_ERROR_KIND_MISSING_AUTHENTICATION_TOKEN,
 			"The connection has no client certificate from an authority that this server accepts; the authorities are those of tls.client_ca in its configuration.")
 	}
 	p, refusal := a.take(principal, method)
 	if p.pool == nil {
+		a.observe(method, keystore.FrontEndGRPC, refusal.Kind)
 		return p, a.refuse(refusal.Kind, refusal.Message)
 	}
 	if refusal != nil {

@@ -65,6 +65,9 @@ type Config struct {
 	// certificates.
 	Principals authn.Principals
 
+	// Observer is told of requests that are refused before they reach the keystore, which
+	// tells it of the others. Nil: nobody is.
+	Observer keystore.Observer
 	// Redact prints a message for the request log without its secrets. Nil: the
 	// log has no messages.
 	Redact func(proto.Message) string

@@ -40,6 +40,7 @@ func (p *inProcess) follow(ctx context.Context, r StreamRequest, d *drain) *keys
 	caller, _ := keystore.CallerFrom(ctx)
 	at, refusal := p.admission.take(caller.Principal, r.Method)
 	if at.pool == nil {
+		p.admission.observe(r.Method, caller.FrontEnd, refusal.Kind)
 		return refusal
 	}
 	defer at.leave()

@@ -85,6 +85,7 @@ func (p *inProcess) invoke(ctx context.Context, r Request) *keystore.Error {
 	caller, _ := keystore.CallerFrom(ctx)
 	at, refusal := p.admission.take(caller.Principal, r.Method)
 	if at.pool == nil {
+		p.admission.observe(r.Method, caller.FrontEnd, refusal.Kind)
 		return refusal
 	}
 	defer at.leave()

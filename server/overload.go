@@ -25,7 +25,11 @@ type overload struct {
 	connections atomic.Int64
 	open        atomic.Int64 // connections at the moment
 	inFlight    func() int
+	told        refusals // what the log has been told of
 }
+
+// refusals are what was refused since the start.
+type refusals struct{ recorded, unrecorded, connections int64 }
 
 // watch reports until ctx ends, and what is left then.
 func (o *overload) watch(ctx context.Context) {
@@ -49,12 +53,13 @@ func (o *overload) watch(ctx context.Context) {
 // was anything. The goroutines are told because they are what an overload must
 // not multiply.
 func (o *overload) report() bool {
-	recorded, unrecorded, connections := o.recorded.Swap(0), o.unrecorded.Swap(0), o.connections.Swap(0)
-	if recorded+unrecorded+connections == 0 {
+	now, told := refusals{o.recorded.Load(), o.unrecorded.Load(), o.connections.Load()}, o.told
+	if now == told {
 		return false
 	}
-	o.logger.Warn("there was too much to do, and some of it was refused", "requests", recorded,
-		"requests_without_event", unrecorded, "connections", connections,
+	o.told = now
+	o.logger.Warn("there was too much to do, and some of it was refused", "requests", now.recorded-told.recorded,
+		"requests_without_event", now.unrecorded-told.unrecorded, "connections", now.connections-told.connections,
 		"in_flight", o.inFlight(), "open_connections", o.open.Load(), "goroutines", runtime.NumGoroutine())
 	return true
 }

@@ -3,8 +3,12 @@ package daemon
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/strongroom-kms/strongroom/audit/ship"
 	"github.com/strongroom-kms/strongroom/internal/metrics"
+	"github.com/strongroom-kms/strongroom/keystore"
+	"github.com/strongroom-kms/strongroom/server"
 )
 
 // openRegistry makes the registry of metrics, to which others add theirs. It is not read
@@ -18,7 +22,16 @@ func (d *daemon) openRegistry(context.Context) (err error) {
 		return err
 	}
 	d.requests = metrics.NewRequests()
-	return d.registry.Register(d.requests)
+	for _, c := range []prometheus.Collector{
+		d.requests,
+		metrics.NewKeys(func() keystore.KeyFigures { return d.keystore.KeyFigures() }, d.certificates),
+		metrics.NewServer(func() server.Load { return d.server.Load() }),
+	} {
+		if err := d.registry.Register(c); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
 }
 
 func (d *daemon) journalMetrics() metrics.Journal {

@@ -206,6 +206,7 @@ func (d *daemon) newServer(context.Context) error {
 		Operator:        d.keystore.Operator(),
 		Health:          d.keystore.Health,
 		Reject:          d.keystore.Reject,
+		Observer:        d.requests,
 		TLS:             d.tlsFiles(),
 		Principals:      d.keystore.PrincipalOf,
 		Redact:          d.keystore.Describe().Redact,

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"time"
+
+	"github.com/strongroom-kms/strongroom/internal/metrics"
+)
+
+// certificates tells when those of the configuration expire, as the files are now: the
+// server takes up new ones without a restart. A file that cannot be read is left out.
+func (d *daemon) certificates() []metrics.Certificate {
+	files := d.config.TLS
+	var all []metrics.Certificate
+	add := func(use string, texts ...[]byte) {
+		if at := firstExpiry(texts); !at.IsZero() {
+			all = append(all, metrics.Certificate{Use: use, NotAfter: at})
+		}
+	}
+	read := func(file string) []byte {
+		text, _ := os.ReadFile(file) //nolint:errcheck // the server says so when it needs it
+		return text
+	}
+	add("server", read(files.Cert))
+	add("client_ca", read(files.ClientCA))
+	var anchors [][]byte
+	for _, a := range d.trustAnchors {
+		anchors = append(anchors, []byte(a))
+	}
+	add("trust_anchor", anchors...)
+	return all
+}
+
+// firstExpiry is when the first of the certificates in PEM texts expires; zero if they
+// have none.
+func firstExpiry(texts [][]byte) (first time.Time) {
+	for _, rest := range texts {
+		for {
+			var block *pem.Block
+			if block, rest = pem.Decode(rest); block == nil {
+				break
+			}
+			c, err := x509.ParseCertificate(block.Bytes)
+			if err == nil && (first.IsZero() || c.NotAfter.Before(first)) {
+				first = c.NotAfter
+			}
+		}
+	}
+	return first
+}
