@@ -5,11 +5,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/miekg/pkcs11"
-
 	"github.com/strongroom-kms/strongroom/hsmpool"
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	"github.com/strongroom-kms/strongroom/integration/faultp11"
+)
+
+// The flags by which tokens tell of their user PIN.
+const (
+	flagCountLow = 0x00010000 // CKF_USER_PIN_COUNT_LOW
+	flagFinalTry = 0x00020000 // CKF_USER_PIN_FINAL_TRY
+	flagLocked   = 0x00040000 // CKF_USER_PIN_LOCKED
 )
 
 // TestWhatIsKnownOfThePIN has the token say something before the login, or while it serves.
@@ -23,10 +28,10 @@ func TestWhatIsKnownOfThePIN(t *testing.T) {
 		want          hsmpool.PINState
 	}{
 		{"nothing", 0, 0, userPIN, hsmpool.Ready, hsmpool.PINGood},
-		{"somebody else gives a wrong one", 0, pkcs11.CKF_USER_PIN_COUNT_LOW, userPIN, hsmpool.Ready, hsmpool.PINCountLow},
-		{"somebody else locks it", 0, pkcs11.CKF_USER_PIN_LOCKED, userPIN, hsmpool.Ready, hsmpool.PINLocked},
-		{"one try is left", pkcs11.CKF_USER_PIN_FINAL_TRY, 0, userPIN, hsmpool.Stopped, hsmpool.PINFinalTry},
-		{"it is locked", pkcs11.CKF_USER_PIN_LOCKED, 0, userPIN, hsmpool.Stopped, hsmpool.PINLocked},
+		{"somebody else gives a wrong one", 0, flagCountLow, userPIN, hsmpool.Ready, hsmpool.PINCountLow},
+		{"somebody else locks it", 0, flagLocked, userPIN, hsmpool.Ready, hsmpool.PINLocked},
+		{"one try is left", flagFinalTry, 0, userPIN, hsmpool.Stopped, hsmpool.PINFinalTry},
+		{"it is locked", flagLocked, 0, userPIN, hsmpool.Stopped, hsmpool.PINLocked},
 		{"it is wrong", 0, 0, "wrong-pin-1234", hsmpool.Stopped, hsmpool.PINRefused},
 	} {
 		t.Run(test.name, func(t *testing.T) {
