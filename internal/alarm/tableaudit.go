@@ -1,6 +1,10 @@
 package alarm
 
-import "time"
+import (
+	"time"
+
+	"github.com/strongroom-kms/strongroom/internal/metricfilter"
+)
 
 // auditAlarms are about the journal and what is made of it.
 func auditAlarms(s Settings) []Alarm {
@@ -63,8 +67,8 @@ func sinkAlarms(s Settings) []Alarm {
 	}
 }
 
-// quiet is the name of the built-in metric filter whose single matches are no alarm.
-const quiet = "access-denied"
+// quiet is the metric filter whose single matches are no alarm.
+const quiet = metricfilter.AccessDenied
 
 // filterAlarms are about what metric filters have counted.
 func filterAlarms() []Alarm {

@@ -50,6 +50,9 @@ type Config struct {
 	Audit Audit `yaml:"audit"`
 	// Metrics is an endpoint for Prometheus. Default: there is none.
 	Metrics Metrics `yaml:"metrics"`
+	// MetricFilters are conditions on records of the audit trails that are counted, beside
+	// the built-in ones. Default: none.
+	MetricFilters []MetricFilter `yaml:"metric_filters"`
 	// Console is a web console at the endpoint of Metrics. Default: there is none.
 	Console Console `yaml:"console"`
 	// Log says what the server's own log holds. The audit trails are not part

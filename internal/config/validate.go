@@ -40,6 +40,7 @@ func (c *Config) Validate() error {
 	v.limits(&c.Limits)
 	v.audit(&c.Audit)
 	v.metrics(c.Metrics)
+	v.metricFilters(c.MetricFilters)
 	v.console(c.Console, c.Metrics)
 	v.oneOf("log.level", c.Log.Level, "trace", "debug", "info", "warn", "error")
 	if len(v.errs) > 0 {

@@ -48,6 +48,8 @@ type Options struct {
 	AccessKeys map[string]keystore.AccessKey
 	// SampleEvery is how often metrics are sampled for their history. Default 5 s.
 	SampleEvery time.Duration
+	// EvaluateEvery is how often alarms are evaluated. Default 10 s.
+	EvaluateEvery time.Duration
 }
 
 // Addresses are where a server answers requests.

@@ -58,17 +58,7 @@ func (d *daemon) keepJournalSmall(context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(context.Background()) //nolint:gosec // closing the part stops it
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		r.Run(ctx)
-	}()
-	d.parts.add("retention of the journal", func(context.Context) error {
-		stop()
-		<-done
-		return nil
-	})
+	d.run("retention of the journal", r.Run)
 	return nil
 }
 

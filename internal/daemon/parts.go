@@ -15,7 +15,9 @@ import (
 	"github.com/strongroom-kms/strongroom/audit/journal"
 	"github.com/strongroom-kms/strongroom/audit/ship"
 	"github.com/strongroom-kms/strongroom/hsmpool"
+	"github.com/strongroom-kms/strongroom/internal/alarm"
 	"github.com/strongroom-kms/strongroom/internal/config"
+	"github.com/strongroom-kms/strongroom/internal/metricfilter"
 	"github.com/strongroom-kms/strongroom/internal/metrics"
 	"github.com/strongroom-kms/strongroom/internal/metrics/history"
 	"github.com/strongroom-kms/strongroom/keystore"
@@ -41,6 +43,8 @@ type daemon struct {
 	history  *history.History
 	channels channels // TLS connections
 	requests *metrics.Requests
+	filters  *metricfilter.Counter
+	alarms   *alarm.Evaluator
 	trail    *audit.Trail
 	journal  journal.ID // of trail
 	hsm      *hsmpool.Pool
@@ -62,7 +66,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openHistory, d.openKeystore, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer, d.startHistory,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.openAlarms, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openHistory, d.openKeystore, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer, d.startHistory, d.startAlarms,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -180,6 +184,7 @@ func (d *daemon) openKeystore(ctx context.Context) error {
 		TrailFiles: d.trailFiles(), ClusterOf: d.clusterOf,
 		Figures:  d.history,
 		Observer: d.requests,
+		Alarms:   d.alarms,
 		Links:    d.consoleLinks(),
 
 		AccessKeys: d.options.AccessKeys,

@@ -69,6 +69,7 @@ func Run(ctx context.Context, o Options) error {
 		AccessKeys:       s.accessKeys(o.AccessKey),
 		RequireHSM:       true, // its token is of its own making
 		SampleEvery:      time.Second,
+		EvaluateEvery:    time.Second,
 		BeforeHSM: func(ctx context.Context, trail *audit.Trail) error {
 			if o.TrailOpen != nil {
 				o.TrailOpen(trail)
