@@ -50,15 +50,21 @@ func TestLostStateWithFilesThatNoDigestNames(t *testing.T) {
 	}
 }
 
+// loseSecondDigest removes the state, and one Region's newest digest of two: the Regions are at different
+// points then.
+func (w *world) loseSecondDigest() {
+	w.Helper()
+	newest := filepath.Join(w.opts.Directory, digests(w.check(), second)[1].Object)
+	must(w, os.Remove(newest))
+	must(w, os.Remove(newest+cloudtrail.SignatureSuffix))
+	must(w, os.Remove(w.statePath()))
+}
+
 func TestRegionsAtDifferentPoints(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	must(t, w.life())
-	report := w.check()
-	newest := filepath.Join(w.opts.Directory, digests(report, second)[1].Object)
-	must(t, os.Remove(newest))
-	must(t, os.Remove(newest+cloudtrail.SignatureSuffix))
-	must(t, os.Remove(w.statePath()))
+	w.loseSecondDigest()
 	must(t, w.life())
 	w.check()
 }
@@ -69,10 +75,7 @@ func TestDigestBeforeALateRegionHasCaughtUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	must(t, w.life())
-	newest := filepath.Join(w.opts.Directory, digests(w.check(), second)[1].Object)
-	must(t, os.Remove(newest))
-	must(t, os.Remove(newest+cloudtrail.SignatureSuffix))
-	must(t, os.Remove(w.statePath()))
+	w.loseSecondDigest()
 
 	opts := w.opts
 	opts.setDefaults()
