@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -107,7 +108,7 @@ func (e *Evaluator) log(c change) {
 		about = append(about, name, c.subject.labels[name])
 	}
 	if c.firing {
-		e.o.Logger.Warn("an alarm is firing: "+c.alarm.Summary, append(about, "value", c.subject.value, "action", c.alarm.Action, "see", c.alarm.runbook())...)
+		e.o.Logger.Warn("an alarm is firing: "+strings.TrimSuffix(c.alarm.Summary, "."), append(about, "value", c.subject.value, "action", c.alarm.Action, "see", c.alarm.runbook())...)
 		return
 	}
 	e.o.Logger.Info("an alarm is over", about...)

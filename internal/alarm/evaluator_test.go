@@ -74,7 +74,7 @@ func TestTheLifeOfAnAlarm(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		check(keystore.AlarmOK, fires.Add(10*time.Second), "Hot warning 0")
 
-		want := "[WARN]  an alarm is firing: It is hot.: alarm=Hot severity=warning hsm_id=hsm-a value=104 action=\"Cool it.\" see=\"docs/a.md#b\"\n" +
+		want := "[WARN]  an alarm is firing: It is hot: alarm=Hot severity=warning hsm_id=hsm-a value=104 action=\"Cool it.\" see=\"docs/a.md#b\"\n" +
 			"[INFO]  an alarm is over: alarm=Hot severity=warning hsm_id=hsm-a\n"
 		if diff := cmp.Diff(want, log.String()); diff != "" {
 			t.Errorf("the log (-want +got):\n%s", diff)
