@@ -18,6 +18,9 @@
 // probe is asked of it. One whose worker has not answered for a part of HangTimeout is
 // avoided, and its callers ask another.
 //
+// An HSM can be withdrawn from service by who knows something of it that requests do not
+// show, and is restored by him.
+//
 // A new key is answered when enough members know it, and a destroyed one when no member
 // has its handle any more.
 //
@@ -35,6 +38,11 @@
 // from before it is sent; whoever takes it out of the table answers it: the reader,
 // with the reply, or the end of the worker, with its loss. Nobody waits past the deadline
 // of his context.
+//
+// # Figures
+//
+// A worker counts what goes through the C_ boundary and reports it once a second or more
+// often. Describe and Health tell what was reported, and ask no HSM.
 //
 // # Records
 //

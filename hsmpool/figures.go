@@ -29,7 +29,10 @@ func (t *tally) learn(f *workerv1.Figures, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.figures.At = now
-	t.figures.SessionKeys, t.figures.TokenKeys = f.GetSessionKeys(), f.GetTokenKeys()
+	t.figures.SessionKeys = f.GetSessionKeys()
+	if f.GetSessions() > 0 { // otherwise it could not start, and knows of none
+		t.figures.TokenKeys = f.GetTokenKeys()
+	}
 	t.figures.OctetsIn += f.GetOctetsIn()
 	t.figures.OctetsOut += f.GetOctetsOut()
 	t.sessions = f.GetSessions()

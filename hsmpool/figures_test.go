@@ -111,6 +111,25 @@ func awaitFigures(t *testing.T, pool *hsmpool.Pool, right func(hsmpool.Figures) 
 	t.Fatal(err)
 }
 
+// TestALengthThatCannotBeIsNotCounted has the library claim to have written more than there
+// was room for.
+func TestALengthThatCannotBeIsNotCounted(t *testing.T) {
+	t.Parallel()
+	h := newHSM(t)
+	library := h.disturb(t)
+	pool := h.open(t, cloudhsm, soon)
+	id := generate(t, pool)
+	library.put(t, faultp11.Length())
+	_, err := pool.Seal(t.Context(), id, []byte("x"), nil)
+	wantClass(t, err, hsmpool.Internal)
+	awaitFigures(t, pool, func(f hsmpool.Figures) error {
+		return compare(map[string]uint64{"sealed": counted(f)["C_Encrypt by CKM_AES_GCM: CKR_OK"]}, map[string]uint64{"sealed": 1})
+	})
+	if f := pool.Describe()[0].Figures; f.OctetsOut > 1<<16 {
+		t.Errorf("%d octets came out", f.OctetsOut)
+	}
+}
+
 // TestFiguresOutliveTheWorker has a worker killed: what it has counted stays, and the next
 // one's calls come on top.
 func TestFiguresOutliveTheWorker(t *testing.T) {

@@ -128,7 +128,7 @@ func (m *member) ready(p *process, reply *workerv1.Reply) {
 	m.status.ReadySince = time.Now()
 	m.status.WorkerPID = p.pid()
 	m.status.RebootCounter = p.calls.counter.Load()
-	m.status.Sessions, m.status.Keys = reply.GetSessions(), reply.GetKeys()
+	m.status.Keys = reply.GetKeys()
 	m.mu.Unlock()
 	m.pool.compareKeys(m, reply.GetKeys())
 	m.log.Info("worker ready", "hsm", who.hsmID, "token", who.token.Label, "serial", who.token.Serial,

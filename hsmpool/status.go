@@ -33,8 +33,9 @@ func (m *member) describe() Status {
 	s.Library, s.Profile = m.cfg.Library, m.cfg.Profile
 	s.InFlight = uint32(inFlight)
 	s.BreakerOpen, s.PIN = m.breaker.open(), m.pinState()
-	if sessions := m.tally.sessionsOpen(); sessions > 0 {
-		s.Sessions = sessions
+	s.Sessions = 0
+	if s.WorkerPID != 0 {
+		s.Sessions = m.tally.sessionsOpen()
 	}
 	reason := m.reason
 	s.State = m.state

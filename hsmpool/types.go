@@ -154,10 +154,10 @@ type Figures struct {
 	// is asked once a second at most.
 	TokenSessions, MaxSessions uint32
 	// OctetsIn and OctetsOut are the bytes that went into C_ functions and came out of them:
-	// in, whatever the call returned, IV, AAD, points of other sides, plaintext, ciphertext, messages, digests, wrapped
-	// material and the values of templates; out, of calls that succeeded, random bytes,
-	// plaintext, ciphertext, signatures, digests, wrapped material and the values of
-	// attributes. Handles, lengths and the PIN are not counted.
+	// in, whatever the call returned, IV, AAD, other sides' public points, plaintext,
+	// ciphertext, messages, digests, wrapped material and the values of templates; out, of
+	// calls that succeeded, random bytes, plaintext, ciphertext, signatures, digests, wrapped
+	// material and the values of attributes. Handles, lengths and the PIN are not counted.
 	OctetsIn, OctetsOut uint64
 	// Calls are the calls of C_ functions by all workers since Open, in the order of
 	// function, mechanism and code. What they did between its last report and its loss a worker

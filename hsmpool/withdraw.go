@@ -7,11 +7,12 @@ type withdrawnError string
 
 func (e withdrawnError) Error() string { return "the HSM is withdrawn from service: " + string(e) }
 
-// Withdraw takes an HSM out of service for a reason that operators and, when none is left,
-// failed requests are told: it is Suspended, whatever its own state, until Restore. Requests that it has are carried
-// out. From then on it is asked for no more than the random byte that keeps its connection
-// alive, and to forget keys that are destroyed. A new key needs as many other members as Config.Availability says. To
-// withdraw it again has it have the new reason.
+// Withdraw takes an HSM out of service for a reason that operators are told and, when no
+// other one serves, the errors of requests tell. It is Suspended, unless it is Stopped,
+// until Restore. Requests that it has are carried out. From then on it is asked for no more
+// than the random byte that keeps its connection alive, and to forget keys that are
+// destroyed. A new key needs as many other members as Config.Availability says. To withdraw
+// it again changes the reason.
 func (p *Pool) Withdraw(hsmID, reason string) error {
 	return p.withdraw(hsmID, &reason)
 }

@@ -26,4 +26,9 @@
 // each that makes pairs which are handed out, and the manager, which makes, imports
 // and destroys keys one at a time. Every management call is announced to the server before it is made
 // and when it has returned, see announcer.
+//
+// # Figures
+//
+// Calls of the library by all three ways are counted, but for what crypto11 calls on its own
+// account, and reported with the worker's progress; counts says what is counted.
 package worker

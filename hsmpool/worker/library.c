@@ -135,12 +135,13 @@ static int process(strongroom_result *result, strongroom_library *library,
 	enum function_index function, enum strongroom_function name,
 	ck_ulong session, ck_byte *in, ck_ulong in_length, ck_byte *out)
 {
+	ck_ulong room = result->length;
 	int failed;
 
 	result->octets_in += in_length;
 	failed = called(result, name,
 		((data_function)library->functions[function])(session, in, in_length, out, &result->length));
-	result->octets_out += failed ? 0 : result->length;
+	result->octets_out += failed || result->length > room ? 0 : result->length;
 	return failed;
 }
 
@@ -236,7 +237,7 @@ strongroom_result strongroom_value(strongroom_library *library,
 	if (called(&result, STRONGROOM_GET_ATTRIBUTE_VALUE,
 			((attribute_function)library->functions[C_GET_ATTRIBUTE_VALUE])(session, object, &attribute, 1)))
 		explicit_bzero(out, out_size);
-	else
+	else if (attribute.value_length <= out_size)
 		result.octets_out = attribute.value_length;
 	result.length = attribute.value_length;
 	return result;

@@ -31,9 +31,9 @@ typedef struct {
 	unsigned long long nanoseconds;
 } strongroom_call;
 
-// strongroom_result is the last call made, its return code, and the bytes written. All
-// calls made are in calls, the last of them being that one; octets_in and octets_out are the bytes that
-// went into them and came out, which package worker's counts defines.
+// strongroom_result is the last call made, its return code, and the bytes written. calls
+// are all that were made; octets_in and octets_out are the bytes that went into them and
+// came out, as the Go type counts has it. now is when the last one ended.
 typedef struct {
 	enum strongroom_function function;
 	unsigned long rv;

@@ -209,24 +209,6 @@ func (s *server) prepare(session pkcs11.SessionHandle, sessions int) ([]*executo
 	return s.openExecutors(sessions, random)
 }
 
-// syncer returns what makes the library's files durable, if it does not do so itself.
-func (s *server) syncer() (func() ([]string, error), error) {
-	none := func() ([]string, error) { return nil, nil }
-	if !s.token.profile.syncTokens {
-		return none, nil
-	}
-	dir, err := softhsmTokenDir()
-	if err != nil {
-		s.log.Warn("new keys may be lost in a power cut or on a full disk: the token directory is not known", "error", err)
-		return none, nil
-	}
-	d, err := newDirSyncer(dir)
-	if err != nil {
-		return nil, err
-	}
-	return d.sync, nil
-}
-
 // dispatch hands out requests. After the one to stop it takes no more.
 func (s *server) dispatch(requests <-chan *workerv1.ToWorker) {
 	stopping := false
