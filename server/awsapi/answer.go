@@ -10,9 +10,7 @@ import (
 
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/proto/describe"
-	"github.com/strongroom-kms/strongroom/proto/jsonenc"
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
-	"github.com/strongroom-kms/strongroom/server/awsapi/awsjson"
 )
 
 // answer writes the answer of an operation.
@@ -22,11 +20,11 @@ func (x *exchange) answer(m proto.Message) {
 		x.write(http.StatusOK, nil)
 		return
 	case annotationsv1.EmptyOutput_EMPTY_OUTPUT_EMPTY_OBJECT:
-		x.write(http.StatusOK, []byte("{}"))
+		x.write(http.StatusOK, x.protocol.empty())
 		return
 	}
 	buffer := borrow()
-	body := awsjson.Append(*buffer, x.method.Response, m)
+	body := x.protocol.appendAnswer(*buffer, x.method.Response, m)
 	defer buffer.giveBack(body)
 	x.write(http.StatusOK, body)
 }
@@ -34,11 +32,10 @@ func (x *exchange) answer(m proto.Message) {
 // fail writes an error as AWS does: its name and its message.
 func (x *exchange) fail(e *keystore.Error) {
 	rule := describe.ErrorOf(e.Kind)
-	body := jsonenc.AppendString([]byte(`{"__type":`), rule.Name)
-	if e.Message != "" {
-		body = jsonenc.AppendString(append(body, `,"message":`...), e.Message)
+	if x.method != nil && x.method.QueryCompatible {
+		x.w.Header()["X-Amzn-Query-Error"] = []string{rule.QueryName + ";" + faultOf(rule)}
 	}
-	x.write(rule.HTTPStatus, append(body, '}'))
+	x.write(rule.HTTPStatus, x.protocol.failure(rule, e.Message, x.id))
 }
 
 // uncached are headers that every answer has: keys and plaintexts are not for
@@ -61,10 +58,11 @@ const (
 
 // write writes a whole answer.
 func (x *exchange) write(status int, body []byte) {
-	own := [...]string{x.id, x.contentType(), strconv.Itoa(len(body))}
+	own := [...]string{x.id, strconv.Itoa(len(body))}
 	header := x.w.Header()
 	maps.Copy(header, x.uncached)
-	header["X-Amzn-Requestid"], header["Content-Type"], header["Content-Length"] = own[:1:1], own[1:2:2], own[2:]
+	header["X-Amzn-Requestid"], header["Content-Length"] = own[:1:1], own[1:]
+	x.protocol.mark(header, x.method)
 	if len(body) > bufferedAnswer {
 		_ = http.NewResponseController(x.w).SetWriteDeadline(time.Now().Add(patience)) // its connection is gone if that fails
 	}
@@ -72,12 +70,4 @@ func (x *exchange) write(status int, body []byte) {
 	if _, err := x.w.Write(body); err != nil {
 		x.log.Debug("the client has not taken its answer", "request_id", x.id, "error", err)
 	}
-}
-
-// contentType is that of the operation; without one, of JSON 1.1.
-func (x *exchange) contentType() string {
-	if x.method == nil {
-		return mediaType + "1.1"
-	}
-	return contentType(x.method)
 }

@@ -3,9 +3,8 @@ package awsapi
 import (
 	"context"
 	"errors"
-	"mime"
+	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
@@ -16,7 +15,7 @@ import (
 	annotationsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/annotations/v1"
 	"github.com/strongroom-kms/strongroom/server"
 	"github.com/strongroom-kms/strongroom/server/authn"
-	"github.com/strongroom-kms/strongroom/server/awsapi/awsjson"
+	"github.com/strongroom-kms/strongroom/server/awsapi/awscbor"
 	"github.com/strongroom-kms/strongroom/server/awsapi/sigv4"
 )
 
@@ -46,7 +45,7 @@ type Config struct {
 	Logger hclog.Logger
 }
 
-// handler answers requests of the AWS JSON protocol.
+// handler answers requests of AWS's protocols.
 type handler struct {
 	api        *describe.API
 	operations Operations
@@ -55,6 +54,7 @@ type handler struct {
 	log        hclog.Logger
 	suites     map[uint16]string // names of cipher suites
 	uncached   http.Header       // of every answer
+	cbor       cborProtocol
 }
 
 // NewHandler returns the endpoint, which answers every path and method: AWS has
@@ -66,16 +66,20 @@ func NewHandler(c Config) (http.Handler, error) {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
+	decoder, err := awscbor.NewDecoder()
+	if err != nil {
+		return nil, fmt.Errorf("awsapi: %w", err)
+	}
 	return &handler{
 		api: c.API, operations: c.Operations, verifier: c.Verifier, log: c.Logger,
 		arriving: make(chan struct{}, c.MaxArriving),
-		suites:   cipherSuites(), uncached: uncached(),
+		suites:   cipherSuites(), uncached: uncached(), cbor: cborProtocol{decoder},
 	}, nil
 }
 
 // ServeHTTP is part of http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{handler: h, w: w, r: r, id: uuid.NewString()}
+	x := &exchange{handler: h, w: w, r: r, id: uuid.NewString(), protocol: h.protocolOf(r)}
 	defer x.recovered()
 	if err := x.serve(); err != nil {
 		x.fail(err)
@@ -85,10 +89,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchange is one request and its answer.
 type exchange struct {
 	*handler
-	w      http.ResponseWriter
-	r      *http.Request
-	id     string
-	method *describe.Method
+	w        http.ResponseWriter
+	r        *http.Request
+	id       string
+	protocol protocol
+	method   *describe.Method // nil: it is not known
 }
 
 // serve finds out what is asked, and by whom, and has it done. A request whose
@@ -107,7 +112,7 @@ func (x *exchange) serve() *keystore.Error {
 	}
 	return x.operations.Invoke(keystore.NewContext(x.r.Context(), caller), server.Request{
 		Method: method.FullMethod,
-		Decode: func(m proto.Message) error { return decode(method, body, m) },
+		Decode: func(m proto.Message) error { return x.protocol.decode(method.Request, body, m) },
 		Answer: x.answer,
 	})
 }
@@ -150,13 +155,7 @@ func (x *exchange) route() (*describe.Method, *keystore.Error) {
 	if len(x.r.Header["Origin"]) > 0 {
 		return nil, errWebPage()
 	}
-	if x.r.Method == http.MethodPost && x.r.URL.Path == "/" {
-		m := x.api.Target(x.r.Header.Get("X-Amz-Target"))
-		if m != nil && isContentType(x.r.Header.Get("Content-Type"), m) {
-			return m, nil
-		}
-	}
-	return nil, &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_UNKNOWN_OPERATION}
+	return x.protocol.route(x.api, x.r)
 }
 
 // errWebPage refuses what a web page asks. A page whose own host name has come to
@@ -164,23 +163,6 @@ func (x *exchange) route() (*describe.Method, *keystore.Error) {
 // access key of a development server is no secret. No other client has an Origin.
 func errWebPage() *keystore.Error {
 	return &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED, Message: "Requests of web pages are not answered."}
-}
-
-// mediaType is what begins the content type of a service's requests and answers;
-// the protocol's version ends it.
-const mediaType = "application/x-amz-json-"
-
-// contentType is that of a service's requests and answers.
-func contentType(m *describe.Method) string { return mediaType + m.JSONVersion }
-
-// isContentType says whether a header has the service's content type. Most have it
-// as it is, which is a tenth of the work.
-func isContentType(header string, m *describe.Method) bool {
-	if version, ok := strings.CutPrefix(header, mediaType); ok && version == m.JSONVersion {
-		return true
-	}
-	t, _, err := mime.ParseMediaType(header)
-	return err == nil && t == contentType(m)
 }
 
 // caller finds out who has signed the request.
@@ -210,16 +192,4 @@ func (x *exchange) refused(err error) *keystore.Error {
 	// The key store has said so once; who sends such requests may be anybody.
 	x.log.Debug("a request could not be verified", "request_id", x.id, "error", err)
 	return keystore.AsError(err)
-}
-
-// decode reads a request's members.
-func decode(m *describe.Method, body []byte, into proto.Message) error {
-	err := awsjson.Decode(m.Request, body, into)
-	if e, ok := errors.AsType[*awsjson.Error](err); ok {
-		return &keystore.Error{Kind: annotationsv1.ErrorKind_ERROR_KIND_SERIALIZATION, Message: e.Message}
-	}
-	if err != nil {
-		return keystore.AsError(err)
-	}
-	return nil
 }

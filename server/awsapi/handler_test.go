@@ -22,6 +22,7 @@ import (
 type request struct {
 	method, path, target, contentType, body string
 	service                                 string // that it is signed for; empty: kms
+	smithy                                  string // the header Smithy-Protocol
 	unsigned                                bool
 	tamper                                  func(*http.Request) // after the signature
 }
@@ -45,6 +46,9 @@ func send(t *testing.T, s *strongroomtest.Server, q request) answer {
 	r.Header.Set("User-Agent", "the-test/1")
 	if q.target != "" {
 		r.Header.Set("X-Amz-Target", q.target)
+	}
+	if q.smithy != "" {
+		r.Header.Set("Smithy-Protocol", q.smithy)
 	}
 	if !q.unsigned {
 		sum := sha256.Sum256([]byte(q.body))
