@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/server/console"
 )
@@ -35,7 +36,7 @@ func (d *daemon) withConsole(metrics http.Handler) (http.Handler, error) {
 	}
 	pages, err := console.New(console.Config{
 		Access: d.access, Operations: d.server, API: d.keystore.Describe(), Regions: d.keystore.Names(),
-		Principals: d.keystore.PrincipalOf, Exists: d.keystore.HasPrincipal, Health: d.keystore.Health,
+		Principals: d.keystore.PrincipalOf, Exists: d.keystore.HasPrincipal, Health: d.keystore.Health, Calls: d.callsOf,
 		Logger: d.logger.Named("console"),
 	})
 	if err != nil {
@@ -48,4 +49,17 @@ func (d *daemon) withConsole(metrics http.Handler) (http.Handler, error) {
 	mux.Handle("/", pages)
 	d.logger.Info("the console is served", "url", d.consoleURL())
 	return mux, nil
+}
+
+// callsOf are the calls that an HSM's library was asked for.
+func (d *daemon) callsOf(hsmID string) (all []console.Call) {
+	for _, m := range d.keystore.Members() {
+		if m.HSMID != hsmID {
+			continue
+		}
+		for _, c := range m.Figures.Calls {
+			all = append(all, console.Call{Function: c.Function, Mechanism: c.Mechanism, Result: ckr.RV(c.RV).String(), Count: c.Count})
+		}
+	}
+	return all
 }

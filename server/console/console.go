@@ -103,12 +103,13 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("POST /sign-in", c.signIn)
 	mux.HandleFunc("POST /sign-out", c.signOut)
 	for path, show := range map[string]func(*visit) view{
-		"/{$}": overview, "/keys": keys, "/keys/{id}": key,
+		"/{$}": overview, "/keys": keys, "/keys/{id}": key, "/key-stores": keyStores,
+		"/hsms": hsms, "/hsms/{id}": hsm, "/events": events, "/requests/{id}": request, "/hsm-log": hsmLog, "/alarms": alarms,
 	} {
 		mux.HandleFunc("GET "+path, c.signedIn(show))
 	}
 	for path, stream := range map[string]streamer{
-		"/streams/metrics": streamMetrics,
+		"/streams/metrics": streamMetrics, "/streams/events": streamEvents, "/streams/hsm-log": streamHSMLog,
 	} {
 		mux.HandleFunc("GET "+path, c.streaming(stream))
 	}

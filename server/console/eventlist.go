@@ -17,7 +17,8 @@ type eventList struct {
 // eventRow is what a list shows of an event.
 type eventRow struct {
 	Sequence  uint64   `json:"sequence"`
-	Time      string   `json:"time"` // as the event has it: RFC 3339
+	Time      string   `json:"time"`  // as the event has it: RFC 3339
+	Shown     string   `json:"shown"` // as pages have it
 	Name      string   `json:"name"`
 	Source    string   `json:"source"`
 	Region    string   `json:"region"`
@@ -43,7 +44,7 @@ func eventRowOf(e *operatorv1.StreamEventsResponse) eventRow {
 	}
 	_ = json.Unmarshal([]byte(e.GetEventJson()), &r) // its own server's; what cannot be read is empty
 	row := eventRow{
-		Sequence: e.GetSequence(), Time: r.EventTime, Name: r.EventName, Source: r.EventSource, Region: r.AWSRegion,
+		Sequence: e.GetSequence(), Time: r.EventTime, Shown: shownTime(r.EventTime), Name: r.EventName, Source: r.EventSource, Region: r.AWSRegion,
 		Principal: r.UserIdentity.ARN, Address: r.SourceIPAddress, UserAgent: r.UserAgent, Error: r.ErrorCode, Message: r.ErrorMessage,
 		RequestID: r.RequestID, EventID: r.EventID, JSON: e.GetEventJson(), Resources: []string{},
 	}

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -118,9 +117,6 @@ func dimension(s *operatorv1.MetricSeries, name string) string {
 // of a server.
 const sampleTime = time.Second
 
-// errEnough ends a stream of which enough has been seen.
-var errEnough = errors.New("enough has been seen")
-
 // newest asks for the newest sample of all metrics.
 func (v *visit) newest() part[figures] {
 	ctx, caller := v.context()
@@ -136,7 +132,8 @@ func (v *visit) newest() part[figures] {
 				return nil
 			}
 			found.Value.Sample = answer.GetSample()
-			return errEnough
+			cancel() // there is no need of more
+			return ctx.Err()
 		},
 	})
 	if err != nil && found.Value.Sample == nil && ctx.Err() == nil {

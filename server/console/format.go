@@ -22,7 +22,7 @@ import (
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"time": utc, "stamp": stamp, "wire": wire, "user": shortPrincipal, "json": indented, "bytes": byteSize,
-		"count": grouped[uint64], "whole": grouped[int64], "value": figure, "lower": strings.ToLower, "link": address, "keyid": keyID,
+		"count": grouped[uint64], "whole": grouped[int64], "value": figure, "lower": strings.ToLower, "link": address, "keypage": keyPageOf, "until": until,
 		"words": words,
 	}
 }
@@ -38,7 +38,31 @@ func utc(t *timestamppb.Timestamp) string {
 // stamp is a time as machines read it.
 func stamp(t *timestamppb.Timestamp) string { return t.AsTime().UTC().Format(time.RFC3339Nano) }
 
+// until is how far off a time is, in the largest unit that leaves more than one.
+func until(t *timestamppb.Timestamp) string {
+	left := time.Until(t.AsTime())
+	switch {
+	case left <= 0:
+		return "now"
+	case left > 48*time.Hour:
+		return fmt.Sprintf("in %d days", int(left.Hours()/24))
+	case left > 2*time.Hour:
+		return fmt.Sprintf("in %d hours", int(left.Hours()))
+	}
+	return fmt.Sprintf("in %d minutes", int(left.Minutes())+1)
+}
+
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// shownTime is a time of RFC 3339 as pages have it, with the parts of a second that it has;
+// what is none stays as it is.
+func shownTime(text string) string {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text
+	}
+	return t.UTC().Format("2006-01-02 15:04:05.999999 UTC")
+}
 
 // wire is the value of an enum as AWS spells it.
 func wire(e protoreflect.Enum) string { return describe.WireName(e) }
@@ -54,10 +78,17 @@ func shortPrincipal(arn string) string {
 	return arn
 }
 
-// keyID is the id in the ARN of a key; empty if it is not one.
-func keyID(arn string) string {
-	_, id, _ := strings.Cut(arn, ":key/")
-	return id
+// keyPageOf is the address of the page of a key, by its ARN; empty if it is none of a key.
+func keyPageOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 || parts[2] != "kms" {
+		return ""
+	}
+	id, ok := strings.CutPrefix(parts[5], "key/")
+	if !ok {
+		return ""
+	}
+	return address("/keys/"+url.PathEscape(id), "region", parts[3])
 }
 
 // indented is JSON with a line for each member; what is not JSON stays as it is.

@@ -8,6 +8,9 @@ import (
 // eventsOfAKey is how many events the page of a key has.
 const eventsOfAKey = 20
 
+// usesAndChanges leaves out what people and this console read of a key.
+const usesAndChanges = `!(event.eventName in ["DescribeKey", "GetKeyLastUsage", "GetKeyPolicy", "GetKeyRotationStatus", "ListAliases", "ListGrants", "ListKeyRotations", "ListResourceTags"])`
+
 // keyPage is one key.
 type keyPage struct {
 	Region   string
@@ -66,7 +69,9 @@ func (v *visit) completeKey(p *keyPage) {
 		func() {
 			p.LastUsage = load[kmsv1.GetKeyLastUsageResponse](v, kmsv1.KeyManagementService_GetKeyLastUsage_FullMethodName, &kmsv1.GetKeyLastUsageRequest{KeyId: id})
 		},
-		func() { p.Events = v.searchEvents(&operatorv1.EventSelector{Resource: p.Metadata.Arn}, "", eventsOfAKey) },
+		func() {
+			p.Events = v.searchEvents(&operatorv1.EventSelector{Resource: p.Metadata.Arn, Filter: new(usesAndChanges)}, "", eventsOfAKey)
+		},
 	}
 	if p.Rotates() {
 		requests = append(requests, func() {

@@ -69,7 +69,9 @@ func (p overviewPage) HSMsReady() (n int) {
 }
 
 // Firing are the alarms that fire.
-func (p overviewPage) Firing() []*operatorv1.AlarmDescription { return inState(p.Alarms, operatorv1.AlarmState_ALARM_STATE_FIRING) }
+func (p overviewPage) Firing() []*operatorv1.AlarmDescription {
+	return inState(p.Alarms, operatorv1.AlarmState_ALARM_STATE_FIRING)
+}
 
 // Pending are those that will if it goes on.
 func (p overviewPage) Pending() []*operatorv1.AlarmDescription {

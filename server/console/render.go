@@ -65,7 +65,9 @@ type view struct {
 	Regional bool
 	// Stream is the path of the page's stream; empty: it has none.
 	Stream string
-	Body   any
+	// Following says that a button of the page follows a trail.
+	Following bool
+	Body      any
 }
 
 // frame is what the layout shows around a view.

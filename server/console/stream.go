@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -42,25 +43,35 @@ func (c *Console) streaming(stream streamer) http.HandlerFunc {
 	}
 }
 
+// follow passes a stream on to the page, until it ends, the browser goes, or the visitor is
+// not signed in any more.
 func (v *visit) follow(request server.StreamRequest, write func(proto.Message) (string, any)) {
 	s := &eventStream{w: v.w, control: http.NewResponseController(v.w)}
+	_ = s.control.SetReadDeadline(time.Time{}) // that of the request would end the stream
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no") // a proxy would keep events back
 	if s.send("ready", struct{}{}) != nil {
 		return
 	}
 	ctx, caller := v.context()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	ctx, stop := contextWithWatch(ctx, func() bool {
 		now, ok := v.identify(v.r, false)
 		return ok && now.principal == v.principal && s.send("health", map[string]string{"trouble": v.trouble()}) == nil
 	})
 	request.Send = func(m proto.Message) error {
-		if event, data := write(m); event != "" {
-			return s.send(event, data)
+		event, data := write(m)
+		if event == "" {
+			return nil
 		}
-		return nil
+		err := s.send(event, data)
+		if err != nil {
+			cancel() // the browser is gone, which is no fault of the operation
+		}
+		return err
 	}
-	err := v.operations.Follow(keystore.NewContext(ctx, caller), request)
+	err := v.operations.Follow(ctx, request)
 	stop()
 	v.conclude(s, request.Method, caller.RequestID, err)
 }

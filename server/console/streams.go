@@ -3,12 +3,17 @@ package console
 import (
 	"google.golang.org/protobuf/proto"
 
+	"github.com/strongroom-kms/strongroom/keystore/metric"
 	operatorv1 "github.com/strongroom-kms/strongroom/proto/strongroom/operator/v1"
 	"github.com/strongroom-kms/strongroom/server"
 )
 
 // plotSeconds is how much history a page's plots begin with.
 const plotSeconds = 3 * 3600
+
+// followed is how many records of a trail come first when it is followed: those that may have
+// come since the page was made.
+const followed = 50
 
 // seriesData is a series as pages get it.
 type seriesData struct {
@@ -44,9 +49,13 @@ func streamMetrics(v *visit) (server.StreamRequest, func(proto.Message) (string,
 		}
 }
 
-// isOf says whether a series is an HSM's; all are if it is empty.
+// isOf says whether a page shows a series: of CloudHSM's those of each HSM, and not the sums
+// of clusters; of a page of one HSM its own only.
 func isOf(s *operatorv1.MetricSeries, hsm string) bool {
-	return hsm == "" || dimension(s, "HsmId") == hsm
+	if hsm == "" {
+		return s.GetNamespace() != metric.CloudHSM || dimension(s, "HsmId") != ""
+	}
+	return dimension(s, "HsmId") == hsm
 }
 
 func historyOf(h *operatorv1.MetricHistory) any {
@@ -74,4 +83,30 @@ func seriesOf(s *operatorv1.MetricSeries) seriesData {
 		d.Dimensions[each.GetName()] = each.GetValue()
 	}
 	return d
+}
+
+// streamEvents has the event "record" for each API event that the page's search matches.
+func streamEvents(v *visit) (server.StreamRequest, func(proto.Message) (string, any)) {
+	return server.StreamRequest{
+			Method:  operatorv1.OperatorService_StreamEvents_FullMethodName,
+			Message: &operatorv1.StreamEventsRequest{Last: new(int32(followed)), Follow: new(true), Selector: v.eventForm().eventSelector()},
+		}, func(m proto.Message) (string, any) {
+			if e, ok := m.(*operatorv1.StreamEventsResponse); ok {
+				return "record", eventRowOf(e)
+			}
+			return "", nil
+		}
+}
+
+// streamHSMLog has the event "record" for each entry that the page's search matches.
+func streamHSMLog(v *visit) (server.StreamRequest, func(proto.Message) (string, any)) {
+	return server.StreamRequest{
+			Method:  operatorv1.OperatorService_StreamHsmLog_FullMethodName,
+			Message: &operatorv1.StreamHsmLogRequest{Last: new(int32(followed)), Follow: new(true), Selector: v.entryForm().entrySelector()},
+		}, func(m proto.Message) (string, any) {
+			if e, ok := m.(*operatorv1.StreamHsmLogResponse); ok {
+				return "record", entryRowOf(e)
+			}
+			return "", nil
+		}
 }

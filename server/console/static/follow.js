@@ -18,10 +18,16 @@ function element(tag, className, text) {
 	return e;
 }
 
-function time(text) {
-	const t = element('time', '', text);
-	t.dateTime = text;
+function time(record) {
+	const t = element('time', '', record.shown);
+	t.dateTime = record.time;
 	return t;
+}
+
+function agent(text) {
+	const a = element('span', 'quiet agent', text);
+	a.title = text;
+	return a;
 }
 
 function link(path, text) {
@@ -35,6 +41,17 @@ function outcome(error) {
 	return error ? element('span', 'state failed', error) : element('span', 'state ok', 'OK');
 }
 
+// resource links to a key's page, by its ARN.
+function resource(arn) {
+	const code = element('code', 'long', arn);
+	const [, , service, region, , rest] = arn.split(':');
+	if (service !== 'kms' || !rest?.startsWith('key/')) return code;
+	const a = document.createElement('a');
+	a.href = `/keys/${encodeURIComponent(rest.slice(4))}?region=${encodeURIComponent(region)}`;
+	a.append(code);
+	return a;
+}
+
 const requestLink = (id) => (id ? link(`/requests/${encodeURIComponent(id)}`, id) : '');
 
 // short is what an ARN of IAM names.
@@ -46,20 +63,20 @@ const rows = {
 		const row = document.createElement('tr');
 		Object.assign(row.dataset, { sequence: e.sequence, event: e.name, request: e.requestID });
 		const from = [e.source, e.region].filter(Boolean).join(', ');
-		const resources = e.resources.length ? e.resources.flatMap((r) => [element('code', 'long', r), ' ']) : [element('span', 'quiet', 'none')];
-		const scope = cell('th', '', time(e.time));
+		const resources = e.resources.length ? e.resources.flatMap((r) => [resource(r), ' ']) : [element('span', 'quiet', 'none')];
+		const scope = cell('th', '', time(e));
 		scope.scope = 'row';
-		row.append(scope, cell('td', 'Event', `${e.name} `, element('span', 'quiet', from)), cell('td', 'Principal', short(e.principal)),
+		row.append(scope, cell('td', 'Event', element('span', 'once', e.name), ' ', element('span', 'quiet', from)), cell('td', 'Principal', element('span', 'once', short(e.principal))),
 			cell('td', 'Outcome', outcome(e.error)), cell('td', 'Resources', ...resources),
-			cell('td', 'From', `${e.address} `, element('span', 'quiet', e.userAgent)), cell('td', 'Request', requestLink(e.requestID)));
+			cell('td', 'From', `${e.address} `, agent(e.userAgent)), cell('td', 'Request', requestLink(e.requestID)));
 		return row;
 	},
 	entries(e) {
 		const row = document.createElement('tr');
 		Object.assign(row.dataset, { sequence: e.sequence, opcode: e.opcode, request: e.requestID });
-		const scope = cell('th', '', time(e.time));
+		const scope = cell('th', '', time(e));
 		scope.scope = 'row';
-		row.append(scope, cell('td', 'HSM', link(`/hsms/${encodeURIComponent(e.hsm)}`, e.hsm)), cell('td', 'Opcode', e.opcode),
+		row.append(scope, cell('td', 'HSM', link(`/hsms/${encodeURIComponent(e.hsm)}`, e.hsm)), cell('td', 'Opcode', element('span', 'once', e.opcode)),
 			cell('td', 'Response', outcome(e.failed ? e.response : '')), cell('td', 'Key', element('code', 'long', e.key)),
 			cell('td', 'Request', requestLink(e.requestID)));
 		return row;

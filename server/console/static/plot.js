@@ -92,7 +92,12 @@ export class Plot {
 
 	draw(time) {
 		const data = this.table();
-		if (!data[0].length) return;
+		if (!data[0].length) {
+			this.output.textContent = 'not told';
+			this.canvas.textContent = 'Nobody tells this, or there is nothing to tell of yet.';
+			return;
+		}
+		if (!this.chart) this.canvas.textContent = '';
 		if (!this.chart) this.chart = new uPlot(this.options(), data, this.canvas);
 		else this.chart.setData(data);
 		this.tell(data, time);
@@ -111,6 +116,11 @@ export class Plot {
 		if (d.readout) showValue(d.readout, newest[0].value, this.unit);
 	}
 
+	// clock writes times of the axis in UTC.
+	clock(times, step) {
+		return times.map((t) => new Date(t * 1000).toISOString().slice(11, step < 60 ? 19 : 16));
+	}
+
 	options() {
 		const style = getComputedStyle(document.documentElement);
 		const axis = { stroke: style.getPropertyValue('--quiet'), grid: { stroke: style.getPropertyValue('--line'), width: 1 }, ticks: { show: false } };
@@ -122,7 +132,7 @@ export class Plot {
 			cursor: { drag: { setScale: false } },
 			tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'),
 			scales: { y: { range: (u, low, high) => [Math.min(0, low), high > 0 ? high * 1.15 : 1] } },
-			axes: [axis, { ...axis, size: 64, values: (u, ticks) => ticks.map((v) => number(v, this.unit)) }],
+			axes: [{ ...axis, size: 28, space: 70, values: (u, times, i, space, step) => this.clock(times, step) }, { ...axis, size: 64, values: (u, ticks) => ticks.map((v) => number(v, this.unit)) }],
 			series: [{}, ...lines.map((l, i) => ({ label: l.label, stroke: colours[i % colours.length], width: 2, spanGaps: true, points: { show: l.points.size < 3 } }))],
 		};
 	}
