@@ -36,13 +36,14 @@ func (k *Keystore) GetMetricData(ctx context.Context, req *cloudwatchv1.GetMetri
 			if err != nil {
 				return nil, err
 			}
-			return p.fill(k.figures, req.GetMetricDataQueries())
+			return p.fill(req.GetMetricDataQueries())
 		},
 	})
 }
 
 // metricDataPage is a page of values, which are in the order of their queries.
 type metricDataPage struct {
+	k      *Keystore
 	of     selection
 	series map[string]metric.Series
 	time   metricTime
@@ -69,7 +70,7 @@ func (k *Keystore) metricDataPage(req *cloudwatchv1.GetMetricDataRequest) (*metr
 		return nil, err
 	}
 	p := &metricDataPage{
-		of: k.selectionOf(req, "max_datapoints"), series: k.metricSeries(), time: t, room: maxMetricValues,
+		k: k, of: k.selectionOf(req, "max_datapoints"), series: k.metricSeries(), time: t, room: maxMetricValues,
 		oldest: req.GetScanBy() == cloudwatchv1.ScanBy_SCAN_BY_TIMESTAMP_ASCENDING, res: new(cloudwatchv1.GetMetricDataResponse),
 	}
 	if req.MaxDatapoints != nil {
@@ -123,7 +124,7 @@ func (k *Keystore) checkMetricQuery(q *cloudwatchv1.MetricDataQuery, parameter s
 }
 
 // fill answers the queries from where the page begins, as long as there is room.
-func (p *metricDataPage) fill(figures Figures, queries []*cloudwatchv1.MetricDataQuery) (*cloudwatchv1.GetMetricDataResponse, error) {
+func (p *metricDataPage) fill(queries []*cloudwatchv1.MetricDataQuery) (*cloudwatchv1.GetMetricDataResponse, error) {
 	for i := p.begin.query; i < len(queries); i++ {
 		if queries[i].ReturnData != nil && !queries[i].GetReturnData() {
 			continue
@@ -132,7 +133,7 @@ func (p *metricDataPage) fill(figures Figures, queries []*cloudwatchv1.MetricDat
 			p.end(metricDataPlace{query: i})
 			break
 		}
-		points, err := p.points(figures, queries[i].GetMetricStat())
+		points, err := p.points(queries[i].GetMetricStat())
 		if err != nil {
 			return nil, err
 		}
@@ -145,13 +146,13 @@ func (p *metricDataPage) fill(figures Figures, queries []*cloudwatchv1.MetricDat
 }
 
 // points are those of a query's periods, in the order of the page.
-func (p *metricDataPage) points(figures Figures, stat *cloudwatchv1.MetricStat) ([]metric.Point, error) {
+func (p *metricDataPage) points(stat *cloudwatchv1.MetricStat) ([]metric.Point, error) {
 	m := stat.GetMetric()
 	s, ok := p.series[askedMetric(m.GetNamespace(), m.GetMetricName(), m.GetDimensions()).Key()]
-	if !ok || !isOfUnit(s, stat.Unit) {
+	if !ok || !p.k.isOfUnit(s, stat.Unit) {
 		return nil, nil
 	}
-	minutes, err := figures.Points(s, p.time.from, p.time.to)
+	minutes, err := p.k.figures.Points(s, p.time.from, p.time.to)
 	if err != nil {
 		return nil, fmt.Errorf("reading the metric %s: %w", s.Name, err)
 	}

@@ -60,14 +60,14 @@ func (k *Keystore) askedStatistics(req *cloudwatchv1.GetMetricStatisticsRequest)
 			"You may reduce the datapoints requested by increasing Period, or decreasing the time range.", n, maxStatistics)
 	}
 	s, ok := k.metricSeries()[askedMetric(req.GetNamespace(), req.GetMetricName(), req.GetDimensions()).Key()]
-	if !ok || !isOfUnit(s, req.Unit) {
+	if !ok || !k.isOfUnit(s, req.Unit) {
 		return nil, unit, nil
 	}
 	minutes, err := k.figures.Points(s, t.from, t.to)
 	if err != nil {
 		return nil, unit, fmt.Errorf("reading the metric %s: %w", s.Name, err)
 	}
-	return t.together(minutes, period), metricUnit(s), nil
+	return t.together(minutes, period), k.metricUnit(s), nil
 }
 
 // checkStatistics refuses statistics that there are not, and a request without any.

@@ -78,22 +78,18 @@ func askedMetric(namespace, name string, dimensions []*cloudwatchv1.Dimension) m
 	return s
 }
 
-// metricUnit is CloudWatch's spelling of a unit as a value of the API.
-func metricUnit(s metric.Series) cloudwatchv1.StandardUnit {
-	switch s.Unit {
-	case "Count":
-		return cloudwatchv1.StandardUnit_STANDARD_UNIT_COUNT
-	case "Bytes":
-		return cloudwatchv1.StandardUnit_STANDARD_UNIT_BYTES
-	case "Seconds":
-		return cloudwatchv1.StandardUnit_STANDARD_UNIT_SECONDS
+// metricUnit is a series' unit, which is spelt as CloudWatch spells it.
+func (k *Keystore) metricUnit(s metric.Series) cloudwatchv1.StandardUnit {
+	datapoint := k.api.Message((*cloudwatchv1.Datapoint)(nil).ProtoReflect().Descriptor().FullName())
+	if n, ok := datapoint.ByWireName("Unit").Enum.Number(s.Unit); ok {
+		return cloudwatchv1.StandardUnit(n)
 	}
 	return cloudwatchv1.StandardUnit_STANDARD_UNIT_NONE
 }
 
 // isOfUnit says whether a series has values of the unit that is asked for, if one is.
-func isOfUnit(s metric.Series, asked *cloudwatchv1.StandardUnit) bool {
-	return asked == nil || *asked == metricUnit(s)
+func (k *Keystore) isOfUnit(s metric.Series, asked *cloudwatchv1.StandardUnit) bool {
+	return asked == nil || *asked == k.metricUnit(s)
 }
 
 // metricStatistic is a statistic of a point; it is not ok if it cannot be told.

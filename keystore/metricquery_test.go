@@ -125,6 +125,25 @@ func TestMetricPeriods(t *testing.T) {
 	}
 }
 
+// Units are CloudWatch's, and what is none of them is none.
+func TestMetricUnits(t *testing.T) {
+	t.Parallel()
+	api, err := compileAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &Keystore{api: api}
+	for unit, want := range map[string]cloudwatchv1.StandardUnit{
+		"Count": cloudwatchv1.StandardUnit_STANDARD_UNIT_COUNT, "Milliseconds": cloudwatchv1.StandardUnit_STANDARD_UNIT_MILLISECONDS,
+		"Bytes/Second": cloudwatchv1.StandardUnit_STANDARD_UNIT_BYTES_PER_SECOND, "None": cloudwatchv1.StandardUnit_STANDARD_UNIT_NONE,
+		"": cloudwatchv1.StandardUnit_STANDARD_UNIT_NONE, "Celsius": cloudwatchv1.StandardUnit_STANDARD_UNIT_NONE,
+	} {
+		if got := k.metricUnit(metric.Series{Unit: unit}); got != want || !k.isOfUnit(metric.Series{Unit: unit}, &want) {
+			t.Errorf("%q is %v, want %v", unit, got, want)
+		}
+	}
+}
+
 // A percentile that is told is true.
 func TestMetricStatistics(t *testing.T) {
 	t.Parallel()
