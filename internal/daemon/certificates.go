@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"os"
-	"time"
 
 	"github.com/strongroom-kms/strongroom/internal/metrics"
 )
@@ -15,8 +14,8 @@ func (d *daemon) certificates() []metrics.Certificate {
 	files := d.config.TLS
 	var all []metrics.Certificate
 	add := func(use string, texts ...[]byte) {
-		if at := firstExpiry(texts); !at.IsZero() {
-			all = append(all, metrics.Certificate{Use: use, NotAfter: at})
+		if c := firstToExpire(texts); c != nil {
+			all = append(all, metrics.Certificate{Use: use, NotBefore: c.NotBefore, NotAfter: c.NotAfter})
 		}
 	}
 	read := func(file string) []byte {
@@ -33,9 +32,9 @@ func (d *daemon) certificates() []metrics.Certificate {
 	return all
 }
 
-// firstExpiry is when the first of the certificates in PEM texts expires; zero if they
+// firstToExpire is the one of the certificates in PEM texts that expires first; nil if they
 // have none.
-func firstExpiry(texts [][]byte) (first time.Time) {
+func firstToExpire(texts [][]byte) (first *x509.Certificate) {
 	for _, rest := range texts {
 		for {
 			var block *pem.Block
@@ -43,8 +42,8 @@ func firstExpiry(texts [][]byte) (first time.Time) {
 				break
 			}
 			c, err := x509.ParseCertificate(block.Bytes)
-			if err == nil && (first.IsZero() || c.NotAfter.Before(first)) {
-				first = c.NotAfter
+			if err == nil && (first == nil || c.NotAfter.Before(first.NotAfter)) {
+				first = c
 			}
 		}
 	}

@@ -18,8 +18,8 @@ const (
 type Certificate struct {
 	// Use says what it is for: "server", "client_ca" or "trust_anchor".
 	Use string
-	// NotAfter is when it expires.
-	NotAfter time.Time
+	// It is good from NotBefore until NotAfter.
+	NotBefore, NotAfter time.Time
 }
 
 // keys collects the metrics of keys and certificates.
@@ -27,7 +27,8 @@ type keys struct {
 	figures      *recent[keystore.KeyFigures]
 	certificates *recent[[]Certificate]
 
-	count, invocations, expiry, deletion, certificate *prometheus.Desc
+	count, invocations, expiry, deletion *prometheus.Desc
+	certificate, lifetime                *prometheus.Desc
 }
 
 // NewKeys returns a collector of the metrics of keys and of certificates. The sources are
@@ -45,12 +46,13 @@ func NewKeys(figures func() keystore.KeyFigures, certificates func() []Certifica
 		expiry:      desc("key_material_expiry_seconds_min", "Time until imported key material expires next; absent if none does."),
 		deletion:    desc("keys_pending_deletion_seconds_min", "Time until a key is deleted next; absent if none is to be."),
 		certificate: desc("certificate_expiry_seconds", "Time until the first certificate of a use expires; negative once it has.", "use"),
+		lifetime:    desc("certificate_lifetime_seconds", "For how long that certificate is good altogether.", "use"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (k *keys) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{k.count, k.invocations, k.expiry, k.deletion, k.certificate} {
+	for _, d := range []*prometheus.Desc{k.count, k.invocations, k.expiry, k.deletion, k.certificate, k.lifetime} {
 		descs <- d
 	}
 }
@@ -75,5 +77,6 @@ func (k *keys) Collect(metrics chan<- prometheus.Metric) {
 	until(k.deletion, f.Deletion)
 	for _, c := range k.certificates.at(now) {
 		until(k.certificate, c.NotAfter, c.Use)
+		gauge(k.lifetime, c.NotAfter.Sub(c.NotBefore).Seconds(), c.Use)
 	}
 }

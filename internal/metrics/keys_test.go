@@ -21,7 +21,9 @@ func TestKeysAndCertificates(t *testing.T) {
 		registry.MustRegister(metrics.NewKeys(
 			func() keystore.KeyFigures { asked++; return figures },
 			func() []metrics.Certificate {
-				return []metrics.Certificate{{"server", time.Now().Add(time.Hour)}, {"client_ca", time.Now().Add(-time.Hour)}}
+				return []metrics.Certificate{
+					{"server", time.Now().Add(-time.Hour), time.Now().Add(time.Hour)}, {"client_ca", time.Now().Add(-3 * time.Hour), time.Now().Add(-time.Hour)},
+				}
 			}))
 		text := textOf(t, registry)
 		expectLines(t, text,
@@ -30,6 +32,7 @@ func TestKeysAndCertificates(t *testing.T) {
 			`strongroom_keys_pending_deletion_seconds_min `+number(72*3600),
 			`strongroom_certificate_expiry_seconds{use="server"} `+number(3600),
 			`strongroom_certificate_expiry_seconds{use="client_ca"} `+number(-3600),
+			`strongroom_certificate_lifetime_seconds{use="client_ca"} `+number(7200),
 		)
 		if strings.Contains(text, "key_material_expiry") {
 			t.Error("material expires that does not")
