@@ -142,6 +142,11 @@ func randomService(r *rand.Rand, add func(values []float64, metric string, label
 	add(levels(r, 7*day, 6*day), "strongroom_key_material_expiry_seconds_min")
 	add(levels(r, day, day-1), "strongroom_keys_pending_deletion_seconds_min")
 	add(levels(r, 15*day, 3*day, day, -day), "strongroom_certificate_expiry_seconds", "use", "server")
+	add(levels(r, 90*day, 10*day), "strongroom_certificate_lifetime_seconds", "use", "server")
+	for _, load := range []string{"strongroom_requests_in_flight", "strongroom_grpc_connections"} {
+		add(levels(r, 90, 91), load)
+		add(levels(r, 100, 100, 101), load+"_limit")
+	}
 	add(rare(r), "strongroom_metric_filter_matches_total", "filter", "schedule-key-deletion")
 	add(counter(r, 0, 0, 0, 1), "strongroom_metric_filter_matches_total", "filter", "access-denied")
 	add(counter(r, 0, 0, 1), "strongroom_throttled_total", "store", "cks-1")

@@ -2,15 +2,16 @@ package alarm
 
 import "time"
 
-// Labels of an HSM.
+// Labels of an HSM; and of the server that tells of it, which Prometheus adds.
 const (
 	cluster = "cluster_id"
 	hsm     = "hsm_id"
+	server  = "instance"
 )
 
 // share is a metric of each HSM as a share of another one.
 func share(metric, of string) Vector {
-	return Ratio(Max(Latest(Series(metric)), cluster, hsm), Max(Latest(Series(of)), cluster, hsm))
+	return Ratio(Max(Latest(Series(metric)), server, cluster, hsm), Max(Latest(Series(of)), server, cluster, hsm))
 }
 
 // hsmAlarms are about an HSM by itself.
@@ -108,14 +109,14 @@ func clusterAlarms() []Alarm {
 			Summary: "The HSMs of a cluster do not hold the same number of keys.",
 			Action:  "Keys are missing at one of them: synchronise them with the vendor's tools. Until then requests for such keys go to the others.",
 			Runbook: "operations.md#aws-cloudhsm",
-			When:    Above(Spread(Latest(Series("cloudhsm_hsm_keys_token_occupied")), cluster), 0),
+			When:    Above(Spread(Latest(Series("cloudhsm_hsm_keys_token_occupied")), server, cluster), 0),
 		},
 		{
 			Name: "HSMUserCountsDiffer", Severity: Warning, For: 15 * time.Minute,
 			Summary: "The HSMs of a cluster do not have the same number of users.",
 			Action:  "Create or remove users at the HSMs that differ, with the vendor's tools. A worker cannot log in where its user is missing.",
 			Runbook: "operations.md#aws-cloudhsm",
-			When:    Above(Spread(Latest(Series("cloudhsm_hsm_users_available")), cluster), 0),
+			When:    Above(Spread(Latest(Series("cloudhsm_hsm_users_available")), server, cluster), 0),
 		},
 	}
 }

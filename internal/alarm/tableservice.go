@@ -14,19 +14,24 @@ const (
 // faults are the names of errors that are not the caller's doing.
 const faults = "Internal.*|KMSInternal.*|ServiceUnavailable.*|KeyUnavailable.*|DependencyTimeout.*|CloudHsmInternalFailure.*"
 
+// load is a metric of a server as a share of its limit.
+func load(metric string) Vector {
+	return Ratio(Max(Latest(Series(metric)), server), Max(Latest(Series(metric+"_limit")), server))
+}
+
 // requestAlarms are about requests and their answers.
 func requestAlarms() []Alarm {
 	requests := Series("strongroom_requests_total")
-	answered := Sum(Increase(requests, recent))
+	answered := Sum(Increase(requests, recent), server)
 	enough := Above(answered, least)
-	took := Sum(Increase(Series("strongroom_request_duration_seconds_bucket"), recent), bucketLabel)
+	took := Sum(Increase(Series("strongroom_request_duration_seconds_bucket"), recent), server, bucketLabel)
 	return []Alarm{
 		{
 			Name: "ErrorRateHigh", Severity: Critical, For: time.Minute,
 			Summary: "More than 5 % of the requests of the last five minutes failed by a fault of the service.",
 			Action:  "See the log and `strongroom hsm info`: mostly an HSM is away, or the journal's disk is full. `strongroom events show --failed` has the requests.",
 			Runbook: "operations.md#watching",
-			When:    Above(Ratio(Sum(Increase(requests.Like("outcome", faults), recent)), answered), 0.05).And(enough),
+			When:    Above(Ratio(Sum(Increase(requests.Like("outcome", faults), recent), server), answered), 0.05).And(enough),
 		},
 		{
 			Name: "LatencyHigh", Severity: Warning, For: 5 * time.Minute,
@@ -34,6 +39,20 @@ func requestAlarms() []Alarm {
 			Action:  "Compare the time in the queue, at the HSM and for the journal (strongroom_request_queue_seconds, _hsm_seconds, _journal_seconds).",
 			Runbook: "monitoring.md#alarms",
 			When:    Above(Quantile(0.99, took), 1).And(enough),
+		},
+		{
+			Name: "RequestsNearLimit", Severity: Warning, For: time.Minute,
+			Summary: "A server works on more than 90 % of the requests that it takes at the same time. Beyond that it refuses them.",
+			Action:  "See what they wait for: `strongroom hsm info`. If the HSMs can carry more, raise `limits.max_in_flight`; else have fewer callers, or more HSMs.",
+			Runbook: "limits.md#overload",
+			When:    Above(load("strongroom_requests_in_flight"), 0.9),
+		},
+		{
+			Name: "ConnectionsNearLimit", Severity: Warning, For: time.Minute,
+			Summary: "A server has more than 90 % of the gRPC connections that it takes. Beyond that it closes them.",
+			Action:  "See who has them; clients should keep one connection each. Raise `limits.max_connections` if all are needed.",
+			Runbook: "configuration.md#limits",
+			When:    Above(load("strongroom_grpc_connections"), 0.9),
 		},
 		{
 			Name: "RequestsThrottled", Severity: Warning, For: 5 * time.Minute,
@@ -47,7 +66,8 @@ func requestAlarms() []Alarm {
 
 // keyAlarms are about what runs out.
 func keyAlarms() []Alarm {
-	certificate := Latest(Series("strongroom_certificate_expiry_seconds"))
+	expiry := Max(Latest(Series("strongroom_certificate_expiry_seconds")), server, "use")
+	left := Ratio(expiry, Max(Latest(Series("strongroom_certificate_lifetime_seconds")), server, "use"))
 	return []Alarm{
 		{
 			Name: "KeyNearInvocationLimit", Severity: Warning,
@@ -72,17 +92,17 @@ func keyAlarms() []Alarm {
 		},
 		{
 			Name: "CertificateExpiresSoon", Severity: Warning,
-			Summary: "A certificate of the server, or of an authority of its clients, expires within two weeks.",
+			Summary: "A certificate of the server, or of an authority, expires within a month, and less than 15 % of its life is left.",
 			Action:  "Put the new one in the place of the old one.",
 			Runbook: "operations.md#certificates",
-			When:    Below(certificate, 14*day),
+			When:    Below(left, 0.15).And(Below(expiry, 30*day)),
 		},
 		{
 			Name: "CertificateExpiresNow", Severity: Critical,
-			Summary: "A certificate expires within two days, or has expired: connections are refused then.",
+			Summary: "A certificate expires within two days, and less than 5 % of its life is left, or it has expired: connections are refused then.",
 			Action:  "Put the new one in the place of the old one today.",
 			Runbook: "operations.md#certificates",
-			When:    Below(certificate, 2*day),
+			When:    Below(left, 0.05).And(Below(expiry, 2*day)),
 		},
 	}
 }
