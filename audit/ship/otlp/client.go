@@ -53,7 +53,7 @@ var _ ship.Sender = (*Client)(nil)
 // transport carries requests to a collector. What it returns is fit to be a Sender's
 // error.
 type transport interface {
-	export(ctx context.Context, headers []header, request *collector.ExportLogsServiceRequest) (*collector.ExportLogsServiceResponse, error)
+	export(ctx context.Context, headers []Header, request *collector.ExportLogsServiceRequest) (*collector.ExportLogsServiceResponse, error)
 	close() error
 }
 
@@ -63,7 +63,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := readHeaders(o.HeadersFile); err != nil {
+	if _, err := ReadHeaders(o.HeadersFile); err != nil {
 		return nil, err
 	}
 	t, err := newTransport(endpoint, o)
@@ -93,7 +93,7 @@ func newTransport(endpoint *url.URL, o Options) (transport, error) {
 
 // Send implements ship.Sender.
 func (c *Client) Send(ctx context.Context, records []audit.Record) error {
-	headers, err := readHeaders(c.headers)
+	headers, err := ReadHeaders(c.headers)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func TestHeaders(t *testing.T) {
 	} {
 		file := filepath.Join(t.TempDir(), "headers")
 		must(t, os.WriteFile(file, []byte(content), 0o600))
-		if _, err := readHeaders(file); (err == nil) != want {
+		if _, err := ReadHeaders(file); (err == nil) != want {
 			t.Errorf("%q: %v, want it read: %t", content, err, want)
 		}
 	}

@@ -46,9 +46,9 @@ func newGRPC(endpoint *url.URL, config *tls.Config) (transport, error) {
 
 func (t *grpcTransport) close() error { return t.connection.Close() }
 
-func (t *grpcTransport) export(ctx context.Context, headers []header, request *collector.ExportLogsServiceRequest) (*collector.ExportLogsServiceResponse, error) {
+func (t *grpcTransport) export(ctx context.Context, headers []Header, request *collector.ExportLogsServiceRequest) (*collector.ExportLogsServiceResponse, error) {
 	for _, h := range headers {
-		ctx = metadata.AppendToOutgoingContext(ctx, h.name, h.value)
+		ctx = metadata.AppendToOutgoingContext(ctx, h.Name, h.Value)
 	}
 	answer, err := t.logs.Export(ctx, request)
 	if err != nil {

@@ -8,12 +8,13 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// header is a header that is sent along.
-type header struct{ name, value string }
+// Header is a header that is sent along to a collector. Its name is in lower case.
+type Header struct{ Name, Value string }
 
-// readHeaders reads a file of "Name: value" lines; empty lines and those that begin with #
-// are nothing. Errors do not quote the file: it holds secrets.
-func readHeaders(file string) ([]header, error) {
+// ReadHeaders reads a file of "Name: value" lines; empty lines and those that begin with #
+// are nothing, and neither is a file without a name. Errors do not quote the file: it holds
+// secrets.
+func ReadHeaders(file string) ([]Header, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -21,13 +22,13 @@ func readHeaders(file string) ([]header, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the headers for the collector: %w", err)
 	}
-	var headers []header
+	var headers []Header
 	for i, line := range strings.Split(string(content), "\n") {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
 		name, value, _ := strings.Cut(line, ":")
-		h := header{strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)}
+		h := Header{strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)}
 		if !h.valid() {
 			return nil, fmt.Errorf(`line %d of the headers for the collector, %s, is not "Name: value"`, i+1, file)
 		}
@@ -37,6 +38,6 @@ func readHeaders(file string) ([]header, error) {
 }
 
 // valid says whether both protocols can send it.
-func (h header) valid() bool {
-	return httpguts.ValidHeaderFieldName(h.name) && httpguts.ValidHeaderFieldValue(h.value) && h.value != "" && !strings.HasPrefix(h.name, "grpc-")
+func (h Header) valid() bool {
+	return httpguts.ValidHeaderFieldName(h.Name) && httpguts.ValidHeaderFieldValue(h.Value) && h.Value != "" && !strings.HasPrefix(h.Name, "grpc-")
 }

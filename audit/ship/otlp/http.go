@@ -48,7 +48,7 @@ func (t *httpTransport) close() error {
 	return nil
 }
 
-func (t *httpTransport) export(ctx context.Context, headers []header, message *collector.ExportLogsServiceRequest) (*collector.ExportLogsServiceResponse, error) {
+func (t *httpTransport) export(ctx context.Context, headers []Header, message *collector.ExportLogsServiceRequest) (*collector.ExportLogsServiceResponse, error) {
 	request, err := t.request(ctx, headers, message)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (t *httpTransport) export(ctx context.Context, headers []header, message *c
 	return exported, nil
 }
 
-func (t *httpTransport) request(ctx context.Context, headers []header, message *collector.ExportLogsServiceRequest) (*http.Request, error) {
+func (t *httpTransport) request(ctx context.Context, headers []Header, message *collector.ExportLogsServiceRequest) (*http.Request, error) {
 	body, err := proto.Marshal(message)
 	if err != nil {
 		return nil, fmt.Errorf("encoding log records: %w", err)
@@ -87,7 +87,7 @@ func (t *httpTransport) request(ctx context.Context, headers []header, message *
 		return nil, fmt.Errorf("preparing a request to the collector: %w", err)
 	}
 	for _, h := range headers {
-		request.Header.Set(h.name, h.value)
+		request.Header.Set(h.Name, h.Value)
 	}
 	request.Header.Set("Content-Type", "application/x-protobuf")
 	request.Header.Set("Content-Encoding", "gzip")
