@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/strongroom-kms/strongroom/keystore"
@@ -85,7 +86,7 @@ func (a *Access) isOurs(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h
 	}
-	return name == a.base.Hostname() || isLoopback(a.base.Hostname()) && isLoopback(name)
+	return strings.EqualFold(name, a.base.Hostname()) || isLoopback(a.base.Hostname()) && isLoopback(name)
 }
 
 func isLoopback(name string) bool {

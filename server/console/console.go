@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -64,6 +65,7 @@ type Console struct {
 	pages      pages
 	assets     assets
 	handler    http.Handler
+	check      time.Duration // how often a stream looks after its visitor
 }
 
 // New returns a console.
@@ -79,7 +81,7 @@ func New(c Config) (*Console, error) {
 	}
 	s := &Console{
 		access: c.Access, operations: c.Operations, api: c.API, regions: slices.Clone(c.Regions),
-		principals: c.Principals, exists: c.Exists, health: c.Health, calls: c.Calls, log: c.Logger,
+		principals: c.Principals, exists: c.Exists, health: c.Health, calls: c.Calls, log: c.Logger, check: streamCheck,
 	}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {

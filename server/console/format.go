@@ -137,8 +137,8 @@ func figure(value float64, unit string) string {
 		return byteSize(uint64(max(value, 0)))
 	case "Seconds":
 		return seconds(value)
-	case "Percent":
-		return strconv.FormatFloat(value, 'g', 3, 64) + " %"
+	case "Milliseconds":
+		return strconv.FormatFloat(value, 'g', 3, 64) + " ms"
 	}
 	if value == math.Trunc(value) && math.Abs(value) < 1<<53 {
 		return grouped(int64(value))

@@ -56,7 +56,7 @@ func (v *visit) follow(request server.StreamRequest, write func(proto.Message) (
 	ctx, caller := v.context()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ctx, stop := contextWithWatch(ctx, func() bool {
+	ctx, stop := contextWithWatch(ctx, v.check, func() bool {
 		now, ok := v.identify(v.r, false)
 		return ok && now.principal == v.principal && s.send("health", map[string]string{"trouble": v.trouble()}) == nil
 	})
