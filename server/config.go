@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/keystore"
@@ -68,6 +69,8 @@ type Config struct {
 	// Observer is told of requests that are refused before they reach the keystore, which
 	// tells it of the others. Nil: nobody is.
 	Observer keystore.Observer
+	// Tracing makes a span of each request but streams. Nil: none is traced.
+	Tracing trace.TracerProvider
 	// Redact prints a message for the request log without its secrets. Nil: the
 	// log has no messages.
 	Redact func(proto.Message) string

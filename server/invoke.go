@@ -20,6 +20,8 @@ import (
 type Request struct {
 	// Method is gRPC's full name of a method of a Region's services, or of the operator's.
 	Method string
+	// TraceParent is the request's TraceHeader; empty: it has none.
+	TraceParent string
 	// Decode reads the request's message. It fails with a *keystore.Error.
 	Decode func(proto.Message) error
 	// Answer takes the answer, whose secrets are overwritten when it returns.
@@ -30,7 +32,7 @@ type Request struct {
 // flight, within DefaultDeadline, recorded and logged as those are. The context
 // has the keystore.Caller; its Region is where the request is done.
 func (s *Server) Invoke(ctx context.Context, r Request) *keystore.Error {
-	return s.inProcess.invoke(ctx, r)
+	return s.inProcess.tracing.invoked(ctx, r, s.inProcess.invoke)
 }
 
 // inProcess does requests without gRPC's transport.
@@ -45,6 +47,7 @@ type inProcess struct {
 	streamChain grpc.StreamServerInterceptor
 
 	wiper     wiper
+	tracing   tracing
 	errs      *errorTranslator
 	admission *admission
 	rejecter  rejecter
@@ -57,7 +60,7 @@ func newInProcess(c Config, errs *errorTranslator, a *admission) *inProcess {
 	p := &inProcess{
 		streams: operatorStreams(), streamChain: chainedStreams(log.stream, rec.stream, rejecter{c.Reject}.refusing),
 		methods: map[string]grpc.MethodHandler{}, operator: c.Operator, fallback: c.Default, regions: c.Regions,
-		chain: chained(wiper(c.Wipe).unary, log.unary, rec.unary), wiper: c.Wipe,
+		chain: chained(wiper(c.Wipe).unary, log.unary, rec.unary), wiper: c.Wipe, tracing: newTracing(c.Tracing),
 		errs: errs, admission: a, rejecter: rejecter{c.Reject}, deadline: c.DefaultDeadline, logger: c.Logger,
 	}
 	for _, desc := range append(regionalServices(), &operatorv1.OperatorService_ServiceDesc) {

@@ -84,9 +84,13 @@ func interceptors(c Config, errs *errorTranslator, a *admission) []grpc.ServerOp
 	log, rec := requestLog{logger: c.Logger, redact: c.Redact}, recovery{reject: c.Reject, logger: c.Logger}
 	rej := rejecter{c.Reject}
 	dl := deadlines{fallback: c.DefaultDeadline, longest: c.MaxDeadline, streaming: a.streaming}
+	unary := []grpc.UnaryServerInterceptor{wiper(c.Wipe).unary, authn.Unary}
+	if c.Tracing != nil {
+		unary = append(unary, newTracing(c.Tracing).unary)
+	}
+	unary = append(unary, sendRequestID, log.unary, errs.unary, rec.unary)
 	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(wiper(c.Wipe).unary, authn.Unary, sendRequestID, log.unary, errs.unary,
-			rec.unary),
+		grpc.ChainUnaryInterceptor(unary...),
 		grpc.ChainStreamInterceptor(a.stream, authn.Stream, sendStreamRequestID, log.stream, errs.stream,
 			rec.stream, rej.stream),
 		grpc.InTapHandle(dl.tap),

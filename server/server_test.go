@@ -61,6 +61,7 @@ func TestOperationsKnowTheirCaller(t *testing.T) {
 				MinVersion: tls.VersionTLS12, MaxVersion: test.version})
 			sum := sha256.Sum256(test.cert.Certificate[0])
 			want := keystore.Caller{
+				FrontEnd:   keystore.FrontEndGRPC,
 				Principal:  test.principal,
 				Credential: "sha256:" + hex.EncodeToString(sum[:]),
 				SourceIP:   "127.0.0.1",

@@ -55,6 +55,8 @@ type Config struct {
 	MetricFilters []MetricFilter `yaml:"metric_filters"`
 	// Console is a web console at the endpoint of Metrics. Default: there is none.
 	Console Console `yaml:"console"`
+	// OpenTelemetry is a collector of metrics and traces. Default: there is none.
+	OpenTelemetry OpenTelemetry `yaml:"opentelemetry"`
 	// Log says what the server's own log holds. The audit trails are not part
 	// of it, and what they record cannot be configured.
 	Log Log `yaml:"log"`
@@ -247,7 +249,7 @@ func Default() *Config {
 			DefaultDeadline: 10 * time.Second, MaxDeadline: 30 * time.Second,
 			MaxInFlight: 512, MaxConnections: 1024, DrainTimeout: 30 * time.Second,
 		},
-		Audit: defaultAudit(),
-		Log:   Log{Level: "info"},
+		Audit: defaultAudit(), OpenTelemetry: defaultOpenTelemetry(),
+		Log: Log{Level: "info"},
 	}
 }

@@ -73,6 +73,8 @@ func TestTheMinimalFileHasTheDocumentedDefaults(t *testing.T) {
 			LogFilePeriod: 5 * time.Minute, LogFileSize: 5 << 20, DigestPeriod: time.Hour, DigestSize: 64 << 20,
 			S3: config.AuditS3{Region: "us-east-1", Required: true}, OTLP: config.AuditOTLP{Protocol: "grpc"},
 		},
+		OpenTelemetry: config.OpenTelemetry{Protocol: "grpc", MetricsPeriod: time.Minute},
+
 		Log: config.Log{Level: "info"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {

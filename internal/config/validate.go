@@ -42,6 +42,7 @@ func (c *Config) Validate() error {
 	v.metrics(c.Metrics)
 	v.metricFilters(c.MetricFilters)
 	v.console(c.Console, c.Metrics)
+	v.openTelemetry(&c.OpenTelemetry)
 	v.oneOf("log.level", c.Log.Level, "trace", "debug", "info", "warn", "error")
 	if len(v.errs) > 0 {
 		return v.errs

@@ -82,12 +82,7 @@ func (v *validation) otlp(o *AuditOTLP) {
 	if !v.config.lines.given("audit.otlp") && o.Endpoint == "" {
 		return
 	}
-	v.oneOf("audit.otlp.protocol", o.Protocol, "grpc", "http")
-	if u := v.endpoint("audit.otlp.endpoint", o.Endpoint); u != nil && o.Protocol == "grpc" && strings.Trim(u.Path, "/") != "" {
-		v.fault("audit.otlp.endpoint", "%q has a path, which gRPC has not", o.Endpoint)
-	}
-	v.optionalPath("audit.otlp.headers_file", o.HeadersFile)
-	v.optionalPath("audit.otlp.ca", o.CA)
+	v.collector("audit.otlp", o.Endpoint, o.Protocol, o.HeadersFile, o.CA)
 }
 
 func (v *validation) optionalPath(field, path string) {

@@ -111,7 +111,7 @@ func (x *exchange) serve() *keystore.Error {
 		return err
 	}
 	return x.operations.Invoke(keystore.NewContext(x.r.Context(), caller), server.Request{
-		Method: method.FullMethod,
+		Method: method.FullMethod, TraceParent: x.r.Header.Get(server.TraceHeader),
 		Decode: func(m proto.Message) error { return x.protocol.decode(method.Request, body, m) },
 		Answer: x.answer,
 	})
