@@ -52,6 +52,9 @@ type HSM interface {
 	// CheckUnlock looks at the PINs of HSMs that are stopped, or of the one that is named,
 	// without a login, and starts again those whose tokens allow one.
 	CheckUnlock(ctx context.Context, hsmID string) ([]hsmpool.UnlockCheck, error)
+	// Withdraw takes one of the HSMs out of service, Restore into it again. They do not wait.
+	Withdraw(hsmID, reason string) error
+	Restore(hsmID string) error
 	Describe() []hsmpool.Status
 	Health() error
 }

@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -41,3 +42,25 @@ func hsmsOf(hsm HSM, region, store string) (all []Member) {
 
 // Principals returns how many principals there are, of the configuration and stored ones.
 func (r *Regions) Principals() int { return len(r.directory.accessKeys.Load().principals) }
+
+// Withdraw takes an HSM that is in use out of service, for a reason that operators are told.
+// An error says that there is none of that id.
+func (r *Regions) Withdraw(hsmID, reason string) error {
+	return r.ofMember(hsmID, func(h HSM) error { return h.Withdraw(hsmID, reason) })
+}
+
+// Restore takes an HSM into service again, which it may be already. An error says that there is
+// none of that id in use.
+func (r *Regions) Restore(hsmID string) error {
+	return r.ofMember(hsmID, func(h HSM) error { return h.Restore(hsmID) })
+}
+
+// ofMember does something with the HSMs among which the one of that id is.
+func (r *Regions) ofMember(hsmID string, do func(HSM) error) error {
+	for _, hsm := range r.hsms() {
+		if slices.ContainsFunc(hsm.Describe(), func(s hsmpool.Status) bool { return s.HSMID == hsmID }) {
+			return do(hsm)
+		}
+	}
+	return fmt.Errorf("no HSM %q is in use", hsmID)
+}

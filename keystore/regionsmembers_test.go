@@ -35,6 +35,26 @@ func TestMembersOfAllStores(t *testing.T) {
 	}
 }
 
+// An HSM of any store can be taken out of service, and into it again.
+func TestMembersAreWithdrawn(t *testing.T) {
+	t.Parallel()
+	s, clusters := startWithClusters(t, clusterID)
+	s.connectedStore(clusters[0])
+	for i, m := range s.regions.Members() {
+		s.must(s.regions.Withdraw(m.HSMID, "it is too hot"))
+		if got := s.regions.Members()[i]; got.State != hsmpool.Suspended || got.Withdrawn != "it is too hot" {
+			t.Errorf("%s is %s, withdrawn for %q", m.HSMID, got.State, got.Withdrawn)
+		}
+		s.must(s.regions.Restore(m.HSMID))
+		if got := s.regions.Members()[i]; got.State != hsmpool.Ready || got.Withdrawn != "" {
+			t.Errorf("%s is %s again, withdrawn for %q", m.HSMID, got.State, got.Withdrawn)
+		}
+	}
+	if err := s.regions.Withdraw("hsm-nowhere2345", "why not"); err == nil {
+		t.Error("an HSM that there is not was withdrawn")
+	}
+}
+
 func TestPrincipalsAreCounted(t *testing.T) {
 	t.Parallel()
 	s := startService(t)
