@@ -168,6 +168,13 @@ type Device struct {
 	// Availability is how many members must know a new key before it is answered, 1
 	// to their number. Default (0 in Go, not in a file): 2 of several, else 1.
 	Availability int `yaml:"availability"`
+	// KeysLimit is how many keys the HSMs can have together, 1 to 10,000,000: of AWS
+	// CloudHSM 3,300 (hsm1.medium) or 16,666 (hsm2m.medium). It is told as a metric, for
+	// alarms, and holds nothing back. Default (0 in Go, not in a file): nobody knows.
+	KeysLimit int `yaml:"keys_limit"`
+	// Telemetry is where the operator's own values of the HSM's metrics come from. Not
+	// beside Members. Default: none.
+	Telemetry Telemetry `yaml:"telemetry"`
 }
 
 // Member is one of several HSMs that hold the same keys: an HSM of a cluster, or one
@@ -183,6 +190,8 @@ type Member struct {
 	// Env is the whole environment of the member's child process, but for PATH. An
 	// empty one is that of its Device.
 	Env map[string]string `yaml:"env"`
+	// Telemetry is where the operator's own values of its metrics come from. Default: none.
+	Telemetry Telemetry `yaml:"telemetry"`
 }
 
 // Token selects a token by exactly one of its fields.

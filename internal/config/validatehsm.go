@@ -68,6 +68,7 @@ func (v *validation) device(field string, d *Device) {
 	}
 	v.optional(field+".hsm_id", d.HSMID, hsmPattern, hsmForm)
 	v.members(field, d)
+	v.watched(field, d)
 }
 
 func (v *validation) env(field string, variables map[string]string) {

@@ -20,9 +20,11 @@ func (v *validation) members(field string, d *Device) {
 		v.between(field+".availability", d.Availability, 1, max(1, len(d.Members)))
 	}
 	for i := range d.Members {
-		v.member(fmt.Sprintf("%s.members[%d]", field, i), &d.Members[i], len(d.Members) > 1)
+		v.member(memberField(field, i), &d.Members[i], len(d.Members) > 1)
 	}
 }
+
+func memberField(device string, i int) string { return fmt.Sprintf("%s.members[%d]", device, i) }
 
 // member checks one HSM of a device; named says that it needs a name.
 func (v *validation) member(field string, m *Member, named bool) {
@@ -52,7 +54,7 @@ func (v *validation) uniqueHSMs(names, tokens map[string]string, field string, d
 		return
 	}
 	for i := range d.Members {
-		m, item := d.Members[i], fmt.Sprintf("%s.members[%d]", field, i)
+		m, item := d.Members[i], memberField(field, i)
 		v.unique(names, item+".hsm_id", m.HSMID)
 		if len(m.Env) == 0 {
 			m.Env = d.Env
