@@ -9,7 +9,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/export"
@@ -21,6 +20,7 @@ import (
 	"github.com/strongroom-kms/strongroom/internal/metricfilter"
 	"github.com/strongroom-kms/strongroom/internal/metrics"
 	"github.com/strongroom-kms/strongroom/internal/metrics/history"
+	"github.com/strongroom-kms/strongroom/internal/telemetry"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/keystore/metadata"
 	"github.com/strongroom-kms/strongroom/server"
@@ -36,25 +36,25 @@ type daemon struct {
 	policies     policies
 	trustAnchors []string // of the clusters, in their order
 
-	listener net.Listener
-	aws      net.Listener    // nil: there is no endpoint for AWS clients
-	metrics  net.Listener    // nil: Prometheus is not answered
-	access   *console.Access // nil: there is no console
-	registry *prometheus.Registry
-	history  *history.History
-	channels channels // TLS connections
-	requests *metrics.Requests
-	tracing  trace.TracerProvider // nil: no request is traced
-	filters  *metricfilter.Counter
-	alarms   *alarm.Evaluator
-	trail    *audit.Trail
-	journal  journal.ID // of trail
-	hsm      *hsmpool.Pool
-	metadata *metadata.Bolt
-	guard    *hsmpool.PINGuard
-	keystore *keystore.Regions
-	export   atomic.Pointer[export.Exporter] // nil until the key store is open
-	server   *server.Server
+	listener  net.Listener
+	aws       net.Listener    // nil: there is no endpoint for AWS clients
+	metrics   net.Listener    // nil: Prometheus is not answered
+	access    *console.Access // nil: there is no console
+	registry  *prometheus.Registry
+	history   *history.History
+	telemetry *telemetry.Telemetry
+	channels  channels // TLS connections
+	requests  *metrics.Requests
+	filters   *metricfilter.Counter
+	alarms    *alarm.Evaluator
+	trail     *audit.Trail
+	journal   journal.ID // of trail
+	hsm       *hsmpool.Pool
+	metadata  *metadata.Bolt
+	guard     *hsmpool.PINGuard
+	keystore  *keystore.Regions
+	export    atomic.Pointer[export.Exporter] // nil until the key store is open
+	server    *server.Server
 
 	sinks        []ship.Sink // beside the export's files
 	clusterNames clusterNames
@@ -68,7 +68,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.openAlarms, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openHistory, d.openKeystore, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.openTraces, d.newServer, d.pushMetrics, d.startHistory, d.startAlarms,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.openAlarms, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openHistory, d.openKeystore, d.startTelemetry, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer, d.startHistory, d.startAlarms,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -214,7 +214,6 @@ func (d *daemon) newServer(context.Context) error {
 		Health:          d.keystore.Health,
 		Reject:          d.keystore.Reject,
 		Observer:        d.requests,
-		Tracing:         d.tracing,
 		TLS:             d.tlsFiles(),
 		Principals:      d.keystore.PrincipalOf,
 		Redact:          d.keystore.Describe().Redact,

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,7 @@ type hsms struct {
 
 	ten                  map[string]*prometheus.Desc // by the names of CloudHSM
 	members              []memberMetric
-	state                *prometheus.Desc
+	state, pinState      *prometheus.Desc
 	sessionsLimit        *prometheus.Desc
 	keysLimit, telemetry *prometheus.Desc
 	calls, callDuration  *prometheus.Desc
@@ -47,6 +48,7 @@ func NewHSMs(source func() []HSM) prometheus.Collector {
 		source:        source,
 		ten:           map[string]*prometheus.Desc{},
 		state:         describeHSM("state", "1 of the state that the HSM is in, 0 of the others.", "state"),
+		pinState:      describeHSM("pin_state", "1 of what the token says of its user PIN.", "state"),
 		sessionsLimit: describeHSM("sessions_limit", "Sessions that the token allows."),
 		keysLimit:     describeHSM("keys_limit", "Keys that the HSM's cluster can have, as the configuration says."),
 		telemetry:     describeHSM("telemetry_errors_total", "Values of the operator's source that were missing or refused."),
@@ -73,7 +75,9 @@ func memberMetrics() []memberMetric {
 		gauge("sessions", "Sessions that the HSM's worker holds.", func(h HSM) float64 { return float64(h.Sessions) }),
 		gauge("in_flight", "Requests that wait for the HSM's answer.", func(h HSM) float64 { return float64(h.InFlight) }),
 		gauge("waiting", "Requests that wait for a place at any of the HSMs of the same store.", func(h HSM) float64 { return float64(h.Waiting) }),
-		gauge("breaker_open", "1 while the HSM is only probed, because it keeps failing.", func(h HSM) float64 { return number(h.State == hsmpool.Suspended) }),
+		gauge("places", "Requests that use keys that the HSM is given at the same time.", func(h HSM) float64 { return float64(h.Places) }),
+		gauge("breaker_open", "1 while the HSM is only probed, because it keeps failing.", func(h HSM) float64 { return number(h.BreakerOpen) }),
+		gauge("withdrawn", "1 while the HSM is out of service for a reason such as its temperature.", func(h HSM) float64 { return number(h.Withdrawn != "") }),
 		{describeHSM("restarts_total", "Starts of the HSM's worker beside the first."), prometheus.CounterValue, func(h HSM) float64 { return float64(h.Restarts) }},
 	}
 }
@@ -86,7 +90,7 @@ func (c *hsms) Describe(descs chan<- *prometheus.Desc) {
 	for _, m := range c.members {
 		descs <- m.desc
 	}
-	for _, d := range []*prometheus.Desc{c.state, c.sessionsLimit, c.keysLimit, c.telemetry, c.calls, c.callDuration} {
+	for _, d := range []*prometheus.Desc{c.state, c.pinState, c.sessionsLimit, c.keysLimit, c.telemetry, c.calls, c.callDuration} {
 		descs <- d
 	}
 }
@@ -120,6 +124,8 @@ func (c *hsms) collectMember(h HSM, to *labelled) {
 		to.add(c.state, prometheus.GaugeValue, number(h.State == s),
 			to.labels("cluster_id", h.ClusterID, "hsm_id", h.HSMID, "state", s.String(), "store", h.Store))
 	}
+	to.add(c.pinState, prometheus.GaugeValue, 1,
+		to.labels("cluster_id", h.ClusterID, "hsm_id", h.HSMID, "state", strings.ReplaceAll(h.PIN.String(), " ", "_"), "store", h.Store))
 	if n := h.Figures.MaxSessions; n > 0 {
 		to.add(c.sessionsLimit, prometheus.GaugeValue, float64(n), labels)
 	}

@@ -21,7 +21,7 @@ import (
 func hsm() metrics.HSM {
 	m := keystore.Member{Store: "cks-1", Region: "us-east-1", Status: hsmpool.Status{
 		HSMID: "hsm-a", ClusterID: "cluster-a", Profile: "softhsm", State: hsmpool.Ready, WorkerPID: 7,
-		Sessions: 6, InFlight: 5, Waiting: 4, Restarts: 3,
+		Sessions: 6, InFlight: 5, Waiting: 4, Restarts: 3, Places: 32,
 		Figures: hsmpool.Figures{
 			At: time.Unix(1, 0), SessionKeys: 2, TokenKeys: 40, OctetsIn: 1000, OctetsOut: 500, MaxSessions: 1024,
 			Calls: []hsmpool.CallCount{
@@ -66,7 +66,10 @@ func TestMetricsOfAnHSM(t *testing.T) {
 		`strongroom_hsm_in_flight{` + of + `} 5`,
 		`strongroom_hsm_waiting{` + of + `} 4`,
 		`strongroom_hsm_restarts_total{` + of + `} 3`,
+		`strongroom_hsm_places{` + of + `} 32`,
 		`strongroom_hsm_breaker_open{` + of + `} 0`,
+		`strongroom_hsm_withdrawn{` + of + `} 0`,
+		`strongroom_hsm_pin_state{cluster_id="cluster-a",hsm_id="hsm-a",state="unknown",store="cks-1"} 1`,
 		`strongroom_hsm_telemetry_errors_total{` + of + `} 8`,
 		`strongroom_hsm_calls_total{cluster_id="cluster-a",function="C_Encrypt",hsm_id="hsm-a",mechanism="CKM_AES_GCM",rv="CKR_OK",store="cks-1"} 10`,
 		`strongroom_hsm_calls_total{cluster_id="cluster-a",function="C_Encrypt",hsm_id="hsm-a",mechanism="CKM_AES_GCM",rv="CKR_DEVICE_ERROR",store="cks-1"} 1`,
