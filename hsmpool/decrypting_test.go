@@ -110,8 +110,10 @@ func TestBadCiphertextsLookAlike(t *testing.T) {
 			if diff := cmp.Diff(first.Error(), e.Error()); diff != "" || e.Function != first.Function || e.RV != first.RV || opened.Plaintext != nil {
 				t.Errorf("%s, %s: another answer (-want +got):\n%s", a, name, diff)
 			}
-			if want := (hsmpool.Trace{HSM: e.HSM, Function: "C_Decrypt", RV: uint32(ckr.EncryptedDataInvalid)}); opened.Trace != want {
-				t.Errorf("%s, %s: trace %+v, want %+v", a, name, opened.Trace, want)
+			trace := opened.Trace
+			trace.Waited, trace.Took = 0, 0
+			if want := (hsmpool.Trace{HSM: e.HSM, Function: "C_Decrypt", RV: uint32(ckr.EncryptedDataInvalid)}); trace != want {
+				t.Errorf("%s, %s: trace %+v, want %+v", a, name, trace, want)
 			}
 		}
 		if opened, err := pool.DecryptOAEP(t.Context(), id, a, good); err != nil || string(opened.Plaintext) != "message" {
