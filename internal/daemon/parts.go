@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/strongroom-kms/strongroom/audit"
 	"github.com/strongroom-kms/strongroom/audit/export"
@@ -45,6 +46,7 @@ type daemon struct {
 	telemetry *telemetry.Telemetry
 	channels  channels // TLS connections
 	requests  *metrics.Requests
+	tracing   trace.TracerProvider // nil: no request is traced
 	filters   *metricfilter.Counter
 	alarms    *alarm.Evaluator
 	trail     *audit.Trail
@@ -68,7 +70,7 @@ type daemon struct {
 // login, and after beforeHSM, to which metadata means that there may be keys.
 func (d *daemon) assemble(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.openAlarms, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openHistory, d.openKeystore, d.startTelemetry, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.newServer, d.startHistory, d.startAlarms,
+		d.readPolicies, d.checkTLS, d.readTrustAnchors, d.warnOfOpenFiles, d.listen, d.listenMetrics, d.openTrail, d.openRegistry, d.openAlarms, d.beforeHSM, d.openMetadata, d.guardPINs, d.openHSM, d.openHistory, d.openKeystore, d.startTelemetry, d.openS3, d.openOTLP, d.openExport, d.keepJournalSmall, d.openTraces, d.newServer, d.pushMetrics, d.startHistory, d.startAlarms,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -214,6 +216,7 @@ func (d *daemon) newServer(context.Context) error {
 		Health:          d.keystore.Health,
 		Reject:          d.keystore.Reject,
 		Observer:        d.requests,
+		Tracing:         d.tracing,
 		TLS:             d.tlsFiles(),
 		Principals:      d.keystore.PrincipalOf,
 		Redact:          d.keystore.Describe().Redact,
