@@ -139,7 +139,7 @@ Ctrl-C stops it; the next start has the same keys.
 // out of the file.
 func (o Options) awsVariables(site *devserver.Site) [][2]string {
 	var variables [][2]string
-	for _, service := range []string{"KMS", "CLOUDTRAIL", "CLOUDWATCH_LOGS", "CLOUDHSM_V2"} {
+	for _, service := range []string{"KMS", "CLOUDTRAIL", "CLOUDWATCH_LOGS", "CLOUDHSM_V2", "CLOUDWATCH"} {
 		variables = append(variables, [2]string{"AWS_ENDPOINT_URL_" + service, "http://" + site.AWSAddress})
 	}
 	variables = append(variables, [][2]string{
