@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
+	"github.com/strongroom-kms/strongroom/internal/metricfilter"
 	"github.com/strongroom-kms/strongroom/keystore"
 	"github.com/strongroom-kms/strongroom/server/console"
 )
@@ -36,7 +37,7 @@ func (d *daemon) withConsole(metrics http.Handler) (http.Handler, error) {
 	}
 	pages, err := console.New(console.Config{
 		Access: d.access, Operations: d.server, API: d.keystore.Describe(), Regions: d.keystore.Names(),
-		Principals: d.keystore.PrincipalOf, Exists: d.keystore.HasPrincipal, Health: d.keystore.Health, Calls: d.callsOf,
+		Principals: d.keystore.PrincipalOf, Exists: d.keystore.HasPrincipal, Health: d.keystore.Health, Calls: d.callsOf, Filters: d.filtersByName(),
 		Logger: d.logger.Named("console"),
 	})
 	if err != nil {
@@ -60,6 +61,15 @@ func (d *daemon) callsOf(hsmID string) (all []console.Call) {
 		for _, c := range m.Figures.Calls {
 			all = append(all, console.Call{Function: c.Function, Mechanism: c.Mechanism, Result: ckr.RV(c.RV).String(), Count: c.Count})
 		}
+	}
+	return all
+}
+
+// filtersByName are the metric filters, for those who look for what they count.
+func (d *daemon) filtersByName() map[string]console.Filter {
+	all := map[string]console.Filter{}
+	for _, f := range d.metricFilters() {
+		all[f.Name] = console.Filter{HSMLog: f.Trail == metricfilter.HSMLog, Condition: f.When}
 	}
 	return all
 }

@@ -23,7 +23,7 @@ type Operations interface {
 	Follow(ctx context.Context, r server.StreamRequest) *keystore.Error
 }
 
-// Config is what a console needs; all of it but Calls and Logger.
+// Config is what a console needs; all of it but Calls, Filters and Logger.
 type Config struct {
 	Access     *Access
 	Operations Operations
@@ -39,6 +39,8 @@ type Config struct {
 	// Calls are those that an HSM was asked for since the start; nil: nobody counts them.
 	// Only who may describe HSMs is told.
 	Calls func(hsmID string) []Call
+	// Filters are the metric filters by their names.
+	Filters map[string]Filter
 	// Logger takes the log; nil is silence.
 	Logger hclog.Logger
 }
@@ -61,6 +63,7 @@ type Console struct {
 	exists     func(arn string) bool
 	health     func() error
 	calls      func(hsmID string) []Call
+	filters    map[string]Filter
 	log        hclog.Logger
 	pages      pages
 	assets     assets
@@ -81,7 +84,7 @@ func New(c Config) (*Console, error) {
 	}
 	s := &Console{
 		access: c.Access, operations: c.Operations, api: c.API, regions: slices.Clone(c.Regions),
-		principals: c.Principals, exists: c.Exists, health: c.Health, calls: c.Calls, log: c.Logger, check: streamCheck,
+		principals: c.Principals, exists: c.Exists, health: c.Health, calls: c.Calls, filters: c.Filters, log: c.Logger, check: streamCheck,
 	}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {

@@ -22,7 +22,7 @@ import (
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"time": utc, "stamp": stamp, "wire": wire, "user": shortPrincipal, "json": indented, "bytes": byteSize,
-		"count": grouped[uint64], "whole": grouped[int64], "value": figure, "lower": strings.ToLower, "link": address, "keypage": keyPageOf, "until": until,
+		"count": grouped[uint64], "whole": grouped[int64], "value": figure, "lower": strings.ToLower, "link": address, "keypage": keyPageOf, "until": until, "code": codeIn, "resource": shortResource, "first": first,
 		"words": words,
 	}
 }
@@ -91,6 +91,37 @@ func keyPageOf(arn string) string {
 	return address("/keys/"+url.PathEscape(id), "region", parts[3])
 }
 
+// codeIn is a text in which what stands between backticks is a command or a name.
+func codeIn(text string) template.HTML {
+	var b strings.Builder
+	for i, piece := range strings.Split(text, "`") {
+		escaped := template.HTMLEscapeString(piece)
+		if i%2 == 1 {
+			escaped = "<code>" + escaped + "</code>"
+		}
+		b.WriteString(escaped)
+	}
+	return template.HTML(b.String()) //nolint:gosec // each piece is escaped
+}
+
+// first is the beginning of an id, which is enough to tell it from others nearby.
+func first(id string) string {
+	const enough = 8
+	if len(id) <= enough+1 {
+		return id
+	}
+	return id[:enough] + "…"
+}
+
+// shortResource is what the ARN of a resource ends with; of a key's id only the beginning.
+func shortResource(arn string) string {
+	name := shortPrincipal(arn)
+	if id, ok := strings.CutPrefix(name, "key/"); ok {
+		return "key/" + first(id)
+	}
+	return name
+}
+
 // indented is JSON with a line for each member; what is not JSON stays as it is.
 func indented(text string) string {
 	var b bytes.Buffer
@@ -137,11 +168,13 @@ func figure(value float64, unit string) string {
 		return byteSize(uint64(max(value, 0)))
 	case "Seconds":
 		return seconds(value)
+	case "Percent":
+		return strconv.FormatFloat(value, 'g', 3, 64) + " %"
 	case "Milliseconds":
 		return strconv.FormatFloat(value, 'g', 3, 64) + " ms"
 	}
-	if value == math.Trunc(value) && math.Abs(value) < 1<<53 {
-		return grouped(int64(value))
+	if size := math.Abs(value); size < 1<<53 && (size >= 1000 || value == math.Trunc(value)) {
+		return grouped(int64(math.Round(value)))
 	}
 	return strconv.FormatFloat(value, 'g', 3, 64)
 }

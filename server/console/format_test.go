@@ -10,7 +10,7 @@ func TestValuesAsPeopleReadThem(t *testing.T) {
 		{0, "Count", "0"}, {1234567, "Count", "1,234,567"}, {-1234, "Count", "-1,234"}, {1.5, "Count", "1.5"}, {0.12345, "None", "0.123"},
 		{1023, "Bytes", "1023 bytes"}, {1536, "Bytes", "1.5 KiB"}, {3 << 30, "Bytes", "3.0 GiB"}, {1 << 60, "Bytes", "1048576.0 TiB"},
 		{0, "Seconds", "0 s"}, {0.0000251, "Seconds", "25 µs"}, {0.0123, "Seconds", "12.3 ms"}, {61, "Seconds", "61 s"},
-		{12.34, "Milliseconds", "12.3 ms"},
+		{12.34, "Milliseconds", "12.3 ms"}, {86234.5, "Count", "86,235"}, {12.34, "Percent", "12.3 %"},
 	} {
 		if got := figure(test.value, test.unit); got != test.want {
 			t.Errorf("%v %s is %q, want %q", test.value, test.unit, got, test.want)

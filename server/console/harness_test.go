@@ -84,8 +84,9 @@ func newFixtureAt(t *testing.T, base string) *fixture {
 			}
 			return ""
 		},
-		Exists: func(arn string) bool { return !f.isGone(arn) },
-		Health: func() error { f.mu.Lock(); defer f.mu.Unlock(); return f.trouble },
+		Exists:  func(arn string) bool { return !f.isGone(arn) },
+		Health:  func() error { f.mu.Lock(); defer f.mu.Unlock(); return f.trouble },
+		Filters: map[string]Filter{"failed-login": {HSMLog: true, Condition: "entry.rv != 0"}, "deletion": {Condition: `event.eventName == "ScheduleKeyDeletion"`}},
 		Calls: func(string) []Call {
 			return []Call{{"C_Encrypt", "CKM_AES_GCM", "CKR_DEVICE_ERROR", 3}, {"C_Encrypt", "CKM_AES_GCM", succeeded, 1234}}
 		},

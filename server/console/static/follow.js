@@ -30,9 +30,13 @@ function agent(text) {
 	return a;
 }
 
-function link(path, text) {
+// first is the beginning of an id.
+const first = (id) => (id.length > 9 ? `${id.slice(0, 8)}…` : id);
+
+function link(path, text, title) {
 	const a = document.createElement('a');
 	a.href = path;
+	if (title) a.title = title;
 	a.append(element('code', '', text));
 	return a;
 }
@@ -43,16 +47,15 @@ function outcome(error) {
 
 // resource links to a key's page, by its ARN.
 function resource(arn) {
-	const code = element('code', 'long', arn);
-	const [, , service, region, , rest] = arn.split(':');
-	if (service !== 'kms' || !rest?.startsWith('key/')) return code;
-	const a = document.createElement('a');
-	a.href = `/keys/${encodeURIComponent(rest.slice(4))}?region=${encodeURIComponent(region)}`;
-	a.append(code);
-	return a;
+	const [, , service, region, , name] = arn.split(':');
+	const id = name?.startsWith('key/') ? name.slice(4) : '';
+	if (service === 'kms' && id) return link(`/keys/${encodeURIComponent(id)}?region=${encodeURIComponent(region)}`, `key/${first(id)}`, arn);
+	const code = element('code', '', short(arn));
+	code.title = arn;
+	return code;
 }
 
-const requestLink = (id) => (id ? link(`/requests/${encodeURIComponent(id)}`, id) : '');
+const requestLink = (id) => (id ? link(`/requests/${encodeURIComponent(id)}`, first(id), id) : '');
 
 // short is what an ARN of IAM names.
 const short = (arn) => (arn.startsWith('arn:') ? arn.slice(arn.lastIndexOf(':') + 1) : arn);
@@ -77,7 +80,7 @@ const rows = {
 		const scope = cell('th', '', time(e));
 		scope.scope = 'row';
 		row.append(scope, cell('td', 'HSM', link(`/hsms/${encodeURIComponent(e.hsm)}`, e.hsm)), cell('td', 'Opcode', element('span', 'once', e.opcode)),
-			cell('td', 'Response', outcome(e.failed ? e.response : '')), cell('td', 'Key', element('code', 'long', e.key)),
+			cell('td', 'Response', outcome(e.failed ? e.response : '')), cell('td', 'Key', e.key ? resource(e.key) : element('span', 'quiet', 'none')),
 			cell('td', 'Request', requestLink(e.requestID)));
 		return row;
 	},

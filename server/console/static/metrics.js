@@ -1,6 +1,7 @@
 // How values are written, as format.go writes them too.
 
 const decimal = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
+const rough = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 2 });
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const sizes = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
 
@@ -18,6 +19,8 @@ export function number(value, unit) {
 		return bytes(value);
 	case 'Bytes/Second':
 		return `${bytes(value)}/s`;
+	case 'Count/Second':
+		return value < 10 ? rough.format(value) : whole.format(value);
 	case 'Milliseconds':
 		return `${decimal.format(value)} ms`;
 	case 'Seconds':

@@ -93,8 +93,10 @@ export class Plot {
 	draw(time) {
 		const data = this.table();
 		if (!data[0].length) {
-			this.output.textContent = 'not told';
-			this.canvas.textContent = 'Nobody tells this, or there is nothing to tell of yet.';
+			this.output.textContent = 'none';
+			this.canvas.textContent = 'Nobody tells this of an HSM: docs/monitoring.md says what an operator can add (telemetry).';
+			if (this.figure.dataset.namespace === 'Strongroom') this.canvas.textContent = 'There is nothing to tell of yet.';
+			this.canvas.setAttribute('aria-label', `${this.figure.dataset.title}: no value`);
 			return;
 		}
 		if (!this.chart) this.canvas.textContent = '';
@@ -111,9 +113,24 @@ export class Plot {
 		const d = this.figure.dataset;
 		d.points = data[0].length;
 		d.last = newest.map((n) => n.value).join(' ');
-		this.output.textContent = newest.length > 3 ? `${newest.length} HSMs` : words;
+		this.output.textContent = newest.length > 1 ? '' : words;
+		this.legend(newest);
 		this.canvas.setAttribute('aria-label', `${d.title}: ${words}`);
 		if (d.readout) showValue(d.readout, newest[0].value, this.unit);
+	}
+
+	// legend lists lines by their colours, if there are several.
+	legend(newest) {
+		const list = this.figure.querySelector('.lines');
+		list.hidden = newest.length < 2;
+		list.replaceChildren(...newest.map((n, i) => {
+			const item = document.createElement('li');
+			const swatch = document.createElement('span');
+			swatch.className = 'swatch';
+			swatch.style.background = colours[i % colours.length];
+			item.append(swatch, ` ${n.label} ${number(n.value, this.unit)}`);
+			return item;
+		}));
 	}
 
 	// clock writes times of the axis in UTC.
