@@ -70,7 +70,7 @@ screenshots: test-deps .tools/axe/installed ## take the pictures of the console 
 	cd $(CONSOLE) && $(GO) test -count=1 . -update-screenshots
 
 .PHONY: unit
-unit: test-deps .tools/versitygw .tools/prometheus/installed ## run the tests of the packages
+unit: test-deps .tools/versitygw ## run the tests of the packages
 	$(GO) test -timeout 20m $(PACKAGES)
 
 .PHONY: clients
@@ -78,7 +78,7 @@ clients: test-deps .tools/clients/installed .tools/sops ## get the clients of AW
 
 # Vet is left to the targets test and vet.
 .PHONY: race
-race: test-deps .tools/versitygw .tools/prometheus/installed ## run the tests of the packages with the race detector
+race: test-deps .tools/versitygw ## run the tests of the packages with the race detector
 	$(GO) test -race -short -vet=off -timeout 30m $(PACKAGES)
 
 .PHONY: bench
@@ -98,7 +98,7 @@ long-fuzz: ## run each fuzz target for FUZZTIME
 	done
 
 .PHONY: long-race
-long-race: test-deps .tools/versitygw .tools/prometheus/installed ## run every test with the race detector, three times
+long-race: test-deps .tools/versitygw ## run every test with the race detector, three times
 	$(GO) test -race -count=3 -timeout 60m ./...
 
 .PHONY: long-crash
@@ -219,18 +219,6 @@ $(LINT): tools/lint.mod tools/lint.sum
 
 .tools/versitygw: tools/versitygw.mod tools/versitygw.sum
 	$(GO) build -modfile=tools/versitygw.mod -o $@ github.com/versity/versitygw/cmd/versitygw
-
-# Debian's packages are unpacked and not installed: the programs alone are wanted, and no
-# service that runs. If there are no package lists, they are fetched.
-PROMETHEUS := prometheus prometheus-alertmanager
-APT := apt-get -qq -o APT::Sandbox::User=root
-.tools/prometheus/installed:
-	rm -rf .tools/prometheus
-	mkdir -p .tools/prometheus
-	cd .tools/prometheus && { $(APT) download $(PROMETHEUS) 2>/dev/null || \
-		{ $$([ "$$(id -u)" -eq 0 ] || echo sudo) $(APT) update && $(APT) download $(PROMETHEUS); }; }
-	for package in .tools/prometheus/*.deb; do dpkg-deb -x "$$package" .tools/prometheus; rm "$$package"; done
-	touch $@
 
 # Node comes from PyPI too: Debian's is too old for the AWS SDK. No package runs
 # code of its own while it is installed.

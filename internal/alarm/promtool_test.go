@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -59,12 +58,9 @@ const firingExpr = `ALERTS{alertstate="firing"}`
 // promtool runs Debian's promtool.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
-	program, err := filepath.Abs("../../.tools/prometheus/usr/bin/promtool")
+	program, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(program); err != nil {
-		t.Fatal("there is no .tools/prometheus: run make .tools/prometheus/installed")
+		t.Fatalf("%v: run make test-deps", err)
 	}
 	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 	if err != nil {
