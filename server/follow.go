@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -51,7 +52,11 @@ func (p *inProcess) follow(ctx context.Context, r StreamRequest, d *drain) *keys
 		handler = p.rejecter.notStreamed(r.Method)
 	}
 	info := &grpc.StreamServerInfo{FullMethod: r.Method, IsServerStream: true}
-	if err := p.streamChain(p.operator, &localStream{ctx: ctx, request: r}, info, handler); err != nil {
+	err := p.streamChain(p.operator, &localStream{ctx: ctx, request: r}, info, handler)
+	if cause := context.Cause(ctx); err == nil && errors.Is(cause, errDraining) {
+		err = cause // there would have been more
+	}
+	if err != nil {
 		return p.errs.explain(ctx, r.Method, err)
 	}
 	return nil

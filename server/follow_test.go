@@ -73,6 +73,9 @@ func TestAStreamInProcessEnds(t *testing.T) {
 		"the server": {streamEventsMethod, awaitsItsEnd, func(h *harness) func(proto.Message) error {
 			return func(proto.Message) error { h.stop(); return nil }
 		}, annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE},
+		"the server, which the operation takes for the end": {streamEventsMethod, func(ctx context.Context) error { <-ctx.Done(); return nil }, func(h *harness) func(proto.Message) error {
+			return func(proto.Message) error { h.stop(); return nil }
+		}, annotationsv1.ErrorKind_ERROR_KIND_SERVICE_UNAVAILABLE},
 		"a panic": {streamEventsMethod, func(context.Context) error { panic("hunter2") }, func(*harness) func(proto.Message) error {
 			return takesAll
 		}, annotationsv1.ErrorKind_ERROR_KIND_INTERNAL_FAILURE},

@@ -23,6 +23,11 @@ export function connect(url, handlers, say) {
 		close();
 		say(state, text);
 	};
+	const again = (text) => {
+		close();
+		say('broken', text);
+		setTimeout(open, 5000);
+	};
 	const listen = (name, handle) => source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
 
 	const open = () => {
@@ -35,15 +40,10 @@ export function connect(url, handlers, say) {
 			handlers.open?.();
 		});
 		listen('signed-out', () => end('broken', 'You are not signed in any more. Load the page again to sign in.'));
-		listen('ended', () => end('broken', 'The stream has ended. Load the page again.'));
+		listen('ended', () => again('The stream has ended. Trying again …'));
 		listen('failed', (why) => {
-			if (why.temporary) {
-				close();
-				say('broken', `${why.message} Trying again …`);
-				setTimeout(open, 5000);
-				return;
-			}
-			end('broken', why.denied ? `Access denied: live values need ${why.actions}.` : `${why.name}: ${why.message}`);
+			if (why.temporary) again(`${why.message} Trying again …`);
+			else end('broken', why.denied ? `Access denied: live values need ${why.actions}.` : `${why.name}: ${why.message}`);
 		});
 		source.onerror = () => {
 			if (source?.readyState === EventSource.CLOSED) {
