@@ -109,6 +109,7 @@ func refusals() []refusal {
 		{"something behind its end", "a0 a0", "The request body goes on behind its end.", key},
 		{"a member twice", "a2 65'Limit' 01 65'Limit' 02", twice, key},
 		{"a member twice, of indefinite length", "bf 65'Limit' 01 65'Limit' 02 ff", twice, key},
+		{"a member twice, once in pieces", "a2 65'Limit' 01 7f 63'Lim' 62'it' ff 02", twice, key},
 		{"an entry twice", "a1 71'EncryptionContext' a2 61'a' 61'1' 61'a' 61'2'", twice, encrypt},
 		{"a key of octets", "a1 45'Limit' 01", "The request body has a key that is not text.", key},
 		{"a key that is a number", "a1 01 02", "The request body has a key that is not text.", key},
