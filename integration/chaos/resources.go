@@ -128,10 +128,11 @@ func look(pid int) (u usage) {
 	return u
 }
 
-// derived are the files that the server makes of the journal as it grows, and no others: the
-// index of each sealed segment; the exported trail's log files, digests and their
-// signatures; the exporter's own, and what it has not named yet.
+// derived are the files that the server makes of the journal as it grows, and as time goes by, and no
+// others: the index of each sealed segment; the metrics of each hour; the exported trail's log files, digests and
+// their signatures; the exporter's own, and what it has not named yet.
 var derived = regexp.MustCompile(`^(index/[0-9]{20}\.index(\.tmp)?` +
+	`|metrics/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}Z\.v1\.jsonl` +
 	`|trail/AWSLogs/(.+\.(json\.gz|json\.gz\.sig|log\.gz)|[0-9]+/public-keys\.json)` +
 	`|trail/\.strongroom/(LOCK|state\.json|tmp/([0-9]+\.log|[^/]+\.json|[^/]+\.json\.gz|[^/]+\.json\.gz\.sig)))$`)
 
