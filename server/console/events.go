@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,16 @@ type trailForm struct {
 }
 
 // field is a text that a record must have.
-type field struct{ Name, Label, Value, Example string }
+type field struct {
+	Name, Label, Value, Example string
+	// Rare says that few search by it: it is not shown at first.
+	Rare bool
+}
+
+// Rare says that something is searched for that is not shown at first.
+func (f trailForm) Rare() bool {
+	return f.From != "" || f.To != "" || slices.ContainsFunc(f.Fields, func(each field) bool { return each.Rare && each.Value != "" })
+}
 
 // form reads the form from the address of the page.
 func (v *visit) form(example string, fields ...field) trailForm {
@@ -131,10 +141,10 @@ func (v *visit) eventForm() trailForm {
 		field{Name: "principal", Label: "Principal, ARN or user name", Example: "alice"},
 		field{Name: "resource", Label: "Key, id or ARN", Example: "1234abcd-…"},
 		field{Name: "error", Label: "Error code", Example: "AccessDeniedException"},
-		field{Name: "request", Label: "Request id"},
-		field{Name: "event", Label: "Event id"},
-		field{Name: "source", Label: "Event source", Example: "kms.amazonaws.com"},
-		field{Name: "access-key", Label: "Access key id"},
+		field{Name: "request", Label: "Request id", Rare: true},
+		field{Name: "event", Label: "Event id", Rare: true},
+		field{Name: "source", Label: "Event source", Example: "kms.amazonaws.com", Rare: true},
+		field{Name: "access-key", Label: "Access key id", Rare: true},
 	)
 }
 

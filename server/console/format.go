@@ -45,9 +45,9 @@ func until(t *timestamppb.Timestamp) string {
 	case left <= 0:
 		return "now"
 	case left > 48*time.Hour:
-		return fmt.Sprintf("in %d days", int(left.Hours()/24))
+		return fmt.Sprintf("in %d days", int(math.Round(left.Hours()/24)))
 	case left > 2*time.Hour:
-		return fmt.Sprintf("in %d hours", int(left.Hours()))
+		return fmt.Sprintf("in %d hours", int(math.Round(left.Hours())))
 	}
 	return fmt.Sprintf("in %d minutes", int(left.Minutes())+1)
 }
