@@ -44,7 +44,7 @@ func growth(points []point, start, end time.Time) (grown float64, ok bool) {
 	if grown > 0 && first.value >= 0 { // it was not below zero before
 		before = min(before, seen*first.value/grown)
 	}
-	return grown * (seen + reach(before, between) + reach(after, between)) / seen, true
+	return grown * ((seen + reach(before, between) + reach(after, between)) / seen), true
 }
 
 // reach is how far beyond what was seen is extrapolated: to the end of the time if another

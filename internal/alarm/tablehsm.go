@@ -49,7 +49,7 @@ func hsmAlarms() []Alarm {
 			Name: "HSMTemperatureHigh", Severity: Warning, For: time.Minute,
 			Summary: "An HSM is hotter than 100 degrees Celsius. At its limit, 110 by default, it is taken out of service.",
 			Action:  "Look at the cooling of the HSM, and take load off it.",
-			Runbook: "monitoring.md#alarms",
+			Runbook: "configuration.md#telemetry",
 			When:    Above(Latest(Series("cloudhsm_hsm_temperature_celsius")), 100),
 		},
 		{

@@ -72,7 +72,7 @@ func keyAlarms() []Alarm {
 		{
 			Name: "KeyNearInvocationLimit", Severity: Warning,
 			Summary: "A key has used more than 85 % of the 2^32 encryptions that one backing key may make.",
-			Action:  "It should have had a new backing key at 75 %: see the log for why its rotation fails, and rotate it (`strongroom key rotate`).",
+			Action:  "It should have had a new backing key at 75 %: see the log for why its rotation fails, and rotate it (`strongroom key rotation now`).",
 			Runbook: "operations.md#keys-and-their-life",
 			When:    Above(Latest(Series("strongroom_key_gcm_invocations_ratio_max")), 0.85),
 		},
