@@ -33,9 +33,12 @@ import (
 const marker = "a-context-that-everybody-may-see"
 
 // What stands in a secret field of any request or answer stands in no log, no
-// event, no HSM entry, no error and no file of the server; nor does the PIN.
+// event, no HSM entry, no error and no file of the server, and in no span, metric or
+// record that a collector is sent; nor does the PIN.
 func TestSecretsAreNowhere(t *testing.T) {
-	site := newSite(t, harness.Options{LogLevel: "trace"})
+	c, site := startOTLPCollector(t), newSite(t, harness.Options{LogLevel: "trace"})
+	configure(t, site, fmt.Sprintf("\naudit: {otlp: {endpoint: 'http://%[1]s'}}\nopentelemetry: {endpoint: 'http://%[1]s', metrics_period: 1s, traces: 1}\n", c.address)+
+		"metrics: {listen: '127.0.0.1:0'}\nconsole: {enabled: true}\n")
 	server := start(t, site)
 	admin := dial(t, site, server, harness.Admin)
 	p := newPlanter(t, admin, newKey(t, admin), newKey(t, admin))
@@ -57,9 +60,15 @@ func TestSecretsAreNowhere(t *testing.T) {
 	places["a process's arguments"] = commandLines(t, server)
 	stop(t, server.Process)
 	places["the server's log"] = server.Stdout.String() + server.Stderr.String()
+	places["what a collector was sent"] = c.received()
 	addFiles(t, places, site.DataDir)
 	expectNowhere(t, p.secrets, places)
-	for _, place := range []string{"the server's log", "the API events"} {
+	for _, span := range []string{"C_Encrypt", "strongroom_requests_total"} {
+		if !strings.Contains(c.received(), span) {
+			t.Errorf("a collector was not sent %s", span)
+		}
+	}
+	for _, place := range []string{"the server's log", "the API events", "what a collector was sent"} {
 		if !strings.Contains(places[place], marker) {
 			t.Errorf("%s, searched for secrets, lacks what it should show", place)
 		}

@@ -123,8 +123,9 @@ func TestTheTimeOfARequestIsSplit(t *testing.T) {
 	if len(seen) != 3 {
 		t.Fatalf("observed: %+v", seen)
 	}
-	for _, a := range seen {
-		if a.Journal <= 0 || a.Total < a.Journal+a.Queue+a.HSM || a.HSM < 0 || a.Queue < 0 {
+	for i, asksHSM := range []bool{true, true, false} {
+		a := seen[i]
+		if a.Journal <= 0 || a.Total < a.Journal+a.Queue+a.HSM || (a.HSM > 0) != asksHSM || a.HSM < 0 || a.Queue < 0 {
 			t.Errorf("%s: %+v", a.Operation, a)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // How long what takes a while to find out is not asked for again.
 const (
-	keysFresh         = 5 * time.Second
+	keysFresh         = time.Second
 	certificatesFresh = time.Minute
 )
 
@@ -32,7 +32,7 @@ type keys struct {
 }
 
 // NewKeys returns a collector of the metrics of keys and of certificates. The sources are
-// asked at scrapes, but not more often than every 5 s, and every minute.
+// asked at scrapes, but not more often than each second, and each minute.
 func NewKeys(figures func() keystore.KeyFigures, certificates func() []Certificate) prometheus.Collector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("strongroom_"+name, help, labels, nil)

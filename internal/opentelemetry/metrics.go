@@ -82,7 +82,7 @@ type metricExporter struct {
 
 // Export implements metric.Exporter.
 func (e *metricExporter) Export(ctx context.Context, m *metricdata.ResourceMetrics) error {
-	return e.report.of(e.Exporter.Export(ctx, m))
+	return e.report.of(ctx, e.Exporter.Export(ctx, m))
 }
 
 // gatherer reports metrics that cannot be gathered; the others are sent.
@@ -94,5 +94,5 @@ type gatherer struct {
 // Gather implements prometheus.Gatherer.
 func (g *gatherer) Gather() ([]*dto.MetricFamily, error) {
 	families, err := g.Gatherer.Gather()
-	return families, g.report.of(err)
+	return families, g.report.of(context.Background(), err)
 }

@@ -96,5 +96,5 @@ type spanExporter struct {
 
 // ExportSpans implements trace.SpanExporter.
 func (e *spanExporter) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) error {
-	return e.report.of(e.SpanExporter.ExportSpans(ctx, spans))
+	return e.report.of(ctx, e.SpanExporter.ExportSpans(ctx, spans))
 }
