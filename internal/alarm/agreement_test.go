@@ -145,6 +145,8 @@ func randomService(r *rand.Rand, add func(values []float64, metric string, label
 	add(levels(r, day, day-1), "strongroom_keys_pending_deletion_seconds_min")
 	add(levels(r, 15*day, 3*day, day, -day), "strongroom_certificate_expiry_seconds", "use", "server")
 	add(levels(r, 90*day, 10*day), "strongroom_certificate_lifetime_seconds", "use", "server")
+	add(levels(r, 11*gibibyte, 9*gibibyte, segments-1), "strongroom_disk_free_bytes", "directory", "data")
+	add(levels(r, 100*gibibyte, 50*gibibyte), "strongroom_disk_size_bytes", "directory", "data")
 	for _, load := range []string{"strongroom_requests_in_flight", "strongroom_grpc_connections"} {
 		add(levels(r, 90, 91), load)
 		add(levels(r, 100, 100, 101), load+"_limit")

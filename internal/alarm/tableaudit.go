@@ -6,9 +6,31 @@ import (
 	"github.com/strongroom-kms/strongroom/internal/metricfilter"
 )
 
-// auditAlarms are about the journal and what is made of it.
+// Room on a disk, in bytes.
+const (
+	gibibyte = 1 << 30
+	// segments is room for some of the journal's.
+	segments = gibibyte / 4
+)
+
+// auditAlarms are about the journal, its disk, and what is made of it.
 func auditAlarms(s Settings) []Alarm {
+	free := Max(Latest(Series("strongroom_disk_free_bytes")), server, "directory")
+	room := Ratio(free, Max(Latest(Series("strongroom_disk_size_bytes")), server, "directory"))
+	const disk = "operations.md#disk"
 	return []Alarm{
+		{
+			Name: "DiskNearlyFull", Severity: Warning, For: time.Minute, Runbook: disk,
+			Summary: "Less than a tenth of the disk of the data or of the log files is left, and less than 10 GiB.",
+			Action:  "Make room, or have retention keep less of the journal. Log files that are elsewhere can be removed.",
+			When:    Below(room, 0.1).And(Below(free, 10*gibibyte)),
+		},
+		{
+			Name: "DiskFull", Severity: Critical, Runbook: disk,
+			Summary: "Less than 256 MiB of the disk of the data or of the log files is left: soon no request is answered.",
+			Action:  "Make room now. Without it the journal cannot be written, and requests fail until there is some.",
+			When:    Below(free, segments),
+		},
 		{
 			Name: "JournalUnavailable", Severity: Critical,
 			Summary: "The audit journal cannot be written: requests fail.",

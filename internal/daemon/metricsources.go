@@ -27,6 +27,7 @@ func (d *daemon) openRegistry(context.Context) (err error) {
 		d.requests,
 		metrics.NewKeys(func() keystore.KeyFigures { return d.keystore.KeyFigures() }, d.certificates),
 		metrics.NewServer(func() server.Load { return d.server.Load() }),
+		metrics.NewDisks(map[string]string{"data": d.config.DataDir, "trail": d.config.AuditDirectory()}),
 	} {
 		if err := d.registry.Register(c); err != nil {
 			return fmt.Errorf("registering metrics: %w", err)
