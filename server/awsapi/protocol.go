@@ -17,8 +17,7 @@ import (
 
 // protocol is one of the ways in which AWS's clients write requests and read answers.
 type protocol interface {
-	// route finds the operation that a request is to, whose path and method are none that
-	// another protocol has.
+	// route finds the operation that a request is to.
 	route(api *describe.API, r *http.Request) (*describe.Method, *keystore.Error)
 	// decode reads a request's members.
 	decode(plan *describe.Message, body []byte, into proto.Message) error

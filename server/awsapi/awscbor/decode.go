@@ -17,8 +17,7 @@ const maxDepth = 24
 // Decoder reads requests. It is safe for concurrent use.
 type Decoder struct{ mode cbor.DecMode }
 
-// NewDecoder returns a Decoder. It never fails unless the CBOR library's options are not
-// what they were.
+// NewDecoder returns a Decoder. It fails only if the CBOR library refuses its options.
 func NewDecoder() (*Decoder, error) {
 	mode, err := cbor.DecOptions{
 		DupMapKey:       cbor.DupMapKeyEnforcedAPF,
@@ -55,7 +54,7 @@ func (d *Decoder) Decode(plan *describe.Message, data []byte, into proto.Message
 	return d.message(plan, data, r)
 }
 
-// message reads a map into r. Where an array of octets is outgrown or over, it is wiped.
+// message reads a map into r. The copies of its values that the library makes are wiped.
 func (d *Decoder) message(m *describe.Message, data cbor.RawMessage, r protoreflect.Message) error {
 	var members map[string]cbor.RawMessage
 	defer func() { wipeAll(members) }()
