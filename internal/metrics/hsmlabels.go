@@ -1,9 +1,6 @@
 package metrics
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
@@ -20,21 +17,22 @@ func newLabelled(metrics chan<- prometheus.Metric) *labelled {
 	return &labelled{metrics: metrics, pairs: map[[2]string]*dto.LabelPair{}}
 }
 
-// labels returns labels, given as names and values, in the order of their names.
+// labels returns labels, which are given as names and values, in the order of their names.
 func (l *labelled) labels(namesAndValues ...string) []*dto.LabelPair {
 	all := make([]*dto.LabelPair, 0, len(namesAndValues)/2)
 	for i := 0; i < len(namesAndValues); i += 2 {
 		at := [2]string{namesAndValues[i], namesAndValues[i+1]}
 		pair, ok := l.pairs[at]
 		if !ok {
-			pair = &dto.LabelPair{Name: &at[0], Value: &at[1]}
+			pair = newPair(at)
 			l.pairs[at] = pair
 		}
 		all = append(all, pair)
 	}
-	slices.SortFunc(all, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return all
 }
+
+func newPair(at [2]string) *dto.LabelPair { return &dto.LabelPair{Name: &at[0], Value: &at[1]} }
 
 func (l *labelled) add(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels []*dto.LabelPair) {
 	l.metrics <- &labelledMetric{desc: d, kind: kind, value: value, labels: labels}
@@ -46,18 +44,21 @@ type labelledMetric struct {
 	kind   prometheus.ValueType
 	value  float64
 	labels []*dto.LabelPair // nobody changes them
+	// counter and gauge are here, one of them in use, to be made at once with the rest.
+	counter dto.Counter
+	gauge   dto.Gauge
 }
 
 // Desc implements prometheus.Metric.
 func (m *labelledMetric) Desc() *prometheus.Desc { return m.desc }
 
-// Write implements prometheus.Metric.
+// Write implements prometheus.Metric. It is called once.
 func (m *labelledMetric) Write(to *dto.Metric) error {
 	to.Label = m.labels
 	if m.kind == prometheus.CounterValue {
-		to.Counter = &dto.Counter{Value: &m.value}
+		m.counter.Value, to.Counter = &m.value, &m.counter
 	} else {
-		to.Gauge = &dto.Gauge{Value: &m.value}
+		m.gauge.Value, to.Gauge = &m.value, &m.gauge
 	}
 	return nil
 }
