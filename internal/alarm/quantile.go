@@ -21,6 +21,7 @@ type quantile struct {
 	of Vector
 }
 
+// PromQL prints the vector.
 func (v quantile) PromQL() string {
 	return fmt.Sprintf("histogram_quantile(%s, %s)", number(v.q), v.of.PromQL())
 }

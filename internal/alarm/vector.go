@@ -40,6 +40,7 @@ func Age(s Selector) Vector { return age{latest{s}} }
 
 type age struct{ latest }
 
+// PromQL prints the vector.
 func (v age) PromQL() string { return "time() - " + v.latest.PromQL() }
 
 func (v age) at(h *history) []sample {
@@ -61,6 +62,7 @@ type increase struct {
 	window time.Duration
 }
 
+// PromQL prints the vector.
 func (v increase) PromQL() string {
 	return fmt.Sprintf("increase(%s[%s])", v.Selector.PromQL(), promDuration(v.window))
 }
@@ -103,6 +105,7 @@ type aggregate struct {
 	by  []string
 }
 
+// PromQL prints the vector.
 func (v aggregate) PromQL() string {
 	if len(v.by) == 0 {
 		return fmt.Sprintf("%s(%s)", v.how, v.of.PromQL())
@@ -158,6 +161,7 @@ type binary struct {
 	apply       func(a, b float64) float64
 }
 
+// PromQL prints the vector.
 func (v binary) PromQL() string { return v.left.PromQL() + " " + v.operator + " " + v.right.PromQL() }
 
 func (v binary) reads(need func(string, time.Duration)) {
@@ -185,9 +189,9 @@ func promDuration(d time.Duration) string {
 		name string
 		is   time.Duration
 	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}, {"ms", time.Millisecond}} {
-		if n := d / unit.is; n > 0 {
+		if n := int64(d / unit.is); n > 0 {
 			fmt.Fprintf(&b, "%d%s", n, unit.name)
-			d -= n * unit.is
+			d %= unit.is
 		}
 	}
 	if b.Len() == 0 {
