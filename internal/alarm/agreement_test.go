@@ -26,6 +26,7 @@ const (
 // until the same step. The series are the first ones for which every alarm fires.
 func TestBothEvaluationsAgree(t *testing.T) {
 	t.Parallel()
+	skipShort(t)
 	for seed := range uint64(50) {
 		test, silent := randomTest(t, seed)
 		if len(silent) > 0 {
