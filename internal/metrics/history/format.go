@@ -121,16 +121,17 @@ func decode(text []byte, give func(metric.Series, metric.Point)) (*book, error) 
 	b := newBook()
 	whole := text[:bytes.LastIndexByte(text, '\n')+1]
 	var bad error
-	for number, l := 1, []byte(nil); len(whole) > 0; number++ {
-		l, whole, _ = bytes.Cut(whole, []byte{'\n'})
-		err := b.decodeLine(number == 1, l, give)
+	for number := 1; len(whole) > 0; number++ {
+		text, rest, _ := bytes.Cut(whole, []byte{'\n'})
+		err := b.decodeLine(number == 1, text, give)
 		if errors.Is(err, errForeign) {
 			return newBook(), err
 		}
 		if err != nil {
 			bad = fmt.Errorf("line %d: %w", number, err)
 		}
-		b.size += int64(len(l)) + 1
+		b.size += int64(len(text)) + 1
+		whole = rest
 	}
 	return b, bad
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +35,24 @@ var (
 
 // midnight is when the clock of synctest begins.
 var midnight = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// log may be read while it is written.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
 
 func open(t *testing.T, o history.Options) *history.History {
 	t.Helper()
@@ -267,13 +286,13 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
-				h := open(t, history.Options{Dir: copyOf(t, tc.content), Logger: hclog.New(&hclog.LoggerOptions{Output: &log})})
+				lines := new(log)
+				h := open(t, history.Options{Dir: copyOf(t, tc.content), Logger: hclog.New(&hclog.LoggerOptions{Output: lines})})
 				if got := all(t, h)["HsmSessionCount"]; len(got) != tc.minutes {
 					t.Errorf("the points are %v, want %d", got, tc.minutes)
 				}
-				if !strings.Contains(log.String(), tc.words) || strings.Count(log.String(), "\n") != 1 {
-					t.Errorf("the log does not say %q:\n%s", tc.words, &log)
+				if !strings.Contains(lines.String(), tc.words) || strings.Count(lines.String(), "\n") != 1 {
+					t.Errorf("the log does not say %q:\n%s", tc.words, lines)
 				}
 			})
 		})
@@ -284,28 +303,28 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 // sampled meanwhile is known.
 func TestADirectoryThatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		lines := new(log)
 		dir := filepath.Join(t.TempDir(), "metrics")
 		if err := os.WriteFile(dir, nil, 0o600); err != nil { // a file in its place
 			t.Fatal(err)
 		}
-		h := open(t, history.Options{Dir: dir, Logger: hclog.New(&hclog.LoggerOptions{Output: &log})})
+		h := open(t, history.Options{Dir: dir, Logger: hclog.New(&hclog.LoggerOptions{Output: lines})})
 		h.Start(counting())
 		time.Sleep(3*time.Minute + time.Second)
 		synctest.Wait()
 		if got := len(all(t, h)["HsmSessionCount"]); got != 4 {
 			t.Errorf("%d minutes are known", got)
 		}
-		if got := strings.Count(log.String(), "cannot be written"); got != 1 {
-			t.Errorf("it is told %d times:\n%s", got, &log)
+		if got := strings.Count(lines.String(), "cannot be written"); got != 1 {
+			t.Errorf("it is told %d times:\n%s", got, lines)
 		}
 		if err := os.Remove(dir); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		h.Close()
-		if got := strings.Count(log.String(), "can be written again"); got != 1 {
-			t.Errorf("its end is told %d times:\n%s", got, &log)
+		if got := strings.Count(lines.String(), "can be written again"); got != 1 {
+			t.Errorf("its end is told %d times:\n%s", got, lines)
 		}
 		if got := all(t, open(t, history.Options{Dir: dir}))["HsmSessionCount"]; len(got) != 2 {
 			t.Errorf("written are %v", got)
@@ -320,23 +339,28 @@ func TestReadersOfSamples(t *testing.T) {
 		h := open(t, history.Options{Dir: t.TempDir()})
 		h.Start(counting())
 		time.Sleep(time.Second)
+		var mu sync.Mutex
 		got := map[string][]float64{}
 		ctx, leave := context.WithCancel(t.Context())
-		for name, pause := range map[string]time.Duration{"quick": 0, "slow": 12 * time.Second, "stuck": time.Minute} {
+		for name, pause := range map[string]time.Duration{"quick": 0, "slow": 11 * time.Second, "stuck": time.Minute} {
 			go func() {
 				for s := range h.Samples(ctx) {
-					got[name] = append(got[name], s.Values[0].Value) // synctest runs one at a time at different moments
-					time.Sleep(pause + time.Duration(len(name))*time.Microsecond)
+					mu.Lock()
+					got[name] = append(got[name], s.Values[0].Value)
+					mu.Unlock()
+					time.Sleep(pause)
 				}
 			}()
 		}
 		time.Sleep(28 * time.Second)
 		leave()
-		synctest.Wait()
 		time.Sleep(time.Minute)
-		if diff := cmp.Diff(map[string][]float64{"quick": {1, 2, 3, 4, 5, 6}, "slow": {1, 3, 6}, "stuck": {1}}, got); diff != "" {
+		synctest.Wait()
+		mu.Lock()
+		if diff := cmp.Diff(map[string][]float64{"quick": {1, 2, 3, 4, 5, 6}, "slow": {1, 3, 5}, "stuck": {1}}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+		mu.Unlock()
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
