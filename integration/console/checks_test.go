@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -19,14 +20,25 @@ var axe = sync.OnceValues(func() (string, error) {
 // that the page breaks: labels, names and roles, order of headings, contrast and the like.
 func requireAccessible(t *testing.T, page *browser.Page) {
 	t.Helper()
+	requireRules(t, page, "")
+}
+
+// requireContrast fails if texts are hard to read before what they stand on.
+func requireContrast(t *testing.T, page *browser.Page) {
+	t.Helper()
+	requireRules(t, page, `runOnly: ["color-contrast"],`)
+}
+
+func requireRules(t *testing.T, page *browser.Page, options string) {
+	t.Helper()
 	source, err := axe()
 	if err != nil {
 		t.Fatalf("axe-core is missing; `make .tools/axe/installed` gets it: %v", err)
 	}
 	browser.Value[bool](page, "(() => {"+source+"; return true; })()")
-	const broken = `axe.run({resultTypes: ["violations"]}).then(r => r.violations.flatMap(v =>
+	const broken = `axe.run({%s resultTypes: ["violations"]}).then(r => r.violations.flatMap(v =>
 		v.nodes.map(n => v.id + ": " + n.failureSummary + " " + n.html.slice(0, 300))))`
-	for _, violation := range browser.Value[[]string](page, broken) {
+	for _, violation := range browser.Value[[]string](page, fmt.Sprintf(broken, options)) {
 		t.Errorf("%s: not everybody can use it: %s", where(page), violation)
 	}
 }
@@ -45,9 +57,17 @@ func requireFits(t *testing.T, page *browser.Page) {
 // requireKeyboard fails if something can only be operated by a mouse.
 func requireKeyboard(t *testing.T, page *browser.Page) {
 	t.Helper()
-	for _, control := range page.Unreachable() {
-		t.Errorf("%s: the keyboard does not lead to %s, or does not show that it has", where(page), control)
+	if all := page.Unreachable(); len(all) > 0 {
+		t.Errorf("%s: the keyboard does not lead to %d controls, or does not show that it has: %s", where(page), len(all), all[0])
 	}
+}
+
+// requireUsable is all of these.
+func requireUsable(t *testing.T, page *browser.Page) {
+	t.Helper()
+	requireAccessible(t, page)
+	requireFits(t, page)
+	requireKeyboard(t, page)
 }
 
 func where(page *browser.Page) string { return browser.Value[string](page, "location.pathname") }

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 
 // patience bounds what the tests wait for.
 const patience = 30 * time.Second
+
+// listen is the line of the configuration that says where the console is.
+const listen = "metrics: {listen: '127.0.0.1:0'}"
 
 // system is a running server with a console.
 type system struct {
@@ -35,7 +40,7 @@ func newSystem(t *testing.T, o harness.Options, lines string) *system {
 		t.Fatal(err)
 	}
 	s := &system{Site: site}
-	s.configure(t, "metrics: {listen: '127.0.0.1:0'}\nconsole: {enabled: true}\n"+lines)
+	s.configure(t, listen+"\nconsole: {enabled: true}\n"+lines)
 	return s
 }
 
@@ -63,7 +68,8 @@ func (s *system) start(t *testing.T) *system {
 	if s.server, err = s.Start(within(t, patience)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.stop(t) })
+	server := s.server
+	t.Cleanup(func() { stop(t, server) })
 	line, err := s.server.Stderr.Await(within(t, patience), s.server.Exited(), "metrics are served")
 	if err != nil {
 		t.Fatal(err)
@@ -73,21 +79,34 @@ func (s *system) start(t *testing.T) *system {
 	return s
 }
 
-// stop stops the server, if it runs, and expects a good end.
-func (s *system) stop(t *testing.T) {
+// restart starts the server anew; the console keeps its address.
+func (s *system) restart(t *testing.T) {
+	t.Helper()
+	stop(t, s.server)
+	text := need[[]byte](t)(os.ReadFile(s.Config))
+	address := strings.TrimPrefix(s.origin, "http://")
+	text = bytes.Replace(text, []byte(listen), []byte("metrics: {listen: '"+address+"'}"), 1)
+	if err := os.WriteFile(s.Config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start(t)
+}
+
+// stop stops a server, if it runs, and expects a good end.
+func stop(t *testing.T, server *harness.Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	select {
-	case <-s.server.Exited():
+	case <-server.Exited():
 		return
 	default:
 	}
-	if err := s.server.Stop(ctx); err != nil {
+	if err := server.Stop(ctx); err != nil {
 		t.Errorf("the server did not end well: %v", err)
 	}
 	if t.Failed() {
-		t.Logf("the server's log:\n%s", s.server.Stderr)
+		t.Logf("the server's log:\n%s", server.Stderr)
 	}
 }
 
@@ -130,6 +149,8 @@ func (s *system) signIn(t *testing.T, name string, on browser.Screen) *browser.P
 	t.Helper()
 	page := chromium.Open(t, s.origin, on)
 	page.Go(s.link(t, name))
+	page.AwaitText("#sign-in-as", "/"+name+"$")
+	page.Follow("#sign-in")
 	page.AwaitText("h1", "^Overview$")
 	return page
 }
@@ -138,4 +159,5 @@ func (s *system) signIn(t *testing.T, name string, on browser.Screen) *browser.P
 func visit(page *browser.Page, name string) {
 	page.FollowLink("nav", name)
 	page.AwaitText("h1", "^"+name+"$")
+	page.AwaitText("nav [aria-current=page]", "^"+name+"$")
 }

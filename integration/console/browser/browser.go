@@ -12,7 +12,7 @@ import (
 )
 
 // patience bounds the start of the browser and of a page.
-const patience = 30 * time.Second
+const patience = 40 * time.Second
 
 // Browser is a running Chromium. Its pages may be opened by many goroutines.
 type Browser struct {

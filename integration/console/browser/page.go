@@ -70,12 +70,13 @@ func (p *Page) FollowLink(within, text string) {
 	p.awaitOther()
 }
 
-// Submit types a text into an input, presses Enter and waits for another document.
+// Submit types a text into an input, in the place of what it has, presses Enter and waits
+// for another document.
 func (p *Page) Submit(selector, text string) {
 	p.tb.Helper()
-	p.do("typing into "+selector, chromedp.SetValue(chromedp.CSS(selector), ""), chromedp.SendKeys(chromedp.CSS(selector), text))
+	p.Await(fmt.Sprintf("document.querySelector(%s).select() === undefined", quote(selector)))
 	p.mark()
-	p.Press("\r")
+	p.Press(text + "\r")
 	p.awaitOther()
 }
 
@@ -183,4 +184,11 @@ func quote(s string) string {
 		return `""`
 	}
 	return string(text)
+}
+
+// In returns the page for a part of the test.
+func (p *Page) In(tb testing.TB) *Page {
+	in := *p
+	in.tb = tb
+	return &in
 }

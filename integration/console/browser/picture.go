@@ -6,9 +6,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Picture returns the page, as it is on the screen, as a small PNG.
+// Picture returns the beginning of the page, as much as is on the screen, as a small PNG.
 func (p *Page) Picture() []byte {
 	p.tb.Helper()
+	p.do("going to the beginning", chromedp.Evaluate[chromedp.Void]("scrollTo(0, 0); document.activeElement.blur()"))
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
