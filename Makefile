@@ -187,7 +187,8 @@ RULES := deploy/prometheus/strongroom.rules.yml
 .PHONY: generate
 generate: $(BUF) ## generate Go from the proto files, and Prometheus's rules from the alarms
 	$(BUF) generate
-	$(GO) run ./internal/alarm/rulesfile > $(RULES)
+	$(GO) run ./internal/alarm/rulesfile > $(RULES).new
+	mv $(RULES).new $(RULES)
 
 # Generates beside what is there, so that a failure changes nothing.
 .PHONY: check-generated
