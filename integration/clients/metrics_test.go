@@ -51,6 +51,8 @@ func TestReadingMetricsFromAShell(t *testing.T) {
 // How errors read, and that those of the protocol of old clients can be read, too.
 func TestCommandsThatReadMetrics(t *testing.T) {
 	t.Parallel()
+	newKey(t)
+	awaitMetric(t, func(value float64) bool { return value > 0 })
 	const asked = " --namespace AWS/CloudHSM --metric-name HsmUnhealthy --statistics Sum"
 	for _, test := range []struct{ args, want string }{
 		{"list-metrics --namespace AWS/CloudHSM --metric-name HsmUnhealthy", `"MetricName": "HsmUnhealthy"`},
@@ -73,7 +75,8 @@ func TestCommandsThatReadMetrics(t *testing.T) {
 func TestReadingMetricsInGo(t *testing.T) {
 	inProcess(t)
 	t.Setenv(forMetrics, endpoint)
-	before := awaitMetric(t, func(float64) bool { return true })
+	newKey(t)
+	before := awaitMetric(t, func(value float64) bool { return value > 0 })
 	for range 2 {
 		newKey(t)
 	}
