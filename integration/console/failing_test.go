@@ -1,8 +1,10 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,14 +97,12 @@ func TestMemberFrozen(t *testing.T) {
 // cease to fire, and else each minute.
 func (s *system) awaitAlarmPending(t *testing.T, name string) {
 	t.Helper()
-	for ctx := within(t, patience); ; {
+	askUntil(t, func(ctx context.Context) bool {
 		answer := need[*operatorv1.DescribeAlarmsResponse](t)(s.client.Operator.DescribeAlarms(ctx, new(operatorv1.DescribeAlarmsRequest)))
-		for _, a := range answer.GetAlarms() {
-			if a.GetName() == name && a.GetState() == operatorv1.AlarmState_ALARM_STATE_PENDING {
-				return
-			}
-		}
-	}
+		return slices.ContainsFunc(answer.GetAlarms(), func(a *operatorv1.AlarmDescription) bool {
+			return a.GetName() == name && a.GetState() == operatorv1.AlarmState_ALARM_STATE_PENDING
+		})
+	})
 }
 
 // The disk of the journal is full: nothing is answered, and each page says why and what to

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/strongroom-kms/strongroom/integration/harness"
 	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
@@ -96,12 +98,19 @@ func (s *system) connectStore(t *testing.T) string {
 // awaitStore asks until a key store is in a state: nothing tells of it.
 func (s *system) awaitStore(t *testing.T, store string, want kmsv1.ConnectionStateType) {
 	t.Helper()
-	ctx := within(t, patience)
-	for {
+	askUntil(t, func(ctx context.Context) bool {
 		answer := need[*kmsv1.DescribeCustomKeyStoresResponse](t)(s.client.KMS.DescribeCustomKeyStores(ctx,
 			&kmsv1.DescribeCustomKeyStoresRequest{CustomKeyStoreId: &store}))
-		if answer.GetCustomKeyStores()[0].GetConnectionState() == want {
-			return
-		}
+		return answer.GetCustomKeyStores()[0].GetConnectionState() == want
+	})
+}
+
+// askUntil asks for what no event tells of until it is so. Each time leaves an event.
+func askUntil(t *testing.T, so func(context.Context) bool) {
+	t.Helper()
+	ctx, tick := within(t, patience), time.NewTicker(50*time.Millisecond)
+	defer tick.Stop()
+	for !so(ctx) {
+		<-tick.C
 	}
 }

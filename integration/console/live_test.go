@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,40 +11,54 @@ import (
 	"github.com/strongroom-kms/strongroom/integration/console/browser"
 	"github.com/strongroom-kms/strongroom/integration/faultp11"
 	"github.com/strongroom-kms/strongroom/integration/harness"
-	kmsv1 "github.com/strongroom-kms/strongroom/proto/strongroom/kms/v1"
 )
 
 // Numbers and plots of the overview move with the requests of another client, without the
 // page being loaded again.
 func TestOverviewIsLive(t *testing.T) {
 	t.Parallel()
-	s := newSystem(t, harness.Options{}, "").start(t)
-	key := s.newKey(t, "alias/payroll", new(kmsv1.CreateKeyRequest))
+	s, key := inhabited(t)
 	page := s.signIn(t, harness.Admin, browser.Desktop)
+	dark, phone := s.signIn(t, harness.Admin, browser.Dark), s.signIn(t, harness.Admin, browser.Phone)
 	page.AwaitText("#live", "^Live$")
-	const plot = `[data-plot=Requests]`
-	page.Await(`Number(document.querySelector("` + plot + `").dataset.points) >= 2`)
-	before := browser.Value[int](page, `Number(document.querySelector("`+plot+`").dataset.points)`)
 	stay(page)
+	before := requestsPlot(page, "points")
 
-	ctx, stop := context.WithCancel(t.Context())
+	s.load(t, key)
+	page.Await(`parseFloat(document.querySelector("[data-live=requests-per-second]").innerText.replaceAll(",", "")) > 20`)
+	page.Await(fmt.Sprintf("Number(%s.points) >= %d", requests, before+2))
+	if last := requestsPlot(page, "last"); last <= 20 {
+		t.Errorf("the plot ends at %d requests per second", last)
+	}
+	requireStayed(t, page)
+	picture(t, page, "overview", browser.Desktop, 1500)
+	picture(t, dark, "overview-dark", browser.Dark, 1300)
+	picture(t, phone, "overview-phone", browser.Phone, 1100)
+}
+
+// requests is JavaScript for the data of the plot of requests.
+const requests = `document.querySelector("[data-plot=Requests]").dataset`
+
+// requestsPlot returns a number that the plot of requests tells of itself.
+func requestsPlot(page *browser.Page, name string) int {
+	return int(browser.Value[float64](page, fmt.Sprintf("Number(%s.%s) || 0", requests, name)))
+}
+
+// load makes requests until the test ends.
+func (s *system) load(t *testing.T, key string) {
+	t.Helper()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := harness.Load(ctx, 4, func(int64) bool { return true }, func(ctx context.Context, _ int) error {
+		_, err := harness.Load(t.Context(), 2, func(int64) bool { return true }, func(ctx context.Context, _ int) error {
 			return harness.RoundTrip(ctx, s.client, key)
 		})
 		ended <- err
 	}()
-	page.Await(`parseFloat(document.querySelector("[data-live=requests-per-second]").innerText.replaceAll(",", "")) > 20`)
-	stop()
-	if err := <-ended; ctx.Err() == nil {
-		t.Error(err)
-	}
-	page.Await(`Number(document.querySelector("` + plot + `").dataset.last) > 20`)
-	if after := browser.Value[int](page, `Number(document.querySelector("`+plot+`").dataset.points)`); after <= before {
-		t.Errorf("the plot has %d points, and had %d before", after, before)
-	}
-	requireStayed(t, page)
+	t.Cleanup(func() {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
 }
 
 // An HSM that goes is shown as gone, with what to do, and as back when it is back: without

@@ -41,6 +41,11 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer chromium.Close()
+	// The tests wait most of their time, for what comes every few seconds.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }
 
