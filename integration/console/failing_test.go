@@ -124,6 +124,9 @@ func TestJournalDiskFull(t *testing.T) {
 	page.AwaitText("#trouble", why)
 	picture(t, page, "journal-full-overview", browser.Desktop, 760)
 	requireUsable(t, page)
+	if _, err := s.server.Stderr.Await(within(t, patience), s.server.Exited(), "alarm=JournalUnavailable"); err != nil {
+		t.Errorf("the alarm is not in the log: %v", err)
+	}
 	visitor := chromium.Open(t, s.origin, browser.Desktop)
 	visitor.Expect(refused)
 	visitor.Go("/")

@@ -69,6 +69,10 @@ func TestHSMLog(t *testing.T) {
 	visit(page, "HSMs")
 	page.Follow("[data-hsm] a")
 	page.AwaitText("#call-table tr[data-function=C_GenerateKey]", "CKM_AES_KEY_GEN[^]*CKR_OK")
+
+	page.Expect("answer 400|status of 400")
+	page.Go("/hsm-log?filter=entry.rv+is+160")
+	page.AwaitText("main [role=alert]", "Syntax error")
 }
 
 // requireRows waits until a search has found so many records.

@@ -88,8 +88,8 @@ const rows = {
 
 // follow makes a button follow the trail that its page has searched.
 export function follow(button) {
-	if (!button) return;
-	const body = document.querySelector('tbody[data-rows]');
+	const body = document.querySelector('tbody[data-rows]'); // none after a search that failed
+	if (!button || !body) return;
 	const indicator = document.getElementById('live');
 	const make = rows[body.dataset.rows];
 	let stop = null;
