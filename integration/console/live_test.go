@@ -77,7 +77,7 @@ func TestHSMsAreLive(t *testing.T) {
 	if err := faults[1].Set(faultp11.Absent(), faultp11.Fail("C_GenerateRandom", ckr.DeviceRemoved)); err != nil {
 		t.Fatal(err)
 	}
-	page.AwaitText(b+" .notice", "could not find PKCS#11 token[^]*What to do")
+	page.AwaitText(b+" .notice", "(CKR_DEVICE_REMOVED|could not find PKCS#11 token)[^]*What to do")
 	page.AwaitText("[data-hsm="+hsmA+"] .state", "^READY$")
 	if err := faults[1].Clear(); err != nil {
 		t.Fatal(err)

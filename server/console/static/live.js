@@ -46,6 +46,16 @@ function keyOf(series) {
 	return [series.namespace, series.name, ...Object.entries(series.dimensions).sort().flat()].join('\n');
 }
 
+// shown is what the page, which was made before the first sample came, says of a metric;
+// undefined if it says nothing.
+function shown({ name, dimensions }) {
+	if (name === 'AlarmsFiring' && document.querySelector('#alarms-firing, #alarm-list')) {
+		return document.querySelectorAll('[data-alarm][data-state="FIRING"]').length;
+	}
+	const state = name === 'HsmUnhealthy' && document.querySelector(`[data-live="hsm-state:${CSS.escape(dimensions.HsmId)}"]`);
+	return state ? Number(state.textContent.trim() !== 'READY') : undefined;
+}
+
 export function watch(url) {
 	const plots = [...document.querySelectorAll('[data-plot]')].map((figure) => new Plot(figure));
 	const indicator = document.getElementById('live');
@@ -56,7 +66,8 @@ export function watch(url) {
 	const tell = (series, value) => {
 		if (!telling.includes(series.name)) return;
 		const key = keyOf(series);
-		if (last.has(key) && last.get(key) !== value) changed();
+		const before = last.get(key) ?? shown(series);
+		if (before !== undefined && before !== value) changed();
 		last.set(key, value);
 	};
 
