@@ -31,11 +31,11 @@ func TestConsole(t *testing.T) {
 		WorkerEnv: map[string]string{"GORACE": "atexit_sleep_ms=0"}, Logger: hclog.NewNullLogger(),
 		Serving: func(ctx context.Context, site *devserver.Site) error {
 			defer stop()
-			admin, close, err := dial(site, "admin")
+			admin, hangUp, err := dial(site, "admin")
 			if err != nil {
 				return err
 			}
-			defer close()
+			defer hangUp()
 			b, err := signIn(ctx, admin)
 			if err != nil {
 				return err
@@ -133,7 +133,7 @@ func (b *browser) open(t *testing.T, address string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := b.Do(r) //nolint:bodyclose // the caller does
+	res, err := b.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
