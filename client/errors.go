@@ -150,8 +150,16 @@ func (w wording) unreachable(why string) (message string, hopeless bool) {
 	return "cannot reach the server: " + why, badServer.MatchString(why)
 }
 
-// ended says why a context ended in the words of who ended it, if there are any.
+// ahead is how much earlier than here a deadline may have passed at the server, which is told how
+// much time there is.
+const ahead = 100 * time.Millisecond
+
+// ended says why a context ended in the words of who ended it, if there are any. The server
+// may be the first to say that the time is over.
 func ended(ctx context.Context, s *status.Status) string {
+	if at, ok := ctx.Deadline(); ok && s.Code() == codes.DeadlineExceeded && time.Until(at) < ahead {
+		<-ctx.Done()
+	}
 	if cause := context.Cause(ctx); cause != nil && cause != ctx.Err() { //nolint:errorlint // a wrapped one has words of its own
 		return cause.Error()
 	}

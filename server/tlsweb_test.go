@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"testing"
@@ -27,7 +28,12 @@ func TestWebConfigTakesCertificatesWithoutDemandingThem(t *testing.T) {
 	}), ErrorLog: hclog.NewNullLogger().StandardLogger(nil)}
 	served := make(chan error, 1)
 	go func() { served <- server.ServeTLS(lis, "", "") }()
-	t.Cleanup(func() { _ = server.Close(); <-served })
+	t.Cleanup(func() {
+		_ = server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 	for name, test := range map[string]struct {
 		certificates []tls.Certificate
 		proved       string

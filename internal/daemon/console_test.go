@@ -51,7 +51,7 @@ func TestConsole(t *testing.T) {
 				}
 			}
 			checkTheEvents(t, ctx, admin)
-			stream = b.open(t, path(site, "/streams/metrics"))
+			stream = b.open(t, path(site, "/streams/metrics")) //nolint:bodyclose // closed below
 			return nil
 		},
 	})

@@ -82,6 +82,7 @@ func TestCallerOfAConnection(t *testing.T) {
 	}
 	md := metadata.Pairs(":authority", "kms.corp:7400", "user-agent", "grpc-go/1", RegionHeader, "eu-west-1")
 	base := keystore.Caller{
+		FrontEnd:  keystore.FrontEndGRPC,
 		SourceIP:  "2001:db8::1",
 		UserAgent: "grpc-go/1",
 		Region:    "eu-west-1",

@@ -55,7 +55,7 @@ func isForeign(r *http.Request) bool {
 func (c *Console) recovered(w http.ResponseWriter) {
 	switch v := recover(); v {
 	case nil:
-	case http.ErrAbortHandler: //nolint:errorlint // net/http compares it so
+	case http.ErrAbortHandler:
 		panic(v)
 	default:
 		_ = keystore.LogPanic(c.log, v, "a request of a browser", uuid.NewString())

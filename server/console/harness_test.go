@@ -185,10 +185,10 @@ func (f *fixture) link() string {
 func (f *fixture) signIn() *fixture {
 	f.t.Helper()
 	res := f.post("/sign-in", url.Values{linkField: {f.link()}}, nil)
-	if res.Code != http.StatusSeeOther || len(res.Result().Cookies()) != 1 { //nolint:bodyclose // a recorder's
+	if res.Code != http.StatusSeeOther || len(res.Result().Cookies()) != 1 {
 		f.t.Fatalf("signing in: %d %s", res.Code, res.Body)
 	}
-	f.cookie = res.Result().Cookies()[0] //nolint:bodyclose // a recorder's
+	f.cookie = res.Result().Cookies()[0]
 	return f
 }
 

@@ -34,7 +34,7 @@ func (f *fixture) open(path string) *browser {
 		f.t.Fatal(err)
 	}
 	r.AddCookie(f.cookie)
-	res, err := s.Client().Do(r)
+	res, err := s.Client().Do(r) //nolint:bodyclose // its browser closes it
 	if err != nil {
 		f.t.Fatal(err)
 	}
