@@ -19,6 +19,7 @@ import (
 
 // Metrics sends the metrics of a registry again and again.
 type Metrics struct {
+	sending  sending
 	provider *metric.MeterProvider
 	release  func() error
 }
@@ -38,9 +39,10 @@ func NewMetrics(o Options, g prometheus.Gatherer, period time.Duration) (*Metric
 		return nil, err
 	}
 	source := bridge.NewMetricProducer(bridge.WithGatherer(&gatherer{Gatherer: g, report: report{logger: o.Logger, what: "some metrics"}}))
-	reader := metric.NewPeriodicReader(&metricExporter{Exporter: exporter, report: report{logger: o.Logger, what: "metrics"}},
+	sending := newSending()
+	reader := metric.NewPeriodicReader(&metricExporter{sending: sending, Exporter: exporter, report: report{logger: o.Logger, what: "metrics"}},
 		metric.WithInterval(period), metric.WithTimeout(sendTimeout), metric.WithProducer(source))
-	return &Metrics{provider: metric.NewMeterProvider(metric.WithReader(reader), metric.WithResource(about)), release: release}, nil
+	return &Metrics{sending: sending, provider: metric.NewMeterProvider(metric.WithReader(reader), metric.WithResource(about)), release: release}, nil
 }
 
 func newMetricExporter(endpoint *url.URL, o Options) (metric.Exporter, func() error, error) {
@@ -68,20 +70,21 @@ func newMetricExporter(endpoint *url.URL, o Options) (metric.Exporter, func() er
 
 // Close sends the metrics once more, for a few seconds at most.
 func (m *Metrics) Close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	_ = m.provider.Shutdown(ctx) // the log has been told, and a collector that is away is no reason to fail
+	m.sending.end(ctx, m.provider.Shutdown)
 	return m.release()
 }
 
 // metricExporter reports what becomes of metrics.
 type metricExporter struct {
 	metric.Exporter
-	report report
+	sending sending
+	report  report
 }
 
 // Export implements metric.Exporter.
 func (e *metricExporter) Export(ctx context.Context, m *metricdata.ResourceMetrics) error {
+	ctx, done := e.sending.within(ctx)
+	defer done()
 	return e.report.of(ctx, e.Exporter.Export(ctx, m))
 }
 

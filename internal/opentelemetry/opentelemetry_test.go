@@ -134,9 +134,12 @@ func TestACollectorThatHangsKeepsNobodyWaiting(t *testing.T) {
 				span.End()
 			}
 			must(t, r.await(within(t))) // it has the first ones, and does not answer
+			metrics, err := opentelemetry.NewMetrics(options(t, r, protocol), prometheus.NewRegistry(), time.Hour)
+			must(t, err)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
 			must(t, traces.Close(ctx))
+			must(t, metrics.Close(ctx))
 		})
 	}
 }

@@ -27,3 +27,33 @@ func (r *report) of(ctx context.Context, err error) error {
 	}
 	return nil
 }
+
+// sending can be cut off: what is being sent, and what would be. The zero value is not
+// usable.
+type sending struct {
+	cut  context.Context
+	stop context.CancelFunc
+}
+
+func newSending() sending {
+	cut, stop := context.WithCancel(context.Background())
+	return sending{cut, stop}
+}
+
+// within is ctx until the sending is cut off.
+func (s sending) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.cut, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// end has shutdown send what is left, until ctx ends or a few seconds have passed, and returns
+// when nothing runs any more. That the collector does not take it is no failure of the end's:
+// the log has been told.
+func (s sending) end(ctx context.Context, shutdown func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	defer s.stop()
+	defer context.AfterFunc(ctx, s.stop)()
+	_ = shutdown(context.WithoutCancel(ctx))
+}

@@ -23,6 +23,7 @@ const (
 
 // Traces sends spans.
 type Traces struct {
+	sending  sending
 	provider *trace.TracerProvider
 	release  func() error
 }
@@ -43,11 +44,14 @@ func NewTraces(o Options, share float64) (*Traces, error) {
 	if err != nil {
 		return nil, err
 	}
-	exporter := &spanExporter{SpanExporter: otlptrace.NewUnstarted(client), report: report{logger: o.Logger, what: "spans"}}
+	sending := newSending()
+	exporter := &spanExporter{sending: sending, SpanExporter: otlptrace.NewUnstarted(client), report: report{logger: o.Logger, what: "spans"}}
 	if err := client.Start(context.Background()); err != nil {
+		sending.stop()
 		return nil, errors.Join(err, release())
 	}
 	return &Traces{
+		sending: sending,
 		provider: trace.NewTracerProvider(
 			trace.WithBatcher(exporter, trace.WithMaxQueueSize(waitingSpans), trace.WithBatchTimeout(spanPatience), trace.WithExportTimeout(sendTimeout)),
 			trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(share))),
@@ -82,19 +86,20 @@ func (t *Traces) Provider() api.TracerProvider { return t.provider }
 
 // Close sends what is left, for a few seconds at most.
 func (t *Traces) Close(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
-	defer cancel()
-	_ = t.provider.Shutdown(ctx) // the log has been told, and a collector that is away is no reason to fail
+	t.sending.end(ctx, t.provider.Shutdown)
 	return t.release()
 }
 
 // spanExporter reports what becomes of spans.
 type spanExporter struct {
 	trace.SpanExporter
-	report report
+	sending sending
+	report  report
 }
 
 // ExportSpans implements trace.SpanExporter.
 func (e *spanExporter) ExportSpans(ctx context.Context, spans []trace.ReadOnlySpan) error {
+	ctx, done := e.sending.within(ctx)
+	defer done()
 	return e.report.of(ctx, e.SpanExporter.ExportSpans(ctx, spans))
 }
