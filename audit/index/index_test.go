@@ -220,14 +220,16 @@ func TestRecordsAreTakenInOrder(t *testing.T) {
 	}
 }
 
-func TestRead(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name   string
-		kind   Kind
-		record string
-		want   []Term
-	}{
+// read is a record, and what terms it has.
+type read struct {
+	name   string
+	kind   Kind
+	record string
+	want   []Term
+}
+
+func reads() []read {
+	return []read{
 		{"an event", Event, `{"eventVersion":"1.11","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/al\"ice","accessKeyId":"AKIA1","userName":"al\"ice"},
 			"eventTime":"2026-03-02T10:15:30Z","eventSource":"kms.amazonaws.com","eventName":"Encrypt","awsRegion":"eu-1","errorCode":"NotFoundException",
 			"requestParameters":{"eventName":"}]\\\"","x":[1,{"a":"]"}]},"responseElements":null,"requestID":"r","eventID":"e","readOnly":true,
@@ -244,7 +246,11 @@ func TestRead(t *testing.T) {
 		{"a good entry", Entry, `{"time":"2026-03-02T10:15:30Z","rv":0}`, []Term{{Failed, "false"}}},
 		{"of neither trail", 3, `{"eventTime":"2026-03-02T10:15:30Z"}`, nil},
 	}
-	for _, tt := range tests {
+}
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	for _, tt := range reads() {
 		var got []Term
 		at := Read(tt.kind, []byte(tt.record), func(f Field, value []byte) { got = append(got, Term{f, string(value)}) })
 		if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -252,6 +258,26 @@ func TestRead(t *testing.T) {
 		}
 		if tt.want != nil && !at.Equal(began) {
 			t.Errorf("%s: time %v", tt.name, at)
+		}
+	}
+}
+
+// TestMatch compares each record with each term of all of them.
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	var terms []Term
+	for _, r := range reads() {
+		terms = append(terms, r.want...)
+	}
+	for _, tt := range reads() {
+		if matches, at := NewMatcher(tt.kind, tt.want).Match([]byte(tt.record)); !matches || tt.want != nil && !at.Equal(began) {
+			t.Errorf("%s: all its terms: %v at %v", tt.name, matches, at)
+		}
+		for _, term := range terms {
+			want := slices.Contains(tt.want, term)
+			if got, _ := NewMatcher(tt.kind, []Term{term}).Match([]byte(tt.record)); got != want {
+				t.Errorf("%s: %+v: %v, want %v", tt.name, term, got, want)
+			}
 		}
 	}
 }
