@@ -17,7 +17,8 @@ import (
 // Bounds of what a source may say.
 const (
 	maxAnswer    = 64 << 10 // bytes
-	maxComplaint = 200      // bytes of what a command complains of
+	maxComplaint = 200      // characters of what a command complains of
+	maxLine      = 2000     // characters of all that is wrong with an answer
 	killDelay    = time.Second
 )
 
@@ -34,6 +35,9 @@ func (s *source) fromCommand(ctx context.Context) (report, error) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = killDelay
 	err := cmd.Run()
+	if cmd.Process != nil {
+		_ = cmd.Cancel() // what it has left running
+	}
 	switch {
 	case ctx.Err() != nil:
 		err = fmt.Errorf("it takes longer than %v", s.Timeout)
@@ -112,8 +116,11 @@ func (s *source) fromFile(context.Context) (report, error) {
 	if !info.Mode().IsRegular() {
 		return report{}, fmt.Errorf("%s is not a file", s.File)
 	}
-	if age := time.Since(info.ModTime()); age > freshPeriods*s.Every {
-		return report{}, fmt.Errorf("%s was not written for longer than %v", s.File, freshPeriods*s.Every)
+	switch age, most := time.Since(info.ModTime()), freshPeriods*s.Every; {
+	case age > most:
+		return report{}, fmt.Errorf("%s was not written for longer than %v", s.File, most)
+	case age < -most: // it would never be too old
+		return report{}, fmt.Errorf("%s is of a time to come, %v: see to the clocks", s.File, info.ModTime())
 	}
 	text, err := readAll(file)
 	if err != nil {

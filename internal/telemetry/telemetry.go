@@ -205,7 +205,7 @@ func (s *source) note(r report, err error) {
 func (t *Telemetry) tell(s *source, err error) {
 	var complaint string
 	if err != nil {
-		complaint = strings.ReplaceAll(err.Error(), "\n", "; ")
+		complaint = fmt.Sprintf("%.*s", maxLine, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	switch {
 	case complaint == s.complaint:

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,6 +186,49 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// What a command leaves running ends when it does: it would be there once more each period.
+func TestACommandLeavesNothingRunning(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { // for as long as somebody has the pipe open
+		_, err := os.ReadFile(pipe)
+		ended <- err
+	}()
+	all, lines := start(t, telemetry.Source{Command: script(t, `exec 3>`+pipe+`; sleep 60 >/dev/null 2>&1 & echo '{"HsmTemperature": 41.5}'`)}, new(hsms))
+	if got := answered(t, all)["HsmTemperature"]; got != 41.5 {
+		t.Errorf("the temperature is %v:\n%s", got, lines)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("what the command has started goes on")
+	}
+	all.Close()
+}
+
+// A source that says thousands of wrong things has them counted, and does not fill the log.
+func TestManyFaultsAreOneShortLine(t *testing.T) {
+	var text strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&text, `"wrong-%d": 1, `, i)
+	}
+	all, lines := start(t, telemetry.Source{File: file(t, "{"+text.String()+`"HsmTemperature": 41.5}`)}, new(hsms))
+	answered(t, all)
+	all.Close()
+	if n := *all.Errors(hsmID); n != 3000 {
+		t.Errorf("%d errors", n)
+	}
+	if n := len(lines.String()); n == 0 || n > 2500 {
+		t.Errorf("%d bytes of log", n)
+	}
+}
+
 // written is a file that changes while time is under control.
 type written struct {
 	t    *testing.T
@@ -272,6 +316,23 @@ func TestASourceThatFallsSilent(t *testing.T) {
 		synctest.Wait()
 		if got := on.taken(); len(got) != 1 || got[0] != "restore "+hsmID || !strings.Contains(lines.String(), "is good again") {
 			t.Errorf("when it speaks again: %q\n%s", got, lines)
+		}
+	})
+}
+
+// A file of a time to come, of before the clock was set back, would never be too old.
+func TestAFileOfATimeToCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := written{t, filepath.Join(t.TempDir(), "t.json")}
+		w.reads(41)
+		if err := os.Chtimes(w.path, time.Time{}, time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		all, lines := start(t, telemetry.Source{File: w.path}, new(hsms))
+		synctest.Wait()
+		all.Close()
+		if got := all.Values(hsmID); got != nil || !strings.Contains(lines.String(), "time to come") {
+			t.Errorf("it says %v:\n%s", got, lines)
 		}
 	})
 }
