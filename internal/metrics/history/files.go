@@ -91,7 +91,7 @@ func (f *files) append(m *minute) {
 }
 
 func (f *files) write(m *minute) error {
-	if name := nameOf(m.at); name != f.name {
+	if name := nameOf(m.at); name != f.name || f.shortened() {
 		f.name, f.book = name, f.bookOf(name)
 		f.removeOld(m.at)
 	}
@@ -107,6 +107,13 @@ func (f *files) write(m *minute) error {
 	}
 	f.book = after
 	return nil
+}
+
+// shortened says that the file is not there any more, or not all of it. To go on at its end would
+// leave a gap, of which nobody can read on.
+func (f *files) shortened() bool {
+	info, err := os.Stat(filepath.Join(f.dir, f.name))
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() < f.book.size
 }
 
 // bookOf returns the book of a file that may be there, if the clock was set back.

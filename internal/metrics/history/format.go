@@ -34,6 +34,10 @@ type seriesLine struct {
 	Unit       string      `json:"unit"`
 }
 
+// maxSamples bounds the samples of a minute: some thousands are taken in one, and points of the
+// same minute are added.
+const maxSamples = 1 << 20
+
 // pointLine is the series' number, how many samples there are, the least and the greatest of
 // them, and their sum.
 type pointLine [5]float64
@@ -152,6 +156,9 @@ func (b *book) decodeLine(first bool, text []byte, give func(metric.Series, metr
 		s, known := b.series[int(p[0])]
 		if !known || l.Minute == nil || p[1] < 1 {
 			return errors.New("a point is of no series, of no minute or of no sample")
+		}
+		if p[1] > maxSamples {
+			return errors.New("a point is of as many samples as cannot be")
 		}
 		give(s, metric.Point{Time: l.Minute.UTC(), Samples: uint32(p[1]), Min: p[2], Max: p[3], Sum: p[4]})
 	}
