@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what Strongroom needs beside Go on Debian or Ubuntu: a C compiler
 # with the C library's headers, and SoftHSM; with --test also what the tests use
-# (pkcs11-tool, Python and its virtual environments, strace, Chromium, Prometheus with its
-# Alertmanager, other vendors' software tokens). It installs only what is missing, and is silent
+# (pkcs11-tool, Python and its virtual environments, strace, the AWS command line, Chromium,
+# Prometheus with its Alertmanager, other vendors' software tokens). It installs only what is missing, and is silent
 # when nothing is.
 set -eu
 
@@ -22,6 +22,7 @@ if [ "${1-}" = --test ]; then
 	need python3-venv python3 -c 'import ensurepip'
 	need strace command -v strace
 	need libnss3-tools command -v certutil
+	need awscli test -x /usr/bin/aws
 	need chromium command -v chromium
 	need prometheus command -v promtool
 	need prometheus-alertmanager command -v prometheus-alertmanager
