@@ -38,9 +38,9 @@ func NewMetrics(o Options, g prometheus.Gatherer, period time.Duration) (*Metric
 	if err != nil {
 		return nil, err
 	}
-	source := bridge.NewMetricProducer(bridge.WithGatherer(&gatherer{Gatherer: g, report: report{logger: o.Logger, what: "some metrics"}}))
+	source := bridge.NewMetricProducer(bridge.WithGatherer(&gatherer{Gatherer: g, report: newReport(o, "some metrics")}))
 	sending := newSending()
-	reader := metric.NewPeriodicReader(&metricExporter{sending: sending, Exporter: exporter, report: report{logger: o.Logger, what: "metrics"}},
+	reader := metric.NewPeriodicReader(&metricExporter{sending: sending, Exporter: exporter, report: newReport(o, "metrics")},
 		metric.WithInterval(period), metric.WithTimeout(sendTimeout), metric.WithProducer(source))
 	return &Metrics{sending: sending, provider: metric.NewMeterProvider(metric.WithReader(reader), metric.WithResource(about)), release: release}, nil
 }
@@ -78,7 +78,7 @@ func (m *Metrics) Close(ctx context.Context) error {
 type metricExporter struct {
 	metric.Exporter
 	sending sending
-	report  report
+	report  *report
 }
 
 // Export implements metric.Exporter.
@@ -91,7 +91,7 @@ func (e *metricExporter) Export(ctx context.Context, m *metricdata.ResourceMetri
 // gatherer reports metrics that cannot be gathered; the others are sent.
 type gatherer struct {
 	prometheus.Gatherer
-	report report
+	report *report
 }
 
 // Gather implements prometheus.Gatherer.

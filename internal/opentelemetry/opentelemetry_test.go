@@ -174,6 +174,29 @@ func TestACollectorThatIsAwayIsLoggedOnce(t *testing.T) {
 	}
 }
 
+// A collector that refuses is quoted in the log, in short and without the password that it quotes.
+func TestWhatACollectorComplainsOf(t *testing.T) {
+	for _, protocol := range []string{otlp.GRPC, otlp.HTTP} {
+		t.Run(protocol, func(t *testing.T) {
+			r := startReceiver(t)
+			r.refuses = true
+			o, log := options(t, r, protocol), new(lockedBuffer)
+			o.Logger = hclog.New(&hclog.LoggerOptions{Output: log})
+			traces, err := opentelemetry.NewTraces(o, 1)
+			must(t, err)
+			_, span := traces.Provider().Tracer("test").Start(t.Context(), "Encrypt")
+			span.End()
+			must(t, traces.Close(within(t)))
+			metrics, err := opentelemetry.NewMetrics(o, prometheus.NewRegistry(), time.Hour)
+			must(t, err)
+			must(t, metrics.Close(within(t)))
+			if n := strings.Count(log.String(), "may not: *** and so on"); n != 2 || strings.Contains(log.String(), "first") || len(log.String()) > 2500 {
+				t.Errorf("%d lines quote the collector, in %d bytes: %.1000s", n, len(log.String()), log)
+			}
+		})
+	}
+}
+
 // lockedBuffer takes a log.
 type lockedBuffer struct {
 	mu sync.Mutex

@@ -16,7 +16,9 @@ import (
 	tracecollector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	resource "go.opentelemetry.io/proto/otlp/resource/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/strongroom-kms/strongroom/audit/ship/otlp"
@@ -29,6 +31,7 @@ type receiver struct {
 	http     *httptest.Server
 	arrived  chan struct{} // a value for each request
 	holding  chan struct{} // until it is closed no request is answered; nil: all are
+	refuses  bool          // each request, quoting its Authorization at length
 
 	mu sync.Mutex
 	received
@@ -95,6 +98,14 @@ func (r *receiver) seen() received {
 	return seen
 }
 
+// refusal is how requests are refused; empty: they are not.
+func (r *receiver) refusal(authorization []string) string {
+	if !r.refuses {
+		return ""
+	}
+	return "may not: " + strings.Join(authorization, "") + strings.Repeat(" and so on", 5000)
+}
+
 // note notes whose a request is.
 func (r *receiver) note(authorization []string, by *resource.Resource) {
 	values := map[string]string{}
@@ -144,7 +155,11 @@ type traceService struct {
 
 // Export implements the collector's service.
 func (s traceService) Export(ctx context.Context, q *tracecollector.ExportTraceServiceRequest) (*tracecollector.ExportTraceServiceResponse, error) {
-	s.traces(metadata.ValueFromIncomingContext(ctx, "authorization"), q)
+	authorization := metadata.ValueFromIncomingContext(ctx, "authorization")
+	if why := s.refusal(authorization); why != "" {
+		return nil, status.Error(codes.PermissionDenied, why)
+	}
+	s.traces(authorization, q)
 	return new(tracecollector.ExportTraceServiceResponse), nil
 }
 
@@ -155,7 +170,11 @@ type metricsService struct {
 
 // Export implements the collector's service.
 func (s metricsService) Export(ctx context.Context, q *metricscollector.ExportMetricsServiceRequest) (*metricscollector.ExportMetricsServiceResponse, error) {
-	s.metrics(metadata.ValueFromIncomingContext(ctx, "authorization"), q)
+	authorization := metadata.ValueFromIncomingContext(ctx, "authorization")
+	if why := s.refusal(authorization); why != "" {
+		return nil, status.Error(codes.PermissionDenied, why)
+	}
+	s.metrics(authorization, q)
 	return new(metricscollector.ExportMetricsServiceResponse), nil
 }
 
@@ -172,6 +191,10 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	authorization := q.Header["Authorization"]
+	if why := r.refusal(authorization); why != "" {
+		http.Error(w, why, http.StatusForbidden)
+		return
+	}
 	switch {
 	case strings.HasSuffix(q.URL.Path, "/v1/traces"):
 		request := new(tracecollector.ExportTraceServiceRequest)

@@ -3,16 +3,25 @@ package opentelemetry
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/strongroom-kms/strongroom/audit/ship/otlp"
 )
 
 // report tells the log when something begins to fail, and when it works again.
 type report struct {
 	logger  hclog.Logger
 	what    string
+	headers string // the file that may hold secrets
 	failing atomic.Bool
+}
+
+func newReport(o Options, what string) *report {
+	return &report{logger: o.Logger, what: what, headers: o.HeadersFile}
 }
 
 // of takes what became of an attempt; one that was given up says nothing. It returns nil,
@@ -21,11 +30,33 @@ func (r *report) of(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 	case err != nil && !r.failing.Swap(true):
-		r.logger.Warn(r.what+" cannot be sent; what is dropped meanwhile is lost", "error", err)
+		r.logger.Warn(r.what+" cannot be sent; what is dropped meanwhile is lost", "error", r.words(err))
 	case err == nil && r.failing.Swap(false):
 		r.logger.Info(r.what + " are sent again")
 	}
 	return nil
+}
+
+// Bounds of what the log is told of a failure.
+const (
+	maxWords  = 1000 // characters
+	minSecret = 4    // bytes; what is shorter is none, and may stand anywhere
+)
+
+// words are an error's, which may be the collector's own: as many as a log can do with, and
+// without what it quotes of the headers.
+func (r *report) words(err error) string {
+	text := err.Error()
+	headers, _ := otlp.ReadHeaders(r.headers)
+	for _, h := range headers {
+		_, token, _ := strings.Cut(h.Value, " ") // behind a scheme, as in "Bearer ..."
+		for _, secret := range []string{h.Value, token} {
+			if len(secret) >= minSecret {
+				text = strings.ReplaceAll(text, secret, "***")
+			}
+		}
+	}
+	return fmt.Sprintf("%.*s", maxWords, text)
 }
 
 // sending can be cut off: what is being sent, and what would be. The zero value is not

@@ -45,7 +45,7 @@ func NewTraces(o Options, share float64) (*Traces, error) {
 		return nil, err
 	}
 	sending := newSending()
-	exporter := &spanExporter{sending: sending, SpanExporter: otlptrace.NewUnstarted(client), report: report{logger: o.Logger, what: "spans"}}
+	exporter := &spanExporter{sending: sending, SpanExporter: otlptrace.NewUnstarted(client), report: newReport(o, "spans")}
 	if err := client.Start(context.Background()); err != nil {
 		sending.stop()
 		return nil, errors.Join(err, release())
@@ -94,7 +94,7 @@ func (t *Traces) Close(ctx context.Context) error {
 type spanExporter struct {
 	trace.SpanExporter
 	sending sending
-	report  report
+	report  *report
 }
 
 // ExportSpans implements trace.SpanExporter.
