@@ -33,8 +33,8 @@ func hsmAlarms() []Alarm {
 		},
 		{
 			Name: "HSMSuspended", Severity: Warning, For: time.Minute,
-			Summary: "An HSM keeps failing and gets no requests until it answers again.",
-			Action:  "`strongroom hsm info` has the last reason. The other HSMs of the cluster serve meanwhile; bring this one back.",
+			Summary: "An HSM gets no requests: it keeps failing, or is withdrawn from service.",
+			Action:  "`strongroom hsm info` has the reason. The other HSMs of the cluster serve meanwhile; bring this one back. It serves again by itself when it answers, or is cool enough.",
 			Runbook: "operations.md#what-runs",
 			When:    Above(Latest(Series("strongroom_hsm_state").With("state", "suspended")), 0),
 		},
@@ -107,7 +107,7 @@ func clusterAlarms() []Alarm {
 		{
 			Name: "HSMKeyCountsDiffer", Severity: Warning, For: 15 * time.Minute,
 			Summary: "The HSMs of a cluster do not hold the same number of keys.",
-			Action:  "Keys are missing at one of them: synchronise them with the vendor's tools. Until then requests for such keys go to the others.",
+			Action:  "Keys are missing at one of them: synchronise them with the vendor's tools. Until then requests for such keys go to the others. A key that was made while an HSM was out of service, or that came late, counts there once it is used there, or its worker starts anew.",
 			Runbook: "operations.md#aws-cloudhsm",
 			When:    Above(Spread(Latest(Series("cloudhsm_hsm_keys_token_occupied")), server, cluster), 0),
 		},

@@ -56,8 +56,8 @@ func requestAlarms() []Alarm {
 		},
 		{
 			Name: "RequestsThrottled", Severity: Warning, For: 5 * time.Minute,
-			Summary: "Requests to a custom key store are refused because there are too many in a second.",
-			Action:  "Have the callers cache data keys or slow down, or raise `clusters[].requests_per_second` if the HSMs can carry more.",
+			Summary: "Requests are refused because there are too many of them.",
+			Action:  "Have the callers cache data keys or slow down. If the HSMs can carry more, raise `clusters[].requests_per_second` of the custom key store that the alarm names, or `limits.max_in_flight` for the default one.",
 			Runbook: "limits.md#overload",
 			When:    Above(Increase(Series("strongroom_throttled_total"), recent), 0),
 		},
