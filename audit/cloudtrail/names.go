@@ -13,6 +13,9 @@ import (
 // digest's: in a directory a file holds what is the object's metadata in a bucket.
 const SignatureSuffix = ".sig"
 
+// PublicKeysName is what the file of an account's public keys is called, in the account's directory.
+const PublicKeysName = "public-keys.json"
+
 // maxPrefix is CloudTrail's limit of a prefix, in characters.
 const maxPrefix = 200
 
@@ -89,7 +92,7 @@ func (n Names) Digest(region string, end time.Time) string {
 
 // PublicKeys names the list of the keys that have signed digests. It is for people:
 // who verifies has to be told the keys by somebody else than who holds the files.
-func (n Names) PublicKeys() string { return n.join("public-keys.json") }
+func (n Names) PublicKeys() string { return n.join(PublicKeysName) }
 
 func (n Names) join(parts ...string) string {
 	return path.Join(append([]string{n.Prefix, "AWSLogs", n.Account}, parts...)...)

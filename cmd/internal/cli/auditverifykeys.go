@@ -48,7 +48,7 @@ func keysBeside(export string) (cloudtrail.Keys, keySource, error) {
 	}
 	var all [][]byte
 	err := filepath.WalkDir(export, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() != publicKeysName {
+		if err != nil || d.IsDir() || d.Name() != cloudtrail.PublicKeysName {
 			return err
 		}
 		der, err := readKeyFile(path)
@@ -61,8 +61,6 @@ func keysBeside(export string) (cloudtrail.Keys, keySource, error) {
 	keys, err := cloudtrail.NewKeys(all...)
 	return keys, foundKeys, err
 }
-
-const publicKeysName = "public-keys.json"
 
 // readKeyFile returns the keys in a file as PKCS #1. It is of PEM blocks, or what
 // ListPublicKeys answers.
