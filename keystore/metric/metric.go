@@ -26,7 +26,8 @@ type Series struct {
 	Namespace, Name string
 	// Dimensions are in the order of their names.
 	Dimensions []Dimension
-	// Unit is a unit of CloudWatch: "Count", "Bytes", "Seconds", or "None".
+	// Unit is one of CloudWatch's, as it spells it: "Count", "Bytes", "Milliseconds", "None" or
+	// another.
 	Unit string
 }
 
