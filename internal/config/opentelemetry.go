@@ -20,7 +20,7 @@ type OpenTelemetry struct {
 	// CA is a PEM file of the authorities that the endpoint's certificate is checked
 	// against, an absolute path. Default: those of the system.
 	CA string `yaml:"ca"`
-	// MetricsPeriod is how often the metrics are sent, 1s to 1h; 0: never. Default 1m.
+	// MetricsPeriod is how often the metrics are sent, 1s to 1h; 0s: never. Default 1m.
 	MetricsPeriod time.Duration `yaml:"metrics_period"`
 	// Traces is the share of requests that are traced, 0 to 1, of those whose clients do not
 	// say themselves (W3C Trace Context). Default 0: no request is, whatever its client says.

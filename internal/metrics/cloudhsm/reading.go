@@ -46,14 +46,17 @@ type HSM struct {
 }
 
 // Read returns what is known of an HSM. What an operator's source has told, by the names of
-// metrics, goes before all else.
+// metrics, goes before all else; but one that does not take requests is unhealthy, however well
+// it is by itself.
 func Read(m keystore.Member, told map[string]float64, s Service) HSM {
 	known := counted(m.Status)
 	if m.Profile == ckr.ProfileSoftHSM {
 		known.emulate(s)
 	}
 	for name, value := range told {
-		known.add(name, value, Operator)
+		if name != Unhealthy || value >= known[Unhealthy].Value {
+			known.add(name, value, Operator)
+		}
 	}
 	h := HSM{Member: m, Readings: make([]Reading, 0, len(known))}
 	for _, metric := range Metrics() {

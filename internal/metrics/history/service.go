@@ -24,7 +24,7 @@ const (
 	// 0 if the journal cannot be written.
 	JournalLag     = "JournalLag"
 	JournalHealthy = "JournalHealthy"
-	// AlarmsFiring is how many alarms are, for each of their subjects.
+	// AlarmsFiring is how many alarms are, each for one thing or for several.
 	AlarmsFiring = "AlarmsFiring"
 )
 
