@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
 	workerv1 "github.com/strongroom-kms/strongroom/proto/strongroom/worker/v1"
 )
 
@@ -59,9 +60,18 @@ func (t *tally) setToken(s *workerv1.TokenState) {
 	t.figures.TokenSessions, t.figures.MaxSessions = s.GetSessions(), s.GetMaxSessions()
 }
 
-// count adds calls to those that ended alike.
+// maxSorts bounds the sorts of calls that are told apart, of all workers together: a library
+// may answer each something else.
+const maxSorts = 1024
+
+// count adds calls to those that ended alike. When there are too many sorts, mechanism and
+// code of new ones are no longer told apart.
 func (t *tally) count(c CallCount) {
 	at, found := slices.BinarySearchFunc(t.figures.Calls, c, inOrder)
+	if !found && len(t.figures.Calls) >= maxSorts {
+		c.Mechanism, c.RV = "", min(c.RV, uint32(ckr.GeneralError))
+		at, found = slices.BinarySearchFunc(t.figures.Calls, c, inOrder)
+	}
 	if !found {
 		t.figures.Calls = slices.Insert(t.figures.Calls, at, c)
 		return
