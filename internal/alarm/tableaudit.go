@@ -39,7 +39,7 @@ func auditAlarms(s Settings) []Alarm {
 			When:    Equals(Latest(Series("strongroom_audit_journal_healthy")), 0),
 		},
 		{
-			Name: "DigestLate", Severity: Warning,
+			Name: "DigestLate", Severity: Warning, For: time.Minute, // a start makes those that are due
 			Summary: "Nothing of the trail was signed for two digest periods.",
 			Action:  "See the log for the reason: mostly the HSM cannot sign, or the trail's directory cannot be written.",
 			Runbook: "operations.md#the-audit-files-digests-shipping",
