@@ -51,20 +51,20 @@ func TestEnvironment(t *testing.T) {
 
 func TestFilesWithSecretsThatOthersMayReadAreTold(t *testing.T) {
 	dir := t.TempDir()
-	open, shut := filepath.Join(dir, "pin"), filepath.Join(dir, "key.pem")
-	for path, mode := range map[string]os.FileMode{open: 0o640, shut: 0o400} {
+	pin, headers, shut := filepath.Join(dir, "pin"), filepath.Join(dir, "headers"), filepath.Join(dir, "key.pem")
+	for path, mode := range map[string]os.FileMode{pin: 0o640, headers: 0o604, shut: 0o400} {
 		if err := os.WriteFile(path, nil, mode); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var log bytes.Buffer
 	c := new(config.Config)
-	c.HSM.PIN.File, c.TLS.Key = open, shut
+	c.HSM.PIN.File, c.OpenTelemetry.HeadersFile, c.TLS.Key = pin, headers, shut
 	d := &daemon{config: c, logger: hclog.New(&hclog.LoggerOptions{Output: &log})}
 	if err := d.warnOfOpenFiles(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := log.String(); !strings.Contains(got, open) || strings.Contains(got, shut) {
+	if got := log.String(); !strings.Contains(got, pin) || !strings.Contains(got, headers) || strings.Contains(got, shut) {
 		t.Errorf("the log says %q", got)
 	}
 }

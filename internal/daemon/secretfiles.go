@@ -12,6 +12,7 @@ func (d *daemon) warnOfOpenFiles(context.Context) error {
 	for name, path := range map[string]string{
 		"hsm.pin.file": d.config.HSM.PIN.File, "tls.key": d.config.TLS.Key,
 		"audit.s3.access_key_file": d.config.Audit.S3.AccessKeyFile, "audit.otlp.headers_file": d.config.Audit.OTLP.HeadersFile,
+		"opentelemetry.headers_file": d.config.OpenTelemetry.HeadersFile,
 	} {
 		if path == "" {
 			continue
