@@ -113,7 +113,7 @@ func (c *accessKeyCreation) sealingID() hsmpool.ObjectID { return hsmpool.Object
 // the record of one may be that of a restored backup, and the key gone.
 func (k *Keystore) newAccessKey(principal string) (*accessKeyCreation, error) {
 	stored := k.directory.snapshot()
-	if !k.directory.accessKeys.Load().principals[principal] {
+	if k.directory.accessKeys.Load().principals[principal] == "" {
 		return nil, badMember("principal", "there is no principal %s", principal)
 	}
 	if n := len(stored.accessKeysOf(principal)); n >= maxAccessKeys {

@@ -50,7 +50,7 @@ func (r *Regions) AccessKey(ctx context.Context, id string) (AccessKey, error) {
 type accessKeys struct {
 	configured map[string]AccessKey
 	stored     map[string]*storedAccessKey
-	principals map[string]bool // whose access keys would be in force
+	principals map[string]string // whose access keys would be in force, and their identities
 }
 
 // storedAccessKey is an access key as of one revision of the metadata. It never

@@ -135,12 +135,12 @@ func (j *joiner) addPrincipal(arn string, p *storedPrincipal) {
 
 // accessKeys returns the access keys of the principals that there are.
 func (j *joiner) accessKeys(stored *directoryContents) *accessKeys {
-	all := &accessKeys{configured: j.configured.keys, stored: map[string]*storedAccessKey{}, principals: map[string]bool{}}
+	all := &accessKeys{configured: j.configured.keys, stored: map[string]*storedAccessKey{}, principals: map[string]string{}}
 	for _, arn := range j.sessions {
-		all.principals[arn] = true
+		all.principals[arn] = identityOf(j.principals[arn])
 	}
 	for _, a := range stored.accessKeysOf("") {
-		if !all.principals[a.record.GetPrincipal()] {
+		if all.principals[a.record.GetPrincipal()] == "" {
 			j.warn("the access key %s is not in force: its principal %s is not there", a.record.GetAccessKeyId(), a.record.GetPrincipal())
 			continue
 		}

@@ -14,7 +14,7 @@ import (
 // store makes links to it.
 func (d *daemon) openConsole() (err error) {
 	if d.config.Console.Enabled {
-		d.access, err = console.NewAccess(d.consoleURL())
+		d.access, err = console.NewAccess(d.consoleURL(), func(arn string) string { return d.keystore.PrincipalIdentity(arn) })
 	}
 	return err
 }
@@ -37,7 +37,7 @@ func (d *daemon) withConsole(metrics http.Handler) (http.Handler, error) {
 	}
 	pages, err := console.New(console.Config{
 		Access: d.access, Operations: d.server, API: d.keystore.Describe(), Regions: d.keystore.Names(),
-		Principals: d.keystore.PrincipalOf, Exists: d.keystore.HasPrincipal, Health: d.keystore.Health, Calls: d.callsOf, Filters: d.filtersByName(),
+		Principals: d.keystore.PrincipalOf, Health: d.keystore.Health, Calls: d.callsOf, Filters: d.filtersByName(),
 		Logger: d.logger.Named("console"),
 	})
 	if err != nil {

@@ -28,14 +28,17 @@ const (
 // make links.
 type Access struct {
 	base     *url.URL
+	identity func(principal string) string
 	links    tokens
 	sessions tokens
 	now      func() time.Time
 }
 
 // NewAccess returns the Access of a console whose address, as browsers have it, is base:
-// "https://kms.example:7402", without a path.
-func NewAccess(base string) (*Access, error) {
+// "https://kms.example:7402", without a path. identity gives what tells a principal of an ARN
+// from an earlier or a later one, "" if there is none: links and sessions are of one only. It
+// is asked at each request.
+func NewAccess(base string, identity func(principal string) string) (*Access, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, fmt.Errorf("the console's address: %w", err)
@@ -44,7 +47,7 @@ func NewAccess(base string) (*Access, error) {
 		return nil, fmt.Errorf("the console's address %q is not of the form https://host:port", base)
 	}
 	return &Access{
-		base: &url.URL{Scheme: u.Scheme, Host: u.Host}, now: time.Now,
+		base: &url.URL{Scheme: u.Scheme, Host: u.Host}, identity: identity, now: time.Now,
 		links:    tokens{limit: maxLinks, share: linksOfAPrincipal},
 		sessions: tokens{limit: maxSessions, share: sessionsOfAPrincipal},
 	}, nil
@@ -55,7 +58,7 @@ func NewAccess(base string) (*Access, error) {
 func (a *Access) Link(principal string) (link string, expires time.Time, err error) {
 	now := a.now()
 	expires = now.Add(linkLife)
-	secret, ok := a.links.add(now, token{principal: principal, ends: expires})
+	secret, ok := a.links.add(now, token{principal: principal, identity: a.identity(principal), ends: expires})
 	if !ok {
 		return "", time.Time{}, &keystore.Error{
 			Kind: annotationsv1.ErrorKind_ERROR_KIND_THROTTLING, Message: "There are too many unused links to the console. Try again in a minute.",
@@ -64,6 +67,11 @@ func (a *Access) Link(principal string) (link string, expires time.Time, err err
 	u := a.base.JoinPath("sign-in")
 	u.RawQuery = url.Values{linkField: {secret}}.Encode()
 	return u.String(), expires, nil
+}
+
+// stands says whether the principal of a token is still there, and the same.
+func (a *Access) stands(t token) bool {
+	return t.identity != "" && a.identity(t.principal) == t.identity
 }
 
 // secure says that browsers come by HTTPS.

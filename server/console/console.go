@@ -30,10 +30,9 @@ type Config struct {
 	API        *describe.API
 	// Regions are the names of all, the default one first.
 	Regions []string
-	// Principals gives the principal's ARN for the names of client certificates, and Exists
-	// says whether there is still a principal of an ARN. They are asked for each request.
+	// Principals gives the principal's ARN for the names of client certificates. It is asked
+	// for each request.
 	Principals authn.Principals
-	Exists     func(arn string) bool
 	// Health is nil, or why requests would fail. It answers at once.
 	Health func() error
 	// Calls are those that an HSM was asked for since the start; nil: nobody counts them.
@@ -60,7 +59,6 @@ type Console struct {
 	api        *describe.API
 	regions    []string
 	principals authn.Principals
-	exists     func(arn string) bool
 	health     func() error
 	calls      func(hsmID string) []Call
 	filters    map[string]Filter
@@ -73,8 +71,8 @@ type Console struct {
 
 // New returns a console.
 func New(c Config) (*Console, error) {
-	if c.Access == nil || c.Operations == nil || c.API == nil || len(c.Regions) == 0 || c.Principals == nil || c.Exists == nil || c.Health == nil {
-		return nil, errors.New("console: Access, Operations, API, Regions, Principals, Exists and Health are needed")
+	if c.Access == nil || c.Operations == nil || c.API == nil || len(c.Regions) == 0 || c.Principals == nil || c.Health == nil {
+		return nil, errors.New("console: Access, Operations, API, Regions, Principals and Health are needed")
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
@@ -84,7 +82,7 @@ func New(c Config) (*Console, error) {
 	}
 	s := &Console{
 		access: c.Access, operations: c.Operations, api: c.API, regions: slices.Clone(c.Regions),
-		principals: c.Principals, exists: c.Exists, health: c.Health, calls: c.Calls, filters: c.Filters, log: c.Logger, check: streamCheck,
+		principals: c.Principals, health: c.Health, calls: c.Calls, filters: c.Filters, log: c.Logger, check: streamCheck,
 	}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +42,7 @@ type fixture struct {
 	mu      sync.Mutex
 	clock   time.Time
 	gone    map[string]bool // principals that are not there any more
+	changes int             // how often alice was made anew, or got other certificates
 	trouble error           // why requests cannot be answered
 	answers map[string]proto.Message
 	errs    map[string]*keystore.Error
@@ -72,7 +74,7 @@ func newFixtureAt(t *testing.T, base string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.access, err = NewAccess(base); err != nil {
+	if f.access, err = NewAccess(base, f.identityOf); err != nil {
 		t.Fatal(err)
 	}
 	f.access.now = f.now
@@ -84,7 +86,6 @@ func newFixtureAt(t *testing.T, base string) *fixture {
 			}
 			return ""
 		},
-		Exists:  func(arn string) bool { return !f.isGone(arn) },
 		Health:  func() error { f.mu.Lock(); defer f.mu.Unlock(); return f.trouble },
 		Filters: map[string]Filter{"failed-login": {HSMLog: true, Condition: "entry.rv != 0"}, "deletion": {Condition: `event.eventName == "ScheduleKeyDeletion"`}},
 		Calls: func(string) []Call {
@@ -107,6 +108,23 @@ func (f *fixture) isGone(arn string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.gone[arn]
+}
+
+func (f *fixture) identityOf(arn string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone[arn] {
+		return ""
+	}
+	return strconv.Itoa(f.changes)
+}
+
+// change makes another one of alice.
+func (f *fixture) change() *fixture {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes++
+	return f
 }
 
 func (f *fixture) pass(d time.Duration) {

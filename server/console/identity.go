@@ -31,8 +31,8 @@ func (c *Console) identify(r *http.Request, use bool) (identity, bool) {
 	return c.byCertificate(r.TLS)
 }
 
-// bySession finds the session of the request's cookie. That of a principal who is gone
-// ends.
+// bySession finds the session of the request's cookie. That of a principal who is gone, or
+// has become another one, ends.
 func (c *Console) bySession(r *http.Request, use bool) (identity, bool) {
 	cookie, err := r.Cookie(c.access.cookie())
 	if err != nil {
@@ -43,7 +43,7 @@ func (c *Console) bySession(r *http.Request, use bool) (identity, bool) {
 	if !ok {
 		return identity{}, false
 	}
-	if !c.exists(session.principal) {
+	if !c.access.stands(session) {
 		c.access.sessions.take(now, cookie.Value)
 		return identity{}, false
 	}

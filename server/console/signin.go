@@ -68,11 +68,11 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		c.renderSignIn(w, http.StatusGone, signInPage{Spent: true})
 		return
 	}
-	if !c.exists(link.principal) {
+	if !c.access.stands(link) {
 		c.renderSignIn(w, http.StatusForbidden, signInPage{Gone: true})
 		return
 	}
-	secret, ok := c.access.sessions.add(now, token{principal: link.principal, ends: now.Add(sessionLife), idle: sessionIdle})
+	secret, ok := c.access.sessions.add(now, token{principal: link.principal, identity: link.identity, ends: now.Add(sessionLife), idle: sessionIdle})
 	if !ok {
 		c.renderSignIn(w, http.StatusServiceUnavailable, signInPage{Full: true})
 		return

@@ -51,6 +51,10 @@ func TestSignIn(t *testing.T) {
 			f.gone[alice] = true
 			return f.post("/sign-in", url.Values{linkField: {secret}}, nil)
 		}, http.StatusForbidden, "is not there any more"},
+		"a link of somebody who was made anew, or whose certificates are others now": {func(f *fixture) *httptest.ResponseRecorder {
+			secret := f.link()
+			return f.change().post("/sign-in", url.Values{linkField: {secret}}, nil)
+		}, http.StatusForbidden, "is not there any more"},
 		"a form of another site": {func(f *fixture) *httptest.ResponseRecorder {
 			return f.post("/sign-in", url.Values{linkField: {f.link()}}, func(r *http.Request) {
 				r.Header.Set("Sec-Fetch-Site", "cross-site")
@@ -81,6 +85,9 @@ func TestSignIn(t *testing.T) {
 			f.get("/", nil)
 			f.gone[alice] = false
 			return f.get("/", nil)
+		}, http.StatusUnauthorized, "You are not signed in any more."},
+		"a principal that was made anew, or whose certificates are others now": {func(f *fixture) *httptest.ResponseRecorder {
+			return f.signIn().change().get("/", nil)
 		}, http.StatusUnauthorized, "You are not signed in any more."},
 		"a session that is used": {func(f *fixture) *httptest.ResponseRecorder {
 			f.signIn()

@@ -79,12 +79,13 @@ func TestStreamsEnd(t *testing.T) {
 		event  string
 		want   map[string]any
 	}{
-		"signed out":       {waits, func(f *fixture) { f.post("/sign-out", nil, nil) }, "signed-out", nil},
-		"session over":     {waits, func(f *fixture) { f.pass(sessionIdle) }, "signed-out", nil},
-		"principal gone":   {waits, func(f *fixture) { f.mu.Lock(); f.gone[alice] = true; f.mu.Unlock() }, "signed-out", nil},
-		"nothing more":     {func(context.Context, server.StreamRequest) *keystore.Error { return nil }, func(*fixture) {}, "ended", nil},
-		"not allowed":      {refused(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED), func(*fixture) {}, "failed", map[string]any{"denied": true, "actions": "strongroom:StreamMetrics", "temporary": false}},
-		"too many streams": {refused(annotationsv1.ErrorKind_ERROR_KIND_THROTTLING), func(*fixture) {}, "failed", map[string]any{"denied": false, "name": "ThrottlingException", "temporary": true}},
+		"signed out":        {waits, func(f *fixture) { f.post("/sign-out", nil, nil) }, "signed-out", nil},
+		"session over":      {waits, func(f *fixture) { f.pass(sessionIdle) }, "signed-out", nil},
+		"principal gone":    {waits, func(f *fixture) { f.mu.Lock(); f.gone[alice] = true; f.mu.Unlock() }, "signed-out", nil},
+		"principal another": {waits, func(f *fixture) { f.change() }, "signed-out", nil},
+		"nothing more":      {func(context.Context, server.StreamRequest) *keystore.Error { return nil }, func(*fixture) {}, "ended", nil},
+		"not allowed":       {refused(annotationsv1.ErrorKind_ERROR_KIND_ACCESS_DENIED), func(*fixture) {}, "failed", map[string]any{"denied": true, "actions": "strongroom:StreamMetrics", "temporary": false}},
+		"too many streams":  {refused(annotationsv1.ErrorKind_ERROR_KIND_THROTTLING), func(*fixture) {}, "failed", map[string]any{"denied": false, "name": "ThrottlingException", "temporary": true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

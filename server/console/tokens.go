@@ -23,8 +23,9 @@ type tokens struct {
 
 // token is a secret and what it stands for.
 type token struct {
-	hash      [sha256.Size]byte
-	principal string
+	hash [sha256.Size]byte
+	// identity is the principal's of when the token was made.
+	principal, identity string
 	// ends is when it is over, used when it was last used; zero idle: that does not matter.
 	ends, used time.Time
 	idle       time.Duration

@@ -53,7 +53,7 @@ func TestAddresses(t *testing.T) {
 		"http://127.0.0.1:7402": true, "https://kms.example": true, "https://kms.example/": true,
 		"": false, "kms.example:7402": false, "ftp://kms.example": false, "https://kms.example/console": false, "https://": false, "http://%zz": false,
 	} {
-		if _, err := NewAccess(base); (err == nil) != ok {
+		if _, err := NewAccess(base, func(string) string { return "" }); (err == nil) != ok {
 			t.Errorf("%q: %v, want it good: %t", base, err, ok)
 		}
 	}
@@ -79,7 +79,7 @@ func TestHosts(t *testing.T) {
 		{"https://kms.example:7402", "localhost:7402", false},
 		{"https://kms.example:7402", "evil.example:7402", false},
 	} {
-		a, err := NewAccess(test.base)
+		a, err := NewAccess(test.base, func(string) string { return "" })
 		if err != nil {
 			t.Fatal(err)
 		}
