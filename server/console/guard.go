@@ -43,11 +43,12 @@ func (c *Console) protect(h http.Header) {
 	}
 }
 
-// isForeign says whether another site's page asks for what is no page of ours: it has
-// nothing to read here, and each request is work.
+// isForeign says whether another site's page asks for anything but that a window shows a
+// page of ours: it has nothing to read here, and each request is work. A frame would not be
+// shown, but its request brings the browser's certificate.
 func isForeign(r *http.Request) bool {
-	site, mode := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode")
-	return (site == "cross-site" || site == "same-site") && mode != "navigate"
+	site, mode, place := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest")
+	return (site == "cross-site" || site == "same-site") && (mode != "navigate" || place != "document")
 }
 
 // recovered answers a request whose handling has panicked: net/http would log the value,

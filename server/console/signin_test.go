@@ -76,6 +76,22 @@ func TestSignIn(t *testing.T) {
 				r.Header.Set("Sec-Fetch-Mode", "no-cors")
 			})
 		}, http.StatusForbidden, "other sites"},
+		"a frame of another site": {func(f *fixture) *httptest.ResponseRecorder {
+			return f.get("/", func(r *http.Request) {
+				withCertificate("spiffe://corp/alice", f.clock.Add(time.Hour))(r)
+				r.Header.Set("Sec-Fetch-Site", "cross-site")
+				r.Header.Set("Sec-Fetch-Mode", "navigate")
+				r.Header.Set("Sec-Fetch-Dest", "iframe")
+			})
+		}, http.StatusForbidden, "other sites"},
+		"a link on another site": {func(f *fixture) *httptest.ResponseRecorder {
+			return f.get("/alarms", func(r *http.Request) {
+				withCertificate("spiffe://corp/alice", f.clock.Add(time.Hour))(r)
+				r.Header.Set("Sec-Fetch-Site", "cross-site")
+				r.Header.Set("Sec-Fetch-Mode", "navigate")
+				r.Header.Set("Sec-Fetch-Dest", "document")
+			})
+		}, http.StatusOK, "user/alice by certificate"},
 		"a revoked principal": {func(f *fixture) *httptest.ResponseRecorder {
 			f.signIn().gone[alice] = true
 			return f.get("/", nil)
