@@ -59,7 +59,13 @@ func (c *Console) recovered(w http.ResponseWriter) {
 	case http.ErrAbortHandler:
 		panic(v)
 	default:
-		_ = keystore.LogPanic(c.log, v, "a request of a browser", uuid.NewString())
+		if v != errPanicked {
+			c.logPanic(v)
+		}
 		http.Error(w, "The page could not be made because of an internal fault, which is in the server's log.", http.StatusInternalServerError)
 	}
+}
+
+func (c *Console) logPanic(v any) {
+	_ = keystore.LogPanic(c.log, v, "a request of a browser", uuid.NewString())
 }

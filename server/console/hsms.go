@@ -69,7 +69,7 @@ func hsm(v *visit) view {
 	}
 	p.Calls = sortedCalls(v.calls(id))
 	p.Errors = failedCalls(p.Calls)
-	together(
+	v.together(
 		func() { p.Figures = v.newest() },
 		func() {
 			p.Log = v.searchEntries(&operatorv1.HsmLogSelector{HsmId: &id}, "", entriesOfAnHSM)

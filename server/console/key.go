@@ -80,5 +80,5 @@ func (v *visit) completeKey(p *keyPage) {
 			p.Rotations = load[kmsv1.ListKeyRotationsResponse](v, kmsv1.KeyManagementService_ListKeyRotations_FullMethodName, &kmsv1.ListKeyRotationsRequest{KeyId: id})
 		})
 	}
-	together(requests...)
+	v.together(requests...)
 }

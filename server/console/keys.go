@@ -151,7 +151,7 @@ func (l *keyLister) look(limit int32, marker string) (next string) {
 			rows = append(rows, row)
 		}
 	}
-	each(len(rows), func(i int) { l.complete(&rows[i]) })
+	l.each(len(rows), func(i int) { l.complete(&rows[i]) })
 	for _, row := range rows {
 		if l.page.State == keyStateUnwanted || row.State() == l.page.State {
 			l.page.Rows = append(l.page.Rows, row)

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -16,10 +18,42 @@ func load[T any, M interface {
 	return part[M]{Value: into, Failure: failed}
 }
 
+// crew is goroutines that make a page together.
+type crew struct {
+	console  *Console
+	running  sync.WaitGroup
+	panicked atomic.Bool
+}
+
+// errPanicked is the panic of who has waited for a goroutine that has panicked. The log has
+// that one.
+var errPanicked = errors.New("a goroutine has panicked")
+
+// Go calls f in a goroutine, where a panic would be the end of the process.
+func (c *crew) Go(f func()) {
+	c.running.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				c.console.logPanic(v)
+				c.panicked.Store(true)
+			}
+		}()
+		f()
+	})
+}
+
+// Wait returns when all have ended.
+func (c *crew) Wait() {
+	c.running.Wait()
+	if c.panicked.Load() {
+		panic(errPanicked)
+	}
+}
+
 // together does what a page needs at the same time: each request waits for its event to be
 // durable, which takes no longer for several.
-func together(all ...func()) {
-	var running sync.WaitGroup
+func (c *Console) together(all ...func()) {
+	running := crew{console: c}
 	for _, f := range all {
 		running.Go(f)
 	}
@@ -31,9 +65,8 @@ func together(all ...func()) {
 const atOnce = 8
 
 // each calls f with every index below n, atOnce at a time.
-func each(n int, f func(i int)) {
-	places := make(chan struct{}, atOnce)
-	var running sync.WaitGroup
+func (c *Console) each(n int, f func(i int)) {
+	places, running := make(chan struct{}, atOnce), crew{console: c}
 	for i := range n {
 		places <- struct{}{}
 		running.Go(func() {

@@ -26,7 +26,7 @@ type overviewPage struct {
 
 func overview(v *visit) view {
 	p := overviewPage{Metrics: cloudHSMMetrics(), Plots: append(servicePlots(), cloudHSMPlots("")...), Service: serviceMetrics()}
-	together(
+	v.together(
 		func() { p.HSMs = v.describeHSMs() },
 		func() {
 			p.Clusters = load[cloudhsmv1.DescribeClustersResponse](v, cloudhsmv1.CloudHsmService_DescribeClusters_FullMethodName, new(cloudhsmv1.DescribeClustersRequest))

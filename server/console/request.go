@@ -19,7 +19,7 @@ const recordsOfARequest = 100
 
 func request(v *visit) view {
 	p := requestPage{ID: v.r.PathValue("id")}
-	together(
+	v.together(
 		func() {
 			p.Events = v.searchEvents(&operatorv1.EventSelector{RequestId: &p.ID}, "", recordsOfARequest)
 		},

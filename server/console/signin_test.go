@@ -59,6 +59,7 @@ func TestSignIn(t *testing.T) {
 			return f.post("/sign-in", url.Values{linkField: {f.link()}}, func(r *http.Request) {
 				r.Header.Set("Sec-Fetch-Site", "cross-site")
 				r.Header.Set("Sec-Fetch-Mode", "navigate")
+				r.Header.Set("Sec-Fetch-Dest", "document")
 			})
 		}, http.StatusForbidden, "cross-origin"},
 		"a form of another site, in an old browser": {func(f *fixture) *httptest.ResponseRecorder {
