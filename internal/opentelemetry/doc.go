@@ -4,4 +4,5 @@
 // of this.
 //
 // Nobody waits for the collector: what cannot be sent is dropped, and the log says so once.
+// Spans that do not fit in the queue of a collector that is too slow are dropped without a word.
 package opentelemetry
