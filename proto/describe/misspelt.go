@@ -1,7 +1,6 @@
 package describe
 
 import (
-	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -17,9 +16,10 @@ const misspelt protoreflect.EnumNumber = -1
 // spelt, not the number.
 //
 // A spelling is kept as protobuf keeps whatever a message type cannot hold: as
-// an unknown field of r, with the field's number and the type of a string.
+// an unknown field of r, with the field's number and the type of a string. r shares what
+// it has of those with no other message.
 func (f *Field) Misspelt(r protoreflect.Message, spelling string) protoreflect.Value {
-	unknown := protowire.AppendTag(slices.Clip(r.GetUnknown()), f.Desc.Number(), protowire.BytesType)
+	unknown := protowire.AppendTag(r.GetUnknown(), f.Desc.Number(), protowire.BytesType)
 	r.SetUnknown(protowire.AppendString(unknown, spelling))
 	return protoreflect.ValueOfEnum(misspelt)
 }

@@ -58,3 +58,12 @@ func TestMisspeltEnumOfAStructure(t *testing.T) {
 		t.Errorf("Validate = %q, want %q", got, text)
 	}
 }
+
+// A request may be a list of misspelt values only: none costs a copy of those before it.
+func TestManyMisspeltEnums(t *testing.T) {
+	request := new(kmsv1.CreateGrantRequest)
+	r, operations := request.ProtoReflect(), planOf(t, compiled(t), request).ByWireName("Operations")
+	if got := testing.AllocsPerRun(10_000, func() { operations.Misspelt(r, "Encipher") }); got >= 1 {
+		t.Errorf("a misspelt value makes %v allocations", got)
+	}
+}
