@@ -64,7 +64,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	now, from := c.access.now(), authn.Host(r.RemoteAddr)
 	link, ok := c.access.links.take(now, r.PostFormValue(linkField))
 	if !ok {
-		c.log.Warn("a link to the console was not good, or no more", "source", from)
+		c.log.Debug("a link to the console was not good, or no more", "source", from) // anybody can send what is none
 		c.renderSignIn(w, http.StatusGone, signInPage{Spent: true})
 		return
 	}

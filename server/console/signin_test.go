@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // Who is let in, and who is not.
@@ -212,5 +215,17 @@ func TestTheCallerOfAPage(t *testing.T) {
 	f.get("/alarms", withCertificate("spiffe://corp/alice", f.clock.Add(time.Hour)))
 	if c := f.asked[len(f.asked)-1].caller.Credential; !strings.HasPrefix(c, "sha256:") {
 		t.Errorf("the credential of a certificate is %q", c)
+	}
+}
+
+// Who is not signed in writes nothing into the log, however often it asks.
+func TestStrangersDoNotFillTheLog(t *testing.T) {
+	f, log := newFixture(t), new(bytes.Buffer)
+	f.console.log = hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Info})
+	f.post("/sign-in", url.Values{linkField: {"guessed"}}, nil)
+	f.post("/sign-out", nil, nil)
+	f.get("/", nil)
+	if log.Len() > 0 {
+		t.Errorf("the log has\n%s", log)
 	}
 }
