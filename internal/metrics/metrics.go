@@ -75,7 +75,7 @@ func register(to prometheus.Registerer, all ...prometheus.Collector) error {
 // be a quarter of its CPU.
 func NewHandler(g prometheus.Gatherer, ready func() error) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{MaxRequestsInFlight: 4, DisableCompression: true}))
+	mux.Handle("GET /metrics", newScrapes(promhttp.HandlerFor(g, promhttp.HandlerOpts{DisableCompression: true})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if ready() != nil {

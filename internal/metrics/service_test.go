@@ -117,6 +117,23 @@ func TestTheSeriesOfRequestsAreBounded(t *testing.T) {
 	}
 }
 
+// Whoever makes as many errors of as many operations as there are series hides no outcome from the
+// alarms: neither a fault of the service, nor that a request is answered well.
+func TestCallersHideNoOutcome(t *testing.T) {
+	r, registry := newRequests(t)
+	for i := range 3000 {
+		r.Answered(keystore.Answered{Operation: fmt.Sprint("Operation", i%100), FrontEnd: keystore.FrontEndAWS, Error: fmt.Sprint("Error", i/100)})
+	}
+	for range 2 {
+		r.Answered(keystore.Answered{Operation: "Sign", FrontEnd: keystore.FrontEndAWS, Error: "KMSInternalException"})
+		r.Answered(keystore.Answered{Operation: "Verify", FrontEnd: keystore.FrontEndGRPC})
+	}
+	expectLines(t, textOf(t, registry),
+		`strongroom_requests_total{front_end="other",operation="other",outcome="KMSInternalException"} 2`,
+		`strongroom_requests_total{front_end="other",operation="other",outcome="ok"} 2`,
+	)
+}
+
 // Many at once see the same series.
 func TestRequestsAreCountedByManyGoroutines(t *testing.T) {
 	r, registry := newRequests(t)
