@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// cache keeps what has been made of each key, up to a limit: of further keys all share
-// what is made of rest. To find what is known takes no lock; keys are few, and soon all
+// cache keeps what has been made of each key, up to a limit: further keys share what is made
+// of their rest, of which there are few. To find what is known takes no lock; keys are few, and soon all
 // are known. make and the other settings are set before its first use.
 type cache[K comparable, V any] struct {
 	make  func(K) V
-	rest  K
+	rest  func(K) K
 	limit int
 
 	known    atomic.Pointer[map[K]V]
@@ -32,7 +32,7 @@ func (c *cache[K, V]) learn(key K) V {
 	defer c.learning.Unlock()
 	if len(c.all()) >= c.limit {
 		if _, ok := c.all()[key]; !ok {
-			key = c.rest
+			key = c.rest(key)
 		}
 	}
 	if v, ok := c.all()[key]; ok {

@@ -17,7 +17,8 @@ const (
 )
 
 // Bounds of what the labels of requests can be. Operations and errors are those of the
-// API, and stores those of the metadata; but stores come and go.
+// API, and stores those of the metadata; but stores come and go, and callers can make most errors
+// of most operations, by each front end: beyond, only the outcomes are told apart.
 const (
 	maxRequestSeries = 2048
 	maxOperations    = 512
@@ -72,9 +73,10 @@ func NewRequests() *Requests {
 			`Requests refused because there were too many, by the custom key store; "default" is what is about none.`, []string{"store"}, nil),
 	}}
 	count := func(string) *atomic.Uint64 { return new(atomic.Uint64) }
-	r.throttled.limit, r.throttled.rest, r.throttled.make = maxStores, other, count
-	r.byOperation.limit, r.byOperation.rest, r.byOperation.make = maxOperations, other, func(string) *durations { return new(durations) }
-	r.byOutcome.limit, r.byOutcome.rest = maxRequestSeries, outcome{other, other, other}
+	others := func(string) string { return other }
+	r.throttled.limit, r.throttled.rest, r.throttled.make = maxStores, others, count
+	r.byOperation.limit, r.byOperation.rest, r.byOperation.make = maxOperations, others, func(string) *durations { return new(durations) }
+	r.byOutcome.limit, r.byOutcome.rest = maxRequestSeries, func(o outcome) outcome { return outcome{other, other, o.outcome} } // alarms go by it
 	r.byOutcome.make = func(o outcome) series { return series{new(atomic.Uint64), r.byOperation.of(o.operation)} }
 	r.throttled.of(defaultStore) // a rate can be told from the first one on
 	return r
