@@ -94,11 +94,12 @@ func (f TLSFiles) HTTPConfig(logger hclog.Logger) (*tls.Config, error) {
 }
 
 // WebConfig is HTTPConfig for clients who may prove themselves by a certificate: one that
-// is given must verify, and none is demanded.
-func (f TLSFiles) WebConfig(logger hclog.Logger) (*tls.Config, error) {
+// is given must verify, and none is demanded. trusted says whether that of a connection still
+// does: browsers keep connections for as long as they are used, and may outlive the authority.
+func (f TLSFiles) WebConfig(logger hclog.Logger) (config *tls.Config, trusted func(*tls.ConnectionState) bool, err error) {
 	certs, err := newCertificates(f, logger)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -112,7 +113,7 @@ func (f TLSFiles) WebConfig(logger hclog.Logger) (*tls.Config, error) {
 			web.NextProtos = []string{"h2", "http/1.1"}
 			return web, nil
 		},
-	}, nil
+	}, certs.trust, nil
 }
 
 // certificates gives each handshake the configuration of the present files.
@@ -151,4 +152,20 @@ func (c *certificates) forClient(*tls.ClientHelloInfo) (*tls.Config, error) {
 	c.logger.Info("TLS files loaded again", "certificate", c.files.Certificate)
 	c.current = next
 	return next, nil
+}
+
+// trust says whether a connection's client certificate verifies, by the present files.
+func (c *certificates) trust(s *tls.ConnectionState) bool {
+	current, err := c.forClient(nil)
+	if err != nil || len(s.PeerCertificates) == 0 {
+		return false
+	}
+	options := x509.VerifyOptions{
+		Roots: current.ClientCAs, Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	for _, intermediate := range s.PeerCertificates[1:] {
+		options.Intermediates.AddCert(intermediate)
+	}
+	_, err = s.PeerCertificates[0].Verify(options)
+	return err == nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -13,7 +14,7 @@ import (
 // A web client may show a certificate, which counts if it verifies, and may show none.
 func TestWebConfigTakesCertificatesWithoutDemandingThem(t *testing.T) {
 	ca, other := newAuthority(t), newAuthority(t)
-	config, err := ca.files(t.TempDir()).WebConfig(hclog.NewNullLogger())
+	config, _, err := ca.files(t.TempDir()).WebConfig(hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,5 +68,30 @@ func TestWebConfigTakesCertificatesWithoutDemandingThem(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A connection may be older than the files. Its certificate counts by those that are there.
+func TestWebConfigTrustsNoWithdrawnAuthority(t *testing.T) {
+	ca, dir := newAuthority(t), t.TempDir()
+	_, trusted, err := ca.files(dir).WebConfig(hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(ca.client(aliceName).Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}}
+	if !trusted(shown) || trusted(new(tls.ConnectionState)) {
+		t.Error("the certificate of the authority is not trusted, or a connection without one is")
+	}
+	newAuthority(t).files(dir)
+	if trusted(shown) {
+		t.Error("the certificate is trusted although its authority was withdrawn")
+	}
+	ca.files(dir)
+	if !trusted(shown) {
+		t.Error("the certificate is not trusted although its authority is back")
 	}
 }

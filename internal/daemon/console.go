@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"crypto/tls"
 	"net/http"
 
 	"github.com/strongroom-kms/strongroom/hsmpool/ckr"
@@ -30,14 +31,15 @@ func (d *daemon) consoleLinks() keystore.ConsoleLinks {
 	return d.access
 }
 
-// withConsole adds the console to a handler, which keeps its paths.
-func (d *daemon) withConsole(metrics http.Handler) (http.Handler, error) {
+// withConsole adds the console to a handler, which keeps its paths. trusted is that of
+// console.Config.
+func (d *daemon) withConsole(metrics http.Handler, trusted func(*tls.ConnectionState) bool) (http.Handler, error) {
 	if d.access == nil {
 		return metrics, nil
 	}
 	pages, err := console.New(console.Config{
 		Access: d.access, Operations: d.server, API: d.keystore.Describe(), Regions: d.keystore.Names(),
-		Principals: d.keystore.PrincipalOf, Health: d.keystore.Health, Calls: d.callsOf, Filters: d.filtersByName(),
+		Principals: d.keystore.PrincipalOf, Trusted: trusted, Health: d.keystore.Health, Calls: d.callsOf, Filters: d.filtersByName(),
 		Logger: d.logger.Named("console"),
 	})
 	if err != nil {

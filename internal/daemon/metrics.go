@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 
@@ -24,18 +25,19 @@ func (d *daemon) listenMetrics(ctx context.Context) (err error) {
 // answerMetrics answers Prometheus, and browsers, until ctx ends.
 func (d *daemon) answerMetrics(ctx context.Context) error {
 	logger := d.logger.Named("metrics")
-	handler, err := d.withConsole(metrics.NewHandler(d.registry, d.keystore.Health))
-	if err != nil {
-		return err
-	}
 	c := httpserve.Config{
-		For: "Prometheus and the console", Handler: handler,
+		For:            "Prometheus and the console",
 		MaxConnections: d.config.Limits.MaxConnections, DrainTimeout: d.config.Limits.DrainTimeout, Logger: logger,
 	}
+	var trusted func(*tls.ConnectionState) bool // plain HTTP brings no certificates
+	var err error
 	if d.config.Metrics.TLS {
-		if c.TLS, err = d.tlsFiles().WebConfig(logger); err != nil {
+		if c.TLS, trusted, err = d.tlsFiles().WebConfig(logger); err != nil {
 			return err
 		}
+	}
+	if c.Handler, err = d.withConsole(metrics.NewHandler(d.registry, d.keystore.Health), trusted); err != nil {
+		return err
 	}
 	d.logger.Info("metrics are served", "url", d.metricsURL()+"/metrics")
 	return httpserve.Serve(ctx, d.metrics, c)

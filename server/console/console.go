@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -23,7 +24,7 @@ type Operations interface {
 	Follow(ctx context.Context, r server.StreamRequest) *keystore.Error
 }
 
-// Config is what a console needs; all of it but Calls, Filters and Logger.
+// Config is what a console needs; all of it but Trusted, Calls, Filters and Logger.
 type Config struct {
 	Access     *Access
 	Operations Operations
@@ -33,6 +34,9 @@ type Config struct {
 	// Principals gives the principal's ARN for the names of client certificates. It is asked
 	// for each request.
 	Principals authn.Principals
+	// Trusted says whether the verified client certificate of a connection would still be
+	// accepted: both may be old. It is asked for each request. Nil: none is.
+	Trusted func(*tls.ConnectionState) bool
 	// Health is nil, or why requests would fail. It answers at once.
 	Health func() error
 	// Calls are those that an HSM was asked for since the start; nil: nobody counts them.
@@ -59,6 +63,7 @@ type Console struct {
 	api        *describe.API
 	regions    []string
 	principals authn.Principals
+	trusted    func(*tls.ConnectionState) bool
 	health     func() error
 	calls      func(hsmID string) []Call
 	filters    map[string]Filter
@@ -77,12 +82,15 @@ func New(c Config) (*Console, error) {
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
 	}
+	if c.Trusted == nil {
+		c.Trusted = func(*tls.ConnectionState) bool { return false }
+	}
 	if c.Calls == nil {
 		c.Calls = func(string) []Call { return nil }
 	}
 	s := &Console{
 		access: c.Access, operations: c.Operations, api: c.API, regions: slices.Clone(c.Regions),
-		principals: c.Principals, health: c.Health, calls: c.Calls, filters: c.Filters, log: c.Logger, check: streamCheck,
+		principals: c.Principals, trusted: c.Trusted, health: c.Health, calls: c.Calls, filters: c.Filters, log: c.Logger, check: streamCheck,
 	}
 	var err error
 	if s.assets, err = loadAssets(); err != nil {

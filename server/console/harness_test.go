@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"html"
 	"net/http"
@@ -39,15 +40,16 @@ type fixture struct {
 	access  *Access
 	cookie  *http.Cookie // of who is signed in
 
-	mu      sync.Mutex
-	clock   time.Time
-	gone    map[string]bool // principals that are not there any more
-	changes int             // how often alice was made anew, or got other certificates
-	trouble error           // why requests cannot be answered
-	answers map[string]proto.Message
-	errs    map[string]*keystore.Error
-	follow  func(context.Context, server.StreamRequest) *keystore.Error
-	asked   []asked
+	mu        sync.Mutex
+	clock     time.Time
+	gone      map[string]bool // principals that are not there any more
+	changes   int             // how often alice was made anew, or got other certificates
+	withdrawn bool            // the authority of certificates
+	trouble   error           // why requests cannot be answered
+	answers   map[string]proto.Message
+	errs      map[string]*keystore.Error
+	follow    func(context.Context, server.StreamRequest) *keystore.Error
+	asked     []asked
 }
 
 // asked is a request that the console has made.
@@ -86,6 +88,7 @@ func newFixtureAt(t *testing.T, base string) *fixture {
 			}
 			return ""
 		},
+		Trusted: func(*tls.ConnectionState) bool { f.mu.Lock(); defer f.mu.Unlock(); return !f.withdrawn },
 		Health:  func() error { f.mu.Lock(); defer f.mu.Unlock(); return f.trouble },
 		Filters: map[string]Filter{"failed-login": {HSMLog: true, Condition: "entry.rv != 0"}, "deletion": {Condition: `event.eventName == "ScheduleKeyDeletion"`}},
 		Calls: func(string) []Call {

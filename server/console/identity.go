@@ -51,13 +51,13 @@ func (c *Console) bySession(r *http.Request, use bool) (identity, bool) {
 }
 
 // byCertificate finds the principal of a verified client certificate, which is good as long
-// as it has not expired.
+// as it has not expired and its authority is one that the server accepts.
 func (c *Console) byCertificate(state *tls.ConnectionState) (identity, bool) {
 	if state == nil || len(state.VerifiedChains) == 0 {
 		return identity{}, false
 	}
 	leaf := state.VerifiedChains[0][0]
-	if c.access.now().After(leaf.NotAfter) {
+	if c.access.now().After(leaf.NotAfter) || !c.trusted(state) {
 		return identity{}, false
 	}
 	uris := make([]string, len(leaf.URIs))

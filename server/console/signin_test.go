@@ -152,6 +152,10 @@ func TestSignIn(t *testing.T) {
 		"an expired certificate": {func(f *fixture) *httptest.ResponseRecorder {
 			return f.get("/alarms", withCertificate("spiffe://corp/alice", f.clock.Add(-time.Hour)))
 		}, http.StatusUnauthorized, "strongroom console"},
+		"a certificate of an authority that was withdrawn meanwhile": {func(f *fixture) *httptest.ResponseRecorder {
+			f.withdrawn = true
+			return f.get("/alarms", withCertificate("spiffe://corp/alice", f.clock.Add(time.Hour)))
+		}, http.StatusUnauthorized, "strongroom console"},
 		"a certificate of nobody": {func(f *fixture) *httptest.ResponseRecorder {
 			return f.get("/alarms", withCertificate("spiffe://corp/mallory", f.clock.Add(time.Hour)))
 		}, http.StatusUnauthorized, "of no principal that the server knows"},
