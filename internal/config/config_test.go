@@ -107,6 +107,7 @@ func TestFaults(t *testing.T) {
 		{"wrong type", "profile:", "sessions: many\n  profile:", ":13: hsm.sessions: \"many\" is not a whole number"},
 		{"duration without unit", "profile:", "hang_timeout: 10\n  profile:", `:13: hsm.hang_timeout: 10 has no unit; write 10s for seconds`},
 		{"no duration", "region:", "limits: {max_deadline: long, default_deadline: 1s}\nregion:", `:2: limits.max_deadline: "long" is not a duration such as 500ms, 10s or 2m`},
+		{"fraction", "profile:", "sessions: 1.5\n  profile:", `:13: hsm.sessions: "1.5" is not a whole number`},
 		{"long wrong value", "profile:", "sessions: a great many of them\n  profile:", `:13: hsm.sessions: "a great many of them" is not a whole number`},
 		{"no bool", "region:", "log: {json: text}\nregion:", `:2: log.json: "text" is neither true nor false`},
 		{"no list", "[admin]", "admin", `:8: principals[0].policies: wants a list`},

@@ -70,6 +70,8 @@ func mismatch(tag, value, goType string) string {
 		return fmt.Sprintf("%q is not a duration such as 500ms, 10s or 2m", value)
 	case goType == "int":
 		return fmt.Sprintf("%q is not a whole number", value)
+	case goType == "float64":
+		return fmt.Sprintf("%q is not a number", value)
 	case goType == "bool":
 		return fmt.Sprintf("%q is neither true nor false", value)
 	case strings.HasPrefix(goType, "[]"):

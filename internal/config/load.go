@@ -51,6 +51,9 @@ func parse(path string, text []byte) (*Config, error) {
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, Errors{{File: path, Reason: "the file has more than one YAML document"}}
 	}
+	if err := fractions(path, &root); err != nil {
+		return nil, err
+	}
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ func TestFaultsOfTheOpenTelemetrySection(t *testing.T) {
 		"relative CA":        {"{" + otlp + ", ca: ca.pem}", `opentelemetry.ca: "ca.pem" is not an absolute path`},
 		"short period":       {"{" + otlp + ", metrics_period: 10ms}", `opentelemetry.metrics_period: 10ms is not between 1s and 1h0m0s`},
 		"too many traces":    {"{" + otlp + ", traces: 1.5}", `opentelemetry.traces: 1.5 is not between 0 and 1`},
+		"a word for traces":  {"{" + otlp + ", traces: half}", `opentelemetry.traces: "half" is not a number`},
 		"negative":           {"{" + otlp + ", traces: -1}", `opentelemetry.traces: -1 is not between 0 and 1`},
 		"not a number":       {"{" + otlp + ", traces: .nan}", `opentelemetry.traces: NaN is not between 0 and 1`},
 		"of another section": {"{" + otlp + ", required: true}", `unknown key "required"`},

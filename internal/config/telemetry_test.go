@@ -51,6 +51,7 @@ func TestFaultsOfTelemetry(t *testing.T) {
 		"{file: /t, every: 0s}":                field + ".every: 0s is not between 1s and 1h0m0s",
 		"{file: /t, timeout: 2m}":              field + ".timeout: 2m0s is not between 100ms and 1m0s",
 		"{file: /t, every: 10s, timeout: 11s}": field + ".timeout: 11s is not between 100ms and 10s",
+		"{file: /t, max_temperature: 1.5}":     field + `.max_temperature: "1.5" is not a whole number`,
 		"{file: /t, max_temperature: 0}":       field + ".max_temperature: 0 is not between 1 and 1000",
 		"{file: /t, unit: F}":                  `unknown key "unit"`,
 	} {
