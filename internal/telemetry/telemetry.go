@@ -27,6 +27,9 @@ const (
 // freshPeriods is how many periods long a value counts.
 const freshPeriods = 3
 
+// againEvery is how often it is said again that an HSM is too hot.
+const againEvery = 5 * time.Second
+
 // Source is where values of an HSM come from: a JSON object of metrics' names and numbers, such
 // as {"HsmTemperature": 41.5}. Exactly one of Command, URL and File is set.
 type Source struct {
@@ -164,12 +167,16 @@ func (t *Telemetry) Errors(hsmID string) *uint64 {
 
 // follow asks a source in its periods.
 func (t *Telemetry) follow(ctx context.Context, s *source) {
-	tick := time.NewTicker(s.Every)
+	tick, again := time.NewTicker(s.Every), time.NewTicker(againEvery)
 	defer tick.Stop()
+	defer again.Stop()
+	t.read(ctx, s)
 	for {
-		t.read(ctx, s)
 		select {
 		case <-tick.C:
+			t.read(ctx, s)
+		case <-again.C:
+			t.withdraw(s)
 		case <-ctx.Done():
 			return
 		}

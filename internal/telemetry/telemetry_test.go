@@ -25,21 +25,35 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const hsmID = "hsm-aaaaaaaaaaa"
 
-// hsms notes what is done to HSMs.
+// hsms are an HSM, and note what is done to it.
 type hsms struct {
-	mu   sync.Mutex
-	done []string
+	mu     sync.Mutex
+	reason string // why it is withdrawn; empty: it is not
+	done   []string
 }
 
-func (h *hsms) note(format string, args ...any) error {
+func (h *hsms) Withdraw(id, reason string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.done = append(h.done, fmt.Sprintf(format, args...))
+	if h.reason != reason { // else nothing changes
+		h.reason, h.done = reason, append(h.done, "withdraw "+id+": "+reason)
+	}
 	return nil
 }
 
-func (h *hsms) Withdraw(id, reason string) error { return h.note("withdraw %s: %s", id, reason) }
-func (h *hsms) Restore(id string) error          { return h.note("restore %s", id) }
+func (h *hsms) Restore(id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reason, h.done = "", append(h.done, "restore "+id)
+	return nil
+}
+
+// connectAnew puts the HSM into service, as a custom key store does that is connected.
+func (h *hsms) connectAnew() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reason = ""
+}
 
 // taken returns what was done since it was asked before.
 func (h *hsms) taken() []string {
@@ -227,62 +241,6 @@ func TestManyFaultsAreOneShortLine(t *testing.T) {
 	if n := len(lines.String()); n == 0 || n > 2500 {
 		t.Errorf("%d bytes of log", n)
 	}
-}
-
-// written is a file that changes while time is under control.
-type written struct {
-	t    *testing.T
-	path string
-}
-
-func (w written) says(text string) {
-	w.t.Helper()
-	if err := os.WriteFile(w.path, []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := os.Chtimes(w.path, time.Time{}, time.Now()); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func (w written) reads(celsius float64) { w.says(fmt.Sprintf(`{"HsmTemperature": %v}`, celsius)) }
-
-// An HSM at its limit is taken out of service, until it is 5 °C below. In between that is said
-// at each reading.
-func TestAnHSMThatIsTooHot(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, on := written{t, filepath.Join(t.TempDir(), "t.json")}, new(hsms)
-		w.reads(109.9)
-		all, _ := start(t, telemetry.Source{File: w.path}, on)
-		defer all.Close()
-		const hot = "withdraw hsm-aaaaaaaaaaa: its temperature is 110 °C, and its limit 110 °C; it serves again at 105 °C"
-		for _, step := range []struct {
-			celsius float64
-			want    string
-		}{
-			{109.9, ""}, {110, hot}, {120, hot}, {107, hot}, {105.1, hot}, {105, "restore hsm-aaaaaaaaaaa"}, {109, ""}, {40, ""},
-		} {
-			w.reads(step.celsius)
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			if got := strings.Join(on.taken(), "; "); got != step.want {
-				t.Errorf("at %v °C: %q, want %q", step.celsius, got, step.want)
-			}
-		}
-	})
-}
-
-func TestALimitOfOnesOwn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, on := written{t, filepath.Join(t.TempDir(), "t.json")}, new(hsms)
-		w.reads(60)
-		all, _ := start(t, telemetry.Source{File: w.path, MaxTemperature: 60}, on)
-		synctest.Wait()
-		all.Close()
-		if got := on.taken(); len(got) != 1 || !strings.Contains(got[0], "its limit 60 °C; it serves again at 55 °C") {
-			t.Errorf("done was %q", got)
-		}
-	})
 }
 
 // Values of more than three periods ago are nobody's, and an HSM that was too hot stays out of
