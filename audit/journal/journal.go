@@ -29,9 +29,8 @@ type Journal struct {
 	// maxQueued is how many bytes may wait for the writer.
 	maxQueued int
 
-	// wake tells the writer that queue or closed changed; enough, that as many
-	// callers wait as it gathers for.
-	wake, enough chan struct{}
+	// wake tells the writer that queue or closed changed.
+	wake chan struct{}
 	// done is closed when the writer has ended; closeErr is set before.
 	done     chan struct{}
 	closeErr error
@@ -47,7 +46,6 @@ type Journal struct {
 	queue   []*group
 	queued  int // bytes of the groups in queue
 	waiting int // callers of them
-	goal    int // how many the writer gathers for; 0 if it does not
 	free    []*group
 	closed  bool          // no more appends
 	ended   bool          // no more records
@@ -170,9 +168,6 @@ func (j *Journal) enqueue(entries []Entry, size int) (*request, error) {
 	g.records += len(entries)
 	g.callers = append(g.callers, r)
 	j.waiting++
-	if j.waiting == j.goal {
-		signal(j.enough)
-	}
 	signal(j.wake)
 	return r, nil
 }

@@ -61,17 +61,14 @@ func openLocked(opts Options, lock *os.File) (*Journal, Recovery, error) {
 }
 
 func newWriter(opts Options, found recovered, lock *os.File) *writer {
-	retry, gathering := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
+	retry := time.NewTimer(time.Hour)
 	retry.Stop()
-	gathering.Stop()
 	j := &Journal{
 		dir: opts.Dir, id: found.id, lock: lock, maxBatch: opts.maxBatch(), stall: opts.stall, maxQueued: opts.maxQueued,
-		wake: make(chan struct{}, 1), enough: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		extents: slices.Clone(found.extents), named: len(found.extents), remove: opts.remove, syncDir: opts.syncDir,
 	}
-	return &writer{j: j, opts: opts, id: found.id, prep: newPreparer(opts), at: found.end.at, retry: retry,
-		gather: gatherer{j: j, timer: gathering, longest: gatherFor},
-	}
+	return &writer{j: j, opts: opts, id: found.id, prep: newPreparer(opts), at: found.end.at, retry: retry}
 }
 
 // first begins the segment that this process writes first. It is small, so

@@ -30,8 +30,6 @@ type writer struct {
 	opts Options
 	id   ID
 	prep *preparer
-	// gather delays writes for which many callers are about to come.
-	gather gatherer
 
 	// at is the end of the durable batches, in the newest segment.
 	at      position
@@ -49,7 +47,7 @@ type writer struct {
 func (w *writer) run() {
 	defer close(w.j.done)
 	for {
-		w.gather.wait()
+		w.j.gather()
 		g, closed := w.j.next()
 		switch {
 		case g != nil:
@@ -79,7 +77,6 @@ func (w *writer) commit(g *group) {
 		w.opts.Logger.Warn("journal write failed, trying once more", "error", err)
 		err = w.attempt(g)
 	}
-	w.gather.seen(len(g.callers))
 	first := w.at.next - uint64(g.records)
 	w.j.settle(g, first, w.note(err))
 }
