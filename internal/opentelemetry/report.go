@@ -3,8 +3,6 @@ package opentelemetry
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
@@ -37,26 +35,10 @@ func (r *report) of(ctx context.Context, err error) error {
 	return nil
 }
 
-// Bounds of what the log is told of a failure.
-const (
-	maxWords  = 1000 // characters
-	minSecret = 4    // bytes; what is shorter is none, and may stand anywhere
-)
-
-// words are an error's, which may be the collector's own: as many as a log can do with, and
-// without what it quotes of the headers.
+// words are an error's, which may be the collector's own.
 func (r *report) words(err error) string {
-	text := err.Error()
 	headers, _ := otlp.ReadHeaders(r.headers)
-	for _, h := range headers {
-		_, token, _ := strings.Cut(h.Value, " ") // behind a scheme, as in "Bearer ..."
-		for _, secret := range []string{h.Value, token} {
-			if len(secret) >= minSecret {
-				text = strings.ReplaceAll(text, secret, "***")
-			}
-		}
-	}
-	return fmt.Sprintf("%.*s", maxWords, text)
+	return otlp.Quote(err.Error(), headers)
 }
 
 // sending can be cut off: what is being sent, and what would be. The zero value is not

@@ -106,7 +106,7 @@ func (c *Client) Send(ctx context.Context, records []audit.Record) error {
 		return err
 	}
 	if partial := answer.GetPartialSuccess(); partial.GetRejectedLogRecords() > 0 {
-		return &ship.Refusal{Reason: partial.GetErrorMessage(), Rejected: int(min(partial.GetRejectedLogRecords(), int64(len(records))))}
+		return &ship.Refusal{Reason: Quote(partial.GetErrorMessage(), headers), Rejected: int(min(partial.GetRejectedLogRecords(), int64(len(records))))}
 	}
 	return nil
 }

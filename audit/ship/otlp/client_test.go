@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,30 @@ func TestFatesOverHTTP(t *testing.T) {
 		})
 		if got := fateOf(err); got != want || (err == nil) != (code == http.StatusOK) {
 			t.Errorf("%d: %v, %+v, want %+v", code, err, got, want)
+		}
+	}
+}
+
+// What a collector says is quoted in short, and nothing of the headers with it.
+func TestACollectorIsQuotedWithoutTheHeaders(t *testing.T) {
+	long := strings.Repeat("!", 5000)
+	refused := quoted(status.New(codes.InvalidArgument, "not with Bearer secret, nor secret"+long), []Header{{"authorization", "Bearer secret"}, {"x", "!"}})
+	for name, err := range map[string]error{
+		"over gRPC": grpcFate(refused),
+		"over HTTP": post(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := proto.Marshal(&rpcstatus.Status{Message: "not with " + r.Header.Get("Authorization") + ", nor " + long})
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write(body)
+		}),
+		"of some records": post(t, func(w http.ResponseWriter, r *http.Request) {
+			body, _ := proto.Marshal(&collector.ExportLogsServiceResponse{PartialSuccess: &collector.ExportLogsPartialSuccess{
+				RejectedLogRecords: 1, ErrorMessage: "not with " + r.Header.Get("Authorization") + ", nor " + long,
+			}})
+			_, _ = w.Write(body)
+		}),
+	} {
+		if got := err.Error(); !strings.Contains(got, "not with ***, nor ") || strings.Contains(got, "secret") || strings.Contains(got, "a:b") || len(got) > 1100 {
+			t.Errorf("%s: %s", name, got)
 		}
 	}
 }

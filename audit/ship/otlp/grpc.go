@@ -52,9 +52,16 @@ func (t *grpcTransport) export(ctx context.Context, headers []Header, request *c
 	}
 	answer, err := t.logs.Export(ctx, request)
 	if err != nil {
-		return nil, grpcFate(status.Convert(err))
+		return nil, grpcFate(quoted(status.Convert(err), headers))
 	}
 	return answer, nil
+}
+
+// quoted returns s with its message as it may be told of.
+func quoted(s *status.Status, headers []Header) *status.Status {
+	p := s.Proto()
+	p.Message = Quote(p.GetMessage(), headers)
+	return status.FromProto(p)
 }
 
 // grpcFate says what becomes of records after a failure. The specification has clients drop

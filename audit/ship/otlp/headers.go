@@ -41,3 +41,23 @@ func ReadHeaders(file string) ([]Header, error) {
 func (h Header) valid() bool {
 	return httpguts.ValidHeaderFieldName(h.Name) && httpguts.ValidHeaderFieldValue(h.Value) && h.Value != "" && !strings.HasPrefix(h.Name, "grpc-")
 }
+
+// Bounds of what is quoted of a collector.
+const (
+	maxQuote  = 1000 // characters
+	minSecret = 4    // bytes; what is shorter is none, and may stand anywhere
+)
+
+// Quote returns what a collector says as the log can do with it: in short, and without what it
+// quotes of the headers that it was sent.
+func Quote(text string, headers []Header) string {
+	for _, h := range headers {
+		_, token, _ := strings.Cut(h.Value, " ") // behind a scheme, as in "Bearer ..."
+		for _, secret := range []string{h.Value, token} {
+			if len(secret) >= minSecret {
+				text = strings.ReplaceAll(text, secret, "***")
+			}
+		}
+	}
+	return fmt.Sprintf("%.*s", maxQuote, text)
+}

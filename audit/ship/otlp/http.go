@@ -62,7 +62,7 @@ func (t *httpTransport) export(ctx context.Context, headers []Header, message *c
 		return nil, fmt.Errorf("reading the collector's answer: %w", err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return nil, httpFate(answer, body, time.Now())
+		return nil, httpFate(answer, Quote(reason(answer, body), headers), time.Now())
 	}
 	exported := &collector.ExportLogsServiceResponse{}
 	if err := proto.Unmarshal(body, exported); err != nil {
@@ -94,13 +94,17 @@ func (t *httpTransport) request(ctx context.Context, headers []Header, message *
 	return request, nil
 }
 
-// httpFate says what becomes of records after a failure, as grpcFate does.
-func httpFate(answer *http.Response, body []byte, now time.Time) error {
-	reason := answer.Status
+// reason is what a collector says of a failure.
+func reason(answer *http.Response, body []byte) string {
 	details := &rpcstatus.Status{}
 	if proto.Unmarshal(body, details) == nil && details.GetMessage() != "" {
-		reason += ": " + details.GetMessage()
+		return answer.Status + ": " + details.GetMessage()
 	}
+	return answer.Status
+}
+
+// httpFate says what becomes of records after a failure, as grpcFate does.
+func httpFate(answer *http.Response, reason string, now time.Time) error {
 	err := fmt.Errorf("the collector answered %s", reason)
 	switch answer.StatusCode {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
