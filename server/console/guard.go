@@ -56,14 +56,14 @@ func isForeign(r *http.Request) bool {
 func (c *Console) recovered(w http.ResponseWriter) {
 	switch v := recover(); v {
 	case nil:
+		return
 	case http.ErrAbortHandler:
 		panic(v)
+	case errPanicked:
 	default:
-		if v != errPanicked {
-			c.logPanic(v)
-		}
-		http.Error(w, "The page could not be made because of an internal fault, which is in the server's log.", http.StatusInternalServerError)
+		c.logPanic(v)
 	}
+	http.Error(w, "The page could not be made because of an internal fault, which is in the server's log.", http.StatusInternalServerError)
 }
 
 func (c *Console) logPanic(v any) {
