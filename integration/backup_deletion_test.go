@@ -25,6 +25,7 @@ import (
 // restored with its journal it can be cancelled again, beside a journal that tells
 // of the cancellation the key is disabled.
 func TestRestoreDeletesNoKeyThatWasKept(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	client := dial(t, site, server, harness.Admin)

@@ -64,6 +64,7 @@ func backUp(t *testing.T, site *harness.Site, server *harness.Server) string {
 // A backup that is made while keys are created and used holds every key that was
 // acknowledged before it began. Restored, with the same token, the server goes on.
 func TestBackupUnderLoadAndRestore(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	client := dial(t, site, server, harness.Admin)
@@ -139,6 +140,7 @@ func onlyMetadata(t *testing.T, dataDir string) string {
 // Metadata that is damaged keeps the server from starting, with words. The metadata
 // of a backup brings it back; what was changed since is named, and the journal goes on.
 func TestDamagedMetadataIsRestored(t *testing.T) {
+	t.Parallel()
 	damages := map[string]func(t *testing.T, file string){
 		"a bit is flipped": func(t *testing.T, file string) {
 			edit(t, file, func(b []byte) []byte {
@@ -272,6 +274,7 @@ func edit(t *testing.T, path string, change func([]byte) []byte) {
 
 // What a restore cannot do safely it does not begin.
 func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	client := dial(t, site, server, harness.Admin)
@@ -321,6 +324,7 @@ func TestRestoreRefuses(t *testing.T) {
 
 // A second server on a data directory says who has it.
 func TestSecondServerIsRefused(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	stderr := refusedStart(t, site)

@@ -15,6 +15,7 @@ import (
 // restored beside it from a backup that was made before, as long as it has all that came after
 // that backup.
 func TestBackupsOfATrimmedJournal(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	var all []sealed
 	var backups []string

@@ -52,6 +52,7 @@ func startGateway(t *testing.T) (address, objects string) {
 // What is in the bucket after kills and a stop is what is in the directory, digests with
 // their signature as CloudTrail has it, and it verifies.
 func TestTheFilesReachABucket(t *testing.T) {
+	t.Parallel()
 	address, objects := startGateway(t)
 	site := newSite(t, harness.Options{})
 	key := filepath.Join(filepath.Dir(site.Config), "s3-key")

@@ -36,6 +36,7 @@ type refusal struct {
 // the request's id in the header and the details, and an event with the same
 // id. What leaves no event has no id either.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	admin := dial(t, site, server, harness.Admin)
@@ -198,6 +199,7 @@ func only(t *testing.T, events []harness.Event) harness.Event {
 // Without a certificate every request is refused, and none leaves an event:
 // whoever can reach the port could fill the journal.
 func TestNoCertificate(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	err := listing()(within(t, 10*time.Second), dial(t, site, server, harness.Nobody).KMS)
@@ -218,6 +220,7 @@ func TestNoCertificate(t *testing.T) {
 // A certificate of another authority ends the handshake: there is no connection
 // and nobody whose request could be recorded.
 func TestHandshakeRefusesForeignCertificate(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	elsewhere, err := harness.NewCA(t.TempDir(), "elsewhere")
@@ -238,6 +241,7 @@ func TestHandshakeRefusesForeignCertificate(t *testing.T) {
 
 // An event says who did what with which key, in which HSM.
 func TestEventOfASuccess(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	admin := dial(t, site, server, harness.Admin)

@@ -25,6 +25,7 @@ import (
 // there, and has its index made. Its values are read last, when the file has been written anew as it was,
 // to be durable, and the server has logged in to the HSM.
 func TestDataDirectoriesOfTheFuture(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name    string
 		advance func(t *testing.T, site *harness.Site, golden *goldenData)

@@ -31,6 +31,7 @@ var goldenArchives = []string{"v1-stopped", "v1-killed", "v1-lifecycle"}
 // ciphertexts decrypt, what was cut off is settled, the old records stand
 // unchanged in a good journal, and it goes on from there.
 func TestOlderDataDirectories(t *testing.T) {
+	t.Parallel()
 	for _, name := range goldenArchives {
 		t.Run(name, func(t *testing.T) {
 			site, golden := unpackSite(t, name)

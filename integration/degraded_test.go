@@ -18,6 +18,7 @@ import (
 // A server whose HSM is not there when it starts serves what does not need it, says so,
 // and serves all as soon as the HSM comes, without another start.
 func TestAServerStartsWithoutItsHSM(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		away func(*harness.Site) (file string) // what is renamed

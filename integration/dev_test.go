@@ -15,6 +15,7 @@ const startLimit = 2 * time.Second
 
 // From nothing to serving in two seconds, and the next time with the same keys.
 func TestDevServesAtOnceAndKeepsItsKeys(t *testing.T) {
+	t.Parallel()
 	dataDir := filepath.Join(t.TempDir(), "dev")
 	began := time.Now()
 	server, client := startDev(t, dataDir)
@@ -44,6 +45,7 @@ func TestDevServesAtOnceAndKeepsItsKeys(t *testing.T) {
 
 // What the banner says to paste works in a shell.
 func TestDevSaysWhatToPaste(t *testing.T) {
+	t.Parallel()
 	dataDir := filepath.Join(t.TempDir(), "it's dev") // a name that needs quoting
 	server, _ := startDev(t, dataDir)
 	_, script, ok := strings.Cut(server.Stdout.String(), "paste into another shell:\n")
@@ -67,6 +69,7 @@ func TestDevSaysWhatToPaste(t *testing.T) {
 }
 
 func TestDevTourShowsBothTrails(t *testing.T) {
+	t.Parallel()
 	server, _ := startDev(t, filepath.Join(t.TempDir(), "dev"), "--tour")
 	for _, want := range []string{
 		"eventName: CreateKey", "eventName: Encrypt", "eventName: Decrypt",
@@ -79,6 +82,7 @@ func TestDevTourShowsBothTrails(t *testing.T) {
 }
 
 func TestDevRefusesOtherMachines(t *testing.T) {
+	t.Parallel()
 	dataDir := filepath.Join(t.TempDir(), "dev")
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0"} {
 		_, stderr, err := strongroom(t, nil, "dev", "--data-dir", dataDir, "--listen", address)

@@ -91,6 +91,7 @@ func left(t *testing.T, dir string) []string {
 }
 
 func TestEphemeralServesEveryPrincipal(t *testing.T) {
+	t.Parallel()
 	r, _ := pipe(t)
 	_, facts := startEphemeral(t, t.TempDir(), r)
 	for name, policyAllowsCreate := range map[string]bool{"admin": true, "app": false, "auditor": false} {
@@ -111,6 +112,7 @@ func TestEphemeralServesEveryPrincipal(t *testing.T) {
 }
 
 func TestEphemeralLeavesNothing(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		end  func(t *testing.T, p *harness.Process, stdin *os.File)
@@ -156,6 +158,7 @@ func signal(t *testing.T, p *harness.Process, s syscall.Signal) {
 // Files, terminals and an open pipe with something in it do not end it: only
 // the end of a pipe does.
 func TestEphemeralIsNotEndedByAStandardInputWithoutAnEnd(t *testing.T) {
+	t.Parallel()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +193,7 @@ func closeAll(t *testing.T, files ...*os.File) {
 
 // A log that nobody reads any more does not keep it from cleaning up.
 func TestEphemeralOutlivesTheReaderOfItsLog(t *testing.T) {
+	t.Parallel()
 	tmp := t.TempDir()
 	stdin, endOfStdin := pipe(t)
 	stdout, w := pipe(t)
@@ -216,6 +220,7 @@ func TestEphemeralOutlivesTheReaderOfItsLog(t *testing.T) {
 // The parent is a shell. The server's standard input has no end and its standard
 // output is ours, so that only the parent's death can tell it.
 func TestEphemeralEndsWithItsParent(t *testing.T) {
+	t.Parallel()
 	stdout, w := pipe(t)
 	shell := exec.Command("sh", "-c", `"$0" dev --ephemeral </dev/null & wait`, binary)
 	shell.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
@@ -264,6 +269,7 @@ func awaitEnd(t *testing.T, pidfd int) {
 
 // docs/testing.md has a Python program that uses a server; it works.
 func TestThePythonExample(t *testing.T) {
+	t.Parallel()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip(err)

@@ -24,6 +24,7 @@ const maxRSS = 100 << 20
 
 // A large file is sealed and opened byte for byte, in constant memory.
 func TestLargeFileRoundTrip(t *testing.T) {
+	t.Parallel()
 	size := int64(1 << 30)
 	if testing.Short() {
 		size = 64 << 20
@@ -102,6 +103,7 @@ func runInMemory(t *testing.T, env []string, args ...string) {
 // A sealed file that was altered or cut anywhere, its wrapped key included, is
 // refused with words, and leaves no output.
 func TestDamagedFileIsRefused(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	key := newKey(t, dial(t, site, server, harness.Admin))

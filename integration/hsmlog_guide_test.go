@@ -16,6 +16,7 @@ import (
 // What the guide shows of the making of a key pair is what it leaves, but for the
 // numbers: these entries, one after the other, and their JSON.
 func TestHSMLogGuideShowsAKeyPair(t *testing.T) {
+	t.Parallel()
 	guide := newGuide(t)
 	_, client := startDev(t, t.TempDir()+"/dev")
 	id := newKeyPair(t, client)
@@ -36,6 +37,7 @@ func TestHSMLogGuideShowsAKeyPair(t *testing.T) {
 
 // A wrong PIN and a worker that is started again look as the guide shows them.
 func TestHSMLogGuideShowsStarts(t *testing.T) {
+	t.Parallel()
 	guide := newGuide(t)
 	site := newSite(t, harness.Options{})
 	if err := site.Token.WritePIN("not the PIN"); err != nil {
@@ -62,6 +64,7 @@ func TestHSMLogGuideShowsStarts(t *testing.T) {
 
 // What a lost worker leaves is shown as the golden file of the entries has it.
 func TestHSMLogGuideShowsALostWorker(t *testing.T) {
+	t.Parallel()
 	golden, err := os.ReadFile("../audit/testdata/hsm_log.txt")
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ type call struct {
 // The HSM log of a token is what its library was asked since the token was
 // made, call for call, over restarts of the worker and of the server.
 func TestHSMLogIsWhatTheLibraryWasAsked(t *testing.T) {
+	t.Parallel()
 	dataDir := filepath.Join(t.TempDir(), "dev")
 	library, trace := traced(t)
 	server, client := startDev(t, dataDir, "--library", library)
@@ -55,6 +56,7 @@ func TestHSMLogIsWhatTheLibraryWasAsked(t *testing.T) {
 
 // A wrong PIN is tried once, the server says so, and the failure is in the HSM's log.
 func TestWrongPINIsTriedOnce(t *testing.T) {
+	t.Parallel()
 	library, trace := traced(t)
 	site := newSite(t, harness.Options{Library: library})
 	if err := site.Token.WritePIN("not the PIN"); err != nil {
@@ -88,6 +90,7 @@ func TestWrongPINIsTriedOnce(t *testing.T) {
 // stored, a library that cannot be initialised, the removal of a key whose
 // metadata could not be stored. And the server recovers from it.
 func TestHSMLogShowsFailures(t *testing.T) {
+	t.Parallel()
 	library, trace := traced(t)
 	site := newSite(t, harness.Options{Library: library})
 	server := start(t, site)

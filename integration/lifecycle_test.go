@@ -21,6 +21,7 @@ import (
 // start: for its users, in the metadata, on the token and in both trails. It
 // happens once.
 func TestDeletionThatFellDueIsMadeUpFor(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	server := start(t, site)
 	env := clientEnv(site, server, harness.Admin)

@@ -12,6 +12,7 @@ import (
 // `hsm orphans` finds what somebody else's program has done to the token while
 // the server runs, says whose it is, and leaves it alone.
 func TestOrphansAreFound(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("pkcs11-tool"); err != nil {
 		t.Skip("pkcs11-tool is not installed; `make test` installs it (package opensc)")
 	}

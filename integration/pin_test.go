@@ -17,6 +17,7 @@ import (
 // says that the next wrong one locks it, it is not; and when the PIN is right and the user
 // unlocked, all goes on without a restart.
 func TestAWrongPINUntilAnOperatorHasActed(t *testing.T) {
+	t.Parallel()
 	library, faults := traced(t)
 	if err := faults.Set(faultp11.PINLimit(3), faultp11.Watch("C_Login")); err != nil {
 		t.Fatal(err)

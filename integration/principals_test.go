@@ -65,6 +65,7 @@ func (s *strangers) expect(when, reason string) {
 // A principal that is made, changed and deleted by the command line is so for the
 // next request of a connection that was there all the time.
 func TestPrincipalsComeAndGoOnAnOpenConnection(t *testing.T) {
+	t.Parallel()
 	s := startStrangers(t, newSite(t, harness.Options{}))
 	s.expect("before there is such a principal", unknown)
 	s.putPolicy("Allow")
@@ -83,6 +84,7 @@ func TestPrincipalsComeAndGoOnAnOpenConnection(t *testing.T) {
 // A stream that somebody follows ends with the right to it: what comes after that
 // is not sent.
 func TestAStreamEndsWithTheRightToIt(t *testing.T) {
+	t.Parallel()
 	s := startStrangers(t, newSite(t, harness.Options{}))
 	s.run("principal", "put", harness.ARN(harness.Stranger), "--name", harness.SPIFFE(harness.Stranger).String(), "--policy", "auditor")
 	stream, err := s.client.Operator.StreamEvents(within(t, 20*time.Second), &operatorv1.StreamEventsRequest{Follow: new(true)})
@@ -103,6 +105,7 @@ func TestAStreamEndsWithTheRightToIt(t *testing.T) {
 // A backup has the principals. Metadata that is restored beside a journal that
 // tells of one's deletion does not have it.
 func TestPrincipalsAreRestoredUnlessDeletedSince(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	s := startStrangers(t, site)
 	s.putPolicy("Allow")
@@ -131,6 +134,7 @@ func TestPrincipalsAreRestoredUnlessDeletedSince(t *testing.T) {
 // their secrets are sealed under; but not those that were deleted since. With the key
 // that signs digests in the backup too, the token has none that is not known.
 func TestAccessKeysAreRestoredUnlessDeletedSince(t *testing.T) {
+	t.Parallel()
 	site := newSite(t, harness.Options{})
 	s := startStrangers(t, site)
 	kept, deleted := s.makeAccessKey("create-key"), s.makeAccessKey("create-key")

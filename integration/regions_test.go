@@ -16,6 +16,7 @@ import (
 // a server that knew only one, in front, makes a key in it, backs both up and
 // restores them. Without the new Region there is no start any more.
 func TestAnOlderDataDirectoryTakesAnotherRegion(t *testing.T) {
+	t.Parallel()
 	site, golden := unpackSite(t, "v1-lifecycle")
 	reconfigure(t, site, "region: eu-central-1", "regions: [us-east-1, eu-central-1]")
 	server := start(t, site)

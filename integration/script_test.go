@@ -16,6 +16,7 @@ import (
 // server of its own and is its admin; $USER_CERT and $USER_KEY make it the user
 // instead, $DATA is the server's data directory.
 func TestCommandLine(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

@@ -114,6 +114,7 @@ func configure(t *testing.T, site *harness.Site, text string) {
 // A collector gets both trails, whole and in order, from a server that is killed again and
 // again while it sends. What comes twice is the same.
 func TestTheTrailsReachACollector(t *testing.T) {
+	t.Parallel()
 	c, site := startCollector(t), newSite(t, harness.Options{})
 	configure(t, site, "\naudit: {otlp: {endpoint: 'http://"+c.address+"'}}\nmetrics: {listen: '127.0.0.1:0'}\n")
 	server := start(t, site)

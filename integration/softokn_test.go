@@ -15,6 +15,7 @@ import (
 // NSS's token, which has AES-GCM and curves, serves as SoftHSM's does; many sessions
 // use it at a time.
 func TestSoftoknServes(t *testing.T) {
+	t.Parallel()
 	token, env := newSoftokn(t)
 	site := newVendorSite(t, binary, token, env)
 	server := start(t, site)
@@ -33,6 +34,7 @@ func TestSoftoknServes(t *testing.T) {
 
 // A PIN that the token refuses is told with the function and the code.
 func TestSoftoknRefusesAPIN(t *testing.T) {
+	t.Parallel()
 	token, env := newSoftokn(t)
 	token.PIN += "x"
 	refused, err := newVendorSite(t, binary, token, env).Spawn(t.Context())

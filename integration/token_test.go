@@ -13,6 +13,7 @@ import (
 // Somebody else's program, with the PIN and the token in its hands, sees the
 // key as one that cannot leave the token, and cannot get it out.
 func TestKeyCannotLeaveTheToken(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("pkcs11-tool"); err != nil {
 		t.Skip("pkcs11-tool is not installed; `make test` installs it (package opensc)")
 	}
