@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"strings"
 	"time"
 )
 
@@ -67,12 +68,11 @@ func (t Term) trace(kind Kind) []byte {
 	return []byte(t.Value)
 }
 
-// isWord says whether every JSON encoder of a record's writer leaves s as it is.
+// isWord says whether every encoder of JSON leaves s as it is.
 func isWord(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == ':' || c == '.') {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !isPlain(r) }) < 0
+}
+
+func isPlain(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_' || r == ':' || r == '.'
 }
